@@ -1,0 +1,211 @@
+"""The message, version 1: its JSON codec, its key, and what can be wrong with its form."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+import orjson
+
+Value = float | int | str | bool
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
+_MAX_SEQ = 2**63 - 1
+_SHOWN = 200
+
+
+class Reason(NamedTuple):
+    """Why a message is rejected: the field or metric ('' for the whole), the rule, the value."""
+
+    field: str
+    rule: str
+    value: str
+
+
+class Message(NamedTuple):
+    """What a device said at one time. `ts` is in microseconds since 1970."""
+
+    ts: int | None
+    boot: str | None
+    seq: int | None
+    metrics: dict[str, object]
+    lat: float | None
+    lng: float | None
+    tags: dict[str, str] | None
+    device: str | None
+
+
+class Decoded(NamedTuple):
+    """One message's bytes with the message, or with the reasons why it is none."""
+
+    raw: bytes
+    message: Message | None
+    reasons: tuple[Reason, ...]
+
+
+def shown(value: object) -> str:
+    """Return the value as JSON, cut to what a person reads."""
+    try:
+        text = orjson.dumps(value).decode()
+    except (TypeError, ValueError):
+        text = repr(value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def decode(value: bytes | None) -> list[Decoded]:
+    """Decode a record's value: one message, or a list of them; never raises.
+
+    What is no JSON at all (or an empty list) is one item with its reasons.
+    """
+    if not value:
+        return [_refused(value or b"", "empty", "")]
+    if value.lstrip(b" \t\r\n")[:1] == b"[":
+        return _decode_list(value)
+    return [_decode_one(value)]
+
+
+def _decode_list(value: bytes) -> list[Decoded]:
+    try:
+        elements = _ELEMENTS.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return [_refused(value, "malformed", str(error))]
+    if not elements:
+        return [_refused(value, "empty", "[]")]
+    return [_decode_one(bytes(element)) for element in elements]
+
+
+def _decode_one(raw: bytes) -> Decoded:
+    try:
+        data = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        return _refused(raw, "malformed", str(error))
+    if not isinstance(data, dict):
+        return _refused(raw, "not_a_message", shown(data))
+    return _read(raw, data)
+
+
+def _refused(raw: bytes, rule: str, value: str) -> Decoded:
+    return Decoded(raw, None, (Reason("", rule, value[:_SHOWN]),))
+
+
+def _read(raw: bytes, data: dict[str, object]) -> Decoded:
+    reasons: list[Reason] = []
+    version, metrics = data.get("v", 1), data.get("metrics")
+    if version != 1 or isinstance(version, bool):
+        reasons.append(Reason("v", "version", shown(version)))
+    if not isinstance(metrics, dict):
+        rule = "type" if "metrics" in data else "missing"
+        reasons.append(Reason("metrics", rule, shown(metrics)))
+        metrics = {}
+    elif not metrics:
+        reasons.append(Reason("metrics", "missing", "{}"))
+    ts = _time(data, reasons)
+    boot = _text("boot", data, reasons)
+    seq = _seq(data, reasons)
+    lat, lng = _place(data, reasons)
+    tags = _tags(data, reasons)
+    device = _text("device", data, reasons) or _text("device_id", data, reasons)
+    if reasons:
+        return Decoded(raw, None, tuple(reasons))
+    return Decoded(raw, Message(ts, boot, seq, metrics, lat, lng, tags, device), ())
+
+
+def _time(data: dict[str, object], reasons: list[Reason]) -> int | None:
+    ts = data.get("ts")
+    if ts is None:
+        return None
+    if isinstance(ts, str):
+        micros = parse_time(ts)
+        if micros is not None:
+            return micros
+    reasons.append(Reason("ts", "type", shown(ts)))
+    return None
+
+
+def parse_time(text: str) -> int | None:
+    """Return microseconds since 1970 of an ISO 8601 time, UTC where it names no zone."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return (moment - _EPOCH) // _MICROSECOND
+    except (ValueError, OverflowError):
+        return None
+
+
+def _text(name: str, data: dict[str, object], reasons: list[Reason]) -> str | None:
+    value = data.get(name)
+    if value is None or isinstance(value, str):
+        return value
+    reasons.append(Reason(name, "type", shown(value)))
+    return None
+
+
+def _seq(data: dict[str, object], reasons: list[Reason]) -> int | None:
+    seq = data.get("seq")
+    if seq is None:
+        return None
+    if not isinstance(seq, int) or isinstance(seq, bool):
+        reasons.append(Reason("seq", "type", shown(seq)))
+        return None
+    if not 0 <= seq <= _MAX_SEQ:
+        reasons.append(Reason("seq", "range", shown(seq)))
+        return None
+    return seq
+
+
+def _place(
+    data: dict[str, object], reasons: list[Reason]
+) -> tuple[float | None, float | None]:
+    if "lat" not in data and "lng" not in data:
+        return None, None
+    lat, lng = _degrees("lat", 90, data, reasons), _degrees("lng", 180, data, reasons)
+    for name, here, there in (("lat", lat, lng), ("lng", lng, lat)):
+        if here is None and there is not None and data.get(name) is None:
+            reasons.append(Reason(name, "missing", ""))
+    return lat, lng
+
+
+def _degrees(
+    name: str, limit: int, data: dict[str, object], reasons: list[Reason]
+) -> float | None:
+    value = data.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        reasons.append(Reason(name, "type", shown(value)))
+    elif not -limit <= value <= limit:
+        reasons.append(Reason(name, "range", shown(value)))
+    else:
+        return float(value)
+    return None
+
+
+def _tags(data: dict[str, object], reasons: list[Reason]) -> dict[str, str] | None:
+    tags = data.get("tags")
+    if tags is None:
+        return None
+    if not isinstance(tags, dict):
+        reasons.append(Reason("tags", "type", shown(tags)))
+        return None
+    wrong = [name for name, value in tags.items() if not isinstance(value, str)]
+    reasons.extend(Reason(f"tags.{name}", "type", shown(tags[name])) for name in wrong)
+    return None if wrong else tags
+
+
+def message_key(
+    message: Message | None,
+    raw: bytes,
+    *,
+    topic: str,
+    partition: int,
+    offset: int,
+    item: int,
+) -> tuple[str, int]:
+    """Return (boot, seq): what the device gave, else a hash of its bytes, else its coordinates."""
+    if message is not None and message.seq is not None:
+        return message.boot or "", message.seq
+    if message is not None and message.ts is not None:
+        return "h:" + hashlib.sha256(raw).hexdigest()[:32], 0
+    return f"k:{topic}:{partition}:{item}", offset

@@ -1,0 +1,146 @@
+"""Settings of every process; the only reader of the environment."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PORT_NAMES = (
+    "kafka",
+    "kafka_controller",
+    "trino",
+    "dagster",
+    "dagster_code",
+    "superset",
+    "registry",
+    "firmware",
+    "alerts",
+    "query",
+    "gateway_http",
+    "gateway_mqtt",
+    "gateway_mqtts",
+    "gateway_coap",
+    "monitoring",
+)
+
+
+class Settings(BaseSettings):
+    """What differs between one installation and another; every default runs on one machine."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HEADWATER_", frozen=True, extra="ignore"
+    )
+
+    home: Path = Field(default=Path(".headwater"), description="state of one stack")
+    cache: Path = Field(
+        default=Path("~/.cache/headwater"),
+        description="downloads, shared by all stacks",
+    )
+    port_base: int = Field(
+        default=18000, ge=1024, le=65000, description="ports count up from here"
+    )
+    lake: str | None = Field(
+        default=None, description="root of the tables; default {home}/lake"
+    )
+    kafka: str | None = Field(
+        default=None, description="bootstrap servers; default our own broker"
+    )
+    java_home: Path | None = Field(
+        default=None, description="Java 17 or newer, Spark and Kafka"
+    )
+    maven: str | None = Field(
+        default=None, description="a mirror to fetch jars and servers from"
+    )
+    streams: Literal["always_on", "scheduled"] = Field(
+        default="always_on",
+        description="scheduled: Dagster runs landing and gold as micro-batches",
+    )
+    streams_interval_s: int = Field(
+        default=60, ge=1, description="pause between scheduled runs"
+    )
+    landing_trigger_s: float = Field(
+        default=1.0, ge=0, description="micro-batch interval, landing"
+    )
+    gold_trigger_s: float = Field(
+        default=4.0, ge=0, description="micro-batch interval of gold"
+    )
+    max_offsets_per_batch: int = Field(
+        default=40_000, ge=1, description="records a landing batch"
+    )
+    clock_tolerance_s: float = Field(
+        default=60.0,
+        ge=0,
+        description="how far device time may be ahead of received_at",
+    )
+    dedup_recent_keys: int = Field(
+        default=1_000_000,
+        ge=1,
+        description="messages whose first copy is remembered in memory",
+    )
+    stream_heap_mb: int = Field(
+        default=1024, ge=256, description="JVM heap of the stream app"
+    )
+    job_heap_mb: int = Field(
+        default=640, ge=256, description="JVM heap of one batch job"
+    )
+    trino_heap_mb: int = Field(default=1024, ge=512, description="JVM heap of Trino")
+    kafka_heap_mb: int = Field(
+        default=384, ge=128, description="JVM heap of the broker"
+    )
+    spark_cores: int = Field(default=2, ge=1, description="threads of local Spark")
+    debug: bool = Field(default=False, description="show tracebacks")
+
+    @field_validator("home", "cache")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+    @property
+    def lake_root(self) -> str:
+        """Root of the Delta tables: a path or an object-store URL."""
+        return self.lake or str(self.home / "lake")
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        """Bootstrap servers that every client uses."""
+        return self.kafka or f"127.0.0.1:{self.port('kafka')}"
+
+    def port(self, name: str) -> int:
+        """Return the port of one of `PORT_NAMES`."""
+        return self.port_base + PORT_NAMES.index(name)
+
+    @property
+    def registry_dir(self) -> Path:
+        """Product and device files."""
+        return self.home / "registry"
+
+    @property
+    def spool_dir(self) -> Path:
+        """Durable segments of the light path."""
+        return self.home / "spool"
+
+    @property
+    def checkpoint_dir(self) -> Path:
+        """Checkpoints of the streams, a folder a query."""
+        return self.home / "checkpoints"
+
+    @property
+    def progress_dir(self) -> Path:
+        """One JSON file a stream: its newest progress, replaced atomically."""
+        return self.home / "progress"
+
+    @property
+    def spark_jar_dir(self) -> Path:
+        """Jars that Spark needs beside its own."""
+        return self.cache / "jars" / "spark-4.2.0"
+
+    @property
+    def kafka_dir(self) -> Path:
+        """The broker's unpacked folder; jars in libs/."""
+        return self.cache / "servers" / "kafka-4.3.1"
+
+    @property
+    def trino_dir(self) -> Path:
+        """Trino's unpacked folder."""
+        return self.cache / "servers" / "trino-476"

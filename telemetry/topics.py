@@ -1,0 +1,41 @@
+"""Kafka topics, declared once."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic and its settings at creation."""
+
+    name: str
+    partitions: int
+    meaning: str
+    config: dict[str, str] = field(default_factory=dict)
+
+
+_DAY_MS = 24 * 3600 * 1000
+
+TELEMETRY = Topic(
+    "telemetry",
+    4,
+    "accepted messages; key: the device's full name",
+    {
+        "message.timestamp.type": "LogAppendTime",
+        "max.message.bytes": str(2 * 1024 * 1024),
+        "retention.ms": str(7 * _DAY_MS),
+    },
+)
+TELEMETRY_DEAD = Topic(
+    "telemetry.dead",
+    4,
+    "what the gateway refused but must keep, with its reason in headers",
+    {
+        "message.timestamp.type": "LogAppendTime",
+        "max.message.bytes": str(2 * 1024 * 1024),
+        "retention.ms": str(7 * _DAY_MS),
+    },
+)
+TOPICS: tuple[Topic, ...] = (TELEMETRY, TELEMETRY_DEAD)
+
+SPOOL_TOPIC = "spool"
+"""Topic name in the coordinates of records that came through the spool."""
