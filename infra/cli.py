@@ -1,0 +1,114 @@
+"""The `headwater` command: each subcommand is a module of `infra.commands`, imported on demand."""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import IO
+
+import click
+from pydantic import ValidationError
+
+from telemetry.errors import HeadwaterError
+
+COMMANDS = {
+    "up": "Start the stack and wait until it is healthy.",
+    "down": "Stop the stack; leave no process.",
+    "status": "Show services and streams.",
+    "logs": "Show a service's log.",
+    "doctor": "Name what is missing on this machine, and its fix.",
+    "sql": "Ask the tables.",
+    "publish": "Send anybody's CSV or NDJSON as messages.",
+    "simulate": "Run a seeded fleet of devices.",
+    "verify": "Hold the lake against a ledger.",
+    "job": "Run one batch job.",
+    "product": "Add and show products.",
+    "device": "Add, import and show devices.",
+    "plot": "Draw a series.",
+    "demo": "Show a mixed fleet flow through the tables.",
+    "fetch": "Fetch jars and servers into the cache.",
+}
+HIDDEN = {"fetch"}
+
+EXAMPLES = """\b
+Examples:
+  headwater up --light          a small stack: no Kafka, no Trino
+  headwater status
+  headwater sql "select count(*) from silver.readings"
+  headwater down
+"""
+
+
+class Failure(click.ClickException):
+    """An error as one line on stderr, exit code 1."""
+
+    def show(self, file: IO[str] | None = None) -> None:
+        """Print the message after `error: `."""
+        click.echo(f"error: {self.message}", file=file or sys.stderr)
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one when it is invoked."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name all commands that help shows."""
+        return [name for name in COMMANDS if name not in HIDDEN]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command's module, or return None for a name that is not ours."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(f"infra.commands.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; turn what a person can mend into one line."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except Exception as error:
+            if ctx.params["debug"]:
+                raise
+            raise Failure(_one_line(error)) from None
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, HeadwaterError):
+        return str(error)
+    if isinstance(error, ValidationError) and error.title == "Settings":
+        problem = error.errors()[0]
+        name = "_".join(str(part) for part in problem["loc"]).upper()
+        return f"HEADWATER_{name}={problem['input']!r}: {problem['msg']}"
+    reason = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {reason} (a defect: --debug shows where)"
+
+
+@click.group(cls=LazyGroup, epilog=EXAMPLES, context_settings={"max_content_width": 100})
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def cli(debug: bool) -> None:
+    """Headwater: a telemetry lakehouse on one machine.
+
+    Settings are environment variables: HEADWATER_HOME (state, default .headwater),
+    HEADWATER_PORT_BASE (default 18000).
+    """
+    if debug:
+        os.environ["HEADWATER_DEBUG"] = "true"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run `headwater`; `--debug` may stand anywhere."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if "--debug" in given:
+        given = ["--debug", *(argument for argument in given if argument != "--debug")]
+    cli.main(given, prog_name="headwater")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""One module a subcommand of `headwater`, imported when it is asked for."""
