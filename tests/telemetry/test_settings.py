@@ -1,0 +1,22 @@
+"""Settings come from the environment, with defaults that run on one machine."""
+
+from pathlib import Path
+
+import pytest
+
+from telemetry.settings import PORT_NAMES, Settings
+
+
+def test_ports_count_up_from_the_base(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADWATER_PORT_BASE", "21000")
+
+    settings = Settings()
+
+    assert [settings.port(name) for name in PORT_NAMES[:2]] == [21000, 21001]
+    assert settings.kafka_bootstrap == "127.0.0.1:21000"
+
+
+def test_home_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert Settings(home=Path("here")).lake_root == str(tmp_path / "here" / "lake")
