@@ -1,0 +1,183 @@
+"""The registry as files: a JSON file a product, and NDJSON of devices in which later lines win."""
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import orjson
+
+from telemetry.devices import Device, device_from_dict, device_to_dict
+from telemetry.errors import DeviceError, HeadwaterError, ProductError
+from telemetry.products import (
+    DEFAULT_PRODUCT,
+    NAME,
+    Product,
+    product_from_dict,
+    product_to_dict,
+)
+
+ProductKey = tuple[str, str]
+DeviceKey = tuple[str, str]
+ENROLLED = "enrolled.ndjson"
+LONGEST_LINE = 1 << 20
+
+
+class RegistryFiles:
+    """Products and devices below one folder; safe for several processes at once."""
+
+    def __init__(self, root: Path) -> None:
+        self._products_dir = root / "products"
+        self._devices_dir = root / "devices"
+        self._known: dict[DeviceKey, Device] = {}
+        self._known_marks: dict[str, str] | None = None
+
+    def products(self) -> dict[ProductKey, Product]:
+        """Return all products by tenant and key; `default` is there though it has no file."""
+        products = {(DEFAULT_PRODUCT.tenant, DEFAULT_PRODUCT.key): DEFAULT_PRODUCT}
+        for path in sorted(self._products_dir.glob("*/*.json")):
+            product = _read_product(path)
+            products[product.tenant, product.key] = product
+        return products
+
+    def devices(self) -> Iterator[Device]:
+        """Yield the newest line of every device."""
+        return iter(list(self._newest().values()))
+
+    def device(self, device_full: str, tenant: str = "default") -> Device | None:
+        """Return the newest line of one device."""
+        return self._newest().get((tenant, device_full))
+
+    def put_product(self, product: Product) -> bool:
+        """Write a product durably; return False if it stood there already."""
+        for name in (product.tenant, product.key):
+            if not NAME.fullmatch(name):
+                raise ProductError(f"{name!r} is not a name: use letters, digits, _ - :")
+        path = self._products_dir / product.tenant / f"{product.key}.json"
+        text = orjson.dumps(product_to_dict(product), option=orjson.OPT_INDENT_2) + b"\n"
+        if path.is_file() and path.read_bytes() == text:
+            return False
+        _replace_durably(path, text)
+        return True
+
+    def enrol(self, devices: Iterable[Device], *, keep_known: bool = False) -> int:
+        """Append devices that are new or changed (only new ones if `keep_known`); count them."""
+        with self._locked():
+            known = self._newest()
+            written: dict[DeviceKey, Device] = {}
+            for device in devices:
+                key = (device.tenant, device.device_full)
+                before = written.get(key) or known.get(key)
+                if before is None or (device != before and not keep_known):
+                    written[key] = device
+            if written:
+                self._append(written)
+        return len(written)
+
+    def _append(self, written: dict[DeviceKey, Device]) -> None:
+        path = self._devices_dir / ENROLLED
+        _append_durably(path, _lines(written.values()))
+        self._known |= written
+        self._known_marks = {**(self._known_marks or {}), path.name: _mark(path)}
+
+    def fingerprint(self) -> str:
+        """Return a token that changes whenever a file does; costs a stat a file."""
+        paths = [*self._products_dir.glob("*/*.json"), *self._devices_dir.glob("*.ndjson")]
+        return ";".join(f"{path.name}:{_mark(path)}" for path in sorted(paths))
+
+    def _newest(self) -> dict[DeviceKey, Device]:
+        paths = self._device_files()
+        marks = {path.name: _mark(path) for path in paths}
+        if marks != self._known_marks:
+            self._known = {}
+            for path in paths:
+                self._known |= {(d.tenant, d.device_full): d for d in _read_devices(path)}
+            self._known_marks = marks
+        return self._known
+
+    def _device_files(self) -> list[Path]:
+        paths = self._devices_dir.glob("*.ndjson")
+        return sorted(paths, key=lambda path: (path.name == ENROLLED, path.name))
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._devices_dir.mkdir(parents=True, exist_ok=True)
+        with (self._devices_dir / ".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _mark(path: Path) -> str:
+    stat = path.stat()
+    return f"{stat.st_ino}:{stat.st_mtime_ns}:{stat.st_size}"
+
+
+def _read_product(path: Path) -> Product:
+    try:
+        return product_from_dict(orjson.loads(path.read_bytes()))
+    except (HeadwaterError, orjson.JSONDecodeError, AttributeError) as error:
+        raise ProductError(f"{path}: {error}") from error
+
+
+def _read_devices(path: Path) -> Iterator[Device]:
+    lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            yield device_from_dict(orjson.loads(line))
+        except (HeadwaterError, orjson.JSONDecodeError, AttributeError) as error:
+            if number == len(lines):
+                return  # a writer was killed in this line; nobody was told that it stood there
+            raise DeviceError(f"{path}, line {number}: {error}") from error
+
+
+def _lines(devices: Iterable[Device]) -> bytes:
+    return b"".join(orjson.dumps(device_to_dict(device)) + b"\n" for device in devices)
+
+
+def _append_durably(path: Path, lines: bytes) -> None:
+    is_new = not path.exists()
+    with path.open("ab+") as file:
+        _finish_last_line(file)
+        file.write(lines)
+        file.flush()
+        os.fsync(file.fileno())
+    if is_new:
+        _fsync_folder(path.parent)
+
+
+def _finish_last_line(file: BinaryIO) -> None:
+    """End the last line if it is whole, cut it off if a killed writer left only a part of it."""
+    size = file.seek(0, os.SEEK_END)
+    start = max(0, size - LONGEST_LINE)
+    file.seek(start)
+    head, newline, last = file.read().rpartition(b"\n")
+    if not last:
+        return
+    try:
+        device_from_dict(orjson.loads(last))
+        file.write(b"\n")
+    except (HeadwaterError, orjson.JSONDecodeError, AttributeError):
+        file.truncate(start + len(head) + len(newline))
+
+
+def _replace_durably(path: Path, text: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("wb") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    _fsync_folder(path.parent)
+
+
+def _fsync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
