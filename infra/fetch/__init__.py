@@ -1,0 +1,1 @@
+"""Jars and servers: locked, downloaded with resume, cached outside the checkout."""
