@@ -87,9 +87,7 @@ def _degrees(name: str, axis: str, value: object, limit: int) -> float | None:
     except ValueError:
         degrees = float("nan")
     if not -limit <= degrees <= limit:
-        raise DeviceError(
-            f"device {name}: {axis} {value!r} is not within ±{limit} degrees"
-        )
+        raise DeviceError(f"device {name}: {axis} {value!r} is not within ±{limit} degrees")
     return degrees
 
 
@@ -97,9 +95,7 @@ def _aware(name: str, value: object) -> datetime:
     try:
         moment = datetime.fromisoformat(str(value))
     except ValueError as error:
-        raise DeviceError(
-            f"device {name}: valid_from {value!r} is not an ISO time"
-        ) from error
+        raise DeviceError(f"device {name}: valid_from {value!r} is not an ISO time") from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

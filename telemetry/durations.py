@@ -30,9 +30,7 @@ def parse_duration(text: str) -> timedelta | None:
     found = _FORM.fullmatch(text.lower())
     unit = _ALIASES.get(found[2], found[2]) if found else ""
     if found is None or unit not in _SECONDS:
-        raise HeadwaterError(
-            f"{text!r} is not a duration: write 2 s, 5 min, 1 h, 7 d or unbounded"
-        )
+        raise HeadwaterError(f"{text!r} is not a duration: write 2 s, 5 min, 1 h, 7 d or unbounded")
     try:
         return timedelta(seconds=float(found[1]) * _SECONDS[unit])
     except OverflowError as error:

@@ -72,27 +72,19 @@ class Registry:
         histories: dict[tuple[str, str], list[Device]] = {}
         for device in devices:
             histories.setdefault((device.tenant, device.device_full), []).append(device)
-        self._histories = {
-            key: _history(versions) for key, versions in histories.items()
-        }
+        self._histories = {key: _history(versions) for key, versions in histories.items()}
 
     def product(self, tenant: str, key: str) -> Product | None:
         """Return the product; every tenant has product `default`."""
         found = self.products.get((tenant, key))
-        return (
-            DEFAULT_PRODUCT if found is None and key == DEFAULT_PRODUCT.key else found
-        )
+        return DEFAULT_PRODUCT if found is None and key == DEFAULT_PRODUCT.key else found
 
-    def device_at(
-        self, tenant: str, device_full: str, event_time: int
-    ) -> Device | None:
+    def device_at(self, tenant: str, device_full: str, event_time: int) -> Device | None:
         """Return the device as it was at `event_time`, or None for an unknown device."""
         history = self._histories.get((tenant, device_full))
         if history is None:
             return None
-        return history.versions[
-            max(0, bisect.bisect_right(history.starts, event_time) - 1)
-        ]
+        return history.versions[max(0, bisect.bisect_right(history.starts, event_time) - 1)]
 
 
 def _history(versions: list[Device]) -> _History:
@@ -163,9 +155,7 @@ def _judge(
         raw=decoded.raw,
         tenant=tenant,
         device_full=name,
-        product=product.key
-        if product
-        else (split_full_name(name)[0] if name else None),
+        product=product.key if product else (split_full_name(name)[0] if name else None),
         boot=boot,
         seq=seq,
         device_time=device_time,
@@ -181,9 +171,7 @@ def _judge(
     )
 
 
-def clamp(
-    device_time: int | None, received_at: int, tolerance_us: int
-) -> tuple[int, str]:
+def clamp(device_time: int | None, received_at: int, tolerance_us: int) -> tuple[int, str]:
     """Return (event time, clock): min(device time, received_at + tolerance), or received_at."""
     if device_time is None:
         return received_at, "missing"
@@ -225,17 +213,13 @@ def _exceeds(delay: int, limit: timedelta | None) -> bool:
 _Checked = tuple[int | None, tuple[Reading, ...], tuple[Reason, ...]]
 
 
-def check(
-    metrics: Mapping[str, object], product: Product, registry: Registry
-) -> _Checked:
+def check(metrics: Mapping[str, object], product: Product, registry: Registry) -> _Checked:
     """Hold metrics against the newest version that takes them: (version, readings, reasons).
 
     Where none does, the reasons are the newest version's.
     """
     if not product.newest_first:
-        return _check_open(
-            metrics, registry.first_use.get((product.tenant, product.key), {})
-        )
+        return _check_open(metrics, registry.first_use.get((product.tenant, product.key), {}))
     refused: _Checked | None = None
     for version in product.newest_first:
         checked = _check_version(metrics, version)
@@ -315,9 +299,7 @@ def _check_open(metrics: Mapping[str, object], fixed: Mapping[str, str]) -> _Che
     reasons = tuple(
         Reason(name, "type" if name else "unknown_metric", shown(value))
         for name, value in metrics.items()
-        if (kind := value_type(value)) is None
-        or fixed.get(name, kind) != kind
-        or not name
+        if (kind := value_type(value)) is None or fixed.get(name, kind) != kind or not name
     )
     if reasons:
         return None, (), reasons

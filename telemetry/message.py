@@ -155,9 +155,7 @@ def _seq(data: dict[str, object], reasons: list[Reason]) -> int | None:
     return seq
 
 
-def _place(
-    data: dict[str, object], reasons: list[Reason]
-) -> tuple[float | None, float | None]:
+def _place(data: dict[str, object], reasons: list[Reason]) -> tuple[float | None, float | None]:
     if "lat" not in data and "lng" not in data:
         return None, None
     lat, lng = _degrees("lat", 90, data, reasons), _degrees("lng", 180, data, reasons)
@@ -167,9 +165,7 @@ def _place(
     return lat, lng
 
 
-def _degrees(
-    name: str, limit: int, data: dict[str, object], reasons: list[Reason]
-) -> float | None:
+def _degrees(name: str, limit: int, data: dict[str, object], reasons: list[Reason]) -> float | None:
     value = data.get(name)
     if value is None:
         return None

@@ -66,9 +66,7 @@ class Product:
     versions: tuple[SchemaVersion, ...] = ()
     sliding: Sliding | None = None
     session_gap: timedelta | None = None
-    newest_first: tuple[SchemaVersion, ...] = field(
-        init=False, repr=False, compare=False
-    )
+    newest_first: tuple[SchemaVersion, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         ordered = tuple(sorted(self.versions, key=lambda version: -version.version))
@@ -159,25 +157,17 @@ def _sliding(data: Json) -> Sliding | None:
     every = parse_duration(str(sliding.get("every", "5 min"))) or timedelta()
     minute = timedelta(minutes=1)
     if not every or every % minute or width % every or not width:
-        raise ProductError(
-            "sliding: every must be whole minutes, width a multiple of every"
-        )
+        raise ProductError("sliding: every must be whole minutes, width a multiple of every")
     return Sliding(width, every)
 
 
 def _version(data: Json) -> SchemaVersion:
     number, metrics = data.get("version"), data.get("metrics")
     if not isinstance(number, int) or number < 1:
-        raise ProductError(
-            f"versions: version {number!r} must be a whole number from 1"
-        )
+        raise ProductError(f"versions: version {number!r} must be a whole number from 1")
     if not isinstance(metrics, Mapping) or not metrics:
-        raise ProductError(
-            f"version {number}: metrics must be an object with at least one metric"
-        )
-    return SchemaVersion(
-        number, {name: _metric(name, spec) for name, spec in metrics.items()}
-    )
+        raise ProductError(f"version {number}: metrics must be an object with at least one metric")
+    return SchemaVersion(number, {name: _metric(name, spec) for name, spec in metrics.items()})
 
 
 def _metric(name: str, spec: object) -> Metric:
@@ -212,13 +202,9 @@ def _metric(name: str, spec: object) -> Metric:
 
 def _check_metric(metric: Metric) -> None:
     if metric.type not in get_args(MetricType):
-        raise ProductError(
-            f"metric {metric.name}: type must be one of {get_args(MetricType)}"
-        )
+        raise ProductError(f"metric {metric.name}: type must be one of {get_args(MetricType)}")
     if metric.kind not in get_args(MetricKind):
-        raise ProductError(
-            f"metric {metric.name}: kind must be one of {get_args(MetricKind)}"
-        )
+        raise ProductError(f"metric {metric.name}: kind must be one of {get_args(MetricKind)}")
     least, greatest = metric.min, metric.max
     if (least is not None or greatest is not None) and metric.type not in (
         "double",
@@ -253,9 +239,7 @@ def product_to_dict(product: Product) -> dict[str, object]:
 
 
 def _version_to_dict(version: SchemaVersion) -> dict[str, object]:
-    metrics = {
-        name: _metric_to_dict(metric) for name, metric in version.metrics.items()
-    }
+    metrics = {name: _metric_to_dict(metric) for name, metric in version.metrics.items()}
     return {"version": version.version, "metrics": metrics}
 
 

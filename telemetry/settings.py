@@ -28,46 +28,26 @@ PORT_NAMES = (
 class Settings(BaseSettings):
     """What differs between one installation and another; every default runs on one machine."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="HEADWATER_", frozen=True, extra="ignore"
-    )
+    model_config = SettingsConfigDict(env_prefix="HEADWATER_", frozen=True, extra="ignore")
 
     home: Path = Field(default=Path(".headwater"), description="state of one stack")
     cache: Path = Field(
         default=Path("~/.cache/headwater"),
         description="downloads, shared by all stacks",
     )
-    port_base: int = Field(
-        default=18000, ge=1024, le=65000, description="ports count up from here"
-    )
-    lake: str | None = Field(
-        default=None, description="root of the tables; default {home}/lake"
-    )
-    kafka: str | None = Field(
-        default=None, description="bootstrap servers; default our own broker"
-    )
-    java_home: Path | None = Field(
-        default=None, description="Java 17 or newer, Spark and Kafka"
-    )
-    maven: str | None = Field(
-        default=None, description="a mirror to fetch jars and servers from"
-    )
+    port_base: int = Field(default=18000, ge=1024, le=65000, description="ports count up from here")
+    lake: str | None = Field(default=None, description="root of the tables; default {home}/lake")
+    kafka: str | None = Field(default=None, description="bootstrap servers; default our own broker")
+    java_home: Path | None = Field(default=None, description="Java 17 or newer, Spark and Kafka")
+    maven: str | None = Field(default=None, description="a mirror to fetch jars and servers from")
     streams: Literal["always_on", "scheduled"] = Field(
         default="always_on",
         description="scheduled: Dagster runs landing and gold as micro-batches",
     )
-    streams_interval_s: int = Field(
-        default=60, ge=1, description="pause between scheduled runs"
-    )
-    landing_trigger_s: float = Field(
-        default=1.0, ge=0, description="micro-batch interval, landing"
-    )
-    gold_trigger_s: float = Field(
-        default=4.0, ge=0, description="micro-batch interval of gold"
-    )
-    max_offsets_per_batch: int = Field(
-        default=40_000, ge=1, description="records a landing batch"
-    )
+    streams_interval_s: int = Field(default=60, ge=1, description="pause between scheduled runs")
+    landing_trigger_s: float = Field(default=1.0, ge=0, description="micro-batch interval, landing")
+    gold_trigger_s: float = Field(default=4.0, ge=0, description="micro-batch interval of gold")
+    max_offsets_per_batch: int = Field(default=40_000, ge=1, description="records a landing batch")
     clock_tolerance_s: float = Field(
         default=60.0,
         ge=0,
@@ -78,16 +58,10 @@ class Settings(BaseSettings):
         ge=1,
         description="messages whose first copy is remembered in memory",
     )
-    stream_heap_mb: int = Field(
-        default=1024, ge=256, description="JVM heap of the stream app"
-    )
-    job_heap_mb: int = Field(
-        default=640, ge=256, description="JVM heap of one batch job"
-    )
+    stream_heap_mb: int = Field(default=1024, ge=256, description="JVM heap of the stream app")
+    job_heap_mb: int = Field(default=640, ge=256, description="JVM heap of one batch job")
     trino_heap_mb: int = Field(default=1024, ge=512, description="JVM heap of Trino")
-    kafka_heap_mb: int = Field(
-        default=384, ge=128, description="JVM heap of the broker"
-    )
+    kafka_heap_mb: int = Field(default=384, ge=128, description="JVM heap of the broker")
     spark_cores: int = Field(default=2, ge=1, description="threads of local Spark")
     debug: bool = Field(default=False, description="show tracebacks")
 

@@ -83,25 +83,17 @@ BOOT = _col(
 SEQ = _col("seq", "long", "number of the message within its boot", required=True)
 METRIC = _col("metric", "string", "what was measured", required=True)
 PRODUCT = _col("product", "string", "what kind of device", required=True)
-EVENT_TIME = _col(
-    "event_time", "timestamp", "when it happened, clamped to received_at + tolerance"
-)
-RECEIVED_AT = _col(
-    "received_at", "timestamp", "the gateway's clock, or Kafka's append time"
-)
+EVENT_TIME = _col("event_time", "timestamp", "when it happened, clamped to received_at + tolerance")
+RECEIVED_AT = _col("received_at", "timestamp", "the gateway's clock, or Kafka's append time")
 KAFKA_TIME = _col("kafka_time", "timestamp", "append time in Kafka or the spool")
 COORDINATES = (
     _col("topic", "string", "Kafka topic, or spool", required=True),
     _col("partition", "int", "partition of the topic", required=True),
     _col("offset", "long", "offset in the partition", required=True),
 )
-ITEM = _col(
-    "item", "int", "position in the record's list of messages; 0 for one", required=True
-)
+ITEM = _col("item", "int", "position in the record's list of messages; 0 for one", required=True)
 
-RETENTION_CLASS = _col(
-    "retention_class", "string", "how long the product is kept", required=True
-)
+RETENTION_CLASS = _col("retention_class", "string", "how long the product is kept", required=True)
 
 READING_COLUMNS = (
     TENANT,
@@ -111,9 +103,7 @@ READING_COLUMNS = (
     METRIC,
     _col("device", "string", "device name within its product", required=True),
     PRODUCT,
-    _col(
-        "schema_version", "int", "version of the product schema that the message fits"
-    ),
+    _col("schema_version", "int", "version of the product schema that the message fits"),
     _col("device_time", "timestamp", "what the device said, or null"),
     EVENT_TIME,
     _col(
@@ -305,30 +295,18 @@ def _window_table(name: str, description: str, subject: Column) -> Table:
 
 ZONE = _col("zone", "string", "zone of the device; '' where it has none", required=True)
 
-DEVICE_MINUTE = _window_table(
-    "gold.device_minute", "A device's metric a minute.", DEVICE_FULL
-)
+DEVICE_MINUTE = _window_table("gold.device_minute", "A device's metric a minute.", DEVICE_FULL)
 DEVICE_FIVE_MINUTES = _window_table(
     "gold.device_five_minutes", "A device's metric in five minutes.", DEVICE_FULL
 )
-DEVICE_HOUR = _window_table(
-    "gold.device_hour", "A device's metric an hour.", DEVICE_FULL
-)
-DEVICE_DAY = _window_table(
-    "gold.device_day", "A device's metric a UTC day.", DEVICE_FULL
-)
-ZONE_MINUTE = _window_table(
-    "gold.zone_minute", "A zone's metric a minute, by product.", ZONE
-)
+DEVICE_HOUR = _window_table("gold.device_hour", "A device's metric an hour.", DEVICE_FULL)
+DEVICE_DAY = _window_table("gold.device_day", "A device's metric a UTC day.", DEVICE_FULL)
+ZONE_MINUTE = _window_table("gold.zone_minute", "A zone's metric a minute, by product.", ZONE)
 ZONE_FIVE_MINUTES = _window_table(
     "gold.zone_five_minutes", "A zone's metric in five minutes, by product.", ZONE
 )
-ZONE_HOUR = _window_table(
-    "gold.zone_hour", "A zone's metric an hour, by product.", ZONE
-)
-ZONE_DAY = _window_table(
-    "gold.zone_day", "A zone's metric a UTC day, by product.", ZONE
-)
+ZONE_HOUR = _window_table("gold.zone_hour", "A zone's metric an hour, by product.", ZONE)
+ZONE_DAY = _window_table("gold.zone_day", "A zone's metric a UTC day, by product.", ZONE)
 DEVICE_SLIDING = _window_table(
     "gold.device_sliding",
     "Sliding windows of products that ask for them, from minute rows.",
@@ -377,12 +355,8 @@ def _summary_table(name: str, description: str, subject: Column) -> Table:
 
 SUMMARY_ZONE_HOUR = _summary_table("gold.summary_zone_hour", "Zones by hour.", ZONE)
 SUMMARY_ZONE_DAY = _summary_table("gold.summary_zone_day", "Zones by day.", ZONE)
-SUMMARY_PRODUCT_HOUR = _summary_table(
-    "gold.summary_product_hour", "Products by hour.", PRODUCT
-)
-SUMMARY_PRODUCT_DAY = _summary_table(
-    "gold.summary_product_day", "Products by day.", PRODUCT
-)
+SUMMARY_PRODUCT_HOUR = _summary_table("gold.summary_product_hour", "Products by hour.", PRODUCT)
+SUMMARY_PRODUCT_DAY = _summary_table("gold.summary_product_day", "Products by day.", PRODUCT)
 
 DEVICES = Table(
     name="dim.devices",
@@ -478,9 +452,7 @@ QUALITY = Table(
         _col("observed", "string", "what was seen"),
         _col("unexpected", "long", "rows against it"),
         _col("details", "string", "JSON of the result"),
-        _col(
-            "checked_date", "date", "partition: UTC date of checked_at", required=True
-        ),
+        _col("checked_date", "date", "partition: UTC date of checked_at", required=True),
     ),
     key=("run_id", "table", "expectation"),
     partition_by=("checked_date",),
@@ -498,9 +470,7 @@ JOB_RUNS = Table(
         _col("arguments", "string", "JSON of its arguments"),
         _col("result", "string", "JSON of its figures"),
         _col("error", "string", "why it failed"),
-        _col(
-            "started_date", "date", "partition: UTC date of started_at", required=True
-        ),
+        _col("started_date", "date", "partition: UTC date of started_at", required=True),
     ),
     key=("run_id",),
     partition_by=("started_date",),
