@@ -1,0 +1,109 @@
+"""`headwater demo`: the stack, a mixed fleet with faults, and where to look."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.live import Live
+
+from infra.demo.figures import GOLD, Watch
+from infra.demo.questions import FAULTS, QUESTIONS
+from infra.demo.screen import screen
+from telemetry.settings import Settings
+
+EXAMPLES = """\b
+Examples:
+  headwater demo                          until Ctrl-C
+  headwater demo --for 60 --rate 1000     ends by itself and leaves the stack up
+  headwater demo --light                  no Kafka, no Trino, under 2 GiB
+"""
+SETTLE_S = 30
+
+
+@click.command(epilog=EXAMPLES)
+@click.option("--light", is_flag=True, help="The small stack: spool instead of Kafka, no Trino.")
+@click.option("--devices", default=200, show_default=True, help="Devices of the fleet.")
+@click.option("--rate", default=200, show_default=True, help="Messages a second.")
+@click.option("--for", "for_s", type=float, help="End after so many seconds; default: Ctrl-C.")
+def demo(light: bool, devices: int, rate: int, for_s: float | None) -> None:
+    """Start the stack, run a mixed fleet with faults, and show the tables fill."""
+    settings = Settings()
+    console = Console(stderr=True)
+    _headwater("up", *(["--light"] if light else []))
+    folder = settings.home / "demo"
+    folder.mkdir(parents=True, exist_ok=True)
+    ledger = folder / f"ledger-{int(time.time())}.ndjson"
+    fleet = _fleet(devices, rate, ledger)
+    try:
+        _watch(settings, console, ledger, for_s)
+    except KeyboardInterrupt:
+        console.print("stopping: the fleet first, then the stack; the tables stay")
+    finally:
+        _stop(fleet)
+    if for_s is None:
+        _headwater("down")
+
+
+def _headwater(*arguments: str, check: bool = True) -> None:
+    """Run a command of ours; leave with its exit code if it fails."""
+    done = subprocess.run([sys.executable, "-m", "infra.cli", *arguments])
+    if check and done.returncode:
+        raise click.exceptions.Exit(done.returncode)
+
+
+def _fleet(devices: int, rate: int, ledger: Path) -> subprocess.Popen[bytes]:
+    """Start the simulator in a session of its own, so that Ctrl-C reaches us first."""
+    fleet = [sys.executable, "-m", "simulator", "simulate", "mixed", "--for", "24h"]
+    fleet += ["--devices", str(devices), "--rate", str(rate), "--seed", "7"]
+    log = (ledger.parent / "simulator.log").open("wb")
+    return subprocess.Popen(
+        [*fleet, "--ledger", str(ledger)], stdout=log, stderr=log, start_new_session=True
+    )
+
+
+def _stop(fleet: subprocess.Popen[bytes]) -> None:
+    fleet.terminate()
+    try:
+        fleet.wait(timeout=15)
+    except subprocess.TimeoutExpired:
+        fleet.kill()
+
+
+def _watch(settings: Settings, console: Console, ledger: Path, for_s: float | None) -> None:
+    """Show the flow; once it has settled, answer the questions; then go on until the end."""
+    watch, started = Watch(settings, ledger), time.monotonic()
+    answered = False
+    while True:
+        _live(watch, console, started, SETTLE_S if not answered else for_s)
+        if not answered:
+            _answers(console)
+            answered = True
+        if for_s is not None and time.monotonic() - started >= for_s:
+            return
+
+
+def _live(watch: Watch, console: Console, started: float, until_s: float | None) -> None:
+    """Redraw every second until `until_s` after the start and until gold has rows."""
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            figures = watch.look()
+            elapsed_s = time.monotonic() - started
+            live.update(screen(figures, elapsed_s=elapsed_s), refresh=True)
+            gold = any(figures.rows[name] for name in GOLD)
+            if until_s is not None and elapsed_s >= until_s and gold:
+                return
+            time.sleep(1)
+
+
+def _answers(console: Console) -> None:
+    """Run three questions and one query a kind of fault, and draw a series."""
+    for title, query in QUESTIONS:
+        console.print(f'\n[bold]{title}[/bold]\n  headwater sql "{query}"', highlight=False)
+        _headwater("sql", query, check=False)
+    console.print("\n[bold]One fault of each kind, and the query that finds its row[/bold]")
+    for fault, query in FAULTS.items():
+        console.print(f'\n{fault}:  headwater sql "{query}"', highlight=False)
+        _headwater("sql", query, check=False)

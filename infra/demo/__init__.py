@@ -1,0 +1,1 @@
+"""The demo: a mixed fleet with faults, watched as it flows through the tables."""
