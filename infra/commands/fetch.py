@@ -1,0 +1,81 @@
+"""`headwater fetch`: jars and servers into the cache."""
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from infra.fetch.download import Repository
+from infra.fetch.parts import (
+    PARTS,
+    Job,
+    claimed,
+    missing,
+    open_client,
+    remove_unlisted,
+    repository_url,
+)
+from infra.fetch.parts import (
+    fetch as fetch_jobs,
+)
+from infra.fetch.relock import relock
+from telemetry.settings import Settings
+
+EXAMPLES = """\b
+Examples:
+  headwater fetch                 everything
+  headwater fetch spark           what `up --light` needs
+  HEADWATER_MAVEN=… headwater fetch    from a mirror of your own
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("parts", nargs=-1, type=click.Choice([*PARTS, "all"]))
+@click.option("--relock", "is_relocking", is_flag=True, help="Write checksums of the lock anew.")
+def fetch(parts: tuple[str, ...], is_relocking: bool) -> None:
+    """Fetch jars and servers into the cache; what is there already is only checked."""
+    settings = Settings()
+    with open_client() as client:
+        repository = Repository(repository_url(settings), client)
+        if is_relocking:
+            relock(repository)
+        wanted = PARTS if not parts or "all" in parts else tuple(dict.fromkeys(parts))
+        with claimed(wanted, settings):
+            _fetch_showing_progress(wanted, repository, settings)
+
+
+def _fetch_showing_progress(
+    parts: tuple[str, ...], repository: Repository, settings: Settings
+) -> None:
+    jobs = missing(parts, settings)
+    with _progress() as progress:
+        task = progress.add_task("Fetching " + ", ".join(parts), total=_bytes(jobs))
+        fetch_jobs(
+            jobs,
+            repository,
+            settings,
+            lambda count: progress.advance(task, count),
+            lambda text: progress.update(task, description=text),
+        )
+    remove_unlisted(parts, settings)
+
+
+def _bytes(jobs: list[Job]) -> int:
+    return sum(job.artifact.size for job in jobs)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
