@@ -1,0 +1,69 @@
+"""Freshness seen from outside: commits of silver, and when gold's minutes turn final."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import orjson
+import polars as pl
+from deltalake import DeltaTable
+
+
+@dataclass(slots=True)
+class Freshness:
+    """What a watcher saw: seconds from event to the commit of silver, from window to final."""
+
+    event_to_silver_s: list[float] = field(default_factory=list)
+    final_after_s: dict[datetime, float] = field(default_factory=dict)
+
+
+class Watcher(threading.Thread):
+    """Reads the log of silver and the newest minutes of gold, twice a second."""
+
+    def __init__(self, lake: Path) -> None:
+        super().__init__(daemon=True)
+        self.seen = Freshness()
+        self._silver = lake / "silver" / "readings"
+        self._minutes = lake / "gold" / "device_minute"
+        self._version = DeltaTable(self._silver).version()
+        self._done = threading.Event()
+
+    def stop(self) -> Freshness:
+        """End and return what was seen."""
+        self._done.set()
+        self.join()
+        return self.seen
+
+    def run(self) -> None:
+        """Watch until stopped."""
+        while not self._done.wait(0.5):
+            self._read_commits()
+            self._read_minutes()
+
+    def _read_commits(self) -> None:
+        while True:
+            commit = self._silver / "_delta_log" / f"{self._version + 1:020}.json"
+            if not commit.exists():
+                return
+            self._version += 1
+            committed = commit.stat().st_mtime
+            for line in commit.read_bytes().splitlines():
+                self._sample(orjson.loads(line).get("add"), committed)
+
+    def _sample(self, add: dict[str, object] | None, committed: float) -> None:
+        if not add or not add["dataChange"]:
+            return
+        times = pl.read_parquet(self._silver / str(add["path"]), columns=["event_time"])
+        sampled = times["event_time"].gather_every(max(1, len(times) // 20))
+        self.seen.event_to_silver_s += [committed - at.timestamp() for at in sampled]
+
+    def _read_minutes(self) -> None:
+        now = time.time()
+        final = pl.scan_delta(DeltaTable(self._minutes)).filter(
+            pl.col("is_final")
+            & (pl.col("window_end") > datetime.fromtimestamp(now - 300).astimezone())
+        )
+        for (end,) in final.select(pl.col("window_end").unique()).collect().iter_rows():
+            self.seen.final_after_s.setdefault(end, now - end.timestamp())
