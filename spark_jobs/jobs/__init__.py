@@ -1,0 +1,1 @@
+"""Jobs: each wires the lake to transforms, and does one duty."""

@@ -1,0 +1,183 @@
+"""The only reads and writes of the lake: delta-rs for small fast commits, Spark for the rest."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import polars as pl
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from pyspark.sql import DataFrame, SparkSession
+
+from spark_jobs.schema import arrow_schema, delta_schema
+from telemetry.errors import HeadwaterError
+from telemetry.tables import PROPERTIES, TABLES, Table
+
+Frame: TypeAlias = pa.Table | pl.DataFrame
+WRITER = WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=256 * 1024)
+ATTEMPTS = 8
+FIRST_PAUSE_S = 0.05
+
+
+class CommitError(HeadwaterError):
+    """A commit lost against other writers as often as it was tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Txn:
+    """Makes a write idempotent: an application commits each version to a table at most once."""
+
+    app_id: str
+    version: int
+
+
+class Lake:
+    """All tables below one root. It keeps handles open, so each thread has a lake of its own."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root.rstrip("/")
+        self._handles: dict[str, DeltaTable] = {}
+
+    def uri(self, table: Table) -> str:
+        """Return where the table is."""
+        return f"{self.root}/{table.name.replace('.', '/')}"
+
+    def create_all(self) -> None:
+        """Create every declared table that is not there yet."""
+        for table in TABLES:
+            self.create(table)
+
+    def create(self, table: Table) -> None:
+        """Create one table as declared; leave it alone if it is there."""
+        DeltaTable.create(
+            self.uri(table),
+            schema=delta_schema(table),
+            mode="ignore",
+            partition_by=list(table.partition_by),
+            name=table.name,
+            description=table.description,
+            configuration=_properties(table),
+        )
+
+    def table(self, table: Table) -> DeltaTable:
+        """Return the newest version of the table."""
+        handle = self._handles.get(table.name)
+        if handle is None:
+            handle = self._handles[table.name] = DeltaTable(self.uri(table))
+        else:
+            handle.update_incremental()
+        return handle
+
+    def append(
+        self, table: Table, frame: Frame, txn: Txn | None, info: Mapping[str, str] | None = None
+    ) -> bool:
+        """Append the rows in one commit; return False if `txn` has been committed before."""
+        rows = conform(table, frame)
+
+        def write(handle: DeltaTable) -> None:
+            write_deltalake(
+                handle,
+                rows,
+                mode="append",
+                writer_properties=WRITER,
+                commit_properties=_commit(txn, info),
+            )
+
+        return self._commit(table, write, txn)
+
+    def replace(
+        self,
+        table: Table,
+        frame: Frame,
+        predicate: str | None,
+        txn: Txn | None,
+        info: Mapping[str, str] | None = None,
+    ) -> bool:
+        """Put the rows in place of those that the SQL predicate names (None: all), in one commit.
+
+        Every row must fit the predicate. Return False if `txn` has been committed before.
+        """
+        rows = conform(table, frame)
+
+        def write(handle: DeltaTable) -> None:
+            write_deltalake(
+                handle,
+                rows,
+                mode="overwrite",
+                predicate=predicate,
+                writer_properties=WRITER,
+                commit_properties=_commit(txn, info),
+            )
+
+        return self._commit(table, write, txn)
+
+    def _commit(self, table: Table, write: Callable[[DeltaTable], None], txn: Txn | None) -> bool:
+        pause = FIRST_PAUSE_S
+        for _ in range(ATTEMPTS):
+            handle = self.table(table)
+            if txn and _is_committed(handle, txn):
+                return False
+            try:
+                write(handle)
+                return True
+            except CommitFailedError as error:
+                # Another writer rewrote files below this snapshot: only a new one can commit.
+                self._handles.pop(table.name, None)
+                lost = error
+                time.sleep(pause)
+                pause *= 2
+        raise CommitError(f"{table.name}: {ATTEMPTS} commits lost against other writers: {lost}")
+
+    def committed(self, table: Table, app_id: str) -> int | None:
+        """Return the newest transaction version of an application, None if it has none."""
+        return self.table(table).transaction_version(app_id)
+
+    def scan(self, table: Table) -> pl.LazyFrame:
+        """Return the newest version as a lazy frame; filters prune files."""
+        return pl.scan_delta(self.table(table))
+
+    def frame(self, spark: SparkSession, table: Table) -> DataFrame:
+        """Return the newest version as a Spark frame."""
+        return spark.read.format("delta").load(self.uri(table))
+
+    def stream(self, spark: SparkSession, table: Table) -> DataFrame:
+        """Return the table's appends as a stream; rewrites of files are passed over."""
+        reader = spark.readStream.format("delta").option("skipChangeCommits", "true")
+        return reader.load(self.uri(table))
+
+    def exists(self, table: Table) -> bool:
+        """Tell whether the table was created."""
+        try:
+            self.table(table)
+        except TableNotFoundError:
+            return False
+        return True
+
+
+def conform(table: Table, frame: Frame) -> pa.Table:
+    """Return the frame with exactly the table's columns, order and types."""
+    schema = arrow_schema(table)
+    rows = frame.to_arrow() if isinstance(frame, pl.DataFrame) else frame
+    return rows.select(schema.names).cast(schema)
+
+
+def _properties(table: Table) -> dict[str, str | None]:
+    statistics: dict[str, str | None] = (
+        {"delta.dataSkippingStatsColumns": ",".join(table.statistics)} if table.statistics else {}
+    )
+    return {**PROPERTIES, **statistics}
+
+
+def _is_committed(handle: DeltaTable, txn: Txn) -> bool:
+    newest = handle.transaction_version(txn.app_id)
+    return newest is not None and newest >= txn.version
+
+
+def _commit(txn: Txn | None, info: Mapping[str, str] | None) -> CommitProperties:
+    return CommitProperties(
+        custom_metadata=dict(info) if info else None,
+        max_commit_retries=3,
+        app_transactions=[Transaction(txn.app_id, txn.version)] if txn else None,
+    )

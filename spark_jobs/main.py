@@ -1,0 +1,106 @@
+"""Entry of `spark-submit`: runs one job, and prints its result as one line of JSON."""
+
+import argparse
+import importlib
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Protocol, cast
+
+import dagster_pipes
+
+from spark_jobs.lake import Lake
+from telemetry.errors import HeadwaterError
+from telemetry.settings import Settings
+
+JOBS = (
+    "stream",
+    "backfill",
+    "dedup",
+    "compact",
+    "vacuum",
+    "retention",
+    "summaries",
+    "quality",
+    "delays",
+)
+Result = dict[str, object]
+
+
+class Job(Protocol):
+    """A module of `spark_jobs.jobs`: its arguments, and its work.
+
+    `tables` in a result maps a table's name to what is said of it alone.
+    """
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the job's own arguments."""
+
+    def run(self, arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result:
+        """Do the work and return its figures."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the job that the arguments name; return 0, or 1 if it failed."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("py4j").setLevel(logging.WARNING)
+    name, rest = _job_name(argv)
+    job = cast(Job, importlib.import_module(f"spark_jobs.jobs.{name}"))
+    parser = argparse.ArgumentParser(prog=name, description=job.__doc__)
+    job.add_arguments(parser)
+    settings = Settings()
+    try:
+        result = _run(job, parser.parse_args(rest), settings)
+    except HeadwaterError as error:
+        if settings.debug:
+            traceback.print_exc()
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    sys.stdout.write(json.dumps(result, default=str) + "\n")
+    return 0
+
+
+def _job_name(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
+    parser = argparse.ArgumentParser(prog="main.py", description=__doc__)
+    parser.add_argument("job", choices=JOBS)
+    return parser.parse_args(argv[:1]).job, argv[1:]
+
+
+def _run(job: Job, arguments: argparse.Namespace, settings: Settings) -> Result:
+    lake = Lake(settings.lake_root)
+    lake.create_all()
+    # Outside Dagster, opening pipes warns on every run.
+    loader = dagster_pipes.PipesEnvVarParamsLoader()  # type: ignore[no-untyped-call]
+    if not loader.is_dagster_pipes_process():
+        return job.run(arguments, settings, lake)
+    with dagster_pipes.open_dagster_pipes() as pipes:
+        result = job.run(arguments, settings, lake)
+        _report(pipes, result)
+    return result
+
+
+def _report(pipes: dagster_pipes.PipesContext, result: Result) -> None:
+    if not pipes.is_asset_step:
+        pipes.report_custom_message(result)
+        return
+    tables = cast(Mapping[str, Mapping[str, object]], result.get("tables") or {})
+    shared = {name: value for name, value in result.items() if name != "tables"}
+    for key in pipes.asset_keys:
+        own = tables.get(key.replace("/", "."), {})
+        metadata = {name: _metadata(value) for name, value in (shared | dict(own)).items()}
+        pipes.report_asset_materialization(asset_key=key, metadata=metadata)
+
+
+def _metadata(value: object) -> dagster_pipes.PipesMetadataValue:
+    if isinstance(value, bool | int | float | str):
+        raw: object = value
+    else:
+        raw = json.loads(json.dumps(value, default=str))
+    kind = "__infer__" if isinstance(raw, bool | int | float | str) else "json"
+    return cast(dagster_pipes.PipesMetadataValue, {"raw_value": raw, "type": kind})
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

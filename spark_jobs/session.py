@@ -1,0 +1,53 @@
+"""The only Spark session: built here, with what Delta, Kafka and two cores want."""
+
+import sys
+from pathlib import Path
+
+from pyspark import SparkConf
+from pyspark.sql import SparkSession
+
+from telemetry.settings import Settings
+
+PROJECT = Path(__file__).resolve().parent.parent
+OPTIONS = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.sql.parquet.compression.codec": "zstd",
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
+    "spark.sql.streaming.stopTimeout": "15s",
+    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.databricks.delta.autoCompact.enabled": "false",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -Dlog4j2.formatMsgNoLookups=true",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.log.level": "WARN",
+}
+
+
+def session(settings: Settings, app: str) -> SparkSession:
+    """Return the session; what `spark-submit` was told wins over what is said here."""
+    submitted = SparkConf()
+    builder = SparkSession.Builder().appName(app)
+    for name, value in _options(settings).items():
+        if not submitted.contains(name):
+            builder = builder.config(name, value)
+    return builder.getOrCreate()
+
+
+def _options(settings: Settings) -> dict[str, str]:
+    jars = sorted(settings.spark_jar_dir.glob("*.jar"))
+    return OPTIONS | {
+        "spark.master": f"local[{settings.spark_cores}]",
+        "spark.driver.memory": f"{settings.stream_heap_mb}m",
+        "spark.jars": ",".join(str(jar) for jar in jars),
+        "spark.pyspark.python": sys.executable,
+        "spark.pyspark.driver.python": sys.executable,
+        "spark.executorEnv.PYTHONPATH": str(PROJECT),
+        "spark.sql.warehouse.dir": str(settings.home / "run" / "warehouse"),
+    }

@@ -1,0 +1,27 @@
+"""One Spark session and fresh lakes for the tests of the Spark jobs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from spark_jobs.lake import Lake
+from spark_jobs.session import session
+from telemetry.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    home = tmp_path_factory.mktemp("spark")
+    settings = Settings(home=home, stream_heap_mb=768)
+    if not list(settings.spark_jar_dir.glob("delta-spark*.jar")):
+        pytest.skip("the Spark jars are not fetched: run `headwater fetch spark`")
+    running = session(settings, "tests")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path / "lake"))
