@@ -33,6 +33,14 @@ class Txn:
     version: int
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Rows to put in place of those that the SQL predicate names (None: all)."""
+
+    rows: pl.DataFrame
+    predicate: str | None
+
+
 class Lake:
     """All tables below one root. It keeps handles open, so each thread has a lake of its own."""
 
@@ -113,6 +121,37 @@ class Lake:
 
         return self._commit(table, write, txn)
 
+    def update(
+        self,
+        table: Table,
+        change: Callable[[pl.LazyFrame], Change | None],
+        txn: Txn | None,
+        info: Mapping[str, str] | None = None,
+    ) -> int | None:
+        """Replace what `change` says, made from the very version that it is committed on.
+
+        Where another writer touched the same rows meanwhile, `change` is asked again. Return the
+        number of rows written, None if there was no change or `txn` has been committed before.
+        """
+        written: list[int] = []
+
+        def write(handle: DeltaTable) -> None:
+            wanted = change(pl.scan_delta(handle))
+            if wanted is None:
+                return
+            write_deltalake(
+                handle,
+                conform(table, wanted.rows),
+                mode="overwrite",
+                predicate=wanted.predicate,
+                writer_properties=WRITER,
+                commit_properties=_commit(txn, info, retries=0),
+            )
+            written.append(len(wanted.rows))
+
+        self._commit(table, write, txn)
+        return written[0] if written else None
+
     def _commit(self, table: Table, write: Callable[[DeltaTable], None], txn: Txn | None) -> bool:
         pause = FIRST_PAUSE_S
         for _ in range(ATTEMPTS):
@@ -175,9 +214,11 @@ def _is_committed(handle: DeltaTable, txn: Txn) -> bool:
     return newest is not None and newest >= txn.version
 
 
-def _commit(txn: Txn | None, info: Mapping[str, str] | None) -> CommitProperties:
+def _commit(
+    txn: Txn | None, info: Mapping[str, str] | None, *, retries: int = 3
+) -> CommitProperties:
     return CommitProperties(
         custom_metadata=dict(info) if info else None,
-        max_commit_retries=3,
+        max_commit_retries=retries,
         app_transactions=[Transaction(txn.app_id, txn.version)] if txn else None,
     )
