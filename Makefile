@@ -1,0 +1,64 @@
+# Every task of this checkout; bare `make` names them.
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev fetch check fmt test test-unit test-faults bench demo demo-stop \
+	lock clean
+
+FITTING := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PYTHON ?= $(eval PYTHON := $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	$$name -c '$(FITTING)' 2>/dev/null && echo $$name && break; done))$(PYTHON)
+BIN := .venv/bin
+UNIT := not spark and not kafka and not trino and not stack and not faults
+PYTEST_ARGS ?=
+
+help: ## print this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+install: .python ## make .venv with the headwater command, and Java where it is missing (Debian, as root)
+	@$(PYTHON) -m infra.install main
+
+install-dev: .python ## install, with what checks and tests need
+	@$(PYTHON) -m infra.install dev
+
+fetch: install ## download jars and servers into ~/.cache/headwater (HEADWATER_CACHE)
+	@$(BIN)/headwater fetch all
+
+check: install-dev ## lint, format, types and imports, in seconds
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/mypy
+
+fmt: install-dev ## format and fix what can be fixed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+test: check fetch ## everything that CI holds; PYTEST_ARGS="-k late" narrows it
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+test-unit: install-dev ## the tests that start no Java, in seconds
+	$(BIN)/pytest -m "$(UNIT)" $(PYTEST_ARGS)
+
+test-faults: install-dev fetch ## the tests that kill processes and starve them
+	$(BIN)/pytest -m faults $(PYTEST_ARGS)
+
+bench: fetch ## measure: BENCH=name for one of benchmarks/, OUT=file for its figures
+	$(BIN)/python -m benchmarks $(BENCH) $(if $(OUT),--out $(OUT))
+
+demo: fetch ## a mixed fleet through the whole stack, live, until Ctrl-C
+	@$(BIN)/headwater demo
+
+demo-stop: install ## stop the demo and remove its state
+	@$(BIN)/headwater demo --stop
+
+lock: install-dev ## compile infra/locks/*.txt anew; UPGRADE=1 takes newer versions
+	UPGRADE=$(UPGRADE) infra/locks/compile.sh
+
+clean: ## remove the environment and the tools' caches; state and downloads stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
+		build headwater.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: .python
+.python:
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 to 3.13 found: install one\
+	(Debian: apt-get install python3), or name it: make install PYTHON=…" >&2; exit 1; }

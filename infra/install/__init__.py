@@ -1,0 +1,1 @@
+"""The installation: environment, locked packages, Java. Standard library alone: it runs first."""
