@@ -12,6 +12,7 @@ from rich.progress import (
 )
 
 from infra.fetch.download import Repository
+from infra.fetch.lock import locked
 from infra.fetch.parts import (
     PARTS,
     Job,
@@ -53,7 +54,8 @@ def fetch(parts: tuple[str, ...], is_relocking: bool) -> None:
 def _fetch_showing_progress(
     parts: tuple[str, ...], repository: Repository, settings: Settings
 ) -> None:
-    jobs = missing(parts, settings)
+    artifacts = [artifact for part in parts for artifact in locked(part)]
+    jobs = missing(artifacts, settings)
     with _progress() as progress:
         task = progress.add_task("Fetching " + ", ".join(parts), total=_bytes(jobs))
         fetch_jobs(
@@ -63,7 +65,7 @@ def _fetch_showing_progress(
             lambda count: progress.advance(task, count),
             lambda text: progress.update(task, description=text),
         )
-    remove_unlisted(parts, settings)
+    remove_unlisted(artifacts, settings)
 
 
 def _bytes(jobs: list[Job]) -> int:

@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from infra.fetch import trino
 from infra.fetch.download import FetchError, Progress, Repository, download
-from infra.fetch.lock import Artifact, locked
+from infra.fetch.lock import Artifact
 from telemetry.settings import Settings
 
 PARTS = ("spark", "kafka", "trino")
@@ -47,12 +47,11 @@ def claimed(parts: Iterable[str], settings: Settings) -> Iterator[None]:
         yield
 
 
-def missing(parts: Iterable[str], settings: Settings) -> list[Job]:
-    """List the files of these parts that the cache may lack; a download checks each again."""
+def missing(artifacts: Iterable[Artifact], settings: Settings) -> list[Job]:
+    """List the files that the cache may lack; a download checks each again."""
     return [
         Job(artifact, target)
-        for part in parts
-        for artifact in locked(part)
+        for artifact in artifacts
         if (target := _target(artifact, settings)) is not None
     ]
 
@@ -91,14 +90,12 @@ def fetch(
             raise
 
 
-def remove_unlisted(parts: Iterable[str], settings: Settings) -> None:
-    """Delete jars that the lock no longer lists: class paths are whole folders."""
-    folders = {"spark": settings.spark_jar_dir, "kafka": settings.kafka_dir / "libs"}
-    for part in folders.keys() & set(parts):
-        listed = {artifact.file_name for artifact in locked(part)}
-        for jar in folders[part].glob("*.jar"):
-            if jar.name not in listed:
-                jar.unlink()
+def remove_unlisted(artifacts: Iterable[Artifact], settings: Settings) -> None:
+    """Delete jars beside these that are not of them: class paths are whole folders."""
+    listed = {_folder(artifact, settings) / artifact.file_name for artifact in artifacts}
+    for folder in {jar.parent for jar in listed}:
+        for jar in set(folder.glob("*.jar")) - listed:
+            jar.unlink()
 
 
 def repository_url(settings: Settings) -> str:
@@ -113,17 +110,24 @@ def repository_url(settings: Settings) -> str:
 def open_client() -> httpx.Client:
     """Open a client that gives up on a silent server, never on a slow one."""
     limits = httpx.Limits(max_connections=CONNECTIONS)
-    return httpx.Client(timeout=30, follow_redirects=True, limits=limits)
+    # Checksums are of files as they lie on the server.
+    headers = {"Accept-Encoding": "identity"}
+    return httpx.Client(timeout=30, follow_redirects=True, limits=limits, headers=headers)
 
 
 def _target(artifact: Artifact, settings: Settings) -> Path | None:
-    if artifact.part == "spark":
-        return settings.spark_jar_dir / artifact.file_name
-    if artifact.part == "kafka":
-        return settings.kafka_dir / "libs" / artifact.file_name
-    if trino.is_unpacked(artifact, settings):
+    if artifact.part == "trino" and trino.is_unpacked(artifact, settings):
         return None
-    return settings.cache / "downloads" / artifact.file_name
+    return _folder(artifact, settings) / artifact.file_name
+
+
+def _folder(artifact: Artifact, settings: Settings) -> Path:
+    folders = {
+        "spark": settings.spark_jar_dir,
+        "kafka": settings.kafka_dir / "libs",
+        "trino": settings.cache / "downloads",
+    }
+    return folders[artifact.part]
 
 
 def _check_room(jobs: list[Job], settings: Settings) -> None:
