@@ -1,0 +1,161 @@
+"""Rules of this checkout that no linter knows."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[1]
+PACKAGES = (
+    "telemetry", "edge", "expectations", "infra", "orchestration", "simulator", "spark_jobs",
+)  # fmt: skip
+# Written in pieces, so that this file holds none of them.
+REGISTRIES = [
+    ".".join(pieces)
+    for pieces in (
+        ("pypi", "org"),
+        ("pythonhosted", "org"),
+        ("maven", "apache", "org"),
+        ("maven", "org"),
+        ("docker", "io"),
+        ("ghcr", "io"),
+        ("npmjs", "org"),
+        ("crates", "io"),
+        ("golang", "org"),
+        ("debian", "org"),
+    )
+]
+MACHINE_PATHS = re.compile(r"(?<![\w.}])/(?:work|root|home)/\w")
+SETTINGS = "telemetry/settings.py"
+INSTALL = "infra/install/"
+"""The installation runs before there are settings."""
+DECLARATIONS = {"telemetry/tables.py"}
+"""Tables declared once, one after another: long, and nowhere deep."""
+
+
+@cache
+def tracked() -> tuple[Path, ...]:
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listing = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    paths = (CHECKOUT / name for name in listing.stdout.split("\0") if name)
+    return tuple(path for path in paths if path.is_file())
+
+
+def name(path: Path) -> str:
+    return path.relative_to(CHECKOUT).as_posix()
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    for path in tracked():
+        content = path.read_bytes()
+        if b"\0" not in content:
+            yield name(path), content.decode("utf-8")
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for path in tracked():
+        if path.suffix == ".py" and name(path).startswith(PACKAGES):
+            yield name(path), ast.parse(path.read_text("utf-8"))
+
+
+def reads_environment(node: ast.AST) -> bool:
+    """Say whether the node takes one variable; handing all on to a child is no reading."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name("os"), attr="getenv")):
+            return True
+        case ast.Call(func=ast.Attribute(value=environ, attr="get")):
+            return ast.unparse(environ) == "os.environ"
+        case ast.Subscript(value=environ, ctx=ast.Load()):
+            return ast.unparse(environ) == "os.environ"
+    return False
+
+
+def builds_session(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Attribute)
+        and node.attr == "builder"
+        and ast.unparse(node.value).endswith("SparkSession")
+    )
+
+
+def test_no_registry_is_named() -> None:
+    named = [
+        (file, host)
+        for file, text in texts()
+        for host in REGISTRIES
+        if re.search(rf"(?<![\w-]){re.escape(host)}\b", text)
+    ]
+    assert named == []
+
+
+def test_no_path_of_a_machine_is_named() -> None:
+    named = [
+        (file, match.group()) for file, text in texts() for match in MACHINE_PATHS.finditer(text)
+    ]
+    assert named == []
+
+
+def test_environment_is_read_in_settings_alone() -> None:
+    readers = {
+        file
+        for file, module in modules()
+        if file != SETTINGS and not file.startswith(INSTALL)
+        if any(reads_environment(node) for node in ast.walk(module))
+    }
+    assert readers == set()
+
+
+def test_spark_session_is_built_in_one_place() -> None:
+    builders = {
+        file for file, module in modules() if any(builds_session(node) for node in ast.walk(module))
+    }
+    assert builders <= {"spark_jobs/session.py"}
+
+
+def test_only_spark_jobs_writes_the_lake() -> None:
+    writers = {
+        file
+        for file, module in modules()
+        for node in ast.walk(module)
+        if isinstance(node, ast.ImportFrom)
+        and node.module == "deltalake"
+        and {"write_deltalake"} & {alias.name for alias in node.names}
+    }
+    assert all(file.startswith("spark_jobs/") for file in writers)
+
+
+def test_no_file_is_longer_than_300_lines() -> None:
+    long = {
+        file: text.count("\n")
+        for file, text in texts()
+        if file.endswith(".py") and file not in DECLARATIONS and text.count("\n") > 300
+    }
+    assert long == {}
+
+
+def test_imports_go_down_only() -> None:
+    lint = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [lint, "--no-logo"], cwd=CHECKOUT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("lock", ["bootstrap", "main", "dev"])
+def test_lock_holds_what_is_asked_for_by_hash(lock: str) -> None:
+    locks = CHECKOUT / "infra" / "locks"
+    pinned = re.split(r"\n(?=\S)", (locks / f"{lock}.txt").read_text("utf-8").strip())
+    names = {line.partition("==")[0].partition("[")[0] for line in pinned}
+
+    assert all("--hash=sha256:" in line for line in pinned)
+    assert requirements(locks / f"{lock}.in") <= names
+
+
+def requirements(file: Path) -> set[str]:
+    lines = (line.partition("#")[0].strip() for line in file.read_text("utf-8").splitlines())
+    return {re.split(r"[\[<>=!~; ]", line)[0] for line in lines if line}
