@@ -1,0 +1,84 @@
+"""Publishing: plan the files, enrol their product, and send them through the stack's outbox."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+from edge.outbox import Outbox
+from edge.outboxes import open_outbox
+from edge.registry_files import RegistryFiles
+from infra.publish.counts import Counts
+from infra.publish.enrolment import Enrolment, agreed, enrolled_product, product_key
+from infra.publish.first_use import fixed_types
+from infra.publish.lines import source_file
+from infra.publish.options import PublishOptions
+from infra.publish.pace import Pace
+from infra.publish.plan import FilePlan, plan_file
+from infra.publish.publisher import Publisher
+from infra.publish.report import Report, say, show_plan
+from infra.publish.sent_ledger import SentLedger
+from telemetry.products import DEFAULT_PRODUCT
+from telemetry.settings import Settings
+
+
+def publish_files(
+    names: Sequence[str],
+    options: PublishOptions,
+    settings: Settings,
+    counts: Counts,
+    opened: Callable[[], Outbox] | None = None,
+) -> None:
+    """Publish files and keep `counts` up to date; raise if a record is not acknowledged."""
+    registry = RegistryFiles(settings.registry_dir)
+    with ExitStack() as stack:
+        ledger = _ledger(options, settings, registry)
+        if ledger:
+            stack.enter_context(ledger)
+        outbox = stack.enter_context(opened() if opened else open_outbox(settings))
+        plans = planned(names, options, registry, stack)
+        if ledger:
+            ledger.refresh()
+        report = stack.enter_context(Report(plans, counts))
+        counts.has_begun = True
+        publisher = Publisher(
+            outbox,
+            Enrolment(registry),
+            pace=Pace(options.rate),
+            ledger=ledger,
+            report=report,
+        )
+        publisher.publish(plans, options)
+    report.summary()
+
+
+def _ledger(
+    options: PublishOptions, settings: Settings, registry: RegistryFiles
+) -> SentLedger | None:
+    if options.ledger is None:
+        return None
+    return SentLedger(
+        options.ledger,
+        registry,
+        tolerance_us=round(settings.clock_tolerance_s * 1_000_000),
+        first_use=fixed_types(settings.lake_root),
+    )
+
+
+def planned(
+    names: Sequence[str], options: PublishOptions, files: RegistryFiles, stack: ExitStack
+) -> list[FilePlan]:
+    """Plan all files, show the plans, and enrol the product if it is new."""
+    sources = [stack.enter_context(source_file(name, raw=options.raw)) for name in names]
+    plans = [plan_file(source, options) for source in sources]
+    key = product_key(options)
+    known = files.products().get(("default", key))
+    plans = agreed(plans, known)
+    for plan in plans:
+        show_plan(plan, options)
+    if known is None:
+        files.put_product(enrolled_product(key, plans, options.metric))
+        say(f"product {key}: new, lateness unbounded, retention history")
+    elif key == DEFAULT_PRODUCT.key:
+        say("product default: no schema, any metric (--product names another one)")
+    else:
+        say(f"product {key}: known, left as it is")
+    return plans
