@@ -37,7 +37,12 @@ def delta_schema(table: Table) -> Schema:
     plain = Schema.from_arrow(arrow_schema(table))
     return Schema(
         [
-            Field(field.name, field.type, field.nullable, {"comment": comment(column)})
+            Field(
+                field.name,
+                field.type,
+                nullable=field.nullable,
+                metadata={"comment": comment(column)},
+            )
             for field, column in zip(plain.fields, table.columns, strict=True)
         ]
     )

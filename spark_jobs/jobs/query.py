@@ -1,0 +1,34 @@
+"""What a streaming query is to the application that hosts it."""
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from pyspark.sql import SparkSession
+from pyspark.sql.streaming import StreamingQuery
+
+Trigger = Literal["always", "available-now"]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How far a query is; times in microseconds since 1970, None before the first row."""
+
+    lag_messages: int = 0
+    received_at: int | None = None
+    event_time: int | None = None
+    watermarks: dict[str, int] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+
+
+class Query(Protocol):
+    """A query with a checkpoint of its own; `start` is called again after every failure."""
+
+    @property
+    def name(self) -> str:
+        """Name of its checkpoint folder and of its progress file."""
+
+    def start(self, spark: SparkSession, trigger: Trigger) -> StreamingQuery:
+        """Start it behind what it has done, building its memory anew from the lake."""
+
+    def figures(self) -> Figures:
+        """Say how far it is; called each second from another thread, so it must be cheap."""
