@@ -1,0 +1,95 @@
+"""Processes of a stack, found by the mark that they carry in their environment."""
+
+import contextlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+MARK = "HEADWATER_STACK"
+"""Environment variable that every process of a stack inherits; its value is the home."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who listens on a port; pid is None where another user's process does."""
+
+    port: int
+    pid: int | None
+    command: str
+    home: str | None = None
+
+
+def stack_processes(home: Path) -> list[psutil.Process]:
+    """Return the living processes that carry the home's mark, ourselves and ancestors apart."""
+    ourselves = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    return [
+        process
+        for process in psutil.process_iter()
+        if process.pid not in ourselves and marked_home(process) == str(home)
+    ]
+
+
+def marked_home(process: psutil.Process) -> str | None:
+    """Return the home in the process's mark, or None if it has none or is not ours to read."""
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return process.environ().get(MARK)
+    except (psutil.Error, OSError):
+        return None
+
+
+def end(processes: Iterable[psutil.Process], *, grace_s: float) -> list[psutil.Process]:
+    """Terminate, wait, then kill; return what still lives."""
+    asked = list(processes)
+    for process in asked:
+        with contextlib.suppress(psutil.Error):
+            process.terminate()
+    _, alive = psutil.wait_procs(asked, timeout=grace_s)
+    for process in alive:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    _, alive = psutil.wait_procs(alive, timeout=5)
+    return alive
+
+
+def tree_pss_mb(pid: int) -> int | None:
+    """Return the proportional set size of a process and all below it, or None if it is gone."""
+    try:
+        root = psutil.Process(pid)
+        tree = [root, *root.children(recursive=True)]
+    except psutil.Error:
+        return None
+    return round(sum(_pss_kb(process.pid) for process in tree) / 1024)
+
+
+def _pss_kb(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1])
+    return 0
+
+
+def port_holders(ports: Iterable[int]) -> list[Holder]:
+    """Return who listens on any of the ports."""
+    wanted = set(ports)
+    found: dict[int, Holder] = {}
+    for connection in psutil.net_connections(kind="tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port in wanted:
+            found.setdefault(connection.laddr.port, _holder(connection.laddr.port, connection.pid))
+    return [found[port] for port in sorted(found)]
+
+
+def _holder(port: int, pid: int | None) -> Holder:
+    if pid is None:
+        return Holder(port, None, "a process of another user")
+    try:
+        process = psutil.Process(pid)
+        command = " ".join(process.cmdline())[:80] or process.name()
+        return Holder(port, pid, command, marked_home(process))
+    except psutil.Error:
+        return Holder(port, pid, "a process that just ended")
