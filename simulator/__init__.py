@@ -1,0 +1,1 @@
+"""Seeded fleets with faults, the ledger of the truth, and the scorer that holds a lake to it."""

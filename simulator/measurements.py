@@ -1,0 +1,154 @@
+"""What a fleet measures on a stretch of its run, model by model and schema version by version."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.drafts import Draft
+from simulator.fleet import Fleet
+from simulator.models import Model
+from simulator.physics import Columns, Floats, Indexes, Moment, as_values, draw_traits, measure
+from simulator.plan import Plan, Span
+from simulator.scenarios import Scenario
+from telemetry.products import Product
+
+KM_PER_DEGREE = 111.2
+LAP_S = 1_800.0
+MOST_BEHIND_US = 1_500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run's messages depend on; `products` as the registry has them, by key."""
+
+    scenario: Scenario
+    fleet: Fleet
+    products: dict[str, Product]
+    boot: str
+    seed: int
+    rate: float
+    total: int
+    tolerance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """When a group is built, and when message 0 was due (None: all are due now)."""
+
+    now: int
+    origin: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Messages of one model and schema version: who, when, what, and where if it moves."""
+
+    model: Model
+    version: int
+    span: Span
+    event_time: Indexes
+    numbers: Columns
+    place: Columns
+
+    def where(self, chosen: NDArray[np.bool_]) -> "Stretch":
+        """Return the chosen messages."""
+        return replace(
+            self,
+            span=self.span.where(chosen),
+            event_time=self.event_time[chosen],
+            numbers={name: column[chosen] for name, column in self.numbers.items()},
+            place={name: column[chosen] for name, column in self.place.items()},
+        )
+
+
+class Measurements:
+    """Measures any stretch of a run; what it says depends on the seed and the time alone."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._plan = Plan(run.scenario, run.fleet, run.seed)
+        rng = np.random.default_rng([run.seed, 3])
+        self._traits = [
+            draw_traits(model, run.fleet.size_of(place), rng)
+            for place, model in enumerate(run.fleet.models)
+        ]
+        lowest, highest = run.scenario.upgrade or (0.0, 0.0)
+        self._upgrade = rng.uniform(lowest, highest, len(run.fleet)) * run.total
+
+    def between(self, start: int, stop: int, clock: Clock) -> Iterator[Stretch]:
+        """Yield messages `start` to `stop`."""
+        for span in self._plan.spans(start, stop):
+            model_of = self._run.fleet.model_of[span.device]
+            is_new = span.number >= self._upgrade[span.device]
+            for place, model in enumerate(self._run.fleet.models):
+                for version, is_version in _versions(model, is_new):
+                    chosen = (model_of == place) & is_version
+                    if chosen.any():
+                        yield self._stretch(place, version, span.where(chosen), clock)
+
+    def _stretch(self, place: int, version: int, span: Span, clock: Clock) -> Stretch:
+        fleet, run = self._run.fleet, self._run
+        model, seconds = fleet.models[place], span.number / run.rate
+        local = span.device - fleet.starts[place]
+        at = Moment(local, seconds, span.noise, run.scenario.day_s)
+        return Stretch(
+            model=model,
+            version=version,
+            span=span,
+            event_time=self._event_time(span, clock),
+            numbers=measure(model, version, self._traits[place], at),
+            place=_place(fleet, model.range_km, span.device, seconds) if model.range_km else {},
+        )
+
+    def _event_time(self, span: Span, clock: Clock) -> Indexes:
+        due = np.full(len(span.number), clock.now)
+        if clock.origin is not None:
+            exact = clock.origin + span.number * (1_000_000 / self._run.rate)
+            due = np.minimum(exact.astype(np.int64), clock.now)
+        event_time = np.maximum(due - span.delay_us, clock.now - MOST_BEHIND_US)
+        return event_time // 1000 * 1000
+
+    def drafts(self, stretch: Stretch, now: int) -> Iterator[tuple[int, str, Draft]]:
+        """Yield number, fault and draft of each message of a stretch."""
+        run, span = self._run, stretch.span
+        signals = stretch.model.sent_by(stretch.version)
+        values = [as_values(signal, stretch.numbers[signal.name]) for signal in signals]
+        names = [signal.name for signal in signals]
+        for row, device in enumerate(span.device.tolist()):
+            extra: dict[str, object] = {
+                name: float(column[row]) for name, column in stretch.place.items()
+            }
+            if tags := run.fleet.tags[device]:
+                extra["tags"] = tags
+            draft = Draft(
+                product=run.products[stretch.model.product.key],
+                device_full=run.fleet.devices[device].device_full,
+                boot=run.boot,
+                seq=int(span.seq[row]),
+                event_time=int(stretch.event_time[row]),
+                received_at=now,
+                tolerance=run.tolerance,
+                metrics=dict(zip(names, (column[row] for column in values), strict=True)),
+                extra=extra,
+                dice=float(span.dice[row]),
+            )
+            yield int(span.number[row]), self._plan.fault_names[span.fault[row]], draft
+
+
+def _versions(model: Model, is_new: NDArray[np.bool_]) -> list[tuple[int, NDArray[np.bool_]]]:
+    versions = model.product.versions
+    if len(versions) < 2:
+        return [(1, np.ones_like(is_new))]
+    return [(versions[0].version, ~is_new), (versions[-1].version, is_new)]
+
+
+def _place(fleet: Fleet, range_km: float, devices: Indexes, seconds: Floats) -> Columns:
+    lat, lng = fleet.lat[devices], fleet.lng[devices]
+    turn = 2 * np.pi * seconds / LAP_S + lat * 1000.0
+    away = range_km / KM_PER_DEGREE
+    return {
+        "lat": np.round(lat + away * np.sin(turn), 5),
+        "lng": np.round(lng + away * np.cos(turn) / np.cos(np.radians(lat)), 5),
+    }

@@ -1,0 +1,67 @@
+"""What a run tells while it goes on (stderr) and when it ends (one JSON object on stdout)."""
+
+import sys
+import time
+
+from simulator.sending import Totals
+
+SHOWN_EVERY_S = 1.0
+LOGGED_EVERY_S = 10.0
+
+
+class Progress:
+    """Shows a line that renews itself on a terminal, a line every ten seconds elsewhere."""
+
+    def __init__(self, scenario: str, *, quiet: bool) -> None:
+        self._scenario = scenario
+        self._quiet = quiet
+        self._is_terminal = sys.stderr.isatty()
+        self._every_s = SHOWN_EVERY_S if self._is_terminal else LOGGED_EVERY_S
+        self._started = self._shown = time.monotonic()
+        self._acked = 0
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._started
+
+    def show(self, totals: Totals) -> None:
+        """Show the totals if it is time to."""
+        since = time.monotonic() - self._shown
+        if self._quiet or since < self._every_s:
+            return
+        rate = (totals.acked - self._acked) / since
+        self._write(
+            f"{self._scenario}: {self.elapsed_s:,.0f} s  sent {totals.sent:,}"
+            f"  acknowledged {totals.acked:,}  {rate:,.0f} messages/s"
+        )
+        self._shown, self._acked = time.monotonic(), totals.acked
+
+    def end(self) -> None:
+        """Leave the renewed line."""
+        if self._is_terminal and not self._quiet:
+            sys.stderr.write("\n")
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(f"\r{text}\x1b[K" if self._is_terminal else f"{text}\n")
+        sys.stderr.flush()
+
+
+def summary(totals: Totals, seconds: float) -> dict[str, object]:
+    """Return the figures of a run."""
+    expected: dict[str, int] = {}
+    rejected: dict[str, int] = {}
+    for (expect, reason), count in sorted(totals.expected.items(), key=str):
+        expected[expect] = expected.get(expect, 0) + count
+        if expect == "rejected":
+            rejected[str(reason)] = count
+    return {
+        "sent": totals.sent,
+        "acked": totals.acked,
+        "records": totals.records,
+        "seconds": round(seconds, 3),
+        "messages_per_s": round(totals.acked / seconds, 1) if seconds else None,
+        "expected": expected,
+        "rejected": rejected,
+        "faults": dict(sorted(totals.faults.items())),
+    }

@@ -1,0 +1,125 @@
+"""The loop of a run: build a group, write it down, wait for the one before, send, acknowledge."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from edge.outbox import Outbox, OutboxError
+from simulator.entries import ack_lines
+from simulator.groups import Group, Groups, Result
+from simulator.ledger_file import LedgerFile
+from simulator.measurements import Clock
+
+GROUP_S = 0.2
+MOST_IN_GROUP = 5_000
+ACK_TIMEOUT_S = 180.0
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a run has done so far."""
+
+    sent: int = 0
+    acked: int = 0
+    records: int = 0
+    expected: Counter[Result] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Messages a second (None: as many as will go), and the end: a number of them, or a time."""
+
+    rate: float | None
+    messages: int | None
+    seconds: float | None
+
+    def due(self, elapsed_s: float, sent: int) -> int:
+        """Return how many messages should have been sent by now."""
+        due = sent + MOST_IN_GROUP if self.rate is None else int(elapsed_s * self.rate) + 1
+        most = due if self.messages is None else self.messages
+        return min(due, most, sent + MOST_IN_GROUP)
+
+    def is_over(self, elapsed_s: float, sent: int) -> bool:
+        """Say whether the run has come to its end."""
+        if self.messages is not None:
+            return sent >= self.messages
+        return self.seconds is not None and elapsed_s >= self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What the loop calls: before messages up to a number are built, after them, and to stop."""
+
+    prepare: Callable[[int], None]
+    show: Callable[[Totals], None]
+    is_stopped: Callable[[], bool]
+
+
+class Sending:
+    """Sends groups: each is in the ledger before it is sent, and one is on its way at a time."""
+
+    def __init__(self, groups: Groups, outbox: Outbox, ledger: LedgerFile, totals: Totals) -> None:
+        self.totals = totals
+        self._groups = groups
+        self._outbox = outbox
+        self._ledger = ledger
+        self._underway: Group | None = None
+
+    def run(self, pace: Pace, hooks: Hooks) -> None:
+        """Send until the end or until stopped; every message sent is then acknowledged."""
+        started = time.time_ns() // 1000
+        origin = started if pace.rate else None
+        number = 0
+        while not hooks.is_stopped():
+            now = time.time_ns() // 1000
+            elapsed_s = (now - started) / 1_000_000
+            if pace.is_over(elapsed_s, number):
+                self._send(self._groups.rest(Clock(now, origin)))
+                break
+            due = pace.due(elapsed_s, number)
+            hooks.prepare(due)
+            self._send(self._groups.build(number, due, Clock(now, origin)))
+            number = due
+            hooks.show(self.totals)
+            if pace.rate:
+                self._pause(now / 1_000_000 + GROUP_S)
+        self._settle()
+
+    def _send(self, group: Group) -> None:
+        if not group.records:
+            return
+        self._ledger.announce("".join(group.sent))
+        self._settle()
+        self._underway = group
+        for record in group.records:
+            self._outbox.send(record)
+        self.totals.sent += len(group.sent)
+        self.totals.records += len(group.records)
+        self.totals.expected += group.expected
+        self.totals.faults += group.faults
+
+    def _settle(self) -> None:
+        give_up = time.monotonic() + ACK_TIMEOUT_S
+        while self._underway is not None and not self._is_settled():
+            if time.monotonic() > give_up:
+                raise OutboxError("no acknowledgement for three minutes: see `headwater status`")
+            self._outbox.poll(0.02)
+
+    def _is_settled(self) -> bool:
+        if self._underway is None:
+            return True
+        if self._outbox.poll(0.0):
+            return False
+        self._ledger.acknowledge(ack_lines(self._underway.acks, time.time_ns() // 1000))
+        self.totals.acked += len(self._underway.acks)
+        self._underway = None
+        return True
+
+    def _pause(self, until_s: float) -> None:
+        while (left := until_s - time.time()) > 0:
+            if self._is_settled():
+                time.sleep(left)
+            else:
+                self._outbox.poll(min(left, 0.02))

@@ -1,0 +1,197 @@
+"""`simulate`: a seeded fleet with faults, sent into the running stack."""
+
+import json
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from edge.outboxes import open_outbox
+from edge.registry_files import RegistryFiles
+from simulator.faults import FAULTS
+from simulator.fleet import build_fleet, enrol
+from simulator.groups import Groups
+from simulator.ledger_file import LedgerFile
+from simulator.measurements import Run
+from simulator.progress import Progress, summary
+from simulator.scenarios import SINGLE_FAULT_RATE, Scenario, load_scenario, scenario_names
+from simulator.sending import Hooks, Pace, Sending, Totals
+from telemetry.durations import parse_duration
+from telemetry.errors import HeadwaterError
+from telemetry.settings import Settings
+
+NOMINAL_RATE = 50_000.0
+"""Messages in a second of simulated time where they are sent as fast as they will go."""
+
+EPILOG = """\b
+Examples:
+  headwater simulate list
+  headwater simulate mixed --devices 100 --rate 200 --for 5min --ledger ledger.ndjson
+  headwater simulate schema-change --devices 50 --rate 100 --for 2min --seed 7
+  headwater simulate clock_1970 --devices 20 --rate 20 --for 30s
+  headwater verify ledger.ndjson
+
+Same scenario, devices, rate, length and seed: same messages, but for their times and the boot,
+which is made of the start's time. Every message's fate is in the ledger before it is sent.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says of a run."""
+
+    scenario: Scenario
+    devices: int
+    rate: float | None
+    seconds: float
+    messages: int | None
+    seed: int
+    ledger: Path | None
+    quiet: bool
+
+    @property
+    def nominal_rate(self) -> float:
+        """Messages in a second of simulated time."""
+        return self.rate or NOMINAL_RATE
+
+    @property
+    def total(self) -> int:
+        """Messages of the run, as far as that is known before."""
+        return self.messages or round(self.nominal_rate * self.seconds)
+
+    @property
+    def pace(self) -> Pace:
+        """Return how fast and until when to send."""
+        if self.rate or self.messages:
+            return Pace(self.rate, self.total, None)
+        return Pace(None, None, self.seconds)
+
+
+class _Seconds(click.ParamType[float]):
+    name = "duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read `30s`, `5 min`."""
+        try:
+            duration = parse_duration(str(value))
+        except HeadwaterError as error:
+            self.fail(str(error), param, ctx)
+        if not duration:
+            self.fail("a run must end: write 30s or 5min", param, ctx)
+        return duration.total_seconds()
+
+
+class _Rate(click.ParamType[float | None]):
+    name = "number|max"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | None:
+        """Read a number above 0, or `max`, which is None."""
+        if value == "max":
+            return None
+        try:
+            rate = float(str(value))
+        except ValueError:
+            rate = 0.0
+        if not 0 < rate <= 10_000_000:
+            self.fail(f"{value!r} is neither a number above 0 nor max", param, ctx)
+        return rate
+
+
+@click.command(epilog=EPILOG)
+@click.argument("scenario")
+@click.option("--devices", default=100, show_default=True, type=click.IntRange(1, 10_000_000))
+@click.option("--rate", default="100", show_default=True, type=_Rate(), help="messages a second")
+@click.option("--for", "seconds", default="1min", show_default=True, type=_Seconds())
+@click.option("--messages", type=click.IntRange(1), help="stop after so many, not after a time")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0))
+@click.option("--ledger", type=click.Path(path_type=Path), help="append what is sent and acked")
+@click.option("--quiet", is_flag=True, help="no progress on stderr")
+def simulate(scenario: str, **options: object) -> None:
+    """Send a fleet's messages; SCENARIO is a name, or `list` to see them all.
+
+    Prints one JSON object when done. Exit code 1 if a message was not acknowledged.
+    """
+    if scenario == "list":
+        click.echo(listing())
+        return
+    chosen = Options(scenario=load_scenario(scenario), **options)  # type: ignore[arg-type]
+    totals, seconds, failure = execute(chosen, Settings())
+    result = {
+        "scenario": scenario,
+        "seed": chosen.seed,
+        "devices": chosen.devices,
+        **summary(totals, seconds),
+        "ledger": str(chosen.ledger) if chosen.ledger else None,
+    }
+    click.echo(json.dumps(result))
+    if failure is not None:
+        raise failure
+
+
+def listing() -> str:
+    """Return the scenarios with their descriptions, then the faults that are scenarios too."""
+    named = {name: load_scenario(name).description for name in scenario_names()}
+    from_faults = {name: fault.meaning for name, fault in FAULTS.items()}
+    lines = [f"{name:18} {text}" for name, text in named.items()]
+    lines += ["", f"One kind of fault alone, in {SINGLE_FAULT_RATE:.0%} of the messages:"]
+    lines += [f"{name:18} {text}" for name, text in from_faults.items()]
+    return "\n".join(lines)
+
+
+def execute(options: Options, settings: Settings) -> tuple[Totals, float, HeadwaterError | None]:
+    """Enrol the fleet and run it to its end; return the totals, seconds, and what stopped it."""
+    progress = Progress(options.scenario.name, quiet=options.quiet)
+    totals, failure = Totals(), None
+    try:
+        with open_outbox(settings) as outbox, LedgerFile(options.ledger) as ledger:
+            run, prepare = _run(options, settings)
+            sending = Sending(Groups(run), outbox, ledger, totals)
+            sending.run(options.pace, Hooks(prepare, progress.show, _stop_on_signals()))
+    except HeadwaterError as error:
+        failure = error
+    progress.end()
+    return totals, progress.elapsed_s, failure
+
+
+def _run(options: Options, settings: Settings) -> tuple[Run, Callable[[int], None]]:
+    fleet = build_fleet(options.scenario, options.devices, options.seed)
+    registry = RegistryFiles(settings.registry_dir)
+    upgrade = options.scenario.upgrade
+    products = enrol(fleet, registry, upgraded=upgrade is None)
+    run = Run(
+        scenario=options.scenario,
+        fleet=fleet,
+        products=products,
+        boot=f"b{time.time_ns() // 1_000_000:x}",
+        seed=options.seed,
+        rate=options.nominal_rate,
+        total=options.total,
+        tolerance=round(settings.clock_tolerance_s * 1_000_000),
+    )
+    changes = [] if upgrade is None else [int(upgrade[0] * options.total)]
+
+    def prepare(due: int) -> None:
+        if changes and due > changes[0]:
+            changes.clear()
+            enrol(fleet, registry, upgraded=True)
+
+    return run, prepare
+
+
+def _stop_on_signals() -> Callable[[], bool]:
+    received: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, note)
+    return lambda: bool(received)

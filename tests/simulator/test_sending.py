@@ -1,0 +1,97 @@
+"""The loop: in the ledger before it is sent, acknowledged after, group by group."""
+
+from pathlib import Path
+
+import pytest
+
+from edge.outbox import OnAck, OutboxError, OutRecord
+from simulator.groups import Groups
+from simulator.ledger_file import LedgerFile
+from simulator.scenarios import load_scenario
+from simulator.sending import Hooks, Pace, Sending, Totals
+from telemetry.ledger import Ack, Sent, parse
+from tests.simulator.runs import KeptOutbox, run_of
+
+EVER = Hooks(lambda due: None, lambda totals: None, lambda: False)
+
+
+class WatchfulOutbox(KeptOutbox):
+    """Asserts of each record that the ledger's file announced it before; may fail at one."""
+
+    def __init__(self, ledger: Path, fail_at: int | None = None) -> None:
+        super().__init__()
+        self._ledger = ledger
+        self._fail_at = fail_at
+        self._announced = 0
+
+    def send(self, record: OutRecord, on_ack: OnAck | None = None) -> None:
+        """Keep the record, unless it is the one that fails."""
+        if len(self.records) >= self._announced:
+            self._announced = sum(entry["e"] == "sent" for entry in entries(self._ledger))
+        assert len(self.records) < self._announced
+        if len(self.records) == self._fail_at:
+            raise OutboxError("the broker is gone")
+        super().send(record, on_ack)
+
+
+def entries(path: Path) -> list[Sent | Ack]:
+    """Return the ledger's lines."""
+    return [parse(line) for line in path.read_bytes().splitlines()]
+
+
+def send(path: Path, registry: Path, outbox: KeptOutbox, hooks: Hooks = EVER) -> Totals:
+    """Send 12,000 mixed messages as fast as they go."""
+    groups = Groups(run_of(registry, load_scenario("mixed"), total=12_000).run)
+    totals = Totals()
+    with LedgerFile(path) as ledger:
+        Sending(groups, outbox, ledger, totals).run(Pace(None, 12_000, None), hooks)
+    return totals
+
+
+def test_every_message_is_announced_before_and_acknowledged_after(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.ndjson"
+    outbox = WatchfulOutbox(path)
+
+    totals = send(path, tmp_path, outbox)
+
+    sent = [entry["sha256"] for entry in entries(path) if entry["e"] == "sent"]
+    acked = [entry["sha256"] for entry in entries(path) if entry["e"] == "ack"]
+    assert sent == acked
+    assert totals.sent == totals.acked == len(sent) > 12_000
+    assert totals.records == len(outbox.records) < totals.sent
+    assert sum(totals.expected.values()) == totals.sent
+
+
+def test_failed_outbox_leaves_what_it_had_unacknowledged(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.ndjson"
+
+    with pytest.raises(OutboxError):
+        send(path, tmp_path, WatchfulOutbox(path, fail_at=6_000))
+
+    sent = [entry for entry in entries(path) if entry["e"] == "sent"]
+    acked = [entry for entry in entries(path) if entry["e"] == "ack"]
+    assert len(sent) > 6_000
+    assert 0 < len(acked) <= 6_000
+
+
+def test_stopping_acknowledges_what_was_sent(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.ndjson"
+    shown: list[int] = []
+    hooks = Hooks(
+        lambda due: None, lambda totals: shown.append(totals.sent), lambda: len(shown) >= 1
+    )
+
+    totals = send(path, tmp_path, KeptOutbox(), hooks)
+
+    assert 0 < totals.sent < 12_000
+    assert totals.acked == totals.sent
+
+
+def test_pace_is_never_ahead_of_its_rate() -> None:
+    pace = Pace(rate=100.0, messages=50, seconds=None)
+
+    assert pace.due(0.1, 0) == 11
+    assert pace.due(10.0, 0) == 50
+    assert not pace.is_over(10.0, 49)
+    assert pace.is_over(0.0, 50)
+    assert Pace(None, None, 2.0).is_over(2.0, 0)
