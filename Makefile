@@ -1,7 +1,7 @@
 # Every task of this checkout; bare `make` names them.
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev fetch check fmt test test-unit test-faults bench demo demo-stop \
-	lock clean
+	docs lock clean
 
 FITTING := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PYTHON ?= $(eval PYTHON := $(shell for name in python3 python3.13 python3.12 python3.11; do \
@@ -49,6 +49,9 @@ demo: fetch ## a mixed fleet through the whole stack, live, until Ctrl-C
 
 demo-stop: install ## stop the demo and remove its state
 	@$(BIN)/headwater demo --stop
+
+docs: install-dev ## write docs/tables.md from the declarations
+	$(BIN)/python -m infra.tables_page
 
 lock: install-dev ## compile infra/locks/*.txt anew; UPGRADE=1 takes newer versions
 	UPGRADE=$(UPGRADE) infra/locks/compile.sh
