@@ -1,0 +1,1 @@
+"""Which message is the first of its key: pure decisions over an index kept in memory."""

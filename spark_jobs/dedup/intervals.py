@@ -1,0 +1,46 @@
+"""A set of whole numbers as intervals: a device that counts upwards costs two numbers."""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable
+
+
+class Intervals:
+    """Numbers from 0 to 2**63 - 1, kept as the sorted starts and ends of half-open intervals."""
+
+    __slots__ = ("_bounds",)
+
+    def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
+        """Take disjoint (first, last) in ascending order, both inclusive."""
+        self._bounds = array("Q")
+        for first, last in ranges:
+            self._bounds.extend((first, last + 1))
+
+    def __contains__(self, number: int) -> bool:
+        return bisect_right(self._bounds, number) & 1 == 1
+
+    def add(self, number: int) -> bool:
+        """Add a number; return False if it was there."""
+        bounds = self._bounds
+        if bounds and bounds[-1] == number:
+            bounds[-1] = number + 1
+            return True
+        place = bisect_right(bounds, number)
+        if place & 1:
+            return False
+        joins_left = place > 0 and bounds[place - 1] == number
+        joins_right = place < len(bounds) and bounds[place] == number + 1
+        if joins_left and joins_right:
+            del bounds[place - 1 : place + 1]
+        elif joins_left:
+            bounds[place - 1] = number + 1
+        elif joins_right:
+            bounds[place] = number
+        else:
+            bounds[place:place] = array("Q", (number, number + 1))
+        return True
+
+    def ranges(self) -> list[tuple[int, int]]:
+        """Return (first, last) of each interval, both inclusive."""
+        starts, ends = self._bounds[::2], self._bounds[1::2]
+        return [(start, end - 1) for start, end in zip(starts, ends, strict=True)]
