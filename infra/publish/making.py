@@ -93,10 +93,12 @@ class MessageMaker:
     def _passed_on(self, row: Row) -> Made:
         named = row.cells.get(self._device_field) if self._device_field else None
         device = named or row.cells.get("device") or row.cells.get("device_id") or self._device
-        key = {"boot": self._boot, "seq": row.number}
-        absent = {name: value for name, value in key.items() if row.cells.get(name) is None}
-        value = _with_key(row, absent)
-        return Made(row.number, self._names.full(str(device)), value, len(absent) == len(key))
+        name = self._names.full(str(device))
+        if row.cells.get("seq") is not None:
+            return Made(row.number, name, row.text.strip(), False)
+        has_boot = row.cells.get("boot") is not None
+        absent = {"seq": row.number} if has_boot else {"boot": self._boot, "seq": row.number}
+        return Made(row.number, name, _with_key(row, absent), not has_boot)
 
 
 def _with_key(row: Row, absent: Mapping[str, object]) -> bytes:
@@ -104,7 +106,7 @@ def _with_key(row: Row, absent: Mapping[str, object]) -> bytes:
     if any(name in row.cells for name in absent):
         return orjson.dumps({**row.cells, **absent})
     text = row.text.strip()
-    return orjson.dumps(absent)[:-1] + b"," + text[1:] if absent else text
+    return orjson.dumps(absent)[:-1] + b"," + text[1:]
 
 
 class _RowReader:
@@ -149,9 +151,11 @@ class _RowReader:
         message: dict[str, object] = {"v": 1}
         if self._time:
             message["ts"] = self._time(cells)
-        message["boot"] = self._boot(cells) or boot
-        seq = self._seq(cells)
-        message["seq"] = number if seq is None else seq
+        own_boot, seq = self._boot(cells), self._seq(cells)
+        if seq is None:
+            message |= {"boot": own_boot or boot, "seq": number}
+        else:
+            message |= {"boot": own_boot, "seq": seq} if own_boot else {"seq": seq}
         message["metrics"] = self._values(cells)
         if self._place:
             message |= self._position(cells)

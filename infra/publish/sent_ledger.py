@@ -13,7 +13,7 @@ from edge.registry_files import RegistryFiles
 from telemetry.devices import Device
 from telemetry.judge import Judged, Registry, judge, value_type
 from telemetry.ledger import Ack, Expect, Sent, line
-from telemetry.records import Record, sender
+from telemetry.records import Record
 from telemetry.topics import TELEMETRY
 
 FirstUse = dict[tuple[str, str], dict[str, str]]
@@ -45,22 +45,34 @@ class SentLedger:
         devices = {Device(record.key.decode()) for record in records}
         registry = Registry(self._registry.products.values(), devices, self._registry.first_use)
         self._registry = registry
-        acks = [self._sent(record, alone) for record, alone in zip(records, unique, strict=True)]
+        lines: list[bytes] = []
+        acks = [
+            self._sent(record, alone, lines) for record, alone in zip(records, unique, strict=True)
+        ]
+        self._file.write(b"".join(lines))
         self._file.flush()
         os.fsync(self._file.fileno())
         return acks
 
-    def _sent(self, record: OutRecord, is_unique: bool) -> list[Ack]:
+    def _sent(self, record: OutRecord, is_unique: bool, lines: list[bytes]) -> list[Ack]:
         now = time.time_ns() // 1000
+        device = record.key.decode()
         headers = dict(record.headers)
         arrived = Record(TELEMETRY.name, 0, 0, now, record.key, record.value, headers)
-        device = sender(arrived).device_full or ""
         acks: list[Ack] = []
         for judged in judge(arrived, self._registry, tolerance_us=self._tolerance_us):
             sent = self._line(judged, device, now, is_unique)
-            self._file.write(line(sent))
-            key = {"boot": sent["boot"], "seq": sent["seq"], "sha256": sent["sha256"]}
-            acks.append(Ack(e="ack", at=0, device=device, **key))  # type: ignore[typeddict-item]
+            lines.append(line(sent))
+            acks.append(
+                Ack(
+                    e="ack",
+                    device=device,
+                    boot=sent["boot"],
+                    seq=sent["seq"],
+                    sha256=sent["sha256"],
+                    at=0,
+                )
+            )
         return acks
 
     def _line(self, judged: Judged, device: str, now: int, is_unique: bool) -> Sent:
@@ -103,7 +115,8 @@ class SentLedger:
     def acknowledged(self, acks: Sequence[Ack], at: int) -> None:
         """Write the acknowledgement of one record."""
         for ack in acks:
-            self._file.write(line({**ack, "at": at}))
+            ack["at"] = at
+            self._file.write(line(ack))
 
     def __enter__(self) -> Self:
         return self
