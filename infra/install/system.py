@@ -41,9 +41,9 @@ def _apt_get(*arguments: str) -> bool:
     options = ["-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=300"]
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     command = ["apt-get", *options, *arguments]
-    return (
-        subprocess.run(
-            command, env=quiet, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False
-        ).returncode
-        == 0
+    done = subprocess.run(
+        command, env=quiet, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
+    if done.returncode:
+        say(done.stderr.strip())
+    return done.returncode == 0
