@@ -1,0 +1,43 @@
+"""Which outbox a home has."""
+
+from pathlib import Path
+
+import pytest
+
+from edge.outbox import OutboxError, OutRecord
+from edge.outboxes import open_outbox, stack_mode
+from edge.spool import SpoolOutbox
+from telemetry.settings import Settings
+
+
+def stack(home: Path, text: str, kafka: str | None = None) -> Settings:
+    (home / "stack.json").write_text(text)
+    return Settings(home=home, kafka=kafka)
+
+
+def test_light_stack_has_the_spool(tmp_path: Path) -> None:
+    with open_outbox(stack(tmp_path, '{"mode": "light"}')) as outbox:
+        assert isinstance(outbox, SpoolOutbox)
+        outbox.send(OutRecord(b"d", b"v"))
+    assert len(list((tmp_path / "spool" / "segments").iterdir())) == 1
+
+
+def test_home_without_a_stack_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(OutboxError, match="headwater up"):
+        open_outbox(Settings(home=tmp_path))
+
+
+def test_foreign_broker_needs_no_stack_of_ours(tmp_path: Path) -> None:
+    assert stack_mode(Settings(home=tmp_path, kafka="broker:9092")) == "full"
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"mode": "medium"}', "{}"])
+def test_unreadable_mode_is_an_error(tmp_path: Path, text: str) -> None:
+    with pytest.raises(OutboxError, match=r"stack\.json"):
+        stack_mode(stack(tmp_path, text))
+
+
+def test_broker_that_is_away_is_named(tmp_path: Path) -> None:
+    settings = stack(tmp_path, '{"mode": "full"}', kafka="127.0.0.1:1")
+    with pytest.raises(OutboxError, match=r"no Kafka broker answers at 127\.0\.0\.1:1"):
+        open_outbox(settings)

@@ -1,0 +1,134 @@
+"""The registry's files: idempotent, durable, safe for several writers."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from edge.registry_files import ENROLLED, RegistryFiles
+from telemetry.devices import Device
+from telemetry.errors import DeviceError, ProductError
+from telemetry.products import DEFAULT_PRODUCT, Metric, SchemaVersion, history_product
+
+
+def names(files: RegistryFiles) -> list[str]:
+    return [device.device_full for device in files.devices()]
+
+
+def test_product_comes_back_equal(tmp_path: Path) -> None:
+    files = RegistryFiles(tmp_path)
+    schema = SchemaVersion(1, {"kwh": Metric("kwh", "double", "kWh", sentinels=(-200.0,))})
+    meter = history_product("meter", (schema,))
+
+    assert files.put_product(meter)
+    assert not files.put_product(meter)
+    assert files.products() == {
+        ("default", "default"): DEFAULT_PRODUCT,
+        ("default", "meter"): meter,
+    }
+
+
+def test_bad_product_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "products" / "default" / "meter.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"product": "meter", "lateness": "soon"}')
+    with pytest.raises(ProductError, match=r"meter.json: .*'soon' is not a duration"):
+        RegistryFiles(tmp_path).products()
+
+
+def test_product_with_a_path_for_a_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ProductError, match="is not a name"):
+        RegistryFiles(tmp_path).put_product(history_product("../meter"))
+
+
+def test_later_line_of_a_device_wins(tmp_path: Path) -> None:
+    files = RegistryFiles(tmp_path)
+    files.enrol([Device("meter.d1"), Device("meter.d2")])
+    files.enrol([Device("meter.d1", zone="north")])
+
+    assert list(files.devices()) == [Device("meter.d1", zone="north"), Device("meter.d2")]
+    assert files.device("meter.d1") == Device("meter.d1", zone="north")
+    assert files.device("meter.d3") is None
+
+
+def test_unchanged_device_is_not_written_again(tmp_path: Path) -> None:
+    files = RegistryFiles(tmp_path)
+    devices = [Device(f"meter.d{number}") for number in range(100)]
+    assert files.enrol(devices) == 100
+    before = files.fingerprint()
+
+    assert files.enrol(devices) == 0
+    assert RegistryFiles(tmp_path).enrol(devices) == 0
+    assert files.fingerprint() == before
+
+
+def test_known_device_is_kept_where_that_is_asked(tmp_path: Path) -> None:
+    files = RegistryFiles(tmp_path)
+    files.enrol([Device("meter.d1", zone="north")])
+    assert files.enrol([Device("meter.d1"), Device("meter.d2")], keep_known=True) == 1
+    assert files.device("meter.d1") == Device("meter.d1", zone="north")
+
+
+def test_fingerprint_changes_with_each_change(tmp_path: Path) -> None:
+    files = RegistryFiles(tmp_path)
+    seen = {files.fingerprint()}
+    files.put_product(history_product("meter"))
+    seen.add(files.fingerprint())
+    files.enrol([Device("meter.d1")])
+    seen.add(files.fingerprint())
+    files.enrol([Device("meter.d2")])
+    seen.add(files.fingerprint())
+    assert len(seen) == 4
+
+
+def test_people_may_add_files_and_what_is_enrolled_wins(tmp_path: Path) -> None:
+    files = RegistryFiles(tmp_path)
+    (tmp_path / "devices").mkdir()
+    (tmp_path / "devices" / "z.ndjson").write_text(
+        '{"device": "meter.d1", "zone": "south"}\n\n{"product": "meter", "device": "d2"}'
+    )
+    assert names(files) == ["meter.d1", "meter.d2"]
+    files.enrol([Device("meter.d1", zone="north")])
+    assert files.device("meter.d1") == Device("meter.d1", zone="north")
+
+
+def test_line_that_a_killed_writer_left_is_cut_off(tmp_path: Path) -> None:
+    files = RegistryFiles(tmp_path)
+    files.enrol([Device("meter.d1")])
+    path = tmp_path / "devices" / ENROLLED
+    path.write_bytes(path.read_bytes() + b'{"device_full":"meter.d2","ten')
+
+    assert names(files) == ["meter.d1"]
+    assert files.enrol([Device("meter.d2")]) == 1
+    assert names(RegistryFiles(tmp_path)) == ["meter.d1", "meter.d2"]
+
+
+def test_last_line_without_its_newline_is_kept(tmp_path: Path) -> None:
+    files = RegistryFiles(tmp_path)
+    files.enrol([Device("meter.d1")])
+    path = tmp_path / "devices" / ENROLLED
+    path.write_bytes(path.read_bytes().rstrip(b"\n"))
+    files.enrol([Device("meter.d2")])
+    assert names(RegistryFiles(tmp_path)) == ["meter.d1", "meter.d2"]
+
+
+def test_bad_device_line_is_named(tmp_path: Path) -> None:
+    (tmp_path / "devices").mkdir()
+    (tmp_path / "devices" / "mine.ndjson").write_text('{"device": "a"}\n{"device": "a b"}\n')
+    with pytest.raises(DeviceError, match=r"mine.ndjson, line 2: 'a b' is not a device name"):
+        list(RegistryFiles(tmp_path).devices())
+
+
+def test_writers_at_once_lose_no_device(tmp_path: Path) -> None:
+    def enrol(writer: int) -> None:
+        files = RegistryFiles(tmp_path)
+        for number in range(20):
+            files.enrol([Device(f"meter.w{writer}-{number}"), Device("meter.shared")])
+
+    threads = [threading.Thread(target=enrol, args=(writer,)) for writer in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = names(RegistryFiles(tmp_path))
+    assert len(found) == len(set(found)) == 81
