@@ -1,0 +1,144 @@
+"""The batch jobs: each an asset whose body is one `spark-submit`."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from orchestration.spark import POOL, RETRY, SparkSubmit
+from orchestration.tables import DAYS, OWNER, asset_key, table_spec
+from telemetry import tables
+from telemetry.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class BatchJob:
+    """A job of `spark_jobs`, when it runs, and the tables to hold to their suites afterwards.
+
+    `makes` are the tables that it writes; one that only tends tables makes an asset of its name.
+    `by_day`: its runs and backfills name dates; otherwise the job itself finds what is due.
+    """
+
+    name: str
+    description: str
+    cron: str
+    makes: tuple[Table, ...] = ()
+    checks: tuple[Table, ...] = ()
+    arguments: tuple[str, ...] = ()
+    by_day: bool = False
+
+    @property
+    def command(self) -> str:
+        """Name of the job in `spark_jobs`."""
+        return self.name.split("_")[0]
+
+
+_SILVER = (tables.READINGS, tables.LATE)
+_GOLD = (*tables.DEVICE_WINDOWS.values(), *tables.ZONE_WINDOWS.values())
+_HOURS = (tables.SUMMARY_ZONE_HOUR, tables.SUMMARY_PRODUCT_HOUR)
+_DAYS = (tables.SUMMARY_ZONE_DAY, tables.SUMMARY_PRODUCT_DAY)
+
+BATCH_JOBS = (
+    BatchJob(
+        "summaries_hourly",
+        "Summaries by hour, of zones and of products.",
+        "10 * * * *",
+        makes=_HOURS,
+        checks=_HOURS,
+        arguments=("--every", "hour"),
+        by_day=True,
+    ),
+    BatchJob(
+        "summaries_daily",
+        "Summaries by day, of zones and of products.",
+        "25 0 * * *",
+        makes=_DAYS,
+        checks=_DAYS,
+        arguments=("--every", "day"),
+        by_day=True,
+    ),
+    BatchJob(
+        "dedup",
+        "Proves that no key is in silver twice; removes and counts what a replay left.",
+        "15 2 * * *",
+        makes=(tables.DEVICE_DUPLICATES,),
+        checks=(*_SILVER, tables.DEVICE_DUPLICATES),
+        by_day=True,
+    ),
+    BatchJob(
+        "delays",
+        "How long delivery takes, by product and hour.",
+        "40 * * * *",
+        makes=(tables.DELIVERY_DELAY,),
+        checks=(tables.DELIVERY_DELAY,),
+        by_day=True,
+    ),
+    BatchJob(
+        "compact",
+        "Rewrites closed partitions into few large sorted files.",
+        "5 * * * *",
+        checks=(tables.MESSAGES, *_SILVER, *_GOLD),
+    ),
+    BatchJob("vacuum", "Deletes files that no version needs any more.", "15 3 * * *"),
+    BatchJob(
+        "retention",
+        "Drops partitions that are older than their class is kept.",
+        "45 3 * * *",
+        checks=(*_SILVER, *_GOLD),
+    ),
+)
+
+
+def batch_assets() -> Sequence[dg.AssetsDefinition]:
+    """Return an assets definition for each batch job."""
+    return [_assets(job) for job in BATCH_JOBS]
+
+
+def asset_keys(job: BatchJob) -> Sequence[dg.AssetKey]:
+    """Return the keys of what a job makes."""
+    if job.makes:
+        return [asset_key(table.name) for table in job.makes]
+    return [dg.AssetKey(["maintenance", job.name])]
+
+
+def _specs(job: BatchJob) -> Sequence[dg.AssetSpec]:
+    if job.makes:
+        return [table_spec(table) for table in job.makes]
+    return [
+        dg.AssetSpec(
+            key=key,
+            description=job.description,
+            group_name="maintenance",
+            owners=[OWNER],
+            kinds={"spark"},
+        )
+        for key in asset_keys(job)
+    ]
+
+
+def _assets(job: BatchJob) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name=f"run_{job.name}",
+        specs=_specs(job),
+        partitions_def=DAYS if job.by_day else None,
+        backfill_policy=dg.BackfillPolicy.single_run() if job.by_day else None,
+        pool=POOL,
+        retry_policy=RETRY,
+        description=job.description,
+    )
+    def run(
+        context: dg.AssetExecutionContext, spark: dg.ResourceParam[SparkSubmit]
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        arguments = (job.command, *job.arguments, *_dates(context))
+        for result in spark.run(context, *arguments).get_results():
+            assert isinstance(result, dg.MaterializeResult)
+            yield result
+
+    return run
+
+
+def _dates(context: dg.AssetExecutionContext) -> tuple[str, ...]:
+    if not context.has_partition_key:
+        return ()
+    days = context.partition_key_range
+    return ("--from", days.start, "--to", days.end)

@@ -1,0 +1,48 @@
+"""Everything that Dagster loads, put together."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from orchestration import batch, checks, housekeeping, schedules, spark, streams, watching
+from orchestration.tables import table_spec, topic_spec
+from telemetry import tables
+from telemetry.settings import Settings
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Return the definitions of this installation."""
+    return build(Settings())
+
+
+def build(settings: Settings) -> dg.Definitions:
+    """Return the definitions for some settings."""
+    executed = [*batch.batch_assets(), *_streams(settings)]
+    here = frozenset(key for assets in executed for key in _keys(assets))
+    scheduled = settings.streams == "scheduled"
+    return dg.Definitions(
+        assets=[topic_spec(), *_ops_specs(), *executed],
+        asset_checks=[checks.suites()],
+        jobs=[*schedules.jobs(), *([streams.job()] if scheduled else [])],
+        schedules=schedules.schedules(),
+        sensors=[
+            watching.watch_sensor(settings, here),
+            housekeeping.forget_sensor(),
+            *([streams.sensor(settings)] if scheduled else []),
+        ],
+        resources={"spark": spark.spark_submit(settings)},
+        executor=dg.in_process_executor,
+    )
+
+
+def _streams(settings: Settings) -> Sequence[dg.AssetsDefinition | dg.AssetSpec]:
+    return [streams.micro_batch()] if settings.streams == "scheduled" else streams.specs()
+
+
+def _ops_specs() -> Sequence[dg.AssetSpec]:
+    return [table_spec(table) for table in (tables.QUALITY, tables.JOB_RUNS)]
+
+
+def _keys(assets: dg.AssetsDefinition | dg.AssetSpec) -> set[dg.AssetKey]:
+    return set(assets.keys) if isinstance(assets, dg.AssetsDefinition) else set()

@@ -1,0 +1,64 @@
+"""Starts `spark-submit` through Pipes; what the job reports comes back."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from orchestration import one_at_a_time
+from telemetry.settings import Settings
+
+POOL = "spark"
+CHECKOUT = Path(__file__).parents[1]
+TERMINATION_TIMEOUT_S = 120.0
+"""A job that is told to stop finishes its commit first."""
+LOCK_WAIT_S = 900.0
+RETRY = dg.RetryPolicy(max_retries=2, delay=20, backoff=dg.Backoff.EXPONENTIAL)
+
+
+@dataclass(frozen=True, slots=True)
+class SparkSubmit:
+    """Runs one job of `spark_jobs` at a time."""
+
+    pipes: dg.PipesSubprocessClient
+    program: Sequence[str]
+    lock: Path
+    environment: dict[str, str]
+
+    def run(
+        self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, *arguments: str
+    ) -> dg.PipesClientCompletedInvocation:
+        """Run a job to its end; raise if it failed."""
+        op_context = context.op_execution_context
+        command = one_at_a_time.command(self.lock, LOCK_WAIT_S, [*self.program, *arguments])
+        return self.pipes.run(
+            context=op_context, command=command, env=self.environment, cwd=str(CHECKOUT)
+        )
+
+
+def spark_submit(settings: Settings) -> SparkSubmit:
+    """Return how jobs are started on this machine."""
+    return SparkSubmit(
+        pipes=dg.PipesSubprocessClient(termination_timeout_seconds=TERMINATION_TIMEOUT_S),
+        program=_program(settings),
+        lock=settings.home / "run" / "spark-job.lock",
+        environment=_environment(settings),
+    )
+
+
+def _program(settings: Settings) -> list[str]:
+    return [
+        str(Path(sys.executable).parent / "spark-submit"),
+        "--properties-file",
+        str(settings.home / "run" / "spark-defaults.conf"),
+        "--driver-memory",
+        f"{settings.job_heap_mb}m",
+        str(CHECKOUT / "spark_jobs" / "main.py"),
+    ]
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    java = {"JAVA_HOME": str(settings.java_home)} if settings.java_home else {}
+    return {"PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(CHECKOUT), **java}
