@@ -48,7 +48,7 @@ demo: fetch ## a mixed fleet through the whole stack, live, until Ctrl-C
 	@$(BIN)/headwater demo
 
 demo-stop: install ## stop the demo and remove its state
-	@$(BIN)/headwater demo --stop
+	@$(BIN)/headwater down --wipe
 
 docs: install-dev ## write docs/tables.md from the declarations
 	$(BIN)/python -m infra.tables_page
