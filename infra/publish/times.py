@@ -133,7 +133,7 @@ def _counted(column: str, nanoseconds: int, start: datetime) -> ReadTime:
             raise ValueError(f"{text!r} is no number ({column})")
         try:
             moment = start + timedelta(microseconds=int(number * nanoseconds // 1000))
-        except OverflowError as error:
+        except (OverflowError, InvalidOperation) as error:
             raise ValueError(f"{column} {text} is out of range") from error
         return _iso(moment, UTC)
 
