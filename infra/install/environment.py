@@ -10,7 +10,10 @@ from pathlib import Path
 from infra.install.mirror import pip_settings, uv_variables
 from infra.install.system import InstallError, install_debian_packages, run, say
 
-NETWORK = "check the network, or name a mirror in PIP_INDEX_URL, then run the same command again"
+NETWORK = (
+    "check the network and the free disk (2.5 GB), or name a mirror in PIP_INDEX_URL, "
+    "then run the same command again"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -153,3 +154,20 @@ def test_archive_keeps_its_packaging_in_its_name() -> None:
     archive = replace(JAR, coordinate="org.example:server:2:tar.gz")
 
     assert archive.path == "org/example/server/2/server-2.tar.gz"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(tmp_path)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk needs root")
+    yield tmp_path
+    subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+@pytest.mark.faults
+def test_disk_that_fills_up_keeps_what_is_there(maven: Maven, small_disk: Path) -> None:
+    with pytest.raises(FetchError, match="is full: free some space"):
+        fetched(maven, small_disk / "engine.jar")
+
+    assert (small_disk / "engine.jar.part").stat().st_size > 0
