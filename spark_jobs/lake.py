@@ -177,14 +177,20 @@ class Lake:
         """Return the newest version as a lazy frame; filters prune files."""
         return pl.scan_delta(self.table(table))
 
+    def scan_at(self, table: Table, version: int) -> pl.LazyFrame:
+        """Return an older version as a lazy frame."""
+        return pl.scan_delta(DeltaTable(self.uri(table), version=version))
+
     def frame(self, spark: SparkSession, table: Table) -> DataFrame:
         """Return the newest version as a Spark frame."""
         return spark.read.format("delta").load(self.uri(table))
 
-    def stream(self, spark: SparkSession, table: Table) -> DataFrame:
+    def stream(
+        self, spark: SparkSession, table: Table, options: Mapping[str, int] | None = None
+    ) -> DataFrame:
         """Return the table's appends as a stream; rewrites of files are passed over."""
         reader = spark.readStream.format("delta").option("skipChangeCommits", "true")
-        return reader.load(self.uri(table))
+        return reader.options(**(options or {})).load(self.uri(table))
 
     def exists(self, table: Table) -> bool:
         """Tell whether the table was created."""

@@ -1,0 +1,164 @@
+"""What gold keeps beside its checkpoint: what was merged so far, who owns gold, what to restate."""
+
+import fcntl
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+
+import orjson
+import polars as pl
+
+from spark_jobs.transforms.rules import WATERMARKS
+from telemetry.errors import HeadwaterError
+
+_MICROS = WATERMARKS | {"highest": pl.Int64(), "watermark": pl.Int64()}
+
+
+class OwnedError(HeadwaterError):
+    """Another process owns gold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far gold has read a table: the versions before `version`, and its files up to `index`."""
+
+    version: int
+    index: int = -1
+
+    @property
+    def is_between_versions(self) -> bool:
+        """Tell whether a version of the table holds exactly what was read."""
+        return self.index < 0
+
+
+@dataclass(frozen=True, slots=True)
+class GoldState:
+    """What the tables hold once batch `batch_id` is done."""
+
+    app_id: str
+    batch_id: int = -1
+    readings: Position = Position(0)
+    late: Position = Position(0)
+    watermarks: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=WATERMARKS))
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Days of gold to make again, once gold has read silver up to these versions."""
+
+    first: date
+    last: date
+    readings: int
+    late: int
+    reason: str
+
+
+class GoldFiles:
+    """State, ownership and marks as files: the checkpoint's folder, and one for marks beside."""
+
+    def __init__(self, checkpoint: Path) -> None:
+        self._checkpoint = checkpoint
+        self._state = checkpoint / "gold.json"
+        self._marks = checkpoint.with_name(f"{checkpoint.name}.marks")
+        self._owner = checkpoint.with_name(f"{checkpoint.name}.owner")
+
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """Own gold for as long as the context lasts; raise `OwnedError` if another process does."""
+        self._owner.parent.mkdir(parents=True, exist_ok=True)
+        with self._owner.open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise OwnedError(
+                    "gold is being written by another process: stop it first"
+                ) from error
+            yield
+
+    def state(self) -> GoldState | None:
+        """Return the state, None before gold was ever started here."""
+        if not self._state.exists():
+            return None
+        found = orjson.loads(self._state.read_bytes())
+        micros = pl.DataFrame(found["watermarks"], schema=_MICROS, orient="row")
+        return GoldState(
+            app_id=found["app_id"],
+            batch_id=found["batch_id"],
+            readings=Position(**found["readings"]),
+            late=Position(**found["late"]),
+            watermarks=micros.select(pl.col(name).cast(kind) for name, kind in WATERMARKS.items()),
+        )
+
+    def save(self, state: GoldState) -> None:
+        """Replace the state durably."""
+        micros = state.watermarks.select(pl.col(name).cast(kind) for name, kind in _MICROS.items())
+        kept = {
+            "app_id": state.app_id,
+            "batch_id": state.batch_id,
+            "readings": asdict(state.readings),
+            "late": asdict(state.late),
+            "watermarks": micros.rows(),
+        }
+        _write(self._state, orjson.dumps(kept))
+
+    def positions(self, batch_id: int) -> Mapping[str, Position]:
+        """Return how far a batch reads each source, by the table's id, as the checkpoint says."""
+        text = (self._checkpoint / "offsets" / str(batch_id)).read_text()
+        offsets = [orjson.loads(line) for line in text.splitlines()[2:]]
+        return {
+            offset["reservoirId"]: Position(offset["reservoirVersion"], offset["index"])
+            for offset in offsets
+        }
+
+    def mark(self, mark: Mark) -> Path:
+        """Ask the owner of gold to make days again; the file is gone once that is done."""
+        path = self._marks / f"{uuid.uuid4().hex}.json"
+        _write(path, orjson.dumps(asdict(mark)))
+        return path
+
+    def has_batches(self) -> bool:
+        """Tell whether a batch was ever planned."""
+        return any((self._checkpoint / "offsets").glob("[0-9]*"))
+
+    def ready_marks(self, state: GoldState) -> dict[Path, Mark]:
+        """Return the marks that can be done now: silver read far enough, and no batch cut short.
+
+        A batch that is planned may have changed some tables and not others.
+        """
+        is_planned = (self._checkpoint / "offsets" / str(state.batch_id + 1)).exists()
+        positions = (state.readings, state.late)
+        if is_planned or not all(position.is_between_versions for position in positions):
+            return {}
+        return {
+            path: mark
+            for path, mark in self.marks().items()
+            if mark.readings < state.readings.version and mark.late < state.late.version
+        }
+
+    def marks(self) -> dict[Path, Mark]:
+        """Return what is asked for."""
+        found = {}
+        for path in sorted(self._marks.glob("*.json")):
+            said = orjson.loads(path.read_bytes())
+            found[path] = Mark(
+                first=date.fromisoformat(said["first"]),
+                last=date.fromisoformat(said["last"]),
+                readings=said["readings"],
+                late=said["late"],
+                reason=said["reason"],
+            )
+        return found
+
+
+def _write(path: Path, text: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("wb") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -1,0 +1,144 @@
+"""Gold: advances every window by what silver has gained, and makes days again on demand."""
+
+import logging
+import threading
+import uuid
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+
+import polars as pl
+from pyspark.sql import DataFrame, SparkSession
+
+from edge.registry_files import RegistryFiles
+from spark_jobs.gold_state import GoldFiles, GoldState, Position
+from spark_jobs.jobs.gold_rebuild import Rebuild
+from spark_jobs.jobs.gold_tables import GoldTables
+from spark_jobs.lake import Lake, Txn
+from spark_jobs.transforms.partials import READING_COLUMNS
+from spark_jobs.transforms.reduction import PACKED, reduced, unpacked
+from spark_jobs.transforms.rules import rules, watermarks
+from spark_jobs.transforms.spans import days
+from telemetry.errors import HeadwaterError
+from telemetry.settings import Settings
+from telemetry.tables import LATE, READINGS, Table
+
+NAME = "gold"
+MAX_FILES = 1000
+SOURCES = (READINGS, LATE)
+log = logging.getLogger(__name__)
+
+
+class Gold:
+    """The one writer of gold; between two batches it makes days again that are marked."""
+
+    def __init__(self, lake: Lake, settings: Settings) -> None:
+        self.state = GoldState(app_id="")
+        self.rows: Counter[str] = Counter()
+        self.newest_event: datetime | None = None
+        self._lake = lake
+        self._tables = GoldTables(lake)
+        self._registry = RegistryFiles(settings.registry_dir)
+        self._files = GoldFiles(settings.checkpoint_dir / NAME)
+        self._fingerprint: str | None = None
+        self._rules = rules([])
+        self._lock = threading.RLock()
+
+    def prepare(self) -> None:
+        """Take up the state; without one, make gold from all of silver and go on from there."""
+        with self._lock:
+            self._fingerprint = None
+            self.state = self._files.state() or self._first_state()
+            self._read_rules()
+        self.restate()
+
+    def _first_state(self) -> GoldState:
+        if self._files.has_batches():
+            raise HeadwaterError(
+                "the checkpoint of gold has lost its gold.json: remove its folder, and gold is"
+                " made again from silver"
+            )
+        readings, late = (self._newest(table) for table in SOURCES)
+        state = GoldState(f"{NAME}/{uuid.uuid4().hex}", readings=readings, late=late)
+        rebuild = Rebuild(self._lake, rules(self._registry.products().values()), state)
+        state = rebuild.everything()
+        self._files.save(state)
+        return state
+
+    def _newest(self, table: Table) -> Position:
+        """Return a position near the table's end from which a stream can start.
+
+        A stream can start at a version that is there: at the newest one. If that appended, its
+        rows are the stream's; if it rewrote, the stream passes over it, and its rows are taken.
+        """
+        handle = self._lake.table(table)
+        parameters = handle.history(1)[0].get("operationParameters", {})
+        return Position(handle.version() + (parameters.get("mode") != "Append"))
+
+    def _read_rules(self) -> None:
+        fingerprint = self._registry.fingerprint()
+        if fingerprint == self._fingerprint:
+            return
+        self._rules = rules(self._registry.products().values())
+        self._fingerprint = fingerprint
+        self._find_open()
+
+    def _find_open(self) -> None:
+        settled = self.state.watermarks
+        self._tables.find_open(watermarks([settled], self._rules), settled)
+
+    def source(self, spark: SparkSession) -> DataFrame:
+        """Return the readings and late readings that gold has not merged yet, as a stream."""
+        starts = (self.state.readings, self.state.late)
+        readings, late = (
+            self._source(spark, table, start) for table, start in zip(SOURCES, starts, strict=True)
+        )
+        return readings.unionByName(late)
+
+    def _source(self, spark: SparkSession, table: Table, start: Position) -> DataFrame:
+        first = min(start.version, self._lake.table(table).version())
+        options = {"startingVersion": first, "maxFilesPerTrigger": MAX_FILES}
+        return self._lake.stream(spark, table, options).select(*READING_COLUMNS)
+
+    def process(self, frame: DataFrame, batch_id: int) -> None:
+        """Merge one batch into every table; a batch that was cut short goes on where it was."""
+        with self._lock:
+            if batch_id <= self.state.batch_id:
+                return
+            self._read_rules()
+            packed = frame.mapInArrow(partial(reduced, rules=self._rules), PACKED).toArrow()
+            parts = unpacked(packed, self._rules)
+            marks = watermarks([self.state.watermarks, parts.highest], self._rules)
+            txn = Txn(self.state.app_id, batch_id)
+            self.rows.update(self._tables.merge(parts, self._rules, marks, txn))
+            self._note_newest(parts.minutes["last_at"].max())
+            self._advance(batch_id, marks)
+        self.restate()
+
+    def _note_newest(self, event_time: object) -> None:
+        if isinstance(event_time, datetime):
+            self.newest_event = max(event_time, self.newest_event or event_time)
+
+    def _advance(self, batch_id: int, marks: pl.DataFrame) -> None:
+        positions = self._files.positions(batch_id)
+        readings, late = (
+            positions[str(self._lake.table(table).metadata().id)] for table in SOURCES
+        )
+        self.state = replace(
+            self.state, batch_id=batch_id, readings=readings, late=late, watermarks=marks
+        )
+        self._files.save(self.state)
+
+    def restate(self) -> int:
+        """Make the marked days again that gold has read far enough for; count the marks."""
+        with self._lock:
+            ready = self._files.ready_marks(self.state)
+            rebuild = Rebuild(self._lake, self._rules, self.state)
+            for path, mark in ready.items():
+                log.info("restating gold", extra={"first": mark.first, "last": mark.last})
+                self.rows.update(rebuild.run(days(mark.first, mark.last)))
+                path.unlink()
+            if ready:
+                self._find_open()
+            return len(ready)

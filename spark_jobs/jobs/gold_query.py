@@ -1,0 +1,101 @@
+"""Gold as the stream application hosts it."""
+
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+
+from pyspark.sql import SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
+
+from spark_jobs.gold_state import GoldFiles, Position
+from spark_jobs.jobs.gold import NAME, SOURCES, Gold
+from spark_jobs.jobs.query import Figures, Trigger
+from spark_jobs.lake import Lake
+from telemetry.settings import Settings
+from telemetry.tables import Table
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MARKS_EVERY_S = 5.0
+
+
+class GoldQuery:
+    """The query `gold`; its process owns gold from the first start on."""
+
+    name = NAME
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._checkpoint = settings.checkpoint_dir / NAME
+        self._gold = Gold(Lake(settings.lake_root), settings)
+        self._lake = Lake(settings.lake_root)
+        self._owned = ExitStack()
+        self._is_owner = False
+        self._pause = threading.Event()
+
+    def start(self, spark: SparkSession, trigger: Trigger) -> StreamingQuery:
+        """Start behind what is merged, after making again what was marked."""
+        if not self._is_owner:
+            self._owned.enter_context(GoldFiles(self._checkpoint).owned())
+            self._is_owner = True
+        self._gold.prepare()
+        writer = self._gold.source(spark).writeStream.queryName(NAME)
+        located = writer.option("checkpointLocation", str(self._checkpoint))
+        each = located.foreachBatch(self._gold.process)
+        if trigger == "available-now":
+            return each.trigger(availableNow=True).start()
+        interval = f"{round(self._settings.gold_trigger_s * 1000)} milliseconds"
+        query = each.trigger(processingTime=interval).start()
+        threading.Thread(target=self._watch_marks, args=(query,), daemon=True).start()
+        return query
+
+    def close(self) -> None:
+        """Let another process own gold."""
+        self._owned.close()
+        self._is_owner = False
+
+    def _watch_marks(self, query: StreamingQuery) -> None:
+        """Make marked days again while no batch runs, since an idle query has none."""
+        while query.isActive:
+            self._gold.restate()
+            self._pause.wait(MARKS_EVERY_S)
+
+    def figures(self) -> Figures:
+        """Say how far gold is; its lag is readings in silver that it has not read."""
+        state = self._gold.state
+        known = state.watermarks
+        positions = zip(SOURCES, (state.readings, state.late), strict=True)
+        marks = {
+            product if tenant == "default" else f"{tenant}/{product}": _micros(at)
+            for tenant, product, at in known.drop_nulls("watermark")
+            .select("tenant", "product", "watermark")
+            .iter_rows()
+        }
+        received = known["highest"].max()
+        newest = self._gold.newest_event
+        return Figures(
+            lag_messages=sum(self._unread(table, position) for table, position in positions),
+            received_at=_micros(received) if isinstance(received, datetime) else None,
+            event_time=_micros(newest) if newest else None,
+            watermarks=marks,
+            rows=dict(self._gold.rows),
+        )
+
+    def _unread(self, table: Table, position: Position) -> int:
+        handle = self._lake.table(table)
+        versions = handle.version() - position.version + 1
+        if versions <= 0:
+            return 0
+        return sum(_appended(commit) for commit in handle.history(versions))
+
+
+def _appended(commit: Mapping[str, object]) -> int:
+    """Return the rows that a commit of landing appended."""
+    said, metrics = commit.get("operationParameters"), commit.get("operationMetrics")
+    if not isinstance(said, Mapping) or said.get("mode") != "Append":
+        return 0
+    return int(metrics.get("num_added_rows", 0)) if isinstance(metrics, Mapping) else 0
+
+
+def _micros(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)

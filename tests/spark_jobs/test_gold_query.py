@@ -1,0 +1,109 @@
+"""The query gold over Delta silver: batches, restarts, marks, and a lost checkpoint."""
+
+import shutil
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import polars as pl
+import pytest
+from pyspark.sql import SparkSession
+
+from edge.registry_files import RegistryFiles
+from spark_jobs.gold_state import GoldFiles, Mark, OwnedError
+from spark_jobs.jobs.gold_query import GoldQuery
+from spark_jobs.jobs.gold_tables import WINDOW_TABLES
+from spark_jobs.lake import Lake
+from telemetry.settings import Settings
+from telemetry.tables import DELIVERY_DELAY, DEVICE_MINUTE, LATE, READINGS, Table
+from tests.spark_jobs.gold_fleet import PRODUCTS, fleet, grouped, in_batches
+from tests.spark_jobs.silver_rows import silver
+
+pytestmark = pytest.mark.spark
+ALL = (*WINDOW_TABLES, DELIVERY_DELAY)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    made = Settings(home=tmp_path)
+    Lake(made.lake_root).create_all()
+    for product in PRODUCTS:
+        RegistryFiles(made.registry_dir).put_product(product)
+    return made
+
+
+def land(settings: Settings, readings: pl.DataFrame) -> None:
+    """Put readings into silver as landing does: the late ones aside."""
+    lake = Lake(settings.lake_root)
+    is_late = (pl.col("product") == "meter") & (
+        pl.col("received_at") - pl.col("event_time") > pl.duration(seconds=30)
+    )
+    lake.append(READINGS, silver(readings.filter(~is_late), READINGS), None)
+    lake.append(LATE, silver(readings.filter(is_late), LATE), None)
+
+
+def advance(spark: SparkSession, settings: Settings) -> GoldQuery:
+    query = GoldQuery(settings)
+    running = query.start(spark, "available-now")
+    running.awaitTermination()
+    query.close()
+    return query
+
+
+def gold(settings: Settings) -> dict[str, pd.DataFrame]:
+    lake = Lake(settings.lake_root)
+    return {table.name: _sorted(lake, table) for table in ALL}
+
+
+def _sorted(lake: Lake, table: Table) -> pd.DataFrame:
+    return lake.scan(table).collect().to_pandas().set_index(list(table.key)).sort_index()
+
+
+def assert_same(left: dict[str, pd.DataFrame], right: dict[str, pd.DataFrame]) -> None:
+    for name, frame in left.items():
+        pd.testing.assert_frame_equal(frame, right[name], rtol=1e-9, obj=name)
+
+
+def test_gold_follows_silver_through_restarts_marks_and_a_lost_checkpoint(
+    spark: SparkSession, settings: Settings
+) -> None:
+    readings = fleet(seed=3, messages=400)
+    parts = in_batches(readings, seed=2, batches=4)
+    advance(spark, settings)
+    for part in parts[:3]:
+        land(settings, part)
+        query = advance(spark, settings)
+    assert query.figures().lag_messages == 0
+    land(settings, parts[3])
+    assert query.figures().lag_messages == parts[3].height
+    query = advance(spark, settings)
+    assert query.figures().lag_messages == 0
+    followed = gold(settings)
+    expected = grouped(readings, "device_full", "minute")
+    assert list(followed[DEVICE_MINUTE.name].index) == list(expected.index)
+    assert list(followed[DEVICE_MINUTE.name]["count"]) == list(expected["count"])
+
+    shutil.rmtree(settings.checkpoint_dir)
+    advance(spark, settings)
+    assert_same(gold(settings), followed)
+
+    readings_table = Lake(settings.lake_root).table(READINGS)
+    readings_table.delete("device_full = 'meter.d1'")
+    Lake(settings.lake_root).table(LATE).delete("device_full = 'meter.d1'")
+    files = GoldFiles(settings.checkpoint_dir / "gold")
+    files.mark(Mark(date(2026, 11, 20), date(2026, 11, 21), readings_table.version(), 0, "test"))
+    advance(spark, settings)
+    without = grouped(readings.filter(pl.col("device_full") != "meter.d1"), "device_full", "minute")
+    restated = gold(settings)
+    assert list(restated[DEVICE_MINUTE.name].index) == list(without.index)
+    assert not files.marks()
+
+    shutil.rmtree(settings.checkpoint_dir)
+    advance(spark, settings)
+    assert_same(gold(settings), restated)
+
+
+def test_gold_has_one_owner(settings: Settings) -> None:
+    files = GoldFiles(settings.checkpoint_dir / "gold")
+    with files.owned(), pytest.raises(OwnedError), files.owned():
+        pass
