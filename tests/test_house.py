@@ -159,3 +159,35 @@ def test_lock_holds_what_is_asked_for_by_hash(lock: str) -> None:
 def requirements(file: Path) -> set[str]:
     lines = (line.partition("#")[0].strip() for line in file.read_text("utf-8").splitlines())
     return {re.split(r"[\[<>=!~; ]", line)[0] for line in lines if line}
+
+
+IMPORTED_AS = {"delta-spark": "delta"}
+SELDOM_IMPORTED = {
+    "dagster-webserver": "a process of its own",
+    "pandas": "pyspark and Great Expectations ask for it; the pin keeps it below 3",
+    "setuptools": "puts this checkout on the path",
+}
+
+
+def test_every_package_asked_for_is_used() -> None:
+    roots = {
+        alias.partition(".")[0]
+        for _, module in modules()
+        for node in ast.walk(module)
+        for alias in imported(node)
+    }
+    texts_of_ours = "".join(text for file, text in texts() if file.endswith(".py"))
+    unused = {
+        package
+        for package in requirements(CHECKOUT / "infra" / "locks" / "main.in")
+        if package not in SELDOM_IMPORTED
+        if (module := IMPORTED_AS.get(package, package.replace("-", "_"))) not in roots
+        if f'"{module}"' not in texts_of_ours
+    }
+    assert unused == set()
+
+
+def imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
