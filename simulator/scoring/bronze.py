@@ -1,0 +1,100 @@
+"""What bronze holds of a ledger's devices, message by message, decoded anew."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import polars as pl
+
+from simulator.scoring.bodies import Item, Sentinels, digest, halves, read_items
+from simulator.scoring.lake import LakeFiles
+from simulator.scoring.ledgers import who
+from simulator.scoring.readings import Collected, fingerprint
+from telemetry.tables import MESSAGES
+
+SentinelsOf = Mapping[str, Sentinels]
+"""Sentinels by tenant and product, `tenant/product`."""
+
+_READ = ("topic", "partition", "offset", "kafka_key", "value", "received_at", "tenant")
+_NO_SENTINELS: Sentinels = {}
+
+
+def bronze_items(
+    lake: LakeFiles, whos: pl.DataFrame, since: datetime, sentinels: SentinelsOf
+) -> pl.DataFrame:
+    """Return one row a message received from `since` on, with a fingerprint of its readings."""
+    scan = (
+        lake.scan(MESSAGES)
+        .filter(
+            pl.col("received_date") >= since.date(),
+            pl.col("received_at") >= since,
+        )
+        .select(*_READ)
+    )
+    parts = [_items(chunk, whos, sentinels) for chunk in lake.chunks(scan)]
+    return pl.concat(parts) if parts else _items(scan.clear().collect(), whos, sentinels)
+
+
+def _items(chunk: pl.DataFrame, whos: pl.DataFrame, sentinels: SentinelsOf) -> pl.DataFrame:
+    key = pl.col("kafka_key").cast(pl.String, strict=False)
+    records = (
+        chunk.with_columns(key.alias("device"))
+        .with_columns(who("tenant", "device"))
+        .join(whos, on="who", how="semi")
+        .with_row_index("record")
+    )
+    items, collected = _decode(records, sentinels)
+    prints = (
+        collected.frame()
+        .group_by("row")
+        .agg(fingerprint().sum(), pl.len().alias("readings"))
+        .select("row", "fingerprint", "readings")
+    )
+    return (
+        items.join(prints, on="row", how="left")
+        .join(
+            records.select(
+                "record",
+                "who",
+                pl.col("topic").cast(pl.Categorical),
+                "partition",
+                "offset",
+                pl.col("received_at").dt.epoch("us"),
+            ),
+            on="record",
+        )
+        .with_columns(pl.col("fingerprint", "readings").fill_null(0))
+        .drop("row", "record")
+    )
+
+
+def _decode(records: pl.DataFrame, sentinels: SentinelsOf) -> tuple[pl.DataFrame, Collected]:
+    collected = Collected()
+    rows: list[tuple[int, int, str | None, int | None]] = []
+    digests = bytearray()
+    whos = records["who"].cast(pl.String).to_list()
+    for record, (name, value) in enumerate(zip(whos, records["value"], strict=True)):
+        known = sentinels.get(name.partition(".")[0], _NO_SENTINELS)
+        for place, item in enumerate(read_items(value or b"")):
+            collected.add(len(rows), item.fields, known)
+            rows.append((record, place, *_key(item)))
+            digests += digest(item.body)
+    return _frame(rows, bytes(digests)), collected
+
+
+def _key(item: Item) -> tuple[str | None, int | None]:
+    fields = item.fields or {}
+    seq, boot = fields.get("seq"), fields.get("boot") or ""
+    if isinstance(seq, int) and isinstance(boot, str) and abs(seq) < 2**63:
+        return boot, seq
+    return None, None
+
+
+def _frame(rows: list[tuple[int, int, str | None, int | None]], digests: bytes) -> pl.DataFrame:
+    schema = {
+        "record": pl.UInt32,
+        "item": pl.Int32,
+        "boot": pl.Categorical,
+        "seq": pl.Int64,
+    }
+    items = pl.DataFrame(rows, schema=schema, orient="row").with_row_index("row")
+    return items.with_columns(**halves(digests))

@@ -1,0 +1,91 @@
+"""Waiting until the streams have nothing left to do."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from telemetry.errors import HeadwaterError
+
+SETTLED_S = 3.0
+POLL_S = 0.5
+RETIRED_S = 600.0
+"""A stopped stream whose progress is so much older than another's will not start again."""
+State = dict[str, dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time and sleep, so that tests need none."""
+
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+
+
+def wait_until_idle(progress: Path, timeout_s: float, clock: Clock | None = None) -> None:
+    """Return when every stream was idle, at no lag and without change, for three seconds.
+
+    Only progress written after this began counts, since older files know nothing of newer messages.
+    """
+    clock = clock or Clock()
+    began = clock.now()
+    settled_since: float | None = None
+    before: dict[str, object] | None = None
+    while True:
+        states = read_progress(progress)
+        figures = {name: state.get("rows") for name, state in states.items()}
+        unfinished = _unfinished(states, began)
+        if unfinished or figures != before:
+            settled_since = None
+        settled_since = settled_since if settled_since is not None else clock.now()
+        if not unfinished and clock.now() - settled_since >= SETTLED_S:
+            return
+        if clock.now() - began > timeout_s:
+            raise HeadwaterError(
+                f"not idle after {timeout_s:.0f} s: {unfinished or 'rows still arrive'};"
+                " see `headwater status`, or give it longer: --timeout"
+            )
+        before = figures
+        clock.sleep(POLL_S)
+
+
+def read_progress(progress: Path) -> State:
+    """Return the newest progress of every stream by its name, without those given up."""
+    states: State = {}
+    for path in sorted(progress.glob("*.json")):
+        try:
+            states[path.stem] = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            continue
+    newest = max((_at(state) for state in states.values()), default=0.0)
+    return {name: state for name, state in states.items() if not _is_retired(state, newest)}
+
+
+def _at(state: dict[str, object]) -> float:
+    at = state.get("at")
+    return float(at) if isinstance(at, int | float) else 0.0
+
+
+def _is_retired(state: dict[str, object], newest: float) -> bool:
+    return state.get("state") == "stopped" and _at(state) < newest - RETIRED_S
+
+
+def _unfinished(states: State, began: float) -> str:
+    if not states:
+        return "no stream has written its progress"
+    return ", ".join(
+        f"{name} {reason}"
+        for name, state in states.items()
+        if (reason := _reason(state, began)) is not None
+    )
+
+
+def _reason(state: dict[str, object], began: float) -> str | None:
+    if state.get("state") == "failed":
+        return f"failed ({state.get('error')})"
+    if _at(state) <= began:
+        return f"is {state.get('state')}, silent since this began"
+    if not state.get("idle"):
+        return f"is busy, {state.get('lag_messages')} messages behind"
+    return f"is {state['lag_messages']} messages behind" if state.get("lag_messages") else None

@@ -1,0 +1,64 @@
+"""The ledger against bronze and silver: which message is wrong, and in what way.
+
+Messages are matched by device and bytes. Bytes that were sent n times (a duplicate is) are one
+identity with n expected outcomes, so it does not matter which copy came first.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from simulator.scoring.lake import COORDINATES
+from simulator.scoring.ledgers import IDENTITY, OUTCOMES, Ledger
+
+KEY = ("who", "boot", "seq")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The ledger, bronze's messages, and what silver's tables hold of them."""
+
+    ledger: Ledger
+    items: pl.DataFrame
+    found: pl.DataFrame
+
+
+def placed(evidence: Evidence) -> pl.DataFrame:
+    """Return bronze's messages with their outcomes, one row a message and table that holds it."""
+    found = evidence.found.drop("who", "received_at").rename(
+        {"boot": "found_boot", "seq": "found_seq", "fingerprint": "found_fingerprint"}
+    )
+    joined = evidence.items.join(found, on=COORDINATES, how="left")
+    return joined.with_columns(pl.struct(COORDINATES).is_first_distinct().alias("is_first"))
+
+
+def identities(evidence: Evidence, places: pl.DataFrame) -> pl.DataFrame:
+    """Return sent, acked and found per identity, with expected and found counts by outcome."""
+    sent = _expected(evidence.ledger)
+    there = places.group_by(IDENTITY).agg(
+        pl.col("is_first").sum().alias("in_bronze"),
+        (pl.col("is_first") & pl.col("outcome").is_not_null()).sum().alias("found"),
+        *((pl.col("outcome") == outcome).sum().alias(f"found_{outcome}") for outcome in OUTCOMES),
+        pl.col("rules").drop_nulls().first(),
+        *(pl.col(name).first() for name in COORDINATES),
+    )
+    counts = ["in_bronze", "found", *(f"found_{outcome}" for outcome in OUTCOMES)]
+    joined = sent.join(there, on=IDENTITY, how="left")
+    return joined.with_columns(pl.col(counts).cast(pl.Int64).fill_null(0))
+
+
+def _expected(ledger: Ledger) -> pl.DataFrame:
+    messages = ledger.sent.group_by(IDENTITY).agg(
+        pl.len().cast(pl.Int64).alias("sent"),
+        *((pl.col("expect") == outcome).sum().alias(f"want_{outcome}") for outcome in OUTCOMES),
+        pl.col("boot", "seq", "sent_at", "event_time").first(),
+        pl.col("reason").drop_nulls().first(),
+    )
+    of_bytes = messages.group_by("h1", "h2").agg(pl.col("sent").sum().alias("sent_in_all"))
+    unacked = (pl.col("sent_in_all") - pl.col("acked").fill_null(0)).clip(0)
+    return (
+        messages.join(of_bytes, on=("h1", "h2"))
+        .join(ledger.acked, on=("h1", "h2"), how="left")
+        .with_columns((pl.col("sent") - unacked).clip(0).alias("acked"))
+        .drop("sent_in_all")
+    )

@@ -1,0 +1,46 @@
+"""The scoring of a lake: read the ledger, bronze and silver, compare, pass the verdict."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from edge.registry_files import RegistryFiles
+from simulator.scoring.bronze import SentinelsOf, bronze_items
+from simulator.scoring.contents import wrong_contents
+from simulator.scoring.findings import CLOCK_GRAIN_US, findings
+from simulator.scoring.found import found_messages
+from simulator.scoring.gold import GoldVerdict, check_gold
+from simulator.scoring.lake import LakeFiles
+from simulator.scoring.ledgers import read_ledgers
+from simulator.scoring.matching import Evidence, identities, placed
+from simulator.scoring.verdict import Verdict, verdict
+
+
+def score(lake: LakeFiles, ledgers: list[Path], sentinels: SentinelsOf) -> Verdict:
+    """Hold the lake against ledgers."""
+    ledger = read_ledgers(ledgers)
+    whos = ledger.sent.select("who").unique()
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    since = epoch + timedelta(microseconds=ledger.first - CLOCK_GRAIN_US)
+    items = bronze_items(lake, whos, since, sentinels)
+    evidence = Evidence(ledger, items, found_messages(lake, whos, items, since))
+    places = placed(evidence)
+    messages = identities(evidence, places)
+    contents = wrong_contents(lake, places, messages, since)
+    wrong = findings(evidence, messages, contents)
+    first_event = evidence.found["event_time"].min()
+    gold: GoldVerdict | None = None
+    if isinstance(first_event, int):
+        gold = check_gold(lake, whos, first_event)
+    return verdict(ledger, places, messages, wrong, gold)
+
+
+def registered_sentinels(registry: RegistryFiles) -> SentinelsOf:
+    """Return what stands for no reading, by tenant and product, then by metric."""
+    sentinels: dict[str, dict[str, frozenset[object]]] = {}
+    for (tenant, key), product in registry.products().items():
+        metrics: dict[str, frozenset[object]] = {}
+        for version in product.versions:
+            for name, metric in version.metrics.items():
+                metrics[name] = metrics.get(name, frozenset()) | frozenset(metric.sentinels)
+        sentinels[f"{tenant}/{key}"] = {name: found for name, found in metrics.items() if found}
+    return sentinels
