@@ -1,5 +1,6 @@
 """The only Spark session: built here, with what Delta, Kafka and two cores want."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -32,6 +33,8 @@ OPTIONS = {
 
 def session(settings: Settings, app: str) -> SparkSession:
     """Return the session; what `spark-submit` was told wins over what is said here."""
+    # Workers take their Python from here alone; another one would miss our packages.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     submitted = SparkConf()
     builder = SparkSession.Builder().appName(app)
     for name, value in _options(settings).items():
@@ -46,8 +49,6 @@ def _options(settings: Settings) -> dict[str, str]:
         "spark.master": f"local[{settings.spark_cores}]",
         "spark.driver.memory": f"{settings.stream_heap_mb}m",
         "spark.jars": ",".join(str(jar) for jar in jars),
-        "spark.pyspark.python": sys.executable,
-        "spark.pyspark.driver.python": sys.executable,
         "spark.executorEnv.PYTHONPATH": str(PROJECT),
         "spark.sql.warehouse.dir": str(settings.home / "run" / "warehouse"),
     }

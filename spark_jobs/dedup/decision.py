@@ -76,7 +76,9 @@ def decide(candidates: Sequence[Candidate], index: KeyIndex, find: Find) -> list
 def _beside(first: Copy, candidate: Candidate) -> Verdict:
     if first[:4] == candidate.copy[:4]:
         return FIRST
-    return Verdict("duplicate" if first.digest == candidate.digest else "conflict", first)
+    # A first copy whose bytes are gone can only be taken for the same.
+    is_same = first.digest in (None, candidate.digest)
+    return Verdict("duplicate" if is_same else "conflict", first)
 
 
 def firsts_of(

@@ -1,0 +1,136 @@
+"""Keeps queries running: starts them again after a failure, and says how they are."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+from pyspark.errors import StreamingQueryException
+from pyspark.sql import SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
+
+from spark_jobs.jobs.progress_files import Run, State, progress, write_progress
+from spark_jobs.jobs.query import Figures, Query
+from telemetry.errors import HeadwaterError
+
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 30.0
+FAILED_AFTER = 5
+HOPELESS_AFTER = 20
+STEADY_S = 60.0
+BROKER_AWAY = (
+    "org.apache.kafka.common.errors.TimeoutException",
+    "DisconnectException",
+    "Timed out waiting for a node assignment",
+    "UnknownTopicOrPartitionException",
+    "No resolvable bootstrap urls",
+)
+log = logging.getLogger(__name__)
+
+
+class StreamError(HeadwaterError):
+    """A query fails again and again."""
+
+
+class Hosted:
+    """One query, its failures in a row, and when it may start again."""
+
+    def __init__(self, query: Query, spark: SparkSession, progress_dir: Path) -> None:
+        self.query = query
+        self._spark = spark
+        self._progress_dir = progress_dir
+        self._running: StreamingQuery | None = None
+        self._failures = 0
+        self._started_at = 0.0
+        self._start_at = 0.0
+        self._figures = Figures()
+        self._error: str | None = None
+
+    def step(self, now: float) -> None:
+        """Start the query if it is due, notice its end, and write its progress."""
+        if self._running is None and now >= self._start_at:
+            self._start(now)
+        elif self._running is not None and not self._is_active():
+            self._failed(self._running.exception(), now)
+        elif self._failures and now - self._started_at > STEADY_S:
+            self._failures, self._error = 0, None
+        self.report(self.state)
+
+    def _start(self, now: float) -> None:
+        self.report("degraded" if self._failures else "starting")
+        try:
+            self._running = self.query.start(self._spark, "always")
+            self._started_at = now
+        except Exception as error:
+            self._failed(error, now)
+
+    def _is_active(self) -> bool:
+        return self._running is not None and self._running.isActive
+
+    def _failed(self, error: Exception | None, now: float) -> None:
+        self._running = None
+        self._failures += 1
+        self._error = cause(error)
+        pause = min(FIRST_PAUSE_S * 2 ** (self._failures - 1), LONGEST_PAUSE_S)
+        self._start_at = now + pause
+        log.error("%s failed, tries again in %.0f s: %s", self.query.name, pause, error)
+        if self._failures >= HOPELESS_AFTER and not self._is_waiting_for_broker():
+            raise StreamError(f"{self.query.name} failed {self._failures} times: {self._error}")
+
+    def _is_waiting_for_broker(self) -> bool:
+        return any(sign in (self._error or "") for sign in BROKER_AWAY)
+
+    @property
+    def state(self) -> State:
+        """Return the state that `status` shows."""
+        if not self._failures:
+            return "running" if self._running else "starting"
+        is_failed = self._failures >= FAILED_AFTER and not self._is_waiting_for_broker()
+        return "failed" if is_failed else "degraded"
+
+    def report(self, state: State) -> None:
+        """Write the progress file."""
+        try:
+            self._figures = self.query.figures()
+        except Exception as error:
+            log.warning("%s does not tell its figures: %s", self.query.name, error)
+        said = progress(self.query.name, self._run(state), self._figures, time.time())
+        write_progress(self._progress_dir, said)
+
+    def _run(self, state: State) -> Run:
+        if self._running is None:
+            return Run(state, error=self._error)
+        latest: Any = self._running.lastProgress or {}
+        return Run(
+            state=state,
+            batch_id=latest.get("batchId"),
+            input_rows_per_s=round(latest.get("inputRowsPerSecond") or 0.0, 1),
+            is_busy=bool(self._running.status["isTriggerActive"]),
+            error=self._error,
+        )
+
+    def stop(self, within_s: float) -> None:
+        """Stop after the current batch, or in the middle of it when the time is over."""
+        until = time.monotonic() + within_s
+        try:
+            while self._is_busy() and time.monotonic() < until:
+                time.sleep(0.05)
+            if self._running is not None:
+                self._running.stop()
+        except (Py4JError, StreamingQueryException, OSError) as error:
+            log.warning("%s is cut off: %s", self.query.name, error)
+        self._running = None
+        self.report("stopped")
+
+    def _is_busy(self) -> bool:
+        return self._running is not None and bool(self._running.status["isTriggerActive"])
+
+
+def cause(error: Exception | None) -> str:
+    """Return the first line of a failure, and the innermost cause that Java or Python names."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    inner = [line for line in lines if line.startswith("Caused by:")]
+    raised = [line for line in lines if "Error: " in line and not line.startswith("at ")]
+    told = [*lines[:1], *raised[-1:], *inner[-1:]]
+    return " | ".join(dict.fromkeys(line[:300] for line in told)) or type(error).__name__

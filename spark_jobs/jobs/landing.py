@@ -1,0 +1,157 @@
+"""Landing: judges a batch of records, and commits it to bronze and silver exactly once."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+
+import polars as pl
+import pyarrow as pa
+from pyspark.core.broadcast import Broadcast
+from pyspark.sql import DataFrame
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from edge.registry_files import RegistryFiles
+from spark_jobs.dedup.decision import decide, firsts_of
+from spark_jobs.jobs.landing_memory import LandingMemory
+from spark_jobs.jobs.landing_progress import LandingProgress, newest_us
+from spark_jobs.jobs.live_registry import LiveRegistry
+from spark_jobs.jobs.settled import Settled
+from spark_jobs.lake import Lake, Txn
+from spark_jobs.transforms import routes
+from spark_jobs.transforms.first_use import first_use
+from spark_jobs.transforms.judged import JUDGED, judged
+from spark_jobs.transforms.offsets import Offsets, offsets_text, ranges
+from telemetry.judge import Registry
+from telemetry.settings import Settings
+from telemetry.tables import CONFLICTS, DUPLICATES, LATE, MESSAGES, READINGS, REJECTED, Table
+
+RECORD_COLUMNS = ("key", "value", "topic", "partition", "offset", "timestamp", "headers")
+ROUTES: tuple[tuple[Table, Callable[[pl.DataFrame], pl.DataFrame]], ...] = (
+    (REJECTED, routes.rejected),
+    (DUPLICATES, routes.duplicates),
+    (CONFLICTS, routes.conflicts),
+    (LATE, routes.late),
+    (READINGS, routes.readings),
+)
+"""In the order of their commits: a batch that is in readings is landed whole."""
+log = logging.getLogger(__name__)
+
+
+class Landing:
+    """The one writer of bronze and silver; its memory belongs to one process."""
+
+    def __init__(self, settings: Settings, lake: Lake) -> None:
+        self._lake = lake
+        self._tolerance_us = round(settings.clock_tolerance_s * 1_000_000)
+        self._registry = LiveRegistry(RegistryFiles(settings.registry_dir), lake)
+        self._registry.refresh()
+        self._memory = LandingMemory(
+            lake,
+            remembered=settings.dedup_recent_keys,
+            horizon_us=_horizon_us(product.dedup_horizon for product in self._registry.products),
+        )
+        self._settled = Settled(lake)
+        self._broadcast: tuple[int, Broadcast[Registry]] | None = None
+        self._lock = threading.Lock()
+        self.progress = LandingProgress(lake, self._registry)
+
+    @property
+    def landed(self) -> dict[tuple[str, int], int]:
+        """The newest offset in bronze of each (topic, partition)."""
+        return self._memory.landed
+
+    def land(self, batch: DataFrame, txn: Txn) -> None:
+        """Land one micro-batch; harmless if parts of it, or all, were landed before."""
+        with self._lock:
+            self._registry.refresh()
+            found = self._judged(batch)
+            if not found.is_empty():
+                self._take(found, txn)
+
+    def land_again(self, records: DataFrame) -> dict[str, int]:
+        """Judge records of bronze again, and land of them what silver lacks."""
+        with self._lock:
+            self._registry.refresh()
+            before = dict(self.progress.rows)
+            found = self._judged(records)
+            if not found.is_empty():
+                self._take(found, None)
+            return {name: n - before.get(name, 0) for name, n in self.progress.rows.items()}
+
+    def _judged(self, batch: DataFrame) -> pl.DataFrame:
+        worker = _judge_on_worker(self._registry_broadcast(batch), self._tolerance_us)
+        found = batch.select(*RECORD_COLUMNS).mapInArrow(worker, from_arrow_schema(JUDGED))
+        frame = pl.from_arrow(found.toArrow())
+        assert isinstance(frame, pl.DataFrame)
+        return frame.with_row_index("row")
+
+    def _registry_broadcast(self, batch: DataFrame) -> Broadcast[Registry]:
+        edition = self._registry.edition
+        if self._broadcast is None or self._broadcast[0] != edition:
+            if self._broadcast is not None:
+                self._broadcast[1].unpersist()
+            context = batch.sparkSession.sparkContext
+            self._broadcast = edition, context.broadcast(self._registry.registry)
+        return self._broadcast[1]
+
+    def _take(self, found: pl.DataFrame, txn: Txn | None) -> None:
+        offsets = ranges(found)
+        messages = routes.bronze(found)
+        if any(first <= self.landed.get(at, -1) for at, (first, _) in offsets.items()):
+            # A part of the batch is there: what the tables hold decides, not the transaction.
+            txn = None
+            messages = self._settled.new_records(messages, offsets)
+            found = self._without_settled(found, offsets)
+        self._append(MESSAGES, messages, txn, offsets)
+        self._memory.landed |= {
+            at: max(last, self.landed.get(at, -1)) for at, (_, last) in offsets.items()
+        }
+        self._take_silver(found, txn, offsets)
+        self.progress.landed(found)
+
+    def _without_settled(self, found: pl.DataFrame, offsets: Offsets) -> pl.DataFrame:
+        settled = self._settled.messages(offsets)
+        self._memory.remember(settled.firsts, received_at=settled.received_at)
+        return found.join(settled.items, on=settled.items.columns, how="anti")
+
+    def _take_silver(self, found: pl.DataFrame, txn: Txn | None, offsets: Offsets) -> None:
+        uses = first_use(found, self._registry.types)
+        self._registry.fix(uses.fixed, txn)
+        accepted = found.update(uses.reasons, on="row")
+        candidates = routes.candidates(accepted)
+        verdicts = decide(candidates.messages, self._memory.index, self._memory.find)
+        routed = routes.with_verdicts(accepted, candidates, verdicts)
+        for table, route in ROUTES:
+            self._append(table, route(routed), txn, offsets)
+        received_at = newest_us(found, "received_at") or 0
+        self._memory.remember(firsts_of(candidates.messages, verdicts), received_at)
+
+    def _append(self, table: Table, rows: pl.DataFrame, txn: Txn | None, offsets: Offsets) -> None:
+        if rows.is_empty():
+            return
+        info = {"offsets": offsets_text(offsets)}
+        if txn:
+            info |= {"query": txn.app_id, "batch": str(txn.version)}
+        if self._lake.append(table, rows, txn, info):
+            self.progress.committed(table, len(rows))
+        else:
+            log.info("%s holds batch %s already", table.name, txn)
+
+
+def _judge_on_worker(
+    registry: Broadcast[Registry], tolerance_us: int
+) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def judge_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return judged(batches, registry.value, tolerance_us=tolerance_us)
+
+    return judge_batches
+
+
+def _horizon_us(horizons: Iterable[timedelta | None]) -> int | None:
+    longest = timedelta()
+    for horizon in horizons:
+        if horizon is None:
+            return None
+        longest = max(longest, horizon)
+    return longest // timedelta(microseconds=1)

@@ -1,0 +1,182 @@
+"""The two queries of landing, one a source: Kafka, and the spool's segments."""
+
+import logging
+import threading
+import uuid
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
+
+from edge.outboxes import stack_mode
+from edge.spool_partition import next_offset
+from spark_jobs.jobs.landing import Landing
+from spark_jobs.jobs.query import Figures, Query, Trigger
+from spark_jobs.lake import Lake, Txn
+from telemetry.settings import Settings
+from telemetry.topics import SPOOL_TOPIC, TELEMETRY
+
+KAFKA = "landing"
+SPOOL = "landing_spool"
+APP_ID = "headwater-id"
+SPOOL_BYTES_PER_RECORD = 64
+RECORDS = (
+    "key binary, value binary, topic string, partition int, offset bigint, timestamp timestamp,"
+    " headers array<struct<key: string, value: binary>>"
+)
+log = logging.getLogger(__name__)
+
+
+class SharedLanding:
+    """The landing of this process, made when the first query starts."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._landing: Landing | None = None
+        self._lock = threading.Lock()
+
+    def open(self) -> Landing:
+        """Return it, building its memory from the lake the first time."""
+        with self._lock:
+            if self._landing is None:
+                self._landing = Landing(self.settings, Lake(self.settings.lake_root))
+            return self._landing
+
+    @property
+    def landing(self) -> Landing | None:
+        """Return it if it was made."""
+        return self._landing
+
+    def start(self, name: str, source: DataFrame, trigger: Trigger) -> StreamingQuery:
+        """Start a query that lands what the source brings."""
+        landing = self.open()
+        checkpoint = self.settings.checkpoint_dir / name
+        app_id = f"{name}/{checkpoint_id(checkpoint)}"
+
+        def land(batch: DataFrame, batch_id: int) -> None:
+            landing.land(batch, Txn(app_id, batch_id))
+
+        writer = source.writeStream.queryName(name).foreachBatch(land)
+        located = writer.option("checkpointLocation", str(checkpoint))
+        if trigger == "available-now":
+            return located.trigger(availableNow=True).start()
+        interval = f"{round(self.settings.landing_trigger_s * 1000)} milliseconds"
+        return located.trigger(processingTime=interval).start()
+
+    def figures(self, lag: Callable[[dict[tuple[str, int], int]], int]) -> Figures:
+        """Return the figures, with the lag behind what has landed."""
+        landing = self._landing
+        return landing.progress.figures(lag(landing.landed)) if landing else Figures()
+
+
+def checkpoint_id(checkpoint: Path) -> str:
+    """Return the checkpoint's own id; a checkpoint that was lost begins with another one."""
+    path = checkpoint / APP_ID
+    if not path.exists():
+        checkpoint.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".new")
+        temporary.write_text(str(uuid.uuid4()))
+        temporary.replace(path)
+    return path.read_text()
+
+
+class KafkaQuery:
+    """Lands the topic `telemetry`."""
+
+    name = KAFKA
+
+    def __init__(self, shared: SharedLanding) -> None:
+        self._shared = shared
+        self._lag = KafkaLag(shared.settings.kafka_bootstrap)
+
+    def start(self, spark: SparkSession, trigger: Trigger) -> StreamingQuery:
+        """Start behind the checkpoint."""
+        reader = spark.readStream.format("kafka").options(**kafka_options(self._shared.settings))
+        return self._shared.start(self.name, reader.load(), trigger)
+
+    def figures(self) -> Figures:
+        """Say how far it is behind the newest offsets."""
+        return self._shared.figures(self._lag.behind)
+
+
+def kafka_options(settings: Settings) -> dict[str, str]:
+    """Return the options of the Kafka source; lost offsets stop the query."""
+    return {
+        "kafka.bootstrap.servers": settings.kafka_bootstrap,
+        "subscribe": TELEMETRY.name,
+        "startingOffsets": "earliest",
+        "failOnDataLoss": "true",
+        "includeHeaders": "true",
+        "maxOffsetsPerTrigger": str(settings.max_offsets_per_batch),
+        "kafka.max.poll.records": "5000",
+        "kafka.fetch.max.bytes": str(16 * 1024 * 1024),
+        "kafka.max.partition.fetch.bytes": str(8 * 1024 * 1024),
+        "kafka.request.timeout.ms": "10000",
+        "kafka.default.api.timeout.ms": "15000",
+    }
+
+
+class KafkaLag:
+    """Asks the broker for its newest offsets, since streaming commits none to it."""
+
+    def __init__(self, bootstrap: str) -> None:
+        config = {"bootstrap.servers": bootstrap, "group.id": "headwater-lag", "log_level": 0}
+        self._consumer = Consumer(config)
+        self._partitions = [TopicPartition(TELEMETRY.name, n) for n in range(TELEMETRY.partitions)]
+        self._newest = 0
+
+    def behind(self, landed: dict[tuple[str, int], int]) -> int:
+        """Return the records not landed; what was last known while the broker is away."""
+        lag = 0
+        try:
+            for at in self._partitions:
+                low, high = self._consumer.get_watermark_offsets(at, timeout=1.0)
+                lag += high - max(low, landed.get((at.topic, at.partition), -1) + 1)
+        except KafkaException as error:
+            log.debug("the broker does not tell its offsets: %s", error)
+            return self._newest
+        self._newest = max(0, lag)
+        return self._newest
+
+
+class SpoolQuery:
+    """Lands the spool's segments, and deletes those that it has landed."""
+
+    name = SPOOL
+
+    def __init__(self, shared: SharedLanding) -> None:
+        self._shared = shared
+
+    def start(self, spark: SparkSession, trigger: Trigger) -> StreamingQuery:
+        """Start behind the checkpoint."""
+        settings = self._shared.settings
+        segments = settings.spool_dir / "segments"
+        segments.mkdir(parents=True, exist_ok=True)
+        limit = settings.max_offsets_per_batch * SPOOL_BYTES_PER_RECORD
+        reader = spark.readStream.schema(RECORDS).option("maxBytesPerTrigger", str(limit))
+        source = reader.option("cleanSource", "delete").parquet(str(segments))
+        return self._shared.start(self.name, source, trigger)
+
+    def figures(self) -> Figures:
+        """Say how far it is behind the segments."""
+        return self._shared.figures(partial(spool_lag, self._shared.settings.spool_dir))
+
+
+def spool_lag(spool_dir: Path, landed: dict[tuple[str, int], int]) -> int:
+    """Return the records in segments that are not landed."""
+    partitions = spool_dir / "partitions"
+    numbers = [int(path.name) for path in partitions.glob("*")] if partitions.exists() else []
+    return sum(
+        max(0, next_offset(spool_dir, n) - landed.get((SPOOL_TOPIC, n), -1) - 1) for n in numbers
+    )
+
+
+def landing_queries(settings: Settings) -> list[Query]:
+    """Return the queries of the stack's mode; in full mode the spool is drained before Kafka."""
+    shared = SharedLanding(settings)
+    if stack_mode(settings) == "light":
+        return [SpoolQuery(shared)]
+    return [SpoolQuery(shared), KafkaQuery(shared)]

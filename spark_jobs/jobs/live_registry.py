@@ -1,0 +1,90 @@
+"""The registry as landing sees it: files, their history in `dim.devices`, and first use."""
+
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import polars as pl
+
+from edge.registry_files import RegistryFiles
+from spark_jobs.lake import Lake, Txn
+from spark_jobs.transforms.device_history import changed, grown, history_of, history_rows
+from telemetry.errors import HeadwaterError
+from telemetry.judge import Registry
+from telemetry.products import DEFAULT_PRODUCT, Product
+from telemetry.tables import DEVICES, FIRST_USE
+
+log = logging.getLogger(__name__)
+
+
+class LiveRegistry:
+    """Follows the registry's files; `edition` counts the changes that workers must hear of."""
+
+    def __init__(self, files: RegistryFiles, lake: Lake) -> None:
+        self._files = files
+        self._lake = lake
+        self._fingerprint: str | None = None
+        self._products: dict[tuple[str, str], Product] = {}
+        ordered = lake.scan(DEVICES).sort("valid_from").collect()
+        self._history = history_of(ordered.iter_rows(named=True))
+        self._first_use: dict[tuple[str, str], dict[str, str]] = {}
+        self._remember(lake.scan(FIRST_USE).collect())
+        self.edition = 0
+        self.error: str | None = None
+        self.registry = Registry((), ())
+
+    def refresh(self, now: datetime | None = None) -> None:
+        """Take up what has changed; a file that cannot be read leaves all as it was.
+
+        Only the first time does it raise: there is nothing yet to judge by.
+        """
+        fingerprint = self._files.fingerprint()
+        if fingerprint == self._fingerprint:
+            return
+        try:
+            products = self._files.products()
+            versions = changed(self._history, self._files.devices(), now or datetime.now(UTC))
+        except (HeadwaterError, OSError) as error:
+            if not self.edition:
+                raise
+            if self.error != str(error):
+                log.error("the registry cannot be read, the last one holds: %s", error)
+            self.error = str(error)
+            return
+        if versions:
+            self._history = grown(self._history, versions)
+            self._lake.replace(DEVICES, history_rows(self._history), None, None)
+        self._fingerprint, self._products, self.error = fingerprint, products, None
+        self._renew()
+
+    def _renew(self) -> None:
+        devices = (version for versions in self._history.values() for version in versions)
+        self.registry = Registry(self._products.values(), devices, self._first_use)
+        self.edition += 1
+
+    def fix(self, fixed: pl.DataFrame, txn: Txn | None) -> None:
+        """Persist types that a batch has fixed, and judge by them from now on."""
+        if fixed.is_empty():
+            return
+        self._lake.append(FIRST_USE, fixed.select(FIRST_USE.column_names), txn)
+        self._remember(fixed)
+        self._renew()
+
+    def _remember(self, uses: pl.DataFrame) -> None:
+        columns = uses.select("tenant", "product", "metric", "type")
+        for tenant, product, metric, type_ in columns.iter_rows():
+            self._first_use.setdefault((tenant, product), {}).setdefault(metric, type_)
+
+    @property
+    def types(self) -> dict[tuple[str, str], dict[str, str]]:
+        """Types that first use has fixed, by (tenant, product) and metric."""
+        return self._first_use
+
+    def product(self, tenant: str, key: str) -> Product:
+        """Return a product that messages were accepted for."""
+        return self.registry.product(tenant, key) or DEFAULT_PRODUCT
+
+    @property
+    def products(self) -> Iterable[Product]:
+        """All products."""
+        return self._products.values()
