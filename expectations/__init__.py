@@ -1,0 +1,1 @@
+"""Great Expectations suites: what each table promises, beside what its declaration says."""
