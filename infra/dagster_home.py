@@ -1,0 +1,135 @@
+"""Dagster's services: code server, webserver, daemon, and their shared home."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from infra.environment import PROJECT
+from infra.probes import http_complaint, http_json, port_complaint
+from infra.spark_submit import write_spark_defaults
+from infra.stack import write_whole
+from infra.supervision.service import Service
+from telemetry.settings import Settings
+
+DEFINITIONS = "orchestration.definitions"
+INSTANCE = """\
+telemetry:
+  enabled: false
+run_coordinator:
+  module: dagster.core.run_coordinator
+  class: QueuedRunCoordinator
+  config:
+    max_concurrent_runs: 2
+    dequeue_interval_seconds: 2
+concurrency:
+  pools:
+    default_limit: 1
+run_monitoring:
+  enabled: true
+  start_timeout_seconds: 180
+retention:
+  schedule:
+    purge_after_days: 30
+  sensor:
+    purge_after_days: {skipped: 1, failure: 30, success: 7}
+"""
+DAEMON_QUERY = "{instance {daemonHealth {allDaemonStatuses {daemonType required healthy}}}}"
+"""Daemon health, as the webserver knows it from the daemon's heartbeats."""
+
+
+def dagster_services(settings: Settings) -> tuple[Service, ...]:
+    """Return the three services; one code server, so that a definition is loaded once."""
+    url = f"http://127.0.0.1:{settings.port('dagster')}"
+    code_port = settings.port("dagster_code")
+    home = settings.home / "dagster"
+
+    def service(
+        name: str,
+        command: tuple[str, ...],
+        complaint: Callable[[], str | None],
+        *,
+        port: str | None = None,
+        after: tuple[str, ...] = ("dagster-code",),
+    ) -> Service:
+        return Service(
+            name=name,
+            command=lambda: command,
+            budget_mb=239,
+            environment={"DAGSTER_HOME": str(home), "DAGSTER_DISABLE_TELEMETRY": "yes"},
+            ports=(settings.port(port),) if port else (),
+            url=url if port == "dagster" else None,
+            login="none" if port == "dagster" else "",
+            after=after,
+            folder=PROJECT,
+            complaint=complaint,
+            before_start=lambda: write_instance(settings),
+            stop_wait_s=30,
+        )
+
+    return (
+        service(
+            "dagster-code",
+            (*_tool("dagster"), "api", "grpc", "-m", DEFINITIONS, *_at(code_port)),
+            lambda: port_complaint(code_port),
+            port="dagster_code",
+            after=(),
+        ),
+        service(
+            "dagster-webserver",
+            (*_tool("dagster-webserver"), *_at(settings.port("dagster")), *_workspace(home)),
+            lambda: http_complaint(f"{url}/server_info"),
+            port="dagster",
+        ),
+        service(
+            "dagster-daemon",
+            (*_tool("dagster-daemon"), "run", *_workspace(home)),
+            lambda: daemon_complaint(url),
+        ),
+    )
+
+
+def write_instance(settings: Settings) -> None:
+    """Write dagster.yaml, workspace.yaml, and the Spark configuration that jobs name."""
+    home = settings.home / "dagster"
+    write_whole(home / "dagster.yaml", INSTANCE)
+    workspace = (
+        "load_from:\n  - grpc_server:\n      host: 127.0.0.1\n"
+        f"      port: {settings.port('dagster_code')}\n      location_name: headwater\n"
+    )
+    write_whole(home / "workspace.yaml", workspace)
+    write_spark_defaults(settings)
+
+
+def daemon_complaint(url: str) -> str | None:
+    """Say which required daemon does not run; None if all do."""
+    try:
+        answer = http_json(f"{url}/graphql", {"query": DAEMON_QUERY})
+    except OSError:
+        return "no word of it yet: the webserver does not answer"
+    unhealthy = [
+        str(daemon["daemonType"])
+        for daemon in _daemons(answer)
+        if daemon["required"] and not daemon["healthy"]
+    ]
+    return f"no heartbeat of {', '.join(unhealthy)}" if unhealthy else None
+
+
+def _daemons(answer: object) -> list[dict[str, object]]:
+    assert isinstance(answer, dict)
+    daemons: list[dict[str, object]] = answer["data"]["instance"]["daemonHealth"][
+        "allDaemonStatuses"
+    ]
+    return daemons
+
+
+def _tool(name: str) -> tuple[str, ...]:
+    """Return a tool of Dagster's beside our Python."""
+    return (str(Path(sys.executable).parent / name),)
+
+
+def _at(port: int) -> tuple[str, ...]:
+    return ("-h", "127.0.0.1", "-p", str(port))
+
+
+def _workspace(home: Path) -> tuple[str, ...]:
+    return ("-w", str(home / "workspace.yaml"))

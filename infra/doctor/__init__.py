@@ -1,0 +1,1 @@
+"""What this machine must have before a stack can start on it."""

@@ -1,0 +1,82 @@
+"""Checks of the stack's own things: ports, fetched parts, processes left behind."""
+
+from collections.abc import Collection, Iterable
+
+from psutil import Process
+
+from infra import processes
+from infra.doctor.finding import Finding
+from infra.fetch import paths
+from infra.supervision.daemon import Daemon
+from infra.supervision.service import Service
+from telemetry.errors import HeadwaterError
+from telemetry.settings import Settings
+
+PARTS = {"spark": paths.spark_jars, "kafka": paths.kafka_home, "trino": paths.trino_home}
+
+
+def check_ports(settings: Settings, services: Iterable[Service]) -> list[Finding]:
+    """Name each port that somebody else holds, and who."""
+    names = {port: service.name for service in services for port in service.ports}
+    taken = [
+        holder
+        for holder in processes.port_holders(names)
+        if holder.home is None or holder.home != str(settings.home)
+    ]
+    if not taken:
+        span = f"{min(names)} to {max(names)} free or ours" if names else "none needed"
+        return [Finding("ports", "ok", span)]
+    return [_taken(settings, names[holder.port], holder) for holder in taken]
+
+
+def _taken(settings: Settings, service: str, holder: processes.Holder) -> Finding:
+    who = f"{holder.command} (pid {holder.pid})" if holder.pid else holder.command
+    if holder.home:
+        who = f"the stack of HEADWATER_HOME={holder.home} (pid {holder.pid})"
+    free = settings.port_base + 100
+    return Finding(
+        f"port {holder.port}",
+        "missing",
+        f"{service} needs it, but {who} holds it",
+        f"end that process, or set HEADWATER_PORT_BASE={free}",
+    )
+
+
+def missing_parts(settings: Settings, parts: Collection[str]) -> list[str]:
+    """Return the parts that are not fetched whole."""
+    missing = []
+    for part in sorted(set(parts)):
+        try:
+            PARTS[part](settings)
+        except HeadwaterError:
+            missing.append(part)
+    return missing
+
+
+def check_parts(settings: Settings, parts: Collection[str]) -> Finding:
+    """See which jars and servers are in the cache."""
+    missing = missing_parts(settings, parts)
+    if not missing:
+        return Finding("jars and servers", "ok", f"all in {settings.cache}")
+    fix = f"`headwater up` fetches them, or `headwater fetch {' '.join(missing)}`"
+    return Finding("jars and servers", "warning", f"not fetched: {', '.join(missing)}", fix)
+
+
+def check_strays(settings: Settings) -> Finding:
+    """Find processes that a killed `up` or supervisord left behind."""
+    strays = stray_processes(settings)
+    if not strays:
+        return Finding("left processes", "ok", "none")
+    pids = ", ".join(str(process.pid) for process in strays)
+    return Finding(
+        "left processes", "warning", f"pids {pids}", "`headwater up` or `headwater down` ends them"
+    )
+
+
+def stray_processes(settings: Settings) -> list[Process]:
+    """Return the home's processes that no living supervisord looks after."""
+    pid = Daemon(settings.home).pid()
+    kept = processes.tree_pids(pid) if pid else set()
+    return [
+        process for process in processes.stack_processes(settings.home) if process.pid not in kept
+    ]

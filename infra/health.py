@@ -1,0 +1,88 @@
+"""`status`: services and streams of a home as they are now."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from infra.processes import tree_pss_mb
+from infra.services import declared_services, service_names
+from infra.stack import read_stack
+from infra.streams import Stream, read_streams
+from infra.supervision.daemon import Daemon, Run
+from infra.supervision.service import Service
+from telemetry.settings import Settings
+
+State = Literal["starting", "running", "degraded", "stopped", "failed"]
+WARM_UP_S = 90
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceHealth:
+    """One service: what it is, where, and what it costs."""
+
+    name: str
+    state: State
+    url: str | None
+    pid: int | None
+    pss_mb: int | None
+    budget_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A stack as it is."""
+
+    services: tuple[ServiceHealth, ...]
+    streams: tuple[Stream, ...]
+    wanted: tuple[str, ...]
+
+    @property
+    def is_up(self) -> bool:
+        """Say whether anything runs at all."""
+        return any(service.pid for service in self.services)
+
+    @property
+    def is_healthy(self) -> bool:
+        """Say whether all that was started runs as it should."""
+        states: list[str] = [each.state for each in self.services if each.name in self.wanted]
+        if {"streams", "dagster-daemon"} & set(self.wanted):
+            states += [stream.state for stream in self.streams]
+        return self.is_up and all(state == "running" for state in states)
+
+    def as_json(self) -> dict[str, list[dict[str, object]]]:
+        """Return the form that outsiders rely on."""
+        streams = [asdict(stream) for stream in self.streams]
+        for stream in streams:
+            del stream["at"]
+        return {"services": [asdict(each) for each in self.services], "streams": streams}
+
+
+def health(settings: Settings) -> Health:
+    """Look at every service of the home's mode and at what the streams wrote last."""
+    stack = read_stack(settings.home)
+    mode = stack.mode if stack else "full"
+    wanted = stack.services if stack else ()
+    daemon = Daemon(settings.home)
+    runs = daemon.runs()
+    names = service_names(settings, mode)
+    services = tuple(
+        _service(service, runs.get(service.name))
+        for service in declared_services(settings, mode, names)
+    )
+    return Health(services, _streams(settings, services), wanted)
+
+
+def _service(service: Service, run: Run | None) -> ServiceHealth:
+    state: State = run.state if run else "stopped"
+    pid = run.pid if run else None
+    if run and state == "running" and service.complaint():
+        state = "starting" if run.age_s < WARM_UP_S else "degraded"
+    pss = tree_pss_mb(pid) if pid else None
+    return ServiceHealth(service.name, state, service.url, pid, pss, service.budget_mb)
+
+
+def _streams(settings: Settings, services: Sequence[ServiceHealth]) -> tuple[Stream, ...]:
+    application = next((each.state for each in services if each.name == "streams"), "running")
+    gone = application if application in ("stopped", "failed") else None
+    return tuple(read_streams(settings, now=time.time(), gone=gone))

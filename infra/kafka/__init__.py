@@ -1,0 +1,1 @@
+"""The local broker: one JVM that is broker and controller."""

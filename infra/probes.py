@@ -1,0 +1,38 @@
+"""Whether a server answers."""
+
+import json
+import socket
+import urllib.error
+import urllib.request
+
+TIMEOUT_S = 2.0
+
+
+def http_json(url: str, body: dict[str, object] | None = None) -> object:
+    """Return the JSON that a server of this machine answers; raise OSError if it does not."""
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, data, headers)  # noqa: S310 - our own http URLs
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+            return json.load(answer)
+    except ValueError as error:
+        raise OSError(f"{url} does not answer with JSON") from error
+
+
+def http_complaint(url: str) -> str | None:
+    """Say why a server does not answer; None if it does."""
+    try:
+        http_json(url)
+    except (OSError, urllib.error.URLError):
+        return f"no answer at {url}"
+    return None
+
+
+def port_complaint(port: int) -> str | None:
+    """Say that nobody listens on a port of this machine; None if somebody does."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S).close()
+    except OSError:
+        return f"nobody listens on port {port}"
+    return None

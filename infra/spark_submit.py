@@ -1,0 +1,71 @@
+"""How a Spark application of ours is submitted: its command and the configuration file it reads."""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from infra.environment import PROJECT
+from infra.fetch.paths import spark_jars
+from infra.stack import write_whole
+from telemetry.errors import HeadwaterError
+from telemetry.settings import Settings
+
+LOG4J = """\
+rootLogger.level = warn
+rootLogger.appenderRef.out.ref = out
+appender.out.type = Console
+appender.out.name = out
+appender.out.target = SYSTEM_ERR
+appender.out.layout.type = PatternLayout
+appender.out.layout.pattern = %d{yyyy-MM-dd HH:mm:ss,SSS} %p %c{1} %m%n%ex
+logger.native.name = org.apache.hadoop.util.NativeCodeLoader
+logger.native.level = error
+logger.consumer.name = org.apache.kafka.clients.consumer
+logger.consumer.level = error
+"""
+JVM_FLAGS = (
+    "-XX:+UseSerialGC -XX:ReservedCodeCacheSize=128m -XX:MinHeapFreeRatio=10"
+    " -XX:MaxHeapFreeRatio=30 -XX:+ExitOnOutOfMemoryError"
+)
+
+
+def spark_submit_command(
+    settings: Settings, job: str, arguments: Sequence[str] = (), *, heap_mb: int | None = None
+) -> list[str]:
+    """Return the command that runs a job of `spark_jobs`; writes the configuration it names."""
+    heap = heap_mb or settings.job_heap_mb
+    command = [str(spark_submit()), "--properties-file", str(write_spark_defaults(settings))]
+    command += ["--driver-memory", f"{heap}m", str(PROJECT / "spark_jobs" / "main.py")]
+    return [*command, job, *arguments]
+
+
+def spark_submit() -> Path:
+    """Return the `spark-submit` of the installed pyspark."""
+    spec = find_spec("pyspark")
+    if spec is None or spec.origin is None:
+        raise HeadwaterError("the Python package pyspark is missing: run `make install`")
+    return Path(spec.origin).parent / "bin" / "spark-submit"
+
+
+def write_spark_defaults(settings: Settings) -> Path:
+    """Write what Spark must know before its JVM starts; the session adds the rest."""
+    run = settings.home / "run"
+    write_whole(run / "log4j2.properties", LOG4J)
+    options = {
+        "spark.master": f"local[{settings.spark_cores}]",
+        "spark.jars": ",".join(str(jar) for jar in spark_jars(settings)),
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.extraJavaOptions": (
+            f"{JVM_FLAGS} -Dlog4j2.configurationFile={(run / 'log4j2.properties').as_uri()}"
+            f" -Dderby.system.home={run}"
+        ),
+        "spark.local.dir": str(run / "spark"),
+        "spark.sql.warehouse.dir": str(run / "warehouse"),
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "WARN",
+    }
+    path = run / "spark-defaults.conf"
+    write_whole(path, "".join(f"{name} {value}\n" for name, value in options.items()))
+    return path

@@ -1,0 +1,101 @@
+"""The stream application as a service, and what its queries say of themselves."""
+
+import json
+import time
+from dataclasses import dataclass, replace
+
+from infra.spark_submit import spark_submit_command
+from infra.stack import Mode
+from infra.supervision.service import Service
+from telemetry.settings import Settings
+
+STALE_S = 15.0
+BUDGETS_MB: dict[Mode, int] = {"full": 2253, "light": 2048}
+"""Light has no other service, so the budget is the whole stack's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A query's newest progress."""
+
+    name: str
+    state: str
+    input_rows_per_s: float | None
+    lag_messages: int | None
+    age_s: float | None
+    event_time: str | None
+    at: float = 0.0
+
+
+def streams_service(settings: Settings, mode: Mode) -> Service:
+    """Return the stream application as a service; ready once its queries run."""
+    heap = settings.stream_heap_mb if mode == "full" else min(settings.stream_heap_mb, 640)
+    return Service(
+        name="streams",
+        command=lambda: spark_submit_command(settings, "stream", heap_mb=heap),
+        budget_mb=BUDGETS_MB[mode],
+        # A stack that changes its mode must start them anew.
+        environment={"HEADWATER_STACK_MODE": mode},
+        after=("kafka",) if mode == "full" else (),
+        complaint=lambda: streams_complaint(settings, mode),
+        before_start=lambda: forget_progress(settings),
+        stop_wait_s=45,
+    )
+
+
+def forget_progress(settings: Settings) -> None:
+    """Remove what an earlier run said, so that it is not taken for this one's."""
+    for path in settings.progress_dir.glob("*.json"):
+        path.unlink(missing_ok=True)
+
+
+def streams_complaint(settings: Settings, mode: Mode) -> str | None:
+    """Say which query does not run; None if all do."""
+    known = {stream.name: stream for stream in read_streams(settings, now=time.time())}
+    for name in expected_queries(mode):
+        state = known[name].state if name in known else "starting"
+        if state != "running":
+            return f"{name} is {state}"
+    return None
+
+
+def expected_queries(mode: Mode) -> tuple[str, ...]:
+    """Return the queries that a mode always has."""
+    return ("landing" if mode == "full" else "landing_spool", "gold")
+
+
+def read_streams(settings: Settings, *, now: float, gone: str | None = None) -> list[Stream]:
+    """Return each query's newest progress; one that has gone silent is degraded.
+
+    `gone` is the state of an application that does not run: its queries share it.
+    """
+    found = (_read(path.read_bytes()) for path in sorted(settings.progress_dir.glob("*.json")))
+    streams = [stream for stream in found if stream]
+    if gone:
+        return [replace(stream, state=gone, input_rows_per_s=0.0) for stream in streams]
+    silent_after_s = STALE_S
+    if settings.streams == "scheduled":
+        silent_after_s = 3 * settings.streams_interval_s + 60
+    return [_judged(stream, now - stream.at > silent_after_s) for stream in streams]
+
+
+def _judged(stream: Stream, is_silent: bool) -> Stream:
+    if is_silent and stream.state == "running":
+        return replace(stream, state="degraded")
+    return stream
+
+
+def _read(text: bytes) -> Stream | None:
+    try:
+        found = json.loads(text)
+        return Stream(
+            name=found["name"],
+            state=found["state"],
+            input_rows_per_s=found.get("input_rows_per_s"),
+            lag_messages=found.get("lag_messages"),
+            age_s=found.get("age_s"),
+            event_time=found.get("event_time"),
+            at=float(found["at"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,1 @@
+"""Trino: its configuration, its start, and the tables that it knows."""

@@ -1,0 +1,86 @@
+"""The lake's tables made known to Trino."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from trino.dbapi import Connection, Cursor, connect
+
+from telemetry.errors import HeadwaterError
+from telemetry.settings import Settings
+from telemetry.tables import TABLES
+
+CATALOG = "lake"
+REGISTRAR = "headwater"
+"""The one user who may register tables; everybody else only reads."""
+
+
+def register_tables(settings: Settings, *, all_declared: bool = False) -> str | None:
+    """Register declared tables that Trino does not know; return what is not there to register."""
+    lake = local_lake(settings)
+    there = [table.name for table in TABLES if (lake / _path(table.name) / "_delta_log").is_dir()]
+    cursor = trino_connection(settings, user=REGISTRAR).cursor()
+    known = known_tables(cursor)
+    for name in there:
+        if name not in known:
+            _register(cursor, name, lake)
+    absent = len(TABLES) - len(there)
+    return f"waits for {absent} tables of the streams" if absent and all_declared else None
+
+
+def trino_connection(settings: Settings, *, user: str) -> Connection:
+    """Return a connection to our Trino; a query opens it."""
+    connection: Connection = connect(
+        host="127.0.0.1",
+        port=settings.port("trino"),
+        user=user,
+        catalog=CATALOG,
+        timezone="UTC",
+        request_timeout=60,
+        source="headwater",
+    )
+    return connection
+
+
+def known_tables(cursor: Cursor) -> set[str]:
+    """Return the names of the tables that Trino knows, as schema.table."""
+    schemas = {table.layer for table in TABLES} & set(_column(cursor, "show schemas"))
+    return {
+        f"{schema}.{name}"
+        for schema in schemas
+        for name in _column(cursor, f"show tables in {schema}")
+    }
+
+
+def local_lake(settings: Settings) -> Path:
+    """Return the lake's folder; the local Trino reads no object store."""
+    if "://" in settings.lake_root:
+        raise HeadwaterError(
+            f"HEADWATER_LAKE={settings.lake_root}: the local Trino reads folders only;"
+            " ask a Trino that has a catalog over that store"
+        )
+    return Path(settings.lake_root).absolute()
+
+
+def _register(cursor: Cursor, name: str, lake: Path) -> None:
+    schema, table = name.split(".")
+    location = f"local://{_quoted(lake / _path(name))}"
+    _run(cursor, f"create schema if not exists {schema}")
+    _run(cursor, f"call system.register_table('{schema}', '{table}', '{location}')")
+
+
+def _column(cursor: Cursor, query: str) -> Iterable[str]:
+    return [str(row[0]) for row in _run(cursor, query)]
+
+
+def _run(cursor: Cursor, query: str) -> list[list[object]]:
+    cursor.execute(query)
+    rows: list[list[object]] = cursor.fetchall()
+    return rows
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _path(name: str) -> str:
+    return name.replace(".", "/")
