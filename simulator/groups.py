@@ -15,7 +15,6 @@ from simulator.entries import ack_head, sent_head, sent_in_time, sent_line
 from simulator.faults import cause
 from simulator.measurements import Clock, Measurements, Run, Stretch
 from simulator.rendering import render
-from telemetry.devices import split_full_name
 from telemetry.records import Headers, record_headers
 
 PROTOCOL = "simulator"
@@ -131,13 +130,7 @@ def _labels(tags: Mapping[str, str]) -> str:
 
 
 def _standing(device_full: str) -> Headers:
-    headers = record_headers(
-        tenant="default",
-        product=split_full_name(device_full)[0],
-        device=device_full,
-        received_at=0,
-        protocol=PROTOCOL,
-    )
+    headers = record_headers(device_full, received_at=0, protocol=PROTOCOL)
     return [header for header in headers if header[0] != "received_at"]
 
 

@@ -36,6 +36,16 @@ class Message(NamedTuple):
     device: str | None
 
 
+class Place(NamedTuple):
+    """Where a message stands: its record's coordinates, and its position among `items`."""
+
+    topic: str
+    partition: int
+    offset: int
+    item: int
+    items: int
+
+
 class Decoded(NamedTuple):
     """One message's bytes with the message, or with the reasons why it is none."""
 
@@ -190,18 +200,10 @@ def _tags(data: dict[str, object], reasons: list[Reason]) -> dict[str, str] | No
     return None if wrong else tags
 
 
-def message_key(
-    message: Message | None,
-    raw: bytes,
-    *,
-    topic: str,
-    partition: int,
-    offset: int,
-    item: int,
-) -> tuple[str, int]:
+def message_key(message: Message | None, raw: bytes, place: Place) -> tuple[str, int]:
     """Return (boot, seq): what the device gave, else a hash of its bytes, else its coordinates."""
     if message is not None and message.seq is not None:
         return message.boot or "", message.seq
     if message is not None and message.ts is not None:
         return "h:" + hashlib.sha256(raw).hexdigest()[:32], 0
-    return f"k:{topic}:{partition}:{item}", offset
+    return f"k:{place.topic}:{place.partition}:{place.item}", place.offset

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from telemetry.devices import full_name
+from telemetry.devices import full_name, split_full_name
 
 Headers = list[tuple[str, bytes]]
 
@@ -36,15 +36,15 @@ class Sender(NamedTuple):
 
 
 def record_headers(
+    device_full: str,
     *,
-    tenant: str,
-    product: str,
-    device: str,
     received_at: int,
     protocol: str,
+    tenant: str = "default",
     content_type: str = JSON,
 ) -> Headers:
     """Return the headers that every producer of ours sends; `received_at` in microseconds."""
+    product, device = split_full_name(device_full)
     return [
         ("tenant", tenant.encode()),
         ("product", product.encode()),

@@ -33,21 +33,24 @@ _REJECTED = (
     "values",
     "too_old",
 )
-_KEY = "device_full, boot, seq"
+_OF_RULE = (
+    "select device_full, boot, seq, reasons[1].field as field, reasons[1].value as value"
+    " from silver.rejected where reasons[1].rule = 'RULE' limit 1"
+)
 
 FAULTS = {
-    **{
-        rule: f"select {_KEY}, reasons[1].field as field, reasons[1].value as value"
-        f" from silver.rejected where reasons[1].rule = '{rule}' limit 1"
-        for rule in _REJECTED
-    },
-    "duplicate": f"select {_KEY}, first_partition, first_offset from silver.duplicates limit 1",
-    "conflict": f"select {_KEY}, first_partition, first_offset from silver.conflicts limit 1",
-    "late": f"select {_KEY}, metric, event_time, received_at from silver.late limit 1",
-    "clock ahead": f"select {_KEY}, device_time, event_time from silver.readings"
-    " where clock = 'ahead' limit 1",
-    "no time": f"select {_KEY}, event_time from silver.readings where clock = 'missing' limit 1",
-    "sentinel": f"select {_KEY}, metric, quality from silver.readings"
-    " where quality = 'sentinel' limit 1",
+    **{rule: _OF_RULE.replace("RULE", rule) for rule in _REJECTED},
+    "duplicate": "select device_full, boot, seq, first_partition, first_offset"
+    " from silver.duplicates limit 1",
+    "conflict": "select device_full, boot, seq, first_partition, first_offset"
+    " from silver.conflicts limit 1",
+    "late": "select device_full, boot, seq, metric, event_time, received_at"
+    " from silver.late limit 1",
+    "clock ahead": "select device_full, boot, seq, device_time, event_time"
+    " from silver.readings where clock = 'ahead' limit 1",
+    "no time": "select device_full, boot, seq, event_time"
+    " from silver.readings where clock = 'missing' limit 1",
+    "sentinel": "select device_full, boot, seq, metric, quality"
+    " from silver.readings where quality = 'sentinel' limit 1",
 }
 """Fault → SQL that finds a row of it."""

@@ -25,10 +25,10 @@ def screen(figures: Figures, *, elapsed_s: float) -> Table:
     table.add_row("rejected", f"{figures.rows['silver.rejected']:,}", _reasons(figures))
     windows = sum(figures.rows[name] for name in GOLD)
     table.add_row("gold windows", f"{windows:,}", f"in {len(GOLD)} tables, by device and by zone")
-    age = "–" if figures.age_s is None else f"{figures.age_s:.1f} s"
+    age = "-" if figures.age_s is None else f"{figures.age_s:.1f} s"
     table.add_row("age", age, f"of the newest row; {figures.lag or 0:,} records still to land")
     return table
 
 
 def _reasons(figures: Figures) -> str:
-    return ", ".join(f"{rule} {count:,}" for rule, count in figures.rejected.items()) or "–"
+    return ", ".join(f"{rule} {count:,}" for rule, count in figures.rejected.items()) or "-"

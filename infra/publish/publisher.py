@@ -15,7 +15,6 @@ from infra.publish.pace import Pace
 from infra.publish.plan import FilePlan
 from infra.publish.report import Report
 from infra.publish.sent_ledger import SentLedger
-from telemetry.devices import split_full_name
 from telemetry.ledger import Ack
 from telemetry.records import Headers, record_headers
 
@@ -99,11 +98,4 @@ def _records(rows: Sequence[Made], received_at: int) -> list[OutRecord]:
 
 
 def _headers(device_full: str, received_at: int) -> Headers:
-    product, device = split_full_name(device_full)
-    return record_headers(
-        tenant="default",
-        product=product,
-        device=device,
-        received_at=received_at,
-        protocol=PROTOCOL,
-    )
+    return record_headers(device_full, received_at=received_at, protocol=PROTOCOL)

@@ -11,9 +11,11 @@ from typing import Self
 from edge.outbox import OutRecord
 from edge.registry_files import RegistryFiles
 from telemetry.devices import Device
-from telemetry.judge import Judged, Registry, judge, value_type
+from telemetry.judge import Judged, judge
 from telemetry.ledger import Ack, Expect, Sent, line
 from telemetry.records import Record
+from telemetry.registry import Registry
+from telemetry.schema_check import value_type
 from telemetry.topics import TELEMETRY
 
 FirstUse = dict[tuple[str, str], dict[str, str]]

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 
@@ -22,7 +23,7 @@ from spark_jobs.transforms import routes
 from spark_jobs.transforms.first_use import first_use
 from spark_jobs.transforms.judged import JUDGED, judged
 from spark_jobs.transforms.offsets import Offsets, offsets_text, ranges
-from telemetry.judge import Registry
+from telemetry.registry import Registry
 from telemetry.settings import Settings
 from telemetry.tables import CONFLICTS, DUPLICATES, LATE, MESSAGES, READINGS, REJECTED, Table
 
@@ -64,10 +65,20 @@ class Landing:
     def land(self, batch: DataFrame, txn: Txn) -> None:
         """Land one micro-batch; harmless if parts of it, or all, were landed before."""
         with self._lock:
+            began = time.perf_counter()
             self._registry.refresh()
             found = self._judged(batch)
+            judged_at = time.perf_counter()
             if not found.is_empty():
                 self._take(found, txn)
+            log.info(
+                "batch %d of %s: %d messages, judged in %.0f ms, committed in %.0f ms",
+                txn.version,
+                txn.app_id.split("/")[0],
+                len(found),
+                (judged_at - began) * 1000,
+                (time.perf_counter() - judged_at) * 1000,
+            )
 
     def land_again(self, records: DataFrame) -> dict[str, int]:
         """Judge records of bronze again, and land of them what silver lacks."""

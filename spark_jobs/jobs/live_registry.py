@@ -10,8 +10,8 @@ from edge.registry_files import RegistryFiles
 from spark_jobs.lake import Lake, Txn
 from spark_jobs.transforms.device_history import changed, grown, history_of, history_rows
 from telemetry.errors import HeadwaterError
-from telemetry.judge import Registry
 from telemetry.products import DEFAULT_PRODUCT, Product
+from telemetry.registry import Registry
 from telemetry.tables import DEVICES, FIRST_USE
 
 log = logging.getLogger(__name__)

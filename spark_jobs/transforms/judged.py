@@ -10,9 +10,11 @@ import pyarrow as pa
 
 from spark_jobs.schema import REASON, TIMESTAMP
 from telemetry.devices import split_full_name
-from telemetry.judge import Judged, Reading, Registry, judge
+from telemetry.judge import Judged, judge
 from telemetry.message import Reason
 from telemetry.records import Record
+from telemetry.registry import Registry
+from telemetry.schema_check import Reading
 
 READING = pa.struct(
     [

@@ -61,7 +61,8 @@ def streams_pid(stack: Stack) -> int:
     """Return the process of the stream application."""
     services = stack.run("status", "--json").json
     assert isinstance(services, dict)
-    return next(one["pid"] for one in services["services"] if one["name"] == "streams")
+    pid: int = next(one["pid"] for one in services["services"] if one["name"] == "streams")
+    return pid
 
 
 def test_each_fault_comes_out_where_the_ledger_expects_it(full_stack: Stack) -> None:

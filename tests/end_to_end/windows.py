@@ -1,8 +1,8 @@
 """Gold recomputed from a file by pandas, which shares no code with the streams."""
 
 import math
+from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 import polars as pl
 
@@ -25,7 +25,7 @@ def _key(key: object) -> Key:
     return (*key[:2], key[2].to_pydatetime())
 
 
-def stored(gold: pl.DataFrame, product: str) -> dict[Key, dict[str, float]]:
+def stored(gold: pl.DataFrame, product: str) -> dict[Key, dict[str, float | None]]:
     """Return a product's gold rows by the same key."""
     mine = gold.filter(pl.col("product") == product)
     return {
@@ -35,7 +35,7 @@ def stored(gold: pl.DataFrame, product: str) -> dict[Key, dict[str, float]]:
 
 
 def differences(
-    expected: dict[Key, dict[str, float]], found: dict[Key, dict[str, float]]
+    expected: dict[Key, dict[str, float]], found: Mapping[Key, Mapping[str, float | None]]
 ) -> list[str]:
     """Name every window that is missing, too many or off by more than 1e-9 relative."""
     wrong = [f"missing {key}" for key in expected.keys() - found.keys()]
@@ -49,12 +49,11 @@ def differences(
     return wrong
 
 
-def _same(name: str, expected: dict[str, float], found: dict[str, float]) -> bool:
+def _same(name: str, expected: dict[str, float], found: Mapping[str, float | None]) -> bool:
     want, have = expected[name], found[name]
-    if expected["count"] == 0 and name != "count":
-        return have is None
-    if have is None or want is None or np.isnan(want):
-        return have is None and bool(np.isnan(want))
+    is_empty = expected["count"] == 0 and name != "count"
+    if have is None or is_empty or math.isnan(want):
+        return have is None and (is_empty or math.isnan(want))
     # A spread near zero is the difference of near-equal numbers: it is held against their size.
     near = 1e-9 * abs(expected["max"]) if name == "stddev" else 0.0
     return math.isclose(want, have, rel_tol=1e-9, abs_tol=near)

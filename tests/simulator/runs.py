@@ -12,8 +12,9 @@ from simulator.fleet import build_fleet, enrol
 from simulator.groups import Group, Groups
 from simulator.measurements import Clock, Run
 from simulator.scenarios import Scenario
-from telemetry.judge import Judged, Registry, judge
+from telemetry.judge import Judged, judge
 from telemetry.records import Record
+from telemetry.registry import Registry
 
 START = 1_795_000_000_000_000
 TOLERANCE = 60_000_000

@@ -1,11 +1,14 @@
 """Builders of records and registries, so that a test states only what matters."""
 
+from typing import Any
+
 import orjson
 
-from telemetry.devices import Device, split_full_name
-from telemetry.judge import Judged, Registry, judge
+from telemetry.devices import Device
+from telemetry.judge import Judged, judge
 from telemetry.products import Product, product_from_dict
 from telemetry.records import Record, record_headers
+from telemetry.registry import Registry
 
 NOW = 1_795_248_000_000_000
 SECOND = 1_000_000
@@ -40,12 +43,9 @@ def registry(*products: Product, devices: tuple[Device, ...] = ()) -> Registry:
     return Registry(products or (product(),), devices or (Device("meter.d1"), Device("plain")))
 
 
-def record(value: bytes | None, device_full: str = "meter.d1", **changes: object) -> Record:
+def record(value: bytes | None, device_full: str = "meter.d1", **changes: Any) -> Record:
     """Return a record received now."""
-    product_key, device = split_full_name(device_full)
-    headers = record_headers(
-        tenant="default", product=product_key, device=device, received_at=NOW, protocol="mqtt"
-    )
+    headers = record_headers(device_full, received_at=NOW, protocol="mqtt")
     plain = Record("telemetry", 1, 7, NOW, device_full.encode(), value, dict(headers))
     return plain._replace(**changes)
 
@@ -55,7 +55,7 @@ def body(**fields: object) -> bytes:
     return orjson.dumps({"seq": 1, "boot": "b", "metrics": {"kwh": 1.5}, **fields})
 
 
-def verdict(value: bytes | None, known: Registry | None = None, **changes: object) -> Judged:
+def verdict(value: bytes | None, known: Registry | None = None, **changes: Any) -> Judged:
     """Judge one message."""
     judged = judge(record(value, **changes), known or registry(), tolerance_us=TOLERANCE)
     assert len(judged) == 1

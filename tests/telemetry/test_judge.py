@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.devices import Device
-from telemetry.judge import Reading, Registry, clamp, judge
+from telemetry.judge import clamp, judge
 from telemetry.products import DEFAULT_PRODUCT, history_product
+from telemetry.registry import Registry
+from telemetry.schema_check import Reading
 from tests.telemetry.builders import (
     NOW,
     SECOND,

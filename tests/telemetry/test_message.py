@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.message import decode, message_key, parse_time
+from telemetry.message import Place, decode, message_key, parse_time
 
 
 def key(raw: bytes) -> tuple[str, int]:
     message = decode(raw)[0].message
-    return message_key(message, raw, topic="telemetry", partition=3, offset=9, item=2)
+    return message_key(message, raw, Place("telemetry", 3, 9, 2, 3))
 
 
 def test_seq_is_the_key_with_an_empty_boot_by_default() -> None:
