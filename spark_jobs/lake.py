@@ -11,6 +11,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, WriterPropertie
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from pyspark.sql import DataFrame, SparkSession
 
+from spark_jobs import table_files
 from spark_jobs.schema import arrow_schema, delta_schema
 from telemetry.errors import HeadwaterError
 from telemetry.tables import PROPERTIES, TABLES, Table
@@ -35,10 +36,14 @@ class Txn:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Rows to put in place of those that the SQL predicate names (None: all)."""
+    """Frames of rows, a file each, to put in place of the rows that `replaced` selects.
 
-    rows: pl.DataFrame
-    predicate: str | None
+    `may_hold` selects the files that such rows may be in, by `partition.…`, `min.…`, `max.…`.
+    """
+
+    frames: tuple[pl.DataFrame, ...]
+    replaced: pl.Expr
+    may_hold: pl.Expr
 
 
 class Lake:
@@ -133,24 +138,35 @@ class Lake:
         Where another writer touched the same rows meanwhile, `change` is asked again. Return the
         number of rows written, None if there was no change or `txn` has been committed before.
         """
-        written: list[int] = []
+        done: list[int] = []
 
         def write(handle: DeltaTable) -> None:
             wanted = change(pl.scan_delta(handle))
-            if wanted is None:
-                return
-            write_deltalake(
-                handle,
-                conform(table, wanted.rows),
-                mode="overwrite",
-                predicate=wanted.predicate,
-                writer_properties=WRITER,
-                commit_properties=_commit(txn, info, retries=0),
-            )
-            written.append(len(wanted.rows))
+            if wanted is not None:
+                self._swap(handle, table, wanted, _commit(txn, info, retries=0))
+                done.append(sum(map(len, wanted.frames)))
 
         self._commit(table, write, txn)
-        return written[0] if written else None
+        return done[0] if done else None
+
+    def _swap(
+        self, handle: DeltaTable, table: Table, wanted: Change, commit: CommitProperties
+    ) -> None:
+        uri = self.uri(table)
+        old = table_files.touched(table_files.listed(handle), wanted.may_hold, table)
+        before = table_files.content(uri, old, table)
+        kept = [] if before is None else [before.filter(~wanted.replaced)]
+        actions: list[table_files.Action] = [
+            *table_files.written(uri, table, [*kept, *wanted.frames]),
+            *table_files.removals(old, table),
+        ]
+        handle.create_write_transaction(
+            actions,
+            "append",
+            delta_schema(table),
+            list(table.partition_by),
+            commit_properties=commit,
+        )
 
     def _commit(self, table: Table, write: Callable[[DeltaTable], None], txn: Txn | None) -> bool:
         pause = FIRST_PAUSE_S

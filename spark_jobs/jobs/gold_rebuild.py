@@ -172,7 +172,7 @@ class Rebuild:
                 return None
             rows, whole = made
             done = windows.completed(rows, SESSIONS, self.state.watermarks)
-            return Change(done, whole.predicate)
+            return Change((done,), whole.rows, whole.files)
 
         return Counter({SESSIONS.name: self.lake.update(SESSIONS, change, None) or 0})
 

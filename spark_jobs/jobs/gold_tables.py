@@ -97,7 +97,8 @@ class GoldTables:
         still_open = open_windows(done.lazy(), watermarks, settled=watermarks.clear())
         elsewhere = self._open[table.name].filter(~whole.rows)
         self._open[table.name] = pl.concat([elsewhere, still_open])
-        return Change(done, whole.predicate)
+        frames = done.filter("is_final"), done.filter(~pl.col("is_final"))
+        return Change(frames, whole.rows, whole.files)
 
     def _due(self, table: Table, watermarks: pl.DataFrame) -> pl.DataFrame:
         return due(self._open[table.name], watermarks)
@@ -107,14 +108,13 @@ class GoldTables:
             return 0
         hours = fresh["hour"].unique().sort().to_list()
         dates = sorted({hour.date() for hour in hours})
-        named = ", ".join(f"'{hour.isoformat()}'" for hour in hours)
-        days = ", ".join(f"date'{day}'" for day in dates)
-        is_touched = pl.col("hour_date").is_in(dates) & pl.col("hour").is_in(hours)
+        is_touched = pl.col("hour").is_in(hours)
+        may_hold = pl.col("partition.hour_date").is_in(dates)
 
         def change(stored: pl.LazyFrame) -> Change:
-            before = delays.unfolded(stored.filter(is_touched).collect())
-            rows = delays.merged(before, fresh)
-            return Change(rows, f"hour_date in ({days}) and hour in ({named})")
+            dated = stored.filter(pl.col("hour_date").is_in(dates), is_touched)
+            rows = delays.merged(delays.unfolded(dated.collect()), fresh)
+            return Change((rows.select(DELIVERY_DELAY.column_names),), is_touched, may_hold)
 
         return self._lake.update(DELIVERY_DELAY, change, txn) or 0
 

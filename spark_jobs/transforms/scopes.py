@@ -25,10 +25,10 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Stored rows to read and to replace: the filter and the predicate name the same ones."""
+    """Stored rows to read and to replace, and the files that may hold them."""
 
     rows: pl.Expr
-    predicate: str
+    files: pl.Expr
 
 
 def scope(touched: pl.DataFrame, apart: timedelta) -> Scope:
@@ -39,7 +39,7 @@ def scope(touched: pl.DataFrame, apart: timedelta) -> Scope:
     for breaks in (pl.col("window_start").diff() > apart, pl.lit(value=False)):
         ranges = _ranges(touched, breaks)
         if len(ranges) <= MOST_RANGES:
-            return _of_ranges(ranges)
+            return Scope(_any(map(_row, ranges)), _any(map(_file, ranges)))
     return _of_partitions(ranges)
 
 
@@ -52,14 +52,11 @@ def _ranges(touched: pl.DataFrame, breaks: pl.Expr) -> list[Range]:
     return [Range(*row) for row in found.iter_rows()]
 
 
-def _of_ranges(ranges: list[Range]) -> Scope:
-    return Scope(
-        reduce(or_, (_filter(item) for item in ranges)),
-        " or ".join(_predicate(item) for item in ranges),
-    )
+def _any(conditions: Iterable[pl.Expr]) -> pl.Expr:
+    return reduce(or_, conditions)
 
 
-def _filter(item: Range) -> pl.Expr:
+def _row(item: Range) -> pl.Expr:
     return (
         (pl.col("retention_class") == item.retention_class)
         & (pl.col("window_period") == item.window_period)
@@ -68,37 +65,26 @@ def _filter(item: Range) -> pl.Expr:
     )
 
 
-def _predicate(item: Range) -> str:
-    first, last = item.first.isoformat(), item.last.isoformat()
+def _file(item: Range) -> pl.Expr:
     return (
-        f"({_is_partition(item.retention_class, [item.window_period])}"
-        f" and window_start >= '{first}' and window_start <= '{last}')"
+        (pl.col("partition.retention_class") == item.retention_class)
+        & (pl.col("partition.window_period") == item.window_period)
+        & (pl.col("max.window_start") >= item.first).fill_null(value=True)
+        & (pl.col("min.window_start") <= item.last).fill_null(value=True)
     )
 
 
 def _of_partitions(ranges: list[Range]) -> Scope:
-    periods: dict[str, list[date]] = {}
+    periods: dict[str, set[date]] = {}
     for item in ranges:
-        periods.setdefault(item.retention_class, []).append(item.window_period)
-    return whole_partitions(periods.items())
-
-
-def whole_partitions(periods: Iterable[tuple[str, list[date]]]) -> Scope:
-    """Return the scope of whole partitions, given the periods of each retention class."""
-    listed = list(periods)
+        periods.setdefault(item.retention_class, set()).add(item.window_period)
     return Scope(
-        reduce(
-            or_,
-            (
-                (pl.col("retention_class") == name) & pl.col("window_period").is_in(dates)
-                for name, dates in listed
-            ),
-        ),
-        " or ".join(f"({_is_partition(name, dates)})" for name, dates in listed),
+        *(
+            _any(
+                (pl.col(f"{prefix}retention_class") == name)
+                & pl.col(f"{prefix}window_period").is_in(sorted(dates))
+                for name, dates in periods.items()
+            )
+            for prefix in ("", "partition.")
+        )
     )
-
-
-def _is_partition(retention_class: str, dates: list[date]) -> str:
-    quoted = retention_class.replace("'", "''")
-    listed = ", ".join(f"date'{item}'" for item in dates)
-    return f"retention_class = '{quoted}' and window_period in ({listed})"
