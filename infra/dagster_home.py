@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from string import Template
 
 from infra.environment import PROJECT
 from infra.probes import http_complaint, http_json, port_complaint
@@ -12,27 +13,7 @@ from infra.supervision.service import Service
 from telemetry.settings import Settings
 
 DEFINITIONS = "orchestration.definitions"
-INSTANCE = """\
-telemetry:
-  enabled: false
-run_coordinator:
-  module: dagster.core.run_coordinator
-  class: QueuedRunCoordinator
-  config:
-    max_concurrent_runs: 2
-    dequeue_interval_seconds: 2
-concurrency:
-  pools:
-    default_limit: 1
-run_monitoring:
-  enabled: true
-  start_timeout_seconds: 180
-retention:
-  schedule:
-    purge_after_days: 30
-  sensor:
-    purge_after_days: {skipped: 1, failure: 30, success: 7}
-"""
+TEMPLATES = Path(__file__).parent / "dagster"
 DAEMON_QUERY = "{instance {daemonHealth {allDaemonStatuses {daemonType required healthy}}}}"
 """Daemon health, as the webserver knows it from the daemon's heartbeats."""
 
@@ -91,12 +72,10 @@ def dagster_services(settings: Settings) -> tuple[Service, ...]:
 def write_instance(settings: Settings) -> None:
     """Write dagster.yaml, workspace.yaml, and the Spark configuration that jobs name."""
     home = settings.home / "dagster"
-    write_whole(home / "dagster.yaml", INSTANCE)
-    workspace = (
-        "load_from:\n  - grpc_server:\n      host: 127.0.0.1\n"
-        f"      port: {settings.port('dagster_code')}\n      location_name: headwater\n"
-    )
-    write_whole(home / "workspace.yaml", workspace)
+    write_whole(home / "dagster.yaml", (TEMPLATES / "dagster.yaml").read_text(encoding="utf-8"))
+    workspace = Template((TEMPLATES / "workspace.yaml").read_text(encoding="utf-8"))
+    port = settings.port("dagster_code")
+    write_whole(home / "workspace.yaml", workspace.substitute(dagster_code_port=port))
     write_spark_defaults(settings)
 
 
