@@ -33,33 +33,29 @@ class KeyIndex:
         self._counted: dict[tuple[str, str, str], Intervals] = {}
         self._generations: deque[_Generation] = deque()
 
-    def __contains__(self, key: Key) -> bool:
+    def add(self, key: Key, received_at: int) -> bool:
+        """Take a key up; return False if it was there. Keys unique by construction need no room."""
         tenant, device_full, boot, seq = key
-        if boot.startswith(HASHED):
-            mark = hash(key)
-            return any(mark in generation.hashes for generation in self._generations)
         intervals = self._counted.get((tenant, device_full, boot))
-        return intervals is not None and seq in intervals
-
-    def add(self, key: Key, received_at: int) -> None:
-        """Take a key up; keys that are unique by construction need no room."""
-        tenant, device_full, boot, seq = key
+        if intervals is not None:
+            return intervals.add(seq)
+        if boot.startswith(UNIQUE):
+            return True
         if boot.startswith(HASHED):
-            self._add_hashed(hash(key), received_at)
-        elif not boot.startswith(UNIQUE):
-            stream = (tenant, device_full, boot)
-            intervals = self._counted.get(stream)
-            if intervals is None:
-                intervals = self._counted[stream] = Intervals()
-            intervals.add(seq)
+            return self._add_hashed(hash(key), received_at)
+        self._counted[tenant, device_full, boot] = Intervals([(seq, seq)])
+        return True
 
-    def _add_hashed(self, mark: int, received_at: int) -> None:
+    def _add_hashed(self, mark: int, received_at: int) -> bool:
         generations = self._generations
+        if any(mark in generation.hashes for generation in generations):
+            return False
         if not generations or len(generations[-1].hashes) >= GENERATION:
             generations.append(_Generation(received_at))
             self._forget(received_at)
         generations[-1].hashes.add(mark)
         generations[-1].newest = max(generations[-1].newest, received_at)
+        return True
 
     def _forget(self, now: int) -> None:
         generations = self._generations

@@ -1,6 +1,6 @@
 """Where the first copies of the newest messages are, in 41 bytes a message."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +31,16 @@ class Copy(NamedTuple):
     digest: int | None
 
 
+class Copies(NamedTuple):
+    """Where many messages are, by column; `digest` of all of them or of none."""
+
+    topic: Sequence[str]
+    partition: Sequence[int] | np.ndarray
+    offset: Sequence[int] | np.ndarray
+    item: Sequence[int] | np.ndarray
+    digest: Sequence[int] | np.ndarray | None
+
+
 class RecentCopies:
     """A ring of the newest first copies; it grows to `capacity` and then forgets the oldest."""
 
@@ -41,25 +51,31 @@ class RecentCopies:
         self._next = 0
         self._topics: list[str] = []
 
-    def add(self, copies: Iterable[tuple[Key, Copy]]) -> None:
+    def add(self, keys: Sequence[Key], copies: Copies) -> None:
         """Remember first copies, the newest last."""
-        rows = [self._row(key, copy) for key, copy in copies][-self._capacity :]
-        if not rows:
+        added = self._packed(keys, copies)[-self._capacity :]
+        if not len(added):
             return
-        added = np.array(rows, dtype=_ROW)
         self._grow(self._count + len(added))
         places = (self._next + np.arange(len(added))) % len(self._rows)
         self._rows[places] = added
         self._next = int(places[-1] + 1) % len(self._rows)
         self._count = min(self._count + len(added), len(self._rows))
 
-    def _row(self, key: Key, copy: Copy) -> tuple[object, ...]:
-        if copy.topic not in self._topics:
-            self._topics.append(copy.topic)
-        known = copy.digest is not None
-        topic = self._topics.index(copy.topic)
-        digest = copy.digest if known else 0
-        return hash(key), digest, known, topic, copy.partition, copy.offset, copy.item
+    def _packed(self, keys: Sequence[Key], copies: Copies) -> np.ndarray:
+        packed = np.empty(len(keys), dtype=_ROW)
+        packed["mark"] = np.fromiter(map(hash, keys), dtype=np.int64, count=len(keys))
+        packed["topic"] = [self._topic(topic) for topic in copies.topic]
+        for name in ("partition", "offset", "item"):
+            packed[name] = getattr(copies, name)
+        packed["has_digest"] = copies.digest is not None
+        packed["digest"] = 0 if copies.digest is None else copies.digest
+        return packed
+
+    def _topic(self, topic: str) -> int:
+        if topic not in self._topics:
+            self._topics.append(topic)
+        return self._topics.index(topic)
 
     def _grow(self, wanted: int) -> None:
         size = len(self._rows)

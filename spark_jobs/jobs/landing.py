@@ -10,10 +10,9 @@ import polars as pl
 import pyarrow as pa
 from pyspark.core.broadcast import Broadcast
 from pyspark.sql import DataFrame
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from edge.registry_files import RegistryFiles
-from spark_jobs.dedup.decision import decide, firsts_of
+from spark_jobs.dedup.decision import decide
 from spark_jobs.jobs.landing_memory import LandingMemory
 from spark_jobs.jobs.landing_progress import LandingProgress, newest_us
 from spark_jobs.jobs.live_registry import LiveRegistry
@@ -21,7 +20,7 @@ from spark_jobs.jobs.settled import Settled
 from spark_jobs.lake import Lake, Txn
 from spark_jobs.transforms import routes
 from spark_jobs.transforms.first_use import first_use
-from spark_jobs.transforms.judged import JUDGED, judged
+from spark_jobs.transforms.judged import judged, no_collection, packed, unpacked
 from spark_jobs.transforms.offsets import Offsets, offsets_text, ranges
 from telemetry.registry import Registry
 from telemetry.settings import Settings
@@ -70,7 +69,8 @@ class Landing:
             found = self._judged(batch)
             judged_at = time.perf_counter()
             if not found.is_empty():
-                self._take(found, txn)
+                with no_collection():
+                    self._take(found, txn)
             log.info(
                 "batch %d of %s: %d messages, judged in %.0f ms, committed in %.0f ms",
                 txn.version,
@@ -92,10 +92,8 @@ class Landing:
 
     def _judged(self, batch: DataFrame) -> pl.DataFrame:
         worker = _judge_on_worker(self._registry_broadcast(batch), self._tolerance_us)
-        found = batch.select(*RECORD_COLUMNS).mapInArrow(worker, from_arrow_schema(JUDGED))
-        frame = pl.from_arrow(found.toArrow())
-        assert isinstance(frame, pl.DataFrame)
-        return frame.with_row_index("row")
+        packs = batch.select(*RECORD_COLUMNS).mapInArrow(worker, "pack binary").toArrow()
+        return unpacked(packs.column("pack")).with_row_index("row")
 
     def _registry_broadcast(self, batch: DataFrame) -> Broadcast[Registry]:
         edition = self._registry.edition
@@ -123,7 +121,7 @@ class Landing:
 
     def _without_settled(self, found: pl.DataFrame, offsets: Offsets) -> pl.DataFrame:
         settled = self._settled.messages(offsets)
-        self._memory.remember(settled.firsts, received_at=settled.received_at)
+        self._memory.remember(settled.keys, settled.copies, received_at=settled.received_at)
         return found.join(settled.items, on=settled.items.columns, how="anti")
 
     def _take_silver(self, found: pl.DataFrame, txn: Txn | None, offsets: Offsets) -> None:
@@ -131,12 +129,18 @@ class Landing:
         self._registry.fix(uses.fixed, txn)
         accepted = found.update(uses.reasons, on="row")
         candidates = routes.candidates(accepted)
-        verdicts = decide(candidates.messages, self._memory.index, self._memory.find)
+        memory = self._memory
+        verdicts = decide(
+            candidates.keys,
+            candidates.copy_at,
+            memory.index,
+            memory.find,
+            received_at=newest_us(found, "received_at") or 0,
+        )
         routed = routes.with_verdicts(accepted, candidates, verdicts)
         for table, route in ROUTES:
             self._append(table, route(routed), txn, offsets)
-        received_at = newest_us(found, "received_at") or 0
-        self._memory.remember(firsts_of(candidates.messages, verdicts), received_at)
+        memory.recent.add(*candidates.firsts(verdicts))
 
     def _append(self, table: Table, rows: pl.DataFrame, txn: Txn | None, offsets: Offsets) -> None:
         if rows.is_empty():
@@ -154,7 +158,7 @@ def _judge_on_worker(
     registry: Broadcast[Registry], tolerance_us: int
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def judge_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return judged(batches, registry.value, tolerance_us=tolerance_us)
+        return packed(judged(batches, registry.value, tolerance_us=tolerance_us))
 
     return judge_batches
 

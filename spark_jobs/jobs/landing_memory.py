@@ -1,12 +1,12 @@
 """What landing remembers of the lake: keys, first copies, and how far each partition has landed."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from spark_jobs.dedup.index import HASHED, UNIQUE, Key, KeyIndex
-from spark_jobs.dedup.recent import Copy, RecentCopies
+from spark_jobs.dedup.recent import Copies, Copy, RecentCopies
 from spark_jobs.lake import Lake
 from spark_jobs.transforms.judged import digest
 from telemetry.message import decode
@@ -24,7 +24,7 @@ class LandingMemory:
     def __init__(self, lake: Lake, *, remembered: int, horizon_us: int | None) -> None:
         self._lake = lake
         self.index = KeyIndex(remembered=remembered, horizon_us=horizon_us)
-        self._recent = RecentCopies(remembered)
+        self.recent = RecentCopies(remembered)
         self.landed: dict[Partition, int] = {}
         self._load_keys()
         self._load_recent(remembered)
@@ -47,24 +47,26 @@ class LandingMemory:
     def _load_recent(self, remembered: int) -> None:
         copies = self._silver(*KEY, *COORDINATES, "kafka_time").unique(COORDINATES)
         newest = copies.top_k(remembered, by="kafka_time").sort("kafka_time", *COORDINATES)
-        rows = newest.select(*KEY, *COORDINATES).collect(engine="streaming").iter_rows()
-        self._recent.add((_key(row[:4]), _copy(row[4:])) for row in rows)
+        frame = newest.select(*KEY, *COORDINATES).collect(engine="streaming")
+        numbers = {name: frame[name].to_numpy() for name in COORDINATES[1:]}
+        self.recent.add(
+            frame.select(KEY).rows(), Copies(frame["topic"].to_list(), **numbers, digest=None)
+        )
 
     def _load_landed(self) -> None:
         offsets = self._lake.scan(MESSAGES).group_by("topic", "partition")
         newest = offsets.agg(pl.col("offset").max()).collect(engine="streaming")
         self.landed = {(topic, part): offset for topic, part, offset in newest.iter_rows()}
 
-    def remember(self, firsts: Iterable[tuple[Key, Copy]], received_at: int) -> None:
-        """Take up the first copies of a batch that is committed."""
-        copies = list(firsts)
-        for key, _ in copies:
+    def remember(self, keys: Sequence[Key], copies: Copies, *, received_at: int) -> None:
+        """Take up the first copies of what is committed."""
+        for key in keys:
             self.index.add(key, received_at)
-        self._recent.add(copies)
+        self.recent.add(keys, copies)
 
     def find(self, keys: Collection[Key]) -> Mapping[Key, Copy]:
         """Look first copies up with their digests: in memory, else in silver and bronze."""
-        copies = self._recent.find(keys)
+        copies = self.recent.find(keys)
         missing = [key for key in keys if key not in copies]
         if missing:
             copies |= self._find_in_silver(missing)

@@ -1,11 +1,11 @@
 """What the tables hold already of a batch that comes again, after a crash or a lost checkpoint."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
 from spark_jobs.dedup.index import Key
-from spark_jobs.dedup.recent import Copy
+from spark_jobs.dedup.recent import Copies
 from spark_jobs.lake import Lake
 from spark_jobs.transforms.offsets import Offsets, offsets_text, within
 from telemetry.errors import HeadwaterError
@@ -20,7 +20,8 @@ class SettledMessages(NamedTuple):
     """Messages that are in silver: all their coordinates, and the first copies among them."""
 
     items: pl.DataFrame
-    firsts: list[tuple[Key, Copy]]
+    keys: list[Key]
+    copies: Copies
     received_at: int
 
 
@@ -57,11 +58,7 @@ class Settled:
         newest = firsts["received_at"].dt.timestamp("us").max()
         return SettledMessages(
             items.unique(),
-            [_first(row) for row in firsts.select(*_KEY, *_ITEM).iter_rows()],
+            firsts.select(_KEY).rows(),
+            Copies(*(firsts[name].to_list() for name in _ITEM), digest=None),
             newest if isinstance(newest, int) else 0,
         )
-
-
-def _first(row: tuple[Any, ...]) -> tuple[Key, Copy]:
-    tenant, device_full, boot, seq, topic, partition, offset, item = row
-    return (tenant, device_full, boot, seq), Copy(topic, partition, offset, item, None)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import accumulate, pairwise
 
+import polars as pl
 import pyarrow as pa
 
 from spark_jobs.schema import REASON, TIMESTAMP
@@ -80,13 +81,31 @@ def judged(
     """Judge each record's messages; the batches have the columns of Spark's Kafka source."""
     for batch in batches:
         if batch.num_rows:
-            with _no_collection():
+            with no_collection():
                 found = _judged_batch(batch, registry, tolerance_us)
             yield found
 
 
+def packed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Pack each batch into one binary value, which the JVM passes on without looking into it."""
+    for batch in batches:
+        yield pa.RecordBatch.from_pydict(
+            {"pack": pa.array([batch.serialize().to_pybytes()], pa.binary())}
+        )
+
+
+def unpacked(packs: pa.ChunkedArray) -> pl.DataFrame:
+    """Return the judged messages of all packs."""
+    batches = [
+        pa.ipc.read_record_batch(pack.as_buffer(), JUDGED) for pack in packs.cast(pa.large_binary())
+    ]
+    frame = pl.from_arrow(pa.Table.from_batches(batches, JUDGED))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """Keep the collector away from thousands of live tuples: there is no cycle among them."""
     gc.disable()
     try:

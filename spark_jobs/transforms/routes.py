@@ -1,17 +1,19 @@
 """Judged messages to the rows of bronze and silver."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import polars as pl
 
-from spark_jobs.dedup.decision import Candidate, Verdict
+from spark_jobs.dedup.decision import Verdict
+from spark_jobs.dedup.index import Key
+from spark_jobs.dedup.recent import Copies, Copy
 from spark_jobs.transforms.first_use import ORDER
 from telemetry.tables import CONFLICTS, DUPLICATES, LATE, MESSAGES, READINGS, REJECTED, Table
 
 COORDINATES = ("topic", "partition", "offset", "item")
-_FIRST = tuple(f"first_{name}" for name in COORDINATES)
-_CANDIDATE = ("tenant", "device_full", "boot", "seq", *COORDINATES, "digest")
+_COPY = (*COORDINATES, "digest")
+_KEY = ("tenant", "device_full", "boot", "seq")
 _VERDICTS = {
     "row": pl.UInt32,
     "kind": pl.String,
@@ -23,29 +25,42 @@ _VERDICTS = {
 
 
 class Candidates(NamedTuple):
-    """Accepted messages in the order in which the first copy wins, and their rows."""
+    """Accepted messages in the order in which the first copy wins."""
 
-    rows: pl.Series
-    messages: list[Candidate]
+    frame: pl.DataFrame
+    keys: list[Key]
+
+    def copy_at(self, place: int) -> Copy:
+        """Return where one is."""
+        topic, partition, offset, item, digest = self.frame.select(_COPY).row(place)
+        return Copy(topic, partition, offset, item, digest)
+
+    def firsts(self, verdicts: Mapping[int, Verdict]) -> tuple[list[Key], Copies]:
+        """Return the keys, and where they are, of those that are the first of their key."""
+        frame, keys = self.frame, self.keys
+        if verdicts:
+            keys = [key for place, key in enumerate(keys) if place not in verdicts]
+            frame = frame.filter(~pl.Series(range(len(frame))).is_in(list(verdicts)))
+        numbers = {name: frame[name].to_numpy() for name in _COPY[1:]}
+        return keys, Copies(frame["topic"].to_list(), **numbers)
 
 
 def candidates(judged: pl.DataFrame) -> Candidates:
     """Return the messages that broke no rule; `judged` has a column `row`."""
     accepted = judged.lazy().filter(pl.col("reasons").list.len() == 0)
-    ordered = accepted.select("row", "kafka_time", *_CANDIDATE).sort(ORDER).collect()
-    messages = [Candidate(*row) for row in ordered.select(_CANDIDATE).iter_rows()]
-    return Candidates(ordered["row"], messages)
+    ordered = accepted.select("row", "kafka_time", *_KEY, *_COPY).sort(ORDER).collect()
+    return Candidates(ordered, ordered.select(_KEY).rows())
 
 
 def with_verdicts(
-    judged: pl.DataFrame, found: Candidates, verdicts: Sequence[Verdict]
+    judged: pl.DataFrame, found: Candidates, verdicts: Mapping[int, Verdict]
 ) -> pl.DataFrame:
     """Add `kind` (null for a rejected message) and the first copy's coordinates."""
-    rows = [
-        (row, verdict.kind, *(verdict.first[:4] if verdict.first else (None,) * 4))
-        for row, verdict in zip(found.rows, verdicts, strict=True)
-    ]
-    return judged.join(pl.DataFrame(rows, _VERDICTS, orient="row"), on="row", how="left")
+    numbers = found.frame["row"]
+    rows = [(numbers[place], kind, *first[:4]) for place, (kind, first) in verdicts.items()]
+    joined = judged.join(pl.DataFrame(rows, _VERDICTS, orient="row"), on="row", how="left")
+    is_first = pl.col("kind").is_null() & (pl.col("reasons").list.len() == 0)
+    return joined.with_columns(kind=pl.when(is_first).then(pl.lit("first")).otherwise("kind"))
 
 
 def bronze(judged: pl.DataFrame) -> pl.DataFrame:

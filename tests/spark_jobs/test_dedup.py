@@ -5,10 +5,10 @@ from collections.abc import Collection, Mapping
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spark_jobs.dedup.decision import Candidate, Verdict, decide, firsts_of
+from spark_jobs.dedup.decision import Verdict, decide
 from spark_jobs.dedup.index import Key, KeyIndex
 from spark_jobs.dedup.intervals import Intervals
-from spark_jobs.dedup.recent import Copy, RecentCopies
+from spark_jobs.dedup.recent import Copies, Copy, RecentCopies
 
 numbers = st.integers(min_value=0, max_value=40) | st.just(2**63 - 1)
 
@@ -31,14 +31,20 @@ def test_counting_upwards_costs_one_interval() -> None:
     assert intervals.ranges() == [(0, 999)]
 
 
+def copies(*found: Copy) -> Copies:
+    """Return copies by column."""
+    topics, partitions, offsets, items, digests = zip(*found, strict=True)
+    return Copies(topics, partitions, offsets, items, digests)
+
+
 @given(st.lists(st.integers(0, 30)), st.integers(1, 12))
 def test_recent_copies_are_the_newest(offsets: list[int], capacity: int) -> None:
     recent = RecentCopies(capacity)
     keys = [("t", "d", "b", place) for place in range(len(offsets))]
-    copies = [Copy("telemetry", 0, offset, 0, -offset) for offset in offsets]
-    for key, copy in zip(keys, copies, strict=True):
-        recent.add([(key, copy)])
-    newest = dict(zip(keys, copies, strict=True))
+    added = [Copy("telemetry", 0, offset, 0, -offset) for offset in offsets]
+    for key, copy in zip(keys, added, strict=True):
+        recent.add([key], copies(copy))
+    newest = dict(zip(keys, added, strict=True))
     for key in keys[:-capacity]:
         del newest[key]
     assert recent.find(keys) == newest
@@ -46,18 +52,19 @@ def test_recent_copies_are_the_newest(offsets: list[int], capacity: int) -> None
 
 def test_recent_copies_grow() -> None:
     recent = RecentCopies(1_000_000)
-    rows = [(("t", "d", "b", n), Copy("spool", 0, n, 0, None)) for n in range(100_000)]
-    recent.add(rows[:70_000])
-    recent.add(rows[70_000:])
-    assert recent.find([rows[0][0], rows[-1][0]]) == dict([rows[0], rows[-1]])
+    keys = [("t", "d", "b", n) for n in range(100_000)]
+    added = [Copy("spool", 0, n, 0, n) for n in range(100_000)]
+    recent.add(keys[:70_000], copies(*added[:70_000]))
+    recent.add(keys[70_000:], copies(*added[70_000:]))
+    assert recent.find([keys[0], keys[-1]]) == {keys[0]: added[0], keys[-1]: added[-1]}
 
 
 def test_hashed_keys_leave_by_horizon_and_number() -> None:
     index = KeyIndex(remembered=1, horizon_us=10)
     for number in range(300_001):
-        index.add(("t", "d", f"h:{number}", 0), number)
-    assert ("t", "d", "h:0", 0) not in index
-    assert ("t", "d", "h:300000", 0) in index
+        assert index.add(("t", "d", f"h:{number}", 0), number)
+    assert index.add(("t", "d", "h:0", 0), 300_001)
+    assert not index.add(("t", "d", "h:300000", 0), 300_001)
 
 
 class Silver:
@@ -66,7 +73,6 @@ class Silver:
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.copies: dict[Key, Copy] = {}
-        self.verdicts: list[tuple[Candidate, Verdict]] = []
         self.restart()
 
     def restart(self) -> None:
@@ -75,48 +81,55 @@ class Silver:
         self.recent = RecentCopies(self.capacity)
         for key, copy in self.copies.items():
             self.index.add(key, 0)
-            self.recent.add([(key, copy)])
+            self.recent.add([key], copies(copy)._replace(digest=None))
 
     def find(self, keys: Collection[Key]) -> Mapping[Key, Copy]:
-        recent = self.recent.find(keys)
-        return {key: recent.get(key) or self.copies[key] for key in keys if key in self.copies}
+        found = {key: copy for key, copy in self.recent.find(keys).items() if copy.digest}
+        return {key: self.copies[key] for key in keys if key in self.copies} | found
 
-    def land(self, batch: list[Candidate], *, crash: bool) -> None:
-        verdicts = decide(batch, self.index, self.find)
-        firsts = firsts_of(batch, verdicts)
-        self.copies |= dict(firsts)
-        if crash:
+    def decide(self, keys: list[Key], batch: list[Copy]) -> dict[int, Verdict]:
+        return decide(keys, batch.__getitem__, self.index, self.find, received_at=0)
+
+    def land(self, keys: list[Key], batch: list[Copy], fate: str) -> dict[int, Verdict]:
+        verdicts = self.decide(keys, batch)
+        if fate == "fails":
+            assert self.decide(keys, batch) == verdicts
+        firsts = [place for place in range(len(keys)) if place not in verdicts]
+        for place in firsts:
+            self.copies.setdefault(keys[place], batch[place])
+        if fate == "is killed":
             self.restart()
-            assert decide(batch, self.index, self.find) == verdicts
-        else:
-            for key, _ in firsts:
-                self.index.add(key, 0)
-            self.recent.add(firsts)
-        self.verdicts += zip(batch, verdicts, strict=True)
+            assert self.decide(keys, batch) == verdicts
+        elif firsts:
+            self.recent.add(
+                [keys[place] for place in firsts], copies(*(batch[place] for place in firsts))
+            )
+        return verdicts
 
 
 boots = st.sampled_from(["", "b1", "h:00", "h:01", "k:telemetry:0:0"])
-messages = st.tuples(boots, st.integers(0, 6), st.integers(0, 2))
-batches = st.lists(st.tuples(st.lists(messages, max_size=12), st.booleans()), max_size=8)
+messages = st.tuples(boots, st.integers(0, 6), st.integers(1, 2))
+fates = st.sampled_from(["lands", "fails", "is killed"])
+batches = st.lists(st.tuples(st.lists(messages, max_size=12), fates), max_size=8)
 
 
 @settings(max_examples=300)
 @given(batches, st.integers(1, 5))
 def test_each_key_has_one_first_over_batches_and_restarts(
-    given_batches: list[tuple[list[tuple[str, int, int]], bool]], capacity: int
+    given_batches: list[tuple[list[tuple[str, int, int]], str]], capacity: int
 ) -> None:
     silver, model, offset = Silver(capacity), dict[Key, Copy](), 0
-    for rows, crash in given_batches:
-        batch = []
+    for rows, fate in given_batches:
+        keys, batch = list[Key](), list[Copy]()
         for boot, seq, content in rows:
             number = offset if boot.startswith("k:") else 0 if boot.startswith("h:") else seq
-            batch.append(Candidate("t", "d", boot, number, "telemetry", 0, offset, 0, content))
+            keys.append(("t", "d", boot, number))
+            batch.append(Copy("telemetry", 0, offset, 0, content))
             offset += 1
-        silver.land(batch, crash=crash)
-    for candidate, verdict in silver.verdicts:
-        first = model.setdefault(candidate.key, candidate.copy)
-        if first == candidate.copy:
-            assert verdict == Verdict("first", None)
-        else:
-            is_same = first.digest == candidate.digest
-            assert verdict == Verdict("duplicate" if is_same else "conflict", first)
+        expected = {}
+        for place, (key, copy) in enumerate(zip(keys, batch, strict=True)):
+            first = model.setdefault(key, copy)
+            if first != copy:
+                is_same = first.digest == copy.digest
+                expected[place] = Verdict("duplicate" if is_same else "conflict", first)
+        assert silver.land(keys, batch, fate) == expected
