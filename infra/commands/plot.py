@@ -1,0 +1,116 @@
+"""`headwater plot`: a series as a picture."""
+
+from datetime import UTC, datetime
+from itertools import product
+from pathlib import Path
+
+import click
+
+from infra.plotting.chart import Chart, Line, Panel
+from infra.plotting.picture import saved
+from infra.plotting.series import RAW, WINDOWS, Asked, Extent, Series, fitting_window
+from infra.plotting.terminal import drawn
+from telemetry.errors import HeadwaterError
+from telemetry.settings import Settings
+
+EXAMPLES = """\b
+Examples:
+  headwater plot air.city "C6H6(GT)" --window day
+  headwater plot meter.10006414 general_supply_kwh --from 2012-03-01 --to 2012-03-08
+  headwater plot pump.p1,pump.p2 pressure,temperature --png pumps.png
+
+A line is broken where there are no readings. Windows show the mean; the picture shades from the
+least to the greatest value. Several devices share a panel, each unit has its own.
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("device")
+@click.argument("metric")
+@click.option("--from", "since", help="First event time, ISO; UTC unless it names a zone.")
+@click.option("--to", "until", help="Event time before which to end.")
+@click.option("--window", type=click.Choice(WINDOWS), help="Default: what suits the span.")
+@click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Save a picture.")
+@click.option("--tenant", default="default", show_default=True, help="Whose devices.")
+def plot(device: str, metric: str, *, tenant: str, png: Path | None, **span: str | None) -> None:
+    """Plot METRIC of DEVICE, or several of each with commas between."""
+    since, until = _moment("--from", span["since"]), _moment("--to", span["until"])
+    if since and until and since >= until:
+        raise click.UsageError("--from must be before --to")
+    asked = [
+        Asked(one, name, since, until, tenant)
+        for name, one in product(_names(metric), _names(device))
+    ]
+    chart = _chart(Series(Settings().lake_root), asked, span["window"])
+    if png is None:
+        click.echo(drawn(chart))
+        return
+    saved(chart, png)
+    click.echo(png)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _moment(option: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.UsageError(f"{option} {text!r} is no ISO time: 2026-11-21T08:00") from error
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _chart(series: Series, asked: list[Asked], window: str | None) -> Chart:
+    extents = _extents(series, asked)
+    first = min(extent.first for extent in extents.values())
+    last = max(extent.last for extent in extents.values())
+    width = window or fitting_window(first, last)
+    panels: dict[str, list[Line]] = {}
+    for one, extent in extents.items():
+        line = series.line(one, width, _label(one, asked))
+        panels.setdefault(_axis(one, extent, asked), []).append(line)
+    subjects = (
+        dict.fromkeys(one.device for one in asked),
+        dict.fromkeys(one.metric for one in asked),
+    )
+    names = " of ".join(", ".join(subject) for subject in reversed(subjects))
+    kind = "readings" if width == RAW else f"mean by {width.replace('_', ' ')}"
+    title = f"{names}, {kind}, {_span(first, last)} UTC"
+    return Chart(title, tuple(Panel(axis, tuple(lines)) for axis, lines in panels.items()))
+
+
+def _extents(series: Series, asked: list[Asked]) -> dict[Asked, Extent]:
+    """Return the extent of each series; a few that have nothing are left out with a word."""
+    extents: dict[Asked, Extent] = {}
+    errors: list[HeadwaterError] = []
+    for one in asked:
+        try:
+            extents[one] = series.extent(one)
+        except HeadwaterError as problem:
+            errors.append(problem)
+    if not extents:
+        raise errors[0]
+    for error in errors:
+        click.echo(f"left out: {error}", err=True)
+    return extents
+
+
+def _label(one: Asked, asked: list[Asked]) -> str:
+    metrics = {other.metric for other in asked}
+    return one.device if len(metrics) == 1 else f"{one.device} {one.metric}"
+
+
+def _axis(one: Asked, extent: Extent, asked: list[Asked]) -> str:
+    """Return the name of the axis: metrics with one unit share it, those without are alone."""
+    if len({other.metric for other in asked}) > 1 and extent.unit:
+        return extent.unit
+    return f"{one.metric} in {extent.unit}" if extent.unit else one.metric
+
+
+def _span(first: datetime, last: datetime) -> str:
+    if first.date() == last.date():
+        return f"{first:%Y-%m-%d %H:%M} to {last:%H:%M}"
+    return f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"

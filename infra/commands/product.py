@@ -1,0 +1,175 @@
+"""`headwater product`: what kinds of devices there are, and what they may say."""
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from edge.registry_files import RegistryFiles
+from infra.close_names import unknown
+from infra.declaration_files import Declaration, product_declarations
+from infra.lateness import Proposal, measured, propose
+from infra.plotting.delays import draw_delays, save_delays
+from telemetry.durations import format_duration
+from telemetry.errors import ProductError
+from telemetry.products import Product, product_from_dict, product_to_dict
+from telemetry.settings import Settings
+
+EXAMPLES = """\b
+Examples:
+  headwater product list
+  headwater product add meter.json
+  headwater product show meter
+  headwater product lateness meter --png delays.png
+
+\b
+A product in JSON (YAML may say the same):
+  {"product": "meter", "lateness": "30 s", "max_age": "7 d", "retention": "default",
+   "versions": [{"version": 1, "metrics": {
+     "kwh": {"type": "double", "unit": "kWh", "kind": "counter", "min": 0, "required": true}}}]}
+"""
+TENANT = "default"
+
+
+@click.group(epilog=EXAMPLES)
+def product() -> None:
+    """Add and show products."""
+
+
+@product.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE…",
+                type=click.Path(exists=True, dir_okay=False, path_type=Path))  # fmt: skip
+def add(files: tuple[Path, ...]) -> None:
+    """Add the products of FILE…, or put them in the place of those of the same name."""
+    declarations = [(path, one) for path in files for one in product_declarations(path)]
+    products = [_product(path, declaration) for path, declaration in declarations]
+    registry = _registry()
+    for each in products:
+        is_changed = registry.put_product(each)
+        click.echo(f"{each.key}: {'written' if is_changed else 'as it was'}", err=True)
+
+
+def _product(path: Path, declaration: Declaration) -> Product:
+    try:
+        return product_from_dict(declaration)
+    except ProductError as error:
+        raise ProductError(f"{path}: {error}") from error
+
+
+@product.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(as_json: bool) -> None:
+    """List all products."""
+    products = _registry().products().values()
+    if as_json:
+        click.echo(json.dumps([product_to_dict(each) for each in products], indent=2))
+        return
+    table = Table("product", "tenant", "lateness", "max age", "retention", "versions", "metrics")
+    for each in products:
+        metrics = {name for version in each.versions for name in version.metrics}
+        table.add_row(
+            each.key,
+            each.tenant,
+            format_duration(each.lateness),
+            format_duration(each.max_age),
+            each.retention_class,
+            ", ".join(str(version.version) for version in each.versions) or "-",
+            str(len(metrics)) if metrics else "any",
+        )
+    Console().print(table)
+
+
+@product.command()
+@click.argument("name")
+@click.option("--tenant", default=TENANT, show_default=True, help="Whose product.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, the form that `add` reads.")
+def show(name: str, tenant: str, as_json: bool) -> None:
+    """Show one product with its metrics."""
+    found = _known(name, tenant)
+    if as_json:
+        click.echo(json.dumps(product_to_dict(found), indent=2))
+        return
+    console = Console()
+    fields = product_to_dict(found)
+    for field in ("product", "tenant", "lateness", "max_age", "retention", "dedup_horizon"):
+        console.print(f"{field:<14}{fields[field]}", highlight=False)
+    if not found.versions:
+        console.print("no schema: any metric, its type fixed by its first use")
+    for version in found.newest_first:
+        table = Table(title=f"version {version.version}")
+        for heading in ("metric", "type", "unit", "kind", "range", "required", "sentinels"):
+            table.add_column(heading, overflow="fold")
+        table.add_column("values", overflow="fold")
+        for metric in version.metrics.values():
+            table.add_row(
+                metric.name,
+                metric.type,
+                metric.unit or "",
+                metric.kind,
+                _range(metric.min, metric.max),
+                "yes" if metric.required else "",
+                ", ".join(map(str, metric.sentinels)),
+                ", ".join(metric.values),
+            )
+        console.print(table)
+
+
+def _range(least: float | None, greatest: float | None) -> str:
+    if least is None and greatest is None:
+        return ""
+    low = "" if least is None else f"{least:g}"
+    return f"{low} … {'' if greatest is None else f'{greatest:g}'}"
+
+
+@product.command()
+@click.argument("name")
+@click.option("--tenant", default=TENANT, show_default=True, help="Whose product.")
+@click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Save the plot here.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def lateness(name: str, tenant: str, png: Path | None, as_json: bool) -> None:
+    """Propose a lateness from the measured delays: the worst hour's p99, rounded up.
+
+    The steps are 2 s, 5 s, 30 s and 5 min; beyond them it is unbounded.
+    """
+    found = _known(name, tenant)
+    delays = measured(Settings().lake_root, name, tenant)
+    proposal = propose(name, found.lateness, delays)
+    if png:
+        save_delays(proposal, png)
+        click.echo(f"saved {png}", err=True)
+    if as_json:
+        click.echo(json.dumps(proposal.as_json(), indent=2))
+        return
+    _show(proposal)
+    if not png:
+        click.echo(draw_delays(proposal))
+
+
+def _show(proposal: Proposal) -> None:
+    console = Console()
+    table = Table("hour (UTC)", "messages", "p50 s", "p95 s", "p99 s", "max s")
+    for delay in proposal.delays[-24:]:
+        seconds = [f"{value:,.3f}" for value in (delay.p50, delay.p95, delay.p99, delay.max)]
+        table.add_row(f"{delay.hour:%Y-%m-%d %H:%M}", f"{delay.count:,}", *seconds)
+    console.print(table)
+    console.print(
+        f"{proposal.product}: worst hour's p99 is {proposal.p99:,.3f} s;"
+        f" proposed lateness [bold]{format_duration(proposal.proposed)}[/],"
+        f" declared {format_duration(proposal.declared)}",
+        highlight=False,
+    )
+
+
+def _registry() -> RegistryFiles:
+    return RegistryFiles(Settings().registry_dir)
+
+
+def _known(name: str, tenant: str) -> Product:
+    products = _registry().products()
+    found = products.get((tenant, name))
+    if found is None:
+        names = [key for owner, key in products if owner == tenant]
+        raise ProductError(unknown("product", name, names, "`headwater product add FILE` adds one"))
+    return found

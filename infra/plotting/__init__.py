@@ -1,0 +1,1 @@
+"""Series as pictures, in the terminal and as PNG."""

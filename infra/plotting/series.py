@@ -1,0 +1,170 @@
+"""Series of the lake, read as they stand: readings from silver, windows from gold."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import polars as pl
+from deltalake import DeltaTable
+
+from infra.close_names import unknown
+from infra.plotting.chart import Line, gaps
+from telemetry.errors import HeadwaterError
+from telemetry.tables import DEVICE_WINDOWS, LATE, READINGS, Table
+
+RAW = "raw"
+WINDOWS = (RAW, *DEVICE_WINDOWS)
+STEPS = {
+    "minute": timedelta(minutes=1),
+    "five_minutes": timedelta(minutes=5),
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+}
+_LONGEST = (
+    (timedelta(hours=6), RAW),
+    (timedelta(days=2), "minute"),
+    (timedelta(days=10), "five_minutes"),
+    (timedelta(days=200), "hour"),
+)
+"""A chart shows some thousands of points at most, whatever its span."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One device's metric in a span of event time; None is open."""
+
+    device: str
+    metric: str
+    since: datetime | None = None
+    until: datetime | None = None
+    tenant: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """From when to when a series has readings, and in which unit."""
+
+    first: datetime
+    last: datetime
+    unit: str | None
+
+
+class Series:
+    """Reads series from the lake's tables."""
+
+    def __init__(self, lake_root: str) -> None:
+        self._lake_root = lake_root
+
+    def extent(self, asked: Asked) -> Extent:
+        """Return the span that has readings; raise for what has none, naming what there is."""
+        rows = self._readings(asked).select(
+            pl.col("event_time").min().alias("first"),
+            pl.col("event_time").max().alias("last"),
+            pl.col("unit").drop_nulls().last().alias("unit"),
+            pl.col("value_text").count().alias("texts"),
+        )
+        first, last, unit, texts = rows.collect().row(0)
+        if first is None:
+            raise HeadwaterError(self._why_nothing(asked))
+        if texts:
+            raise HeadwaterError(
+                f"{asked.metric} of {asked.device} is text: there is no line in it"
+            )
+        return Extent(first, last, unit)
+
+    def _why_nothing(self, asked: Asked) -> str:
+        mine = Asked(asked.device, asked.metric, tenant=asked.tenant)
+        ever = self._readings(mine).select(
+            first=pl.col("event_time").min(), last=pl.col("event_time").max()
+        )
+        first, last = ever.collect().row(0)
+        if first is not None:
+            return (
+                f"{asked.metric} of {asked.device} has nothing in that time:"
+                f" it goes from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC"
+            )
+        metrics = self._distinct("metric", pl.col("device_full") == asked.device, asked.tenant)
+        if metrics:
+            return unknown(f"metric of {asked.device}", asked.metric, metrics, "see dim.devices")
+        devices = self._distinct("device_full", pl.lit(True), asked.tenant)
+        return unknown("device with readings", asked.device, devices, "no device has any yet")
+
+    def _distinct(self, column: str, condition: pl.Expr, tenant: str) -> list[str]:
+        mine = self._scan(READINGS).filter((pl.col("tenant") == tenant) & condition)
+        return mine.select(pl.col(column).unique().sort()).collect()[column].to_list()
+
+    def line(self, asked: Asked, window: str, label: str) -> Line:
+        """Return the series: every reading, or the means of windows with their least and most."""
+        if window == RAW:
+            return self._raw(asked, label)
+        table = self._scan(DEVICE_WINDOWS[window])
+        columns = ("window_start", "mean", "min", "max")
+        found = _within(table, asked, "window_start").select(columns).sort("window_start").collect()
+        known = found.drop_nulls("mean")
+        times = tuple(known["window_start"].to_list())
+        return Line(
+            label,
+            times,
+            tuple(known["mean"].to_list()),
+            gaps(times, STEPS[window]),
+            low=tuple(known["min"].to_list()),
+            high=tuple(known["max"].to_list()),
+        )
+
+    def _raw(self, asked: Asked, label: str) -> Line:
+        number = pl.coalesce("value", pl.col("value_bool").cast(pl.Float64))
+        rows = self._readings(asked).select("event_time", "seq", number=number)
+        found = rows.sort("event_time", "seq").collect()
+        is_missing = found["number"].is_null()
+        kept = found.filter(~is_missing)
+        times = tuple(kept["event_time"].to_list())
+        return Line(label, times, tuple(kept["number"].to_list()), gaps(times) | _after(is_missing))
+
+    def _readings(self, asked: Asked) -> pl.LazyFrame:
+        columns = ["event_time", "seq", "value", "value_text", "value_bool", "unit"]
+        return pl.concat(
+            [
+                _within(self._scan(table), asked, "event_time").select(columns)
+                for table in (READINGS, LATE)
+            ]
+        )
+
+    def _scan(self, table: Table) -> pl.LazyFrame:
+        path = f"{self._lake_root}/{table.name.replace('.', '/')}"
+        if not DeltaTable.is_deltatable(path):
+            raise HeadwaterError(
+                f"there are no tables in {self._lake_root}: run `headwater up` first"
+            )
+        return pl.scan_delta(path)
+
+
+def _within(rows: pl.LazyFrame, asked: Asked, time: str) -> pl.LazyFrame:
+    condition = (
+        (pl.col("tenant") == asked.tenant)
+        & (pl.col("device_full") == asked.device)
+        & (pl.col("metric") == asked.metric)
+    )
+    if asked.since:
+        condition &= pl.col(time) >= asked.since
+    if asked.until:
+        condition &= pl.col(time) < asked.until
+    return rows.filter(condition)
+
+
+def _after(is_missing: Iterable[bool]) -> frozenset[int]:
+    """Return the points that follow a missing one, counted without the missing ones."""
+    breaks, kept, was_missing = set[int](), 0, False
+    for missing in is_missing:
+        if missing:
+            was_missing = True
+            continue
+        if was_missing and kept:
+            breaks.add(kept)
+        was_missing = False
+        kept += 1
+    return frozenset(breaks)
+
+
+def fitting_window(first: datetime, last: datetime) -> str:
+    """Return the finest window whose line over this span is still readable."""
+    return next((window for longest, window in _LONGEST if last - first <= longest), "day")
