@@ -199,7 +199,7 @@ def test_there_are_two_to_six_value_ticks(low: float, span: float) -> None:
 
 def test_flat_and_single_points_are_drawn() -> None:
     alone = Line("alone", (NOON,), (0.0,))
-    assert "12:00:00" in drawn(Chart("one", (Panel("y", (alone,)),)), width=80, height=15)
+    assert "12:00" in drawn(Chart("one", (Panel("y", (alone,)),)), width=80, height=15)
     flat = Line("flat", (NOON, NOON + MINUTE), (2.0, 2.0))
     single = Line("single", (NOON,), (math.pi,))
     text = drawn(Chart("two", (Panel("y", (flat, single)),)), width=80, height=15)
