@@ -63,7 +63,7 @@ class SentLedger:
         arrived = Record(TELEMETRY.name, 0, 0, now, record.key, record.value, headers)
         acks: list[Ack] = []
         for judged in judge(arrived, self._registry, tolerance_us=self._tolerance_us):
-            sent = self._line(judged, device, now, is_unique)
+            sent = self._line(judged, device, is_unique)
             lines.append(line(sent))
             acks.append(
                 Ack(
@@ -77,7 +77,7 @@ class SentLedger:
             )
         return acks
 
-    def _line(self, judged: Judged, device: str, now: int, is_unique: bool) -> Sent:
+    def _line(self, judged: Judged, device: str, is_unique: bool) -> Sent:
         digest = hashlib.sha256(judged.raw)
         message = judged.message
         has_seq = message is not None and message.seq is not None
@@ -89,7 +89,7 @@ class SentLedger:
             boot=judged.boot if has_seq else None,
             seq=judged.seq if has_seq else None,
             sha256=digest.hexdigest(),
-            sent_at=now,
+            sent_at=judged.received_at,
             event_time=None if judged.clock == "missing" else judged.event_time,
             expect=expect,
             reason=reason,
