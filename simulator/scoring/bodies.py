@@ -24,12 +24,13 @@ def _refuse(literal: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse)
+_scan = _DECODER.scan_once  # type: ignore[attr-defined]  # faster than decode, which it is in
 _SPACE = " \t\r\n"
 
 
 def read_items(value: bytes) -> list[Item]:
     """Split a record into its messages; what cannot be read is one message without fields."""
-    if value.lstrip(b" \t\r\n")[:1] != b"[":
+    if value[:1] == b"{" or value.lstrip(b" \t\r\n")[:1] != b"[":
         return [Item(value, _fields(value))]
     bodies = _elements(value.decode("utf-8", "surrogateescape"))
     if not bodies:
@@ -40,10 +41,11 @@ def read_items(value: bytes) -> list[Item]:
 
 def _fields(body: bytes) -> Fields | None:
     try:
-        fields = _DECODER.decode(body.decode())
-    except (ValueError, RecursionError):
+        text = body.decode().strip(_SPACE)
+        fields, end = _scan(text, 0)
+    except (ValueError, RecursionError, StopIteration):
         return None
-    return fields if isinstance(fields, dict) else None
+    return fields if end == len(text) and isinstance(fields, dict) else None
 
 
 def _elements(text: str) -> list[str]:

@@ -1,6 +1,6 @@
 """What bronze holds of a ledger's devices, message by message, decoded anew."""
 
-from collections.abc import Mapping
+import gc
 from datetime import datetime
 
 import polars as pl
@@ -8,14 +8,14 @@ import polars as pl
 from simulator.scoring.bodies import Item, Sentinels, digest, halves, read_items
 from simulator.scoring.lake import LakeFiles
 from simulator.scoring.ledgers import who
-from simulator.scoring.readings import Collected, fingerprint
+from simulator.scoring.readings import Collected
 from telemetry.tables import MESSAGES
 
-SentinelsOf = Mapping[str, Sentinels]
+SentinelsOf = dict[str, Sentinels]
 """Sentinels by tenant and product, `tenant/product`."""
 
 _READ = ("topic", "partition", "offset", "kafka_key", "value", "received_at", "tenant")
-_NO_SENTINELS: Sentinels = {}
+_NO_SEQ = 2**63
 
 
 def bronze_items(
@@ -40,17 +40,16 @@ def _items(chunk: pl.DataFrame, whos: pl.DataFrame, sentinels: SentinelsOf) -> p
         chunk.with_columns(key.alias("device"))
         .with_columns(who("tenant", "device"))
         .join(whos, on="who", how="semi")
+        .with_columns(pl.col("who").cast(pl.String).str.split(".").list.first().alias("product"))
         .with_row_index("record")
     )
-    items, collected = _decode(records, sentinels)
-    prints = (
-        collected.frame()
-        .group_by("row")
-        .agg(fingerprint().sum(), pl.len().alias("readings"))
-        .select("row", "fingerprint", "readings")
-    )
+    gc.disable()  # There is no cycle among the thousands of live tuples that it would go through.
+    try:
+        items, collected = _decode(records)
+    finally:
+        gc.enable()
     return (
-        items.join(prints, on="row", how="left")
+        items.join(collected.fingerprints(sentinels), on="row", how="left")
         .join(
             records.select(
                 "record",
@@ -67,24 +66,26 @@ def _items(chunk: pl.DataFrame, whos: pl.DataFrame, sentinels: SentinelsOf) -> p
     )
 
 
-def _decode(records: pl.DataFrame, sentinels: SentinelsOf) -> tuple[pl.DataFrame, Collected]:
+def _decode(records: pl.DataFrame) -> tuple[pl.DataFrame, Collected]:
     collected = Collected()
     rows: list[tuple[int, int, str | None, int | None]] = []
     digests = bytearray()
-    whos = records["who"].cast(pl.String).to_list()
-    for record, (name, value) in enumerate(zip(whos, records["value"], strict=True)):
-        known = sentinels.get(name.partition(".")[0], _NO_SENTINELS)
+    for record, (product, value) in enumerate(
+        zip(records["product"], records["value"], strict=True)
+    ):
         for place, item in enumerate(read_items(value or b"")):
-            collected.add(len(rows), item.fields, known)
+            collected.add(len(rows), product, item.fields)
             rows.append((record, place, *_key(item)))
             digests += digest(item.body)
     return _frame(rows, bytes(digests)), collected
 
 
 def _key(item: Item) -> tuple[str | None, int | None]:
-    fields = item.fields or {}
+    fields = item.fields
+    if fields is None:
+        return None, None
     seq, boot = fields.get("seq"), fields.get("boot") or ""
-    if isinstance(seq, int) and isinstance(boot, str) and abs(seq) < 2**63:
+    if isinstance(seq, int) and isinstance(boot, str) and 0 <= seq < _NO_SEQ:
         return boot, seq
     return None, None
 

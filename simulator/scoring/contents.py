@@ -34,15 +34,25 @@ def wrong_contents(
 
 def _suspects(places: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
     sent = messages.select(*IDENTITY, pl.col("event_time").alias("want_time"))
-    rows = places.filter(pl.col("outcome").is_not_null()).join(sent, on=IDENTITY)
+    is_kept = pl.col("outcome").is_in(list(KEPT))
     other_readings = (pl.col("rows") != pl.col("readings")) | (
         pl.col("fingerprint") != pl.col("found_fingerprint")
     )
-    want_time = pl.coalesce("want_time", "received_at")
-    other_time = pl.col("is_torn") | (pl.col("event_time") != want_time)
     other_bytes = (pl.col("m1") != pl.col("h1")) | (pl.col("m2") != pl.col("h2"))
-    is_kept = pl.col("outcome").is_in(list(KEPT))
-    return rows.filter((is_kept & (other_readings | other_time)) | other_bytes.fill_null(False))
+    is_wrong = (is_kept & (other_readings | pl.col("is_torn"))) | other_bytes.fill_null(False)
+    want_time = pl.coalesce("want_time", "received_at")
+    timed = places.filter(is_kept).select(*IDENTITY, *COORDINATES, "event_time", "received_at")
+    mistimed = timed.join(sent, on=IDENTITY).filter(pl.col("event_time") != want_time)
+    return pl.concat(
+        [
+            places.filter(pl.col("outcome").is_not_null(), is_wrong).join(
+                sent, on=IDENTITY, how="semi"
+            ),
+            places.filter(is_kept & ~is_wrong).join(
+                mistimed, on=[*IDENTITY, *COORDINATES], how="semi"
+            ),
+        ]
+    )
 
 
 def _metrics(lake: LakeFiles, suspects: pl.DataFrame, since: datetime) -> pl.DataFrame:

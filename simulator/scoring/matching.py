@@ -25,11 +25,13 @@ class Evidence:
 
 def placed(evidence: Evidence) -> pl.DataFrame:
     """Return bronze's messages with their outcomes, one row a message and table that holds it."""
-    found = evidence.found.drop("who", "received_at").rename(
-        {"boot": "found_boot", "seq": "found_seq", "fingerprint": "found_fingerprint"}
+    found = evidence.found.drop("who", "boot", "seq", "received_at").rename(
+        {"fingerprint": "found_fingerprint"}
     )
-    joined = evidence.items.join(found, on=COORDINATES, how="left")
-    return joined.with_columns(pl.struct(COORDINATES).is_first_distinct().alias("is_first"))
+    items = evidence.items.with_row_index("copy")
+    joined = items.join(found, on=COORDINATES, how="left", maintain_order="left")
+    is_first = pl.col("copy").ne_missing(pl.col("copy").shift())
+    return joined.with_columns(is_first.alias("is_first")).drop("copy")
 
 
 def identities(evidence: Evidence, places: pl.DataFrame) -> pl.DataFrame:

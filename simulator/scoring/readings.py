@@ -1,67 +1,111 @@
-"""Readings in a form in which a message and its rows in the lake can be compared."""
+"""Fingerprints of readings: alike for a message's bytes and for its rows, so that both compare.
 
-from collections.abc import Iterable
+A reading's hash is of metric, kind and value; a message's fingerprint is the sum of its readings'.
+"""
 
 import polars as pl
 
 from simulator.scoring.bodies import Fields, Sentinels
 
 NUMBER, TEXT, TRUTH, SENTINEL, OTHER = range(5)
-SCHEMA = pl.Schema(
+_LARGEST_INT = 10**300
+_VALUES = pl.Schema(
     {
-        "row": pl.UInt32,
-        "metric": pl.String,
         "kind": pl.UInt8,
         "value": pl.Float64,
         "value_text": pl.String,
         "value_bool": pl.Boolean,
     }
 )
+_ONE_TYPE: dict[type, tuple[int, str, pl.DataType]] = {
+    float: (NUMBER, "value", pl.Float64()),
+    str: (TEXT, "value_text", pl.String()),
+    bool: (TRUTH, "value_bool", pl.Boolean()),
+}
+_Shape = tuple[str, tuple[str, ...]]
 
 
 class Collected:
-    """Collects the readings of many messages, column by column."""
+    """Collects messages by product and metrics, so that each metric is one column."""
 
     def __init__(self) -> None:
-        self._columns: tuple[list[object], ...] = tuple([] for _ in SCHEMA)
+        self._shapes: dict[_Shape, list[tuple[object, ...]]] = {}
 
-    def add(self, row: int, fields: Fields | None, sentinels: Sentinels) -> None:
+    def add(self, row: int, product: str, fields: Fields | None) -> None:
         """Take the metrics of message number `row`."""
         metrics = fields.get("metrics") if fields else None
-        if not isinstance(metrics, dict):
-            return
-        rows, names, kinds, numbers, texts, truths = self._columns
-        for name, value in metrics.items():
-            kind, number, text, truth = _parts(value, sentinels.get(name))
-            rows.append(row)
-            names.append(name)
-            kinds.append(kind)
-            numbers.append(number)
-            texts.append(text)
-            truths.append(truth)
+        if isinstance(metrics, dict) and metrics:
+            shape = (product, tuple(metrics))
+            self._shapes.setdefault(shape, []).append((row, *metrics.values()))
 
-    def frame(self) -> pl.DataFrame:
-        """Return all readings."""
-        columns = dict(zip(SCHEMA, self._columns, strict=True))
-        return pl.DataFrame(columns, schema=SCHEMA)
+    def fingerprints(self, sentinels: dict[str, Sentinels]) -> pl.DataFrame:
+        """Return number, fingerprint and count of readings of every message."""
+        parts = [
+            _of_shape(metrics, rows, sentinels.get(product, {}))
+            for (product, metrics), rows in self._shapes.items()
+        ]
+        nothing = pl.DataFrame(
+            schema={"row": pl.UInt32, "fingerprint": pl.UInt64, "readings": pl.UInt32}
+        )
+        return pl.concat([nothing, *parts])
+
+
+def _of_shape(
+    metrics: tuple[str, ...], rows: list[tuple[object, ...]], sentinels: Sentinels
+) -> pl.DataFrame:
+    numbers, *columns = zip(*rows, strict=True)
+    total = pl.zeros(len(rows), dtype=pl.UInt64, eager=True)
+    for metric, column in zip(metrics, columns, strict=True):
+        values = _values(column, sentinels.get(metric, frozenset()))
+        total += values.select(_hash(pl.lit(metric)).alias("hash"))["hash"]
+    return pl.DataFrame(
+        {
+            "row": pl.Series(numbers, dtype=pl.UInt32),
+            "fingerprint": total,
+            "readings": pl.repeat(len(metrics), len(rows), dtype=pl.UInt32, eager=True),
+        }
+    )
+
+
+def _values(column: tuple[object, ...], sentinels: frozenset[object]) -> pl.DataFrame:
+    types = set(map(type, column))
+    found = _ONE_TYPE.get(next(iter(types))) if len(types) == 1 else None
+    if found is None or any(type(sentinel) is str for sentinel in sentinels):
+        parts = [_parts(value, sentinels) for value in column]
+        return pl.DataFrame(parts, schema=_VALUES, orient="row")
+    kind, name, dtype = found
+    columns = {name: pl.Series(column, dtype=dtype)}
+    nothing = [pl.lit(None, dtype=_VALUES[other]).alias(other) for other in _VALUES]
+    values = pl.DataFrame(columns).with_columns(
+        pl.lit(kind, dtype=pl.UInt8).alias("kind"),
+        *(none for none in nothing if none.meta.output_name() not in (name, "kind")),
+    )
+    return values if kind != NUMBER or not sentinels else _with_sentinels(values, sentinels)
+
+
+def _with_sentinels(values: pl.DataFrame, sentinels: frozenset[object]) -> pl.DataFrame:
+    numbers = [float(sentinel) for sentinel in sentinels if isinstance(sentinel, int | float)]
+    is_sentinel = pl.col("value").is_in(numbers)
+    return values.with_columns(
+        pl.when(is_sentinel).then(pl.lit(SENTINEL, dtype=pl.UInt8)).otherwise("kind").alias("kind"),
+        pl.when(~is_sentinel).then("value").alias("value"),
+    )
 
 
 def _parts(
-    value: object, sentinels: Iterable[object] | None
+    value: object, sentinels: frozenset[object]
 ) -> tuple[int, float | None, str | None, bool | None]:
-    if type(value) is float:
-        if sentinels and value in sentinels:
-            return SENTINEL, None, None, None
-        return NUMBER, value, None, None
     if isinstance(value, bool):
         return TRUTH, None, None, value
-    if isinstance(value, int | str) and sentinels and value in sentinels:
+    if not isinstance(value, int | float | str):
+        return OTHER, None, None, None
+    if value in sentinels:
         return SENTINEL, None, None, None
     if isinstance(value, str):
         return TEXT, None, value, None
-    if isinstance(value, int) and abs(value) < 10**300:
+    if abs(value) < _LARGEST_INT:
         return NUMBER, float(value), None, None
-    return OTHER, None, None, None
+    return (NUMBER, value, None, None) if isinstance(value, float) else (OTHER, None, None, None)
 
 
 def kind_of_row() -> pl.Expr:
@@ -82,11 +126,15 @@ def kind_of_row() -> pl.Expr:
 
 
 def fingerprint() -> pl.Expr:
-    """Return a hash of metric and value; those of a message add up to the message's."""
+    """Return the hash of a row of silver."""
+    return _hash(pl.col("metric")).alias("fingerprint")
+
+
+def _hash(metric: pl.Expr) -> pl.Expr:
     return (
-        pl.col("metric").hash(1)
+        metric.hash(1)
         + pl.col("kind").hash(2) * 3
         + pl.col("value").fill_null(0.0).hash(3) * 5
         + pl.col("value_text").fill_null("").hash(4) * 7
-        + pl.col("value_bool").fill_null(False).hash(5) * 11
-    ).alias("fingerprint")
+        + pl.col("value_bool").fill_null(value=False).hash(5) * 11
+    )

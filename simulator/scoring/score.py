@@ -3,24 +3,35 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
+
 from edge.registry_files import RegistryFiles
 from simulator.scoring.bronze import SentinelsOf, bronze_items
 from simulator.scoring.contents import wrong_contents
 from simulator.scoring.findings import CLOCK_GRAIN_US, findings
 from simulator.scoring.found import found_messages
-from simulator.scoring.gold import GoldVerdict, check_gold
+from simulator.scoring.gold import check_gold
 from simulator.scoring.lake import LakeFiles
-from simulator.scoring.ledgers import read_ledgers
+from simulator.scoring.ledgers import Ledger, read_ledgers
 from simulator.scoring.matching import Evidence, identities, placed
-from simulator.scoring.verdict import Verdict, verdict
+from simulator.scoring.verdict import Verdict, verdict, with_gold
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def score(lake: LakeFiles, ledgers: list[Path], sentinels: SentinelsOf) -> Verdict:
     """Hold the lake against ledgers."""
     ledger = read_ledgers(ledgers)
     whos = ledger.sent.select("who").unique()
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    since = epoch + timedelta(microseconds=ledger.first - CLOCK_GRAIN_US)
+    found, first_event = _silver(lake, ledger, whos, sentinels)
+    gold = None if first_event is None else check_gold(lake, whos, first_event)
+    return found if gold is None else with_gold(found, gold)
+
+
+def _silver(
+    lake: LakeFiles, ledger: Ledger, whos: pl.DataFrame, sentinels: SentinelsOf
+) -> tuple[Verdict, int | None]:
+    since = EPOCH + timedelta(microseconds=ledger.first - CLOCK_GRAIN_US)
     items = bronze_items(lake, whos, since, sentinels)
     evidence = Evidence(ledger, items, found_messages(lake, whos, items, since))
     places = placed(evidence)
@@ -28,10 +39,8 @@ def score(lake: LakeFiles, ledgers: list[Path], sentinels: SentinelsOf) -> Verdi
     contents = wrong_contents(lake, places, messages, since)
     wrong = findings(evidence, messages, contents)
     first_event = evidence.found["event_time"].min()
-    gold: GoldVerdict | None = None
-    if isinstance(first_event, int):
-        gold = check_gold(lake, whos, first_event)
-    return verdict(ledger, places, messages, wrong, gold)
+    found = verdict(ledger, places, messages, wrong)
+    return found, first_event if isinstance(first_event, int) else None
 
 
 def registered_sentinels(registry: RegistryFiles) -> SentinelsOf:
@@ -43,4 +52,4 @@ def registered_sentinels(registry: RegistryFiles) -> SentinelsOf:
             for name, metric in version.metrics.items():
                 metrics[name] = metrics.get(name, frozenset()) | frozenset(metric.sentinels)
         sentinels[f"{tenant}/{key}"] = {name: found for name, found in metrics.items() if found}
-    return sentinels
+    return dict(sentinels)

@@ -1,7 +1,7 @@
 """The verdict: figures, broken promises, and for each kind a few rows with their queries."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import polars as pl
 
@@ -43,15 +43,13 @@ def verdict(
     places: pl.DataFrame,
     messages: pl.DataFrame,
     found: Findings,
-    gold: GoldVerdict | None,
 ) -> Verdict:
-    """Put figures and findings together."""
+    """Put figures and findings together, all but gold."""
     counts = {kind: int(getattr(found, kind)["count"].sum()) for kind in BROKEN}
-    wrong = gold.wrong.height if gold else 0
     ours = places.join(messages, on=IDENTITY, how="semi")
     outcomes = dict(ours.group_by("outcome").len().iter_rows())
     return Verdict(
-        ok=not any(counts.values()) and not wrong,
+        ok=not any(counts.values()),
         sent=ledger.sent.height,
         acked=int(ledger.acked["acked"].sum()),
         **counts,
@@ -60,8 +58,18 @@ def verdict(
         duplicates=outcomes.get("duplicate", 0),
         conflicts=outcomes.get("conflict", 0),
         readings=int(ours["rows"].sum()),
-        gold={"windows": gold.windows, "wrong": wrong} if gold else None,
-        examples=[*_examples(found), *(_gold_examples(gold) if gold else ())],
+        gold=None,
+        examples=list(_examples(found)),
+    )
+
+
+def with_gold(found: Verdict, gold: GoldVerdict) -> Verdict:
+    """Add gold to the verdict."""
+    return replace(
+        found,
+        ok=found.ok and gold.wrong.is_empty(),
+        gold={"windows": gold.windows, "wrong": gold.wrong.height},
+        examples=[*found.examples, *_gold_examples(gold)],
     )
 
 
