@@ -19,6 +19,7 @@ from simulator.drafts import (
     told_at,
     unreadable,
 )
+from telemetry.devices import full_name
 from telemetry.products import Metric, Product
 
 HOUR = micros_of(timedelta(hours=1))
@@ -181,7 +182,7 @@ def _wrong_version(draft: Draft) -> Posting:
 
 
 def _unknown_device(draft: Draft) -> Posting:
-    name = f"{draft.product.key}.stranger-{int(draft.dice * 20):02d}"
+    name = full_name(draft.product.key, f"stranger-{int(draft.dice * 20):02d}")
     return refused(replace(draft, device_full=name), draft.fields(), "unknown_device")
 
 
