@@ -1,0 +1,145 @@
+"""Landing over many batches, restarts and crashes, whole tables against a simple model."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from edge.registry_files import RegistryFiles
+from spark_jobs.jobs.landing import Landing
+from spark_jobs.jobs.landing_queries import RECORDS, SharedLanding, SpoolQuery
+from spark_jobs.lake import Frame, Lake, Txn
+from telemetry.devices import Device
+from telemetry.errors import HeadwaterError
+from telemetry.settings import Settings
+from telemetry.tables import BY_NAME, DEVICES, FIRST_USE, READINGS, REJECTED, Table
+from tests.spark_jobs.landing_fleet import NOW, SECOND, Fleet, Model, enrol, landed, write_segment
+
+pytestmark = pytest.mark.spark
+SEGMENTS, RUNS, SIZE = 24, 3, 40
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    enrol(tmp_path / "registry")
+    settings = Settings(home=tmp_path, max_offsets_per_batch=1, dedup_recent_keys=50)
+    Lake(settings.lake_root).create_all()
+    return settings
+
+
+def test_landing_agrees_with_the_model_over_batches_and_restarts(
+    spark: SparkSession, settings: Settings
+) -> None:
+    fleet, model, first = Fleet(1), Model(), 0
+    for run in range(RUNS):
+        for number in range(SEGMENTS // RUNS):
+            at = NOW + (run * SEGMENTS + number) * SECOND
+            records = list(fleet.batch(SIZE, at))
+            write_segment(settings.spool_dir, records, first, at)
+            model.land(records, first, at)
+            first += len(records)
+        query = SpoolQuery(SharedLanding(settings))
+        query.start(spark, "available-now").awaitTermination()
+        figures = query.figures()
+        assert figures.lag_messages == 0
+        assert figures.rows["bronze"] == SIZE * SEGMENTS // RUNS
+        assert set(figures.watermarks) == {"meter"}
+    lake = Lake(settings.lake_root)
+    assert landed(lake) == model.tables
+    assert all(model.tables.values()), "the fleet does everything wrong"
+    commits = lake.table(REJECTED).history()
+    assert sum(commit["operation"] == "WRITE" for commit in commits) == SEGMENTS
+
+
+class FailingLake(Lake):
+    """Fails before one table's next commit."""
+
+    fails_at: str | None = None
+
+    def append(
+        self, table: Table, frame: Frame, txn: Txn | None, info: Mapping[str, str] | None = None
+    ) -> bool:
+        if table.name == self.fails_at:
+            raise OSError("the disk is full")
+        return super().append(table, frame, txn, info)
+
+
+def segment(spark: SparkSession, path: Path) -> DataFrame:
+    return spark.read.schema(RECORDS).parquet(str(path))
+
+
+@pytest.mark.parametrize("is_restarted", [True, False], ids=["restarted", "same process"])
+def test_crash_between_any_two_commits_leaves_each_message_once(
+    spark: SparkSession, settings: Settings, *, is_restarted: bool
+) -> None:
+    fleet, model, first = Fleet(2), Model(), 0
+    lake = FailingLake(settings.lake_root)
+    landing = Landing(settings, lake)
+    for batch_id, name in enumerate(name for name in BY_NAME if name in model.tables):
+        at = NOW + batch_id * SECOND
+        records = list(fleet.batch(60, at))
+        path = write_segment(settings.spool_dir, records, first, at)
+        model.land(records, first, at)
+        first += len(records)
+        lake.fails_at = name
+        with pytest.raises(OSError, match="disk is full"):
+            landing.land(segment(spark, path), Txn("landing_spool/1", batch_id))
+        lake.fails_at = None
+        if is_restarted:
+            landing = Landing(settings, lake)
+        landing.land(segment(spark, path), Txn("landing_spool/1", batch_id))
+        assert landed(lake) == model.tables, name
+
+
+def test_lost_checkpoint_and_new_batches_add_nothing(
+    spark: SparkSession, settings: Settings
+) -> None:
+    fleet, model, lake = Fleet(3), Model(), Lake(settings.lake_root)
+    records = list(fleet.batch(200, NOW))
+    model.land(records, 0, NOW)
+    whole = write_segment(settings.spool_dir, records, 0, NOW)
+    Landing(settings, lake).land(segment(spark, whole), Txn("landing_spool/1", 0))
+
+    again = Landing(settings, lake)
+    part = write_segment(settings.spool_dir, records[:150], 0, NOW)
+    again.land(segment(spark, part), Txn("landing_spool/2", 0))
+    rest = write_segment(settings.spool_dir, records[150:], 150, NOW)
+    again.land(segment(spark, rest), Txn("landing_spool/2", 1))
+
+    assert landed(lake) == model.tables
+    assert again.land_again(segment(spark, rest)) == {}
+
+
+def test_records_of_another_topic_at_the_same_offsets_are_refused(
+    spark: SparkSession, settings: Settings
+) -> None:
+    records = list(Fleet(4).batch(5, NOW))
+    landing = Landing(settings, Lake(settings.lake_root))
+    old = write_segment(settings.spool_dir, records, 0, NOW)
+    landing.land(segment(spark, old), Txn("landing_spool/1", 0))
+    new = write_segment(settings.spool_dir, records, 0, NOW + SECOND)
+    with pytest.raises(HeadwaterError, match="made anew"):
+        landing.land(segment(spark, new), Txn("landing_spool/2", 0))
+
+
+def test_device_enrolled_between_batches_is_known_and_its_history_kept(
+    spark: SparkSession, settings: Settings
+) -> None:
+    lake, files = Lake(settings.lake_root), RegistryFiles(settings.registry_dir)
+    landing = Landing(settings, lake)
+    files.enrol([Device("meter.new", zone="a")])
+    fleet = Fleet(5)
+    value = b'{"seq": 1, "metrics": {"kwh": 1.5}}'
+    records = [record for record in fleet.batch(1, NOW)]
+    known = [type(record)(b"meter.new", value, [("device", b"meter.new")]) for record in records]
+    path = write_segment(settings.spool_dir, known, 0, NOW)
+    landing.land(segment(spark, path), Txn("landing_spool/1", 0))
+    files.enrol([Device("meter.new", zone="b")])
+    landing.land(segment(spark, path), Txn("landing_spool/1", 1))
+
+    assert lake.scan(READINGS).select("zone").collect().rows() == [("a",)]
+    history = lake.scan(DEVICES).collect().filter(device_full="meter.new").sort("valid_from")
+    assert history["zone"].to_list() == ["a", "b"]
+    assert history["valid_to"].to_list() == [history["valid_from"][1], None]
+    assert lake.scan(FIRST_USE).collect().is_empty()
