@@ -133,6 +133,7 @@ def _command(settings: Settings) -> tuple[str, ...]:
         "node.environment": "headwater",
         "node.id": "headwater",
         "node.data-dir": home / "data",
+        "node.bind-ip": "127.0.0.1",
         "config": etc / "config.properties",
         "log.levels-file": etc / "log.properties",
         "catalog.config-dir": etc / "catalog",

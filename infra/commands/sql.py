@@ -1,0 +1,57 @@
+"""`headwater sql`: asks the tables."""
+
+import sys
+from typing import TextIO
+
+import click
+
+from infra.sql.formats import Format, write
+from infra.sql.light_engine import query_light
+from infra.sql.result import Result
+from infra.sql.trino_engine import query_trino
+from infra.stack import read_stack
+from telemetry.errors import HeadwaterError
+from telemetry.settings import Settings
+
+EXAMPLES = """\b
+Examples:
+  headwater sql "select count(*) from silver.readings"
+  headwater sql "select * from gold.device_minute limit 5" --format json
+  headwater sql -f questions.sql --format csv > answers.csv
+  echo "show tables from gold" | headwater sql -
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("query", required=False)
+@click.option("-f", "--file", "file", type=click.File(encoding="utf-8"), help="A file to read.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="JSON: an array of objects.",
+)
+def sql(query: str | None, file: TextIO | None, form: Format) -> None:
+    """Ask the tables: through Trino, or with the light stack by the same SQL over the files.
+
+    QUERY may be `-` for standard input. Times are UTC with six digits, bytes are base64.
+    """
+    if (query is None) == (file is None):
+        raise click.UsageError("give a query, `-` for standard input, or -f FILE")
+    given = file.read() if file else sys.stdin.read() if query == "-" else query or ""
+    wanted = given.strip().rstrip(";").rstrip()
+    if not wanted:
+        raise click.UsageError("the query is empty")
+    write(answer(Settings(), wanted), form, sys.stdout)
+
+
+def answer(settings: Settings, query: str) -> Result:
+    """Run a query by the engine of the home's stack."""
+    stack = read_stack(settings.home)
+    if stack is None:
+        raise HeadwaterError(
+            f"no stack was started in {settings.home}: headwater up, or set HEADWATER_HOME"
+        )
+    return (query_light if stack.mode == "light" else query_trino)(settings, query)

@@ -1,0 +1,109 @@
+"""Results as a table, as CSV or as JSON.
+
+Times are ISO in UTC with six digits, bytes are base64, a decimal is a number, and what JSON has
+no number for (NaN, the infinities) is a string.
+"""
+
+import base64
+import csv
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Literal, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from trino.types import NamedRowTuple
+
+from infra.sql.result import Result
+
+Format = Literal["table", "csv", "json"]
+NO_TERMINAL_WIDTH = 100_000
+
+
+def write(result: Result, form: Format, out: TextIO) -> None:
+    """Write the result in a form."""
+    {"table": write_table, "csv": write_csv, "json": write_json}[form](result, out)
+
+
+def write_json(result: Result, out: TextIO) -> None:
+    """Write an array of objects, a row a line."""
+    separator = "["
+    for row in result.rows:
+        named = dict(zip(result.columns, map(plain, row), strict=True))
+        out.write(f"{separator}{json.dumps(named, ensure_ascii=False)}")
+        separator = ",\n "
+    out.write("]\n" if separator != "[" else "[]\n")
+
+
+def write_csv(result: Result, out: TextIO) -> None:
+    """Write a header and rows; null is empty, nested values are JSON."""
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(result.columns)
+    for row in result.rows:
+        writer.writerow([text(value, null="") for value in row])
+
+
+def write_table(result: Result, out: TextIO) -> None:
+    """Draw a table; what is no terminal gets lines as long as they are."""
+    console = Console(file=out)
+    if not console.is_terminal:
+        console = Console(file=out, width=NO_TERMINAL_WIDTH)
+    table = Table()
+    rows = list(result.rows)
+    for index, column in enumerate(result.columns):
+        is_number = all(isinstance(row[index], int | float | Decimal | None) for row in rows)
+        table.add_column(column, overflow="fold", justify="right" if is_number else "left")
+    for row in rows:
+        table.add_row(*(text(value, null="NULL").replace("[", "\\[") for value in row))
+    console.print(table)
+
+
+def text(value: object, *, null: str) -> str:
+    """Return a value as a cell."""
+    value = plain(value)
+    if value is None:
+        return null
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def plain(value: object) -> object:
+    """Return a value in the terms of JSON."""
+    match value:
+        case float() if not math.isfinite(value):
+            return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case datetime():
+            return _utc(value)
+        case date() | time():
+            return value.isoformat()
+        case bytes() | bytearray():
+            return base64.b64encode(value).decode("ascii")
+        case NamedRowTuple():
+            return _row(value)
+        case Mapping():
+            return {str(plain(key)): plain(each) for key, each in value.items()}
+        case list() | tuple() | set():
+            return [plain(each) for each in value]
+        case None | bool() | int() | float() | str():
+            return value
+        case _:
+            return str(value)
+
+
+def _row(value: NamedRowTuple) -> object:
+    """Return a Trino row as an object, or as a list where its fields have no names."""
+    names = value.__annotations__["names"]
+    if None in names:
+        return [plain(each) for each in value]
+    return {name: plain(each) for name, each in zip(names, value, strict=True)}
+
+
+def _utc(value: datetime) -> str:
+    aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,105 @@
+"""Trino's SQL in duckdb's words."""
+
+import logging
+
+from sqlglot import exp
+from sqlglot import parse as parse_all
+from sqlglot.errors import ParseError, TokenError
+from sqlglot.optimizer.scope import traverse_scope
+
+from infra.sql.result import QueryError
+
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
+NAMED = (exp.Alias, exp.Column)
+
+
+def parse(query: str) -> exp.Expr:
+    """Return the one query's tree; refuse what is not a query."""
+    try:
+        trees = [tree for tree in parse_all(query, read="trino") if tree is not None]
+    except ParseError as error:
+        found = error.errors[0]
+        where = f"line {found['line']}:{found['col']}: "
+        raise QueryError(f"{where}{found['description']}") from error
+    except TokenError as error:
+        raise QueryError(" ".join(str(error).split())) from error
+    if len(trees) != 1:
+        raise QueryError(f"one query at a time, these are {len(trees)}")
+    if not isinstance(trees[0], exp.Query | exp.Values):
+        raise QueryError("the tables are read-only here: select, with, values, show or describe")
+    return trees[0]
+
+
+def tables_in(tree: exp.Expr) -> list[exp.Table]:
+    """Return the tables that a query reads, its own common table expressions apart."""
+    return [
+        source
+        for scope in traverse_scope(tree)
+        for source in scope.sources.values()
+        if isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier)
+    ]
+
+
+def to_duckdb(tree: exp.Expr) -> str:
+    """Return the query for duckdb, with the names that Trino gives to columns."""
+    translated = tree.copy()
+    _name_columns(translated)
+    for rewrite in (_any_match, _unnest_rows, _greatest_by):
+        translated = translated.transform(rewrite)
+    return translated.sql(dialect="duckdb")
+
+
+def position(node: exp.Expr) -> str:
+    """Return `line L:C: ` of a node, or nothing where it is not known."""
+    parts = [part for part in node.find_all(exp.Identifier) if "line" in part.meta]
+    if not parts:
+        return ""
+    first = min(parts, key=lambda part: part.meta["start"])
+    return f"line {first.meta['line']}:{first.meta['col'] - len(first.name) + 1}: "
+
+
+def _name_columns(tree: exp.Expr) -> None:
+    """Name what has no name as Trino does: _col and its place."""
+    select = tree
+    while isinstance(select, exp.SetOperation):
+        select = select.this
+    if not isinstance(select, exp.Select):
+        return
+    for index, item in enumerate(select.expressions):
+        if not isinstance(item, NAMED) and not item.is_star:
+            item.replace(exp.alias_(item.copy(), f"_col{index}"))
+
+
+def _any_match(node: exp.Expr) -> exp.Expr:
+    """any_match(list, test): something remains of the list when the test filters it."""
+    if not isinstance(node, exp.Anonymous) or node.name.lower() != "any_match":
+        return node
+    values, test = node.expressions
+    remaining = exp.ArrayFilter(this=values, expression=test)
+    return exp.GT(this=exp.ArraySize(this=remaining), expression=exp.Literal.number(0))
+
+
+def _unnest_rows(node: exp.Expr) -> exp.Expr:
+    """Unnest(rows) as t(a, b): a column a field in Trino, one struct in duckdb."""
+    alias = node.args.get("alias")
+    if not isinstance(node, exp.Unnest) or not alias or len(alias.columns) < 2:
+        return node
+    if len(node.expressions) != 1 or node.args.get("offset"):
+        return node
+    fields = exp.Anonymous(
+        this="unnest",
+        expressions=[
+            node.expressions[0],
+            exp.PropertyEQ(this=exp.to_identifier("recursive"), expression=exp.true()),
+        ],
+    )
+    return exp.Lateral(this=exp.Subquery(this=exp.select(fields)), alias=alias)
+
+
+def _greatest_by(node: exp.Expr) -> exp.Expr:
+    """max_by and min_by: Trino takes the row, also where its value is null."""
+    if not isinstance(node, exp.ArgMax | exp.ArgMin):
+        return node
+    name = "arg_max_null" if isinstance(node, exp.ArgMax) else "arg_min_null"
+    most = [node.args["count"]] if node.args.get("count") else []
+    return exp.Anonymous(this=name, expressions=[node.this, node.expression, *most])
