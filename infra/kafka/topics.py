@@ -1,48 +1,46 @@
-"""Topics as declared, and whether the broker answers."""
+"""Topics as declared, and whether the broker answers; by kafka-python, whose job this is."""
 
-import logging
+from contextlib import closing
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from telemetry.errors import HeadwaterError
-from telemetry.topics import TOPICS
-
-SILENT = logging.Logger("kafka", level=logging.CRITICAL)
+from telemetry.topics import TOPICS, Topic
 
 
 def broker_complaint(bootstrap: str) -> str | None:
     """Say why the broker does not answer; None if it does."""
     try:
-        _client(bootstrap).list_topics(timeout=2)
-    except KafkaException:
+        with closing(_client(bootstrap)) as client:
+            client.list_topics()
+    except KafkaError:
         return f"no answer at {bootstrap}"
     return None
 
 
 def create_topics(bootstrap: str) -> str | None:
     """Create every declared topic that is not there yet; return why that must wait."""
-    declared = [
-        NewTopic(
-            topic.name,
-            num_partitions=topic.partitions,
-            replication_factor=1,
-            config=topic.config,
-        )
-        for topic in TOPICS
-    ]
-    client = _client(bootstrap)
-    for name, done in client.create_topics(declared, request_timeout=30).items():
-        try:
-            done.result()
-        except KafkaException as error:
-            reason = error.args[0]
-            if reason.retriable():
-                return f"topic {name}: {reason.str()}"
-            if reason.code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise HeadwaterError(f"Kafka refuses topic {name}: {reason.str()}") from error
+    try:
+        with closing(_client(bootstrap)) as client:
+            for topic in TOPICS:
+                _create(client, topic)
+    except KafkaError as error:
+        if error.retriable:
+            return f"topics: {error}"
+        raise HeadwaterError(f"Kafka refuses the topics: {error}") from error
     return None
 
 
-def _client(bootstrap: str) -> AdminClient:
-    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0}, logger=SILENT)
+def _create(client: KafkaAdminClient, topic: Topic) -> None:
+    wanted = NewTopic(topic.name, topic.partitions, 1, topic_configs=topic.config)
+    try:
+        client.create_topics([wanted], timeout_ms=30_000)
+    except TopicAlreadyExistsError:
+        return
+
+
+def _client(bootstrap: str) -> KafkaAdminClient:
+    return KafkaAdminClient(
+        bootstrap_servers=bootstrap, request_timeout_ms=5_000, bootstrap_timeout_ms=2_000
+    )

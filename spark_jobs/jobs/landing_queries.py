@@ -7,7 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
@@ -123,23 +124,33 @@ class KafkaLag:
     """Asks the broker for its newest offsets, since streaming commits none to it."""
 
     def __init__(self, bootstrap: str) -> None:
-        config = {"bootstrap.servers": bootstrap, "group.id": "headwater-lag", "log_level": 0}
-        self._consumer = Consumer(config)
+        self._bootstrap = bootstrap
+        self._consumer: KafkaConsumer | None = None
         self._partitions = [TopicPartition(TELEMETRY.name, n) for n in range(TELEMETRY.partitions)]
         self._newest = 0
 
     def behind(self, landed: dict[tuple[str, int], int]) -> int:
         """Return the records not landed; what was last known while the broker is away."""
-        lag = 0
         try:
-            for at in self._partitions:
-                low, high = self._consumer.get_watermark_offsets(at, timeout=1.0)
-                lag += high - max(low, landed.get((at.topic, at.partition), -1) + 1)
-        except KafkaException as error:
+            consumer = self._open()
+            lows = consumer.beginning_offsets(self._partitions)
+            highs = consumer.end_offsets(self._partitions)
+        except KafkaError as error:
             log.debug("the broker does not tell its offsets: %s", error)
             return self._newest
-        self._newest = max(0, lag)
+        behind = (
+            high - max(lows[at], landed.get((at.topic, at.partition), -1) + 1)
+            for at, high in highs.items()
+        )
+        self._newest = max(0, sum(behind))
         return self._newest
+
+    def _open(self) -> KafkaConsumer:
+        if self._consumer is None:
+            self._consumer = KafkaConsumer(
+                bootstrap_servers=self._bootstrap, request_timeout_ms=2000, bootstrap_timeout_ms=2000
+            )
+        return self._consumer
 
 
 class SpoolQuery:
