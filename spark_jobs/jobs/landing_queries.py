@@ -148,7 +148,9 @@ class KafkaLag:
     def _open(self) -> KafkaConsumer:
         if self._consumer is None:
             self._consumer = KafkaConsumer(
-                bootstrap_servers=self._bootstrap, request_timeout_ms=2000, bootstrap_timeout_ms=2000
+                bootstrap_servers=self._bootstrap,
+                request_timeout_ms=2000,
+                bootstrap_timeout_ms=2000,
             )
         return self._consumer
 
