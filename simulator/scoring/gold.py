@@ -69,7 +69,7 @@ def _readings(lake: LakeFiles, whos: pl.DataFrame, day: datetime) -> pl.DataFram
                     "value_bool",
                 ).join(whos, on="who", how="semi")
             )
-    return pl.concat(parts).sort("event_time", "seq", "value")
+    return pl.concat(parts).sort("event_time", "seq", "value", "value_text", "value_bool")
 
 
 def windows_of(readings: pl.DataFrame, width: timedelta) -> pl.DataFrame:
