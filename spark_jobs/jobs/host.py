@@ -1,7 +1,10 @@
 """Keeps queries running: starts them again after a failure, and says how they are."""
 
 import logging
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +44,7 @@ class Hosted:
         self._spark = spark
         self._progress_dir = progress_dir
         self._running: StreamingQuery | None = None
+        self._starting: Future[StreamingQuery] | None = None
         self._failures = 0
         self._started_at = 0.0
         self._start_at = 0.0
@@ -49,26 +53,31 @@ class Hosted:
 
     def step(self, now: float) -> None:
         """Start the query if it is due, notice its end, and write its progress."""
-        if self._running is None and now >= self._start_at:
-            self._start(now)
-        elif self._running is not None and not self._is_active():
+        if self._starting is not None:
+            self._take_up(self._starting, now)
+        elif self._running is None:
+            if now >= self._start_at:
+                self._starting = _in_thread(self._start)
+        elif not self._running.isActive:
             self._failed(self._running.exception(), now)
         elif self._failures and now - self._started_at > STEADY_S:
             self._failures, self._error = 0, None
         self.report(self.state)
 
-    def _start(self, now: float) -> None:
-        self.report("degraded" if self._failures else "starting")
-        try:
-            self._running = self.query.start(self._spark, "always")
-            self._started_at = now
-        except Exception as error:
+    def _start(self) -> StreamingQuery:
+        return self.query.start(self._spark, "always")
+
+    def _take_up(self, starting: Future[StreamingQuery], now: float) -> None:
+        if not starting.done():
+            return
+        self._starting = None
+        error = starting.exception()
+        if error is None:
+            self._running, self._started_at = starting.result(), now
+        else:
             self._failed(error, now)
 
-    def _is_active(self) -> bool:
-        return self._running is not None and self._running.isActive
-
-    def _failed(self, error: Exception | None, now: float) -> None:
+    def _failed(self, error: BaseException | None, now: float) -> None:
         self._running = None
         self._failures += 1
         self._error = cause(error)
@@ -127,7 +136,21 @@ class Hosted:
         return self._running is not None and bool(self._running.status["isTriggerActive"])
 
 
-def cause(error: Exception | None) -> str:
+def _in_thread(start: Callable[[], StreamingQuery]) -> Future[StreamingQuery]:
+    """Start beside the loop, which goes on reporting while a memory is built anew."""
+    started: Future[StreamingQuery] = Future()
+
+    def run() -> None:
+        try:
+            started.set_result(start())
+        except BaseException as error:
+            started.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return started
+
+
+def cause(error: BaseException | None) -> str:
     """Return the first line of a failure, and the innermost cause that Java or Python names."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     inner = [line for line in lines if line.startswith("Caused by:")]
