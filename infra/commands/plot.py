@@ -71,10 +71,13 @@ def _chart(series: Series, asked: list[Asked], window: str | None) -> Chart:
     panels: dict[str, list[Line]] = {}
     for one, extent in extents.items():
         line = series.line(one, width, _label(one, asked))
-        panels.setdefault(_axis(one, extent, asked), []).append(line)
+        if line.times:
+            panels.setdefault(_axis(one, extent, asked), []).append(line)
+    if not panels:
+        raise HeadwaterError(f"gold has no {width} windows of that yet: wait, or --window raw")
     subjects = (
-        dict.fromkeys(one.device for one in asked),
-        dict.fromkeys(one.metric for one in asked),
+        dict.fromkeys(one.device for one in extents),
+        dict.fromkeys(one.metric for one in extents),
     )
     names = " of ".join(", ".join(subject) for subject in reversed(subjects))
     kind = "readings" if width == RAW else f"mean by {width.replace('_', ' ')}"

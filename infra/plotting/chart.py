@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
 
-GAP_INTERVALS = 3.0
+READING_GAP = 3.0
+WINDOW_GAP = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,12 @@ class Line:
     breaks: frozenset[int] = frozenset()
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
+
+    @property
+    def lonely(self) -> tuple[int, ...]:
+        """Points with a break on either side, which no line would show."""
+        ends = {0, len(self.times)} | self.breaks
+        return tuple(i for i in range(len(self.times)) if i in ends and i + 1 in ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +52,15 @@ class Chart:
 
 
 def gaps(times: Sequence[datetime], step: timedelta | None = None) -> frozenset[int]:
-    """Return the points that follow a gap: more than a step, or thrice the usual interval."""
+    """Return the points that follow a gap: far more than the usual interval.
+
+    Windows, `step` wide, come at steady times, so half an interval too much is a gap already.
+    """
     intervals = [after - before for before, after in pairwise(times)]
     if not intervals:
         return frozenset()
-    usual = median(interval.total_seconds() for interval in intervals)
-    longest = step * 1.5 if step else timedelta(seconds=usual * GAP_INTERVALS)
+    usual = timedelta(seconds=median(interval.total_seconds() for interval in intervals))
+    longest = max(step, usual) * WINDOW_GAP if step else usual * READING_GAP
     if not longest:
         return frozenset()
     return frozenset(index for index, gap in enumerate(intervals, start=1) if gap > longest)

@@ -44,6 +44,9 @@ def _panel(axes: Axes, panel: Panel) -> None:
         times, values = _with_gaps(line, line.values)
         marker = "." if len(line.times) <= FEW_POINTS else ""
         (drawn,) = axes.plot(times, values, label=line.label, linewidth=1.2, marker=marker)
+        lonely = _utc([line.times[index] for index in line.lonely])
+        alone = [line.values[index] for index in line.lonely]
+        axes.plot(lonely, alone, ".", color=drawn.get_color())
         if line.low:
             low, high = _with_gaps(line, line.low)[1], _with_gaps(line, line.high)[1]
             axes.fill_between(times, low, high, alpha=0.18, color=drawn.get_color(), linewidth=0)
@@ -66,5 +69,8 @@ def _with_gaps(line: Line, values: tuple[float, ...]) -> tuple[Times, list[float
             found.append(math.nan)
         times.append(time)
         found.append(value)
-    utc = [time.astimezone(UTC).replace(tzinfo=None) for time in times]
-    return np.array(utc, "datetime64[us]"), found
+    return _utc(times), found
+
+
+def _utc(times: list[datetime]) -> Times:
+    return np.array([time.astimezone(UTC).replace(tzinfo=None) for time in times], "datetime64[us]")

@@ -28,6 +28,8 @@ _LONGEST = (
 )
 """A chart shows some thousands of points at most, whatever its span."""
 
+_NUMBER = pl.coalesce("value", pl.col("value_bool").cast(pl.Float64))
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -56,20 +58,22 @@ class Series:
         self._lake_root = lake_root
 
     def extent(self, asked: Asked) -> Extent:
-        """Return the span that has readings; raise for what has none, naming what there is."""
+        """Return the span that has numbers; raise for what has none, naming what there is."""
+        when = pl.col("event_time")
         rows = self._readings(asked).select(
-            pl.col("event_time").min().alias("first"),
-            pl.col("event_time").max().alias("last"),
+            when.filter(_NUMBER.is_not_null()).min().alias("first"),
+            when.filter(_NUMBER.is_not_null()).max().alias("last"),
             pl.col("unit").drop_nulls().last().alias("unit"),
             pl.col("value_text").count().alias("texts"),
+            pl.len().alias("rows"),
         )
-        first, last, unit, texts = rows.collect().row(0)
-        if first is None:
-            raise HeadwaterError(self._why_nothing(asked))
+        first, last, unit, texts, count = rows.collect().row(0)
+        name = f"{asked.metric} of {asked.device}"
         if texts:
-            raise HeadwaterError(
-                f"{asked.metric} of {asked.device} is text: there is no line in it"
-            )
+            raise HeadwaterError(f"{name} is text: there is no line in it")
+        if first is None:
+            no_value = f"{name} has {count:,} readings and not one value: all are sentinels"
+            raise HeadwaterError(no_value if count else self._why_nothing(asked))
         return Extent(first, last, unit)
 
     def _why_nothing(self, asked: Asked) -> str:
@@ -112,8 +116,7 @@ class Series:
         )
 
     def _raw(self, asked: Asked, label: str) -> Line:
-        number = pl.coalesce("value", pl.col("value_bool").cast(pl.Float64))
-        rows = self._readings(asked).select("event_time", "seq", number=number)
+        rows = self._readings(asked).select("event_time", "seq", number=_NUMBER)
         found = rows.sort("event_time", "seq").collect()
         is_missing = found["number"].is_null()
         kept = found.filter(~is_missing)

@@ -32,6 +32,7 @@ def home(tmp_path: Path) -> Home:
         reading("pump.p1", "on", NOON, True),
         reading("pump.p1", "on", NOON + MINUTE, False),
         reading("pump.p1", "state", NOON, "idle"),
+        reading("pump.p1", "void", NOON, None),
         *(reading("pump.p1", "kw", NOON + n * MINUTE, 1.0, "kW") for n in range(50)),
     ]
     hours = [window("pump.p1", "bar", NOON + timedelta(hours=n), n * 1.0) for n in (0, 1, 2, 5, 6)]
@@ -109,6 +110,8 @@ def test_span_is_cut_by_event_time(home: Home) -> None:
     [
         (["pump.p3", "bar"], "did you mean pump.p"),
         (["pump.p1", "bra"], "there is no metric of pump.p1 'bra'; did you mean bar?"),
+        (["pump.p1", "void"], "void of pump.p1 has 1 readings and not one value"),
+        (["pump.p2", "bar", "--window", "hour"], "no hour windows of that yet"),
         (["pump.p1", "state"], "state of pump.p1 is text"),
         (["pump.p1", "bar", "--from", "2025-01-01"], "it goes from 2024-01-01 12:00:00 to"),
     ],
@@ -137,7 +140,16 @@ def test_gap_is_three_usual_intervals() -> None:
     times = [NOON + timedelta(seconds=n) for n in (0, 10, 20, 55, 65)]
     assert gaps(times) == {3}
     assert gaps(times, timedelta(seconds=10)) == {3}
+    assert gaps(times, timedelta(seconds=1)) == {3}
     assert gaps(times[:1]) == gaps([]) == gaps([NOON, NOON]) == frozenset()
+
+
+def test_point_between_two_gaps_is_lonely() -> None:
+    times = tuple(NOON + timedelta(seconds=n) for n in range(5))
+    assert Line("x", times, (0.0,) * 5, frozenset({1, 3})).lonely == (0,)
+    assert Line("x", times, (0.0,) * 5, frozenset({2, 3})).lonely == (2,)
+    assert Line("x", times[:1], (0.0,)).lonely == (0,)
+    assert Line("x", (), ()).lonely == ()
 
 
 @pytest.mark.parametrize(
