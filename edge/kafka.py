@@ -8,12 +8,13 @@ from typing import Self
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from edge.outbox import OnAck, OutboxError, OutRecord
+from telemetry.records import PARTITIONER
 from telemetry.topics import TELEMETRY
 
 PRODUCER_CONFIG: dict[str, str | int | float | bool] = {
     "acks": "all",
     "enable.idempotence": True,
-    "partitioner": "murmur2_random",
+    "partitioner": PARTITIONER,
     "compression.type": "lz4",
     "linger.ms": 5,
     "batch.size": 512 * 1024,

@@ -59,12 +59,13 @@ class RegistryFiles:
         text = orjson.dumps(product_to_dict(product), option=orjson.OPT_INDENT_2) + b"\n"
         if path.is_file() and path.read_bytes() == text:
             return False
-        _replace_durably(path, text)
+        with self._writing():
+            _replace_durably(path, text)
         return True
 
     def enrol(self, devices: Iterable[Device], *, keep_known: bool = False) -> int:
         """Append devices that are new or changed (only new ones if `keep_known`); count them."""
-        with self._locked():
+        with self._writing(), self._locked():
             known = self._newest()
             written: dict[DeviceKey, Device] = {}
             for device in devices:
@@ -100,6 +101,13 @@ class RegistryFiles:
     def _device_files(self) -> list[Path]:
         paths = self._devices_dir.glob("*.ndjson")
         return sorted(paths, key=lambda path: (path.name == ENROLLED, path.name))
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise HeadwaterError(f"the registry cannot be written: {error}") from error
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -6,11 +6,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from edge.outbox import OutRecord
 from edge.registry_files import RegistryFiles
 from telemetry.devices import Device
+from telemetry.errors import HeadwaterError
 from telemetry.judge import Judged, judge
 from telemetry.ledger import Ack, Expect, Sent, line
 from telemetry.records import Record
@@ -28,7 +29,7 @@ class SentLedger:
     def __init__(
         self, path: Path, files: RegistryFiles, *, tolerance_us: int, first_use: FirstUse
     ) -> None:
-        self._file = path.open("ab")
+        self._file = _opened(path)
         self._files = files
         self._tolerance_us = tolerance_us
         self._registry = Registry(files.products().values(), (), first_use)
@@ -132,3 +133,10 @@ class SentLedger:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("ab")
+    except OSError as error:
+        raise HeadwaterError(f"the ledger {path} cannot be written: {error.strerror}") from error

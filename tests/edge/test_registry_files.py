@@ -7,7 +7,7 @@ import pytest
 
 from edge.registry_files import ENROLLED, RegistryFiles
 from telemetry.devices import Device
-from telemetry.errors import DeviceError, ProductError
+from telemetry.errors import DeviceError, HeadwaterError, ProductError
 from telemetry.products import DEFAULT_PRODUCT, Metric, SchemaVersion, history_product
 
 
@@ -39,6 +39,15 @@ def test_bad_product_file_is_named(tmp_path: Path) -> None:
 def test_product_with_a_path_for_a_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ProductError, match="is not a name"):
         RegistryFiles(tmp_path).put_product(history_product("../meter"))
+
+
+def test_registry_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    files = RegistryFiles(tmp_path / "file")
+    with pytest.raises(HeadwaterError, match="registry cannot be written"):
+        files.put_product(history_product("meter"))
+    with pytest.raises(HeadwaterError, match="registry cannot be written"):
+        files.enrol([Device("meter.d1")])
 
 
 def test_later_line_of_a_device_wins(tmp_path: Path) -> None:

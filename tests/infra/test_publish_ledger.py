@@ -130,6 +130,13 @@ def test_bad_line_has_no_entry(home: Home) -> None:
     assert len(ledger(home, path, "--product", "pump", code=1)) == 4
 
 
+def test_ledger_that_cannot_be_written_stops_before_anything_is_sent(home: Home) -> None:
+    path = home.file("a.csv", "device,kw\nd1,1.5\n")
+    result = home.publish(path, "--ledger", str(home.path / "none" / "ledger"), code=1)
+    assert "cannot be written: No such file or directory" in result.stderr
+    assert home.records() == []
+
+
 class Clock:
     """A clock that sleeping moves."""
 
