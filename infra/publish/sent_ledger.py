@@ -45,7 +45,7 @@ class SentLedger:
 
         `unique` tells of each record that no other one can have its key.
         """
-        devices = {Device(record.key.decode()) for record in records}
+        devices = [Device(key.decode()) for key in {record.key for record in records}]
         registry = Registry(self._registry.products.values(), devices, self._registry.first_use)
         self._registry = registry
         lines: list[bytes] = []
