@@ -12,12 +12,15 @@ def run_module(module: str, *arguments: str) -> None:
 
 
 def run_here(command: list[str]) -> None:
-    """Run a command in the foreground; Ctrl-C reaches it, and it decides how to end."""
-    process = subprocess.Popen(command)
+    """Run a command in the foreground and leave with its exit code."""
+    click.get_current_context().exit(wait(subprocess.Popen(command)))
+
+
+def wait(process: subprocess.Popen[bytes]) -> int:
+    """Return a process's exit code; Ctrl-C reaches it as well, and it decides how to end."""
     while True:
         try:
             code = process.wait()
-            break
+            return code if code >= 0 else 128 - code
         except KeyboardInterrupt:
             continue
-    click.get_current_context().exit(code if code >= 0 else 128 - code)

@@ -10,7 +10,6 @@ from rich.table import Table
 
 from infra.starting import Progress, Show
 from infra.supervision.service import Service
-from telemetry.settings import Settings
 
 
 @contextmanager
@@ -49,9 +48,9 @@ def _table(progress: Sequence[Progress]) -> Table:
     return table
 
 
-def urls(settings: Settings, services: Sequence[Service]) -> Table:
+def urls(services: Sequence[Service]) -> Table:
     """Return the table of services, their addresses and logins."""
-    table = Table(title=f"Headwater is up in {settings.home}", title_justify="left")
+    table = Table()
     table.add_column("service")
     table.add_column("url", overflow="fold")
     table.add_column("login", overflow="fold")

@@ -4,6 +4,7 @@ import json
 import time
 from dataclasses import dataclass, replace
 
+from infra import gentle_stop
 from infra.spark_submit import spark_submit_command
 from infra.stack import Mode
 from infra.supervision.service import Service
@@ -32,7 +33,8 @@ def streams_service(settings: Settings, mode: Mode) -> Service:
     heap = settings.stream_heap_mb if mode == "full" else min(settings.stream_heap_mb, 640)
     return Service(
         name="streams",
-        command=lambda: spark_submit_command(settings, "stream", heap_mb=heap),
+        command=lambda: gentle_stop.command(spark_submit_command(settings, "stream", heap_mb=heap)),
+        stops_group=False,
         budget_mb=BUDGETS_MB[mode],
         # A stack that changes its mode must start them anew.
         environment={"HEADWATER_STACK_MODE": mode},

@@ -21,10 +21,11 @@ Examples:
 @click.option("-f", "--follow", "is_following", is_flag=True, help="Go on with what comes.")
 @click.option("-n", "--lines", default=100, show_default=True, help="How many of the last lines.")
 def logs(name: str, is_following: bool, lines: int) -> None:
-    """Show the log of a service, or of supervisord."""
+    """Show the log of a service, of supervisord, or of a job's last run (job-NAME)."""
     settings = Settings()
     path = log_path(settings.home, name)
-    known = {*service_names(settings, "full"), "streams", "supervisord"}
+    written = {log.stem for log in path.parent.glob("*.log")}
+    known = {*service_names(settings, "full"), "streams", "supervisord", *written}
     if name not in known:
         raise click.UsageError(f"no service {name!r}; there are {', '.join(sorted(known))}")
     if not path.exists():

@@ -44,4 +44,5 @@ def up(ctx: click.Context, light: bool, only: str | None, timeout_s: int) -> Non
         daemon, services = prepare(settings, mode, names)
         with startup_screen(Console(stderr=True)) as show:
             start(daemon, services, timeout_s=timeout_s, show=show)
-    Console().print(urls(settings, services))
+    click.echo(f"Headwater is up in {settings.home}")
+    Console().print(urls(services))

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from infra.fetch.paths import kafka_home
 from infra.java import java_for_spark
-from infra.kafka.topics import broker_complaint, create_topics
 from infra.stack import write_whole
 from infra.supervision.service import Service
 from telemetry.errors import HeadwaterError
@@ -47,9 +46,9 @@ def kafka_service(settings: Settings) -> Service:
         ports=(port, controller),
         url=f"127.0.0.1:{port}",
         part="kafka",
-        complaint=lambda: broker_complaint(settings.kafka_bootstrap),
+        complaint=lambda: _complaint(settings),
         before_start=lambda: prepare(settings),
-        when_ready=lambda: create_topics(settings.kafka_bootstrap),
+        when_ready=lambda: _create_topics(settings),
         stop_wait_s=30,
     )
 
@@ -67,6 +66,19 @@ def prepare(settings: Settings) -> None:
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip()).rpartition("\n")[2]
         raise HeadwaterError(f"Kafka's storage in {settings.home / 'kafka'} is not usable: {said}")
+
+
+def _complaint(settings: Settings) -> str | None:
+    # The client takes a quarter of a second to import: only who asks the broker pays.
+    from infra.kafka.topics import broker_complaint
+
+    return broker_complaint(settings.kafka_bootstrap)
+
+
+def _create_topics(settings: Settings) -> str | None:
+    from infra.kafka.topics import create_topics
+
+    return create_topics(settings.kafka_bootstrap)
 
 
 def server_properties(settings: Settings) -> str:

@@ -38,3 +38,5 @@ class Service:
     when_ready: Callable[[], str | None] = no_complaint
     """Makes it of use once it answers; asked again while it says what is missing."""
     stop_wait_s: int = 20
+    stops_group: bool = True
+    """Whether SIGTERM goes to all its processes; SIGKILL does in any case."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-
-from trino.dbapi import Connection, Cursor, connect
+from typing import TYPE_CHECKING
 
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 from telemetry.tables import TABLES
+
+if TYPE_CHECKING:
+    from trino.dbapi import Connection, Cursor
 
 CATALOG = "lake"
 REGISTRAR = "headwater"
@@ -27,8 +29,11 @@ def register_tables(settings: Settings, *, all_declared: bool = False) -> str | 
     return f"waits for {absent} tables of the streams" if absent and all_declared else None
 
 
-def trino_connection(settings: Settings, *, user: str) -> Connection:
+def trino_connection(settings: Settings, *, user: str) -> "Connection":
     """Return a connection to our Trino; a query opens it."""
+    # Only who asks Trino pays for the import of its client.
+    from trino.dbapi import connect
+
     connection: Connection = connect(
         host="127.0.0.1",
         port=settings.port("trino"),
@@ -41,7 +46,7 @@ def trino_connection(settings: Settings, *, user: str) -> Connection:
     return connection
 
 
-def known_tables(cursor: Cursor) -> set[str]:
+def known_tables(cursor: "Cursor") -> set[str]:
     """Return the names of the tables that Trino knows, as schema.table."""
     schemas = {table.layer for table in TABLES} & set(_column(cursor, "show schemas"))
     return {
@@ -61,18 +66,18 @@ def local_lake(settings: Settings) -> Path:
     return Path(settings.lake_root).absolute()
 
 
-def _register(cursor: Cursor, name: str, lake: Path) -> None:
+def _register(cursor: "Cursor", name: str, lake: Path) -> None:
     schema, table = name.split(".")
     location = f"local://{_quoted(lake / _path(name))}"
     _run(cursor, f"create schema if not exists {schema}")
     _run(cursor, f"call system.register_table('{schema}', '{table}', '{location}')")
 
 
-def _column(cursor: Cursor, query: str) -> Iterable[str]:
+def _column(cursor: "Cursor", query: str) -> Iterable[str]:
     return [str(row[0]) for row in _run(cursor, query)]
 
 
-def _run(cursor: Cursor, query: str) -> list[list[object]]:
+def _run(cursor: "Cursor", query: str) -> list[list[object]]:
     cursor.execute(query)
     rows: list[list[object]] = cursor.fetchall()
     return rows

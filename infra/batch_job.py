@@ -1,0 +1,104 @@
+"""One batch job of `spark_jobs`, run to its end."""
+
+import ast
+import contextlib
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TextIO
+
+from infra.environment import PROJECT, child_environment
+from infra.passing import wait
+from infra.spark_submit import spark_submit_command
+from infra.supervision.configuration import log_path
+from telemetry.settings import Settings
+
+MAIN = PROJECT / "spark_jobs" / "main.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended: its exit code, its figures, or what it said of its failure."""
+
+    code: int
+    figures: dict[str, object]
+    complaint: str
+
+
+def job_names() -> tuple[str, ...]:
+    """Return the jobs that there are, read from their entry without importing Spark."""
+    for statement in ast.parse(MAIN.read_text("utf-8")).body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "JOBS":
+            names: tuple[str, ...] = ast.literal_eval(statement.value)
+            return names
+    raise AssertionError(f"{MAIN} names no jobs")
+
+
+def run_job(
+    settings: Settings, job: str, arguments: Sequence[str], say: Callable[[str], None]
+) -> Outcome:
+    """Run a job alone, its log in {home}/logs, and return how it ended."""
+    command = spark_submit_command(settings, job, arguments)
+    log = log_path(settings.home, f"job-{job}")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    say(f"{job}: waits for another job to end")
+    with _alone(settings), log.open("w", encoding="utf-8") as log_file:
+        say(f"{job} runs")
+        code = _run(command, child_environment(settings), log_file)
+    lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines()]
+    return Outcome(code, _figures(lines), _complaint(lines))
+
+
+def _run(command: list[str], environment: dict[str, str], log: TextIO) -> int:
+    """Run a command; Spark's launcher mixes what its driver says with its own errors."""
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, **environment},
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        cwd=PROJECT,
+    )
+    return wait(process)
+
+
+@contextlib.contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Hold the lock that every batch job holds, Dagster's too: a small machine runs one."""
+    path = settings.home / "run" / "spark-job.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.5)
+        yield
+
+
+def _figures(lines: Sequence[str]) -> dict[str, object]:
+    """Return the result that a job prints as its last word, among what the JVM says."""
+    for line in reversed(lines):
+        if line.startswith("{"):
+            with contextlib.suppress(ValueError):
+                figures: dict[str, object] = json.loads(line)
+                return figures
+    return {}
+
+
+def _complaint(lines: Sequence[str]) -> str:
+    """Return the error that a job told, or its last words."""
+    told = [line for line in lines if "error: " in line.lower() and not line.startswith("at ")]
+    said = (told or [line for line in lines if line] or ["it said nothing"])[-1]
+    return said.removeprefix("error: ")
+
+
+def job_help(job: str) -> int:
+    """Show a job's own help and return its exit code."""
+    command = [sys.executable, str(MAIN), job, "--help"]
+    return subprocess.run(command, check=False, cwd=PROJECT).returncode
