@@ -19,11 +19,17 @@ class Progress:
         self._every_s = SHOWN_EVERY_S if self._is_terminal else LOGGED_EVERY_S
         self._started = self._shown = time.monotonic()
         self._acked = 0
+        self._cpu_started = time.process_time()
 
     @property
     def elapsed_s(self) -> float:
         """Seconds since the start."""
         return time.monotonic() - self._started
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU time of this process since the start, that of all its threads."""
+        return time.process_time() - self._cpu_started
 
     def show(self, totals: Totals) -> None:
         """Show the totals if it is time to."""
@@ -47,8 +53,9 @@ class Progress:
         sys.stderr.flush()
 
 
-def summary(totals: Totals, seconds: float) -> dict[str, object]:
+def summary(totals: Totals, progress: Progress) -> dict[str, object]:
     """Return the figures of a run."""
+    seconds = progress.elapsed_s
     expected: dict[str, int] = {}
     rejected: dict[str, int] = {}
     for (expect, reason), count in sorted(totals.expected.items(), key=str):
@@ -59,7 +66,9 @@ def summary(totals: Totals, seconds: float) -> dict[str, object]:
         "sent": totals.sent,
         "acked": totals.acked,
         "records": totals.records,
+        "bytes": totals.bytes,
         "seconds": round(seconds, 3),
+        "cpu_s": round(progress.cpu_s, 3),
         "messages_per_s": round(totals.acked / seconds, 1) if seconds else None,
         "expected": expected,
         "rejected": rejected,

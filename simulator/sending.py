@@ -1,7 +1,7 @@
-"""The loop of a run: build a group, write it down, wait for the one before, send, acknowledge."""
+"""The loop of a run: build a group, write it down, send it, write down what is acknowledged."""
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -13,6 +13,7 @@ from simulator.measurements import Clock
 
 GROUP_S = 0.2
 MOST_IN_GROUP = 5_000
+MOST_UNDERWAY = 8
 ACK_TIMEOUT_S = 180.0
 
 
@@ -23,6 +24,7 @@ class Totals:
     sent: int = 0
     acked: int = 0
     records: int = 0
+    bytes: int = 0
     expected: Counter[Result] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
 
@@ -57,15 +59,31 @@ class Hooks:
     is_stopped: Callable[[], bool]
 
 
+class _Underway:
+    """A group on its way: how many of its records have no acknowledgement yet."""
+
+    __slots__ = ("at", "heads", "left")
+
+    def __init__(self, group: Group) -> None:
+        self.heads = group.acks
+        self.left = len(group.records)
+        self.at = 0
+
+    def acknowledge(self, at: int) -> None:
+        """Count one record down."""
+        self.left -= 1
+        self.at = at
+
+
 class Sending:
-    """Sends groups: each is in the ledger before it is sent, and one is on its way at a time."""
+    """Sends groups: each is in the ledger before it is sent, and a few are on their way at once."""
 
     def __init__(self, groups: Groups, outbox: Outbox, ledger: LedgerFile, totals: Totals) -> None:
         self.totals = totals
         self._groups = groups
         self._outbox = outbox
         self._ledger = ledger
-        self._underway: Group | None = None
+        self._underway: deque[_Underway] = deque()
 
     def run(self, pace: Pace, hooks: Hooks) -> None:
         """Send until the end or until stopped; every message sent is then acknowledged."""
@@ -85,41 +103,43 @@ class Sending:
             hooks.show(self.totals)
             if pace.rate:
                 self._pause(now / 1_000_000 + GROUP_S)
-        self._settle()
+        self._settle(0)
 
     def _send(self, group: Group) -> None:
         if not group.records:
             return
         self._ledger.announce("".join(group.sent))
-        self._settle()
-        self._underway = group
+        self._settle(MOST_UNDERWAY - 1)
+        underway = _Underway(group)
+        self._underway.append(underway)
         for record in group.records:
-            self._outbox.send(record)
+            self._outbox.send(record, underway.acknowledge)
         self.totals.sent += len(group.sent)
         self.totals.records += len(group.records)
+        self.totals.bytes += sum(len(record.value) for record in group.records)
         self.totals.expected += group.expected
         self.totals.faults += group.faults
 
-    def _settle(self) -> None:
+    def _settle(self, most: int) -> None:
+        """Write what is acknowledged, and wait while more than `most` groups are underway."""
         give_up = time.monotonic() + ACK_TIMEOUT_S
-        while self._underway is not None and not self._is_settled():
+        self._write_acks()
+        while len(self._underway) > most:
             if time.monotonic() > give_up:
                 raise OutboxError("no acknowledgement for three minutes: see `headwater status`")
             self._outbox.poll(0.02)
+            self._write_acks()
 
-    def _is_settled(self) -> bool:
-        if self._underway is None:
-            return True
-        if self._outbox.poll(0.0):
-            return False
-        self._ledger.acknowledge(ack_lines(self._underway.acks, time.time_ns() // 1000))
-        self.totals.acked += len(self._underway.acks)
-        self._underway = None
-        return True
+    def _write_acks(self) -> None:
+        while self._underway and not self._underway[0].left:
+            settled = self._underway.popleft()
+            self._ledger.acknowledge(ack_lines(settled.heads, settled.at))
+            self.totals.acked += len(settled.heads)
 
     def _pause(self, until_s: float) -> None:
         while (left := until_s - time.time()) > 0:
-            if self._is_settled():
-                time.sleep(left)
-            else:
+            if self._underway:
                 self._outbox.poll(min(left, 0.02))
+                self._write_acks()
+            else:
+                time.sleep(left)

@@ -123,12 +123,13 @@ def simulate(scenario: str, **options: object) -> None:
         click.echo(listing())
         return
     chosen = Options(scenario=load_scenario(scenario), **options)  # type: ignore[arg-type]
-    totals, seconds, failure = execute(chosen, Settings())
+    progress = Progress(scenario, quiet=chosen.quiet)
+    totals, failure = execute(chosen, Settings(), progress)
     result = {
         "scenario": scenario,
         "seed": chosen.seed,
         "devices": chosen.devices,
-        **summary(totals, seconds),
+        **summary(totals, progress),
         "ledger": str(chosen.ledger) if chosen.ledger else None,
     }
     click.echo(json.dumps(result))
@@ -146,9 +147,10 @@ def listing() -> str:
     return "\n".join(lines)
 
 
-def execute(options: Options, settings: Settings) -> tuple[Totals, float, HeadwaterError | None]:
-    """Enrol the fleet and run it to its end; return the totals, seconds, and what stopped it."""
-    progress = Progress(options.scenario.name, quiet=options.quiet)
+def execute(
+    options: Options, settings: Settings, progress: Progress
+) -> tuple[Totals, HeadwaterError | None]:
+    """Enrol the fleet and run it to its end; return the totals and what stopped it."""
     totals, failure = Totals(), None
     try:
         with open_outbox(settings) as outbox, LedgerFile(options.ledger) as ledger:
@@ -158,7 +160,7 @@ def execute(options: Options, settings: Settings) -> tuple[Totals, float, Headwa
     except HeadwaterError as error:
         failure = error
     progress.end()
-    return totals, progress.elapsed_s, failure
+    return totals, failure
 
 
 def _run(options: Options, settings: Settings) -> tuple[Run, Callable[[int], None]]:

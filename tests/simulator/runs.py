@@ -86,22 +86,24 @@ class KeptOutbox:
 
     def __init__(self) -> None:
         self.records: list[OutRecord] = []
-        self.waiting = 0
+        self.waiting: list[OnAck] = []
 
     def send(self, record: OutRecord, on_ack: OnAck | None = None) -> None:
         """Keep the record."""
         self.records.append(record)
-        self.waiting += 1
+        if on_ack is not None:
+            self.waiting.append(on_ack)
 
     def poll(self, timeout_s: float = 0.0) -> int:
-        """Acknowledge all on the second call."""
-        waiting, self.waiting = self.waiting, 0
-        return waiting
+        """Acknowledge all."""
+        waiting, self.waiting = self.waiting, []
+        for on_ack in waiting:
+            on_ack(START)
+        return 0
 
     def flush(self, timeout_s: float) -> int:
         """Acknowledge all."""
-        self.waiting = 0
-        return 0
+        return self.poll()
 
     def close(self) -> None:
         """Do nothing."""
