@@ -149,6 +149,14 @@ class Lake:
         self._commit(table, write, txn)
         return done[0] if done else None
 
+    def delete(self, table: Table, predicate: str) -> None:
+        """Delete the rows that the SQL predicate names; whole partitions cost no rewrite."""
+        self.table(table).delete(predicate, commit_properties=_commit(None, None))
+
+    def vacuum(self, table: Table, hours: int, *, dry_run: bool = False) -> int:
+        """Delete files that no version of the last `hours` needs, strays included; count them."""
+        return len(self.table(table).vacuum(hours, dry_run=dry_run, full=True))
+
     def _swap(
         self, handle: DeltaTable, table: Table, wanted: Change, commit: CommitProperties
     ) -> None:
@@ -201,6 +209,21 @@ class Lake:
         """Return the newest version as a Spark frame."""
         return spark.read.format("delta").load(self.uri(table))
 
+    def register(self, spark: SparkSession, table: Table) -> None:
+        """Let SQL of this session name the table."""
+        spark.sql(f"create schema if not exists {table.layer}")
+        spark.sql(f"drop table if exists {table.name}")
+        spark.sql(f"create table {table.name} using delta location '{self.uri(table)}'")
+
+    def files(self, table: Table) -> pl.DataFrame:
+        """Return the table's files: size, rows, age, and `partition.…`, `min.…`, `max.…`."""
+        return table_files.listed(self.table(table))
+
+    def rewrite(self, frame: DataFrame, table: Table, partitions: str) -> None:
+        """Put a Spark frame in place of the partitions that the SQL condition names."""
+        writer = frame.write.format("delta").mode("overwrite").option("replaceWhere", partitions)
+        writer.save(self.uri(table))
+
     def stream(
         self, spark: SparkSession, table: Table, options: Mapping[str, int] | None = None
     ) -> DataFrame:
@@ -229,6 +252,12 @@ def _properties(table: Table) -> dict[str, str | None]:
         {"delta.dataSkippingStatsColumns": ",".join(table.statistics)} if table.statistics else {}
     )
     return {**PROPERTIES, **statistics}
+
+
+def is_append(commit: Mapping[str, object]) -> bool:
+    """Tell whether a commit of a table's history only appended rows."""
+    parameters = commit.get("operationParameters")
+    return isinstance(parameters, Mapping) and parameters.get("mode") == "Append"
 
 
 def _is_committed(handle: DeltaTable, txn: Txn) -> bool:

@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol, cast
 
 import dagster_pipes
@@ -25,6 +25,7 @@ JOBS = (
     "summaries",
     "quality",
     "delays",
+    "rebuild-gold",
 )
 Result = dict[str, object]
 
@@ -47,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("py4j").setLevel(logging.WARNING)
     name, rest = _job_name(argv)
-    job = cast(Job, importlib.import_module(f"spark_jobs.jobs.{name}"))
+    job = cast(Job, importlib.import_module(f"spark_jobs.jobs.{name.replace('-', '_')}"))
     parser = argparse.ArgumentParser(prog=name, description=job.__doc__)
     job.add_arguments(parser)
     settings = Settings()
@@ -77,29 +78,8 @@ def _run(job: Job, arguments: argparse.Namespace, settings: Settings) -> Result:
         return job.run(arguments, settings, lake)
     with dagster_pipes.open_dagster_pipes() as pipes:
         result = job.run(arguments, settings, lake)
-        _report(pipes, result)
+        pipes.report_custom_message(json.loads(json.dumps(result, default=str)))
     return result
-
-
-def _report(pipes: dagster_pipes.PipesContext, result: Result) -> None:
-    if not pipes.is_asset_step:
-        pipes.report_custom_message(result)
-        return
-    tables = cast(Mapping[str, Mapping[str, object]], result.get("tables") or {})
-    shared = {name: value for name, value in result.items() if name != "tables"}
-    for key in pipes.asset_keys:
-        own = tables.get(key.replace("/", "."), {})
-        metadata = {name: _metadata(value) for name, value in (shared | dict(own)).items()}
-        pipes.report_asset_materialization(asset_key=key, metadata=metadata)
-
-
-def _metadata(value: object) -> dagster_pipes.PipesMetadataValue:
-    if isinstance(value, bool | int | float | str):
-        raw: object = value
-    else:
-        raw = json.loads(json.dumps(value, default=str))
-    kind = "__infer__" if isinstance(raw, bool | int | float | str) else "json"
-    return cast(dagster_pipes.PipesMetadataValue, {"raw_value": raw, "type": kind})
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from itertools import takewhile
 
 import polars as pl
 from pyspark.sql import DataFrame, SparkSession
@@ -15,7 +16,7 @@ from edge.registry_files import RegistryFiles
 from spark_jobs.gold_state import GoldFiles, GoldState, Position
 from spark_jobs.jobs.gold_rebuild import Rebuild
 from spark_jobs.jobs.gold_tables import GoldTables
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.lake import Lake, Txn, is_append
 from spark_jobs.transforms.partials import READING_COLUMNS
 from spark_jobs.transforms.reduction import PACKED, reduced, unpacked
 from spark_jobs.transforms.rules import rules, watermarks
@@ -73,8 +74,7 @@ class Gold:
         rows are the stream's; if it rewrote, the stream passes over it, and its rows are taken.
         """
         handle = self._lake.table(table)
-        parameters = handle.history(1)[0].get("operationParameters", {})
-        return Position(handle.version() + (parameters.get("mode") != "Append"))
+        return Position(handle.version() + (not is_append(handle.history(1)[0])))
 
     def _read_rules(self) -> None:
         fingerprint = self._registry.fingerprint()
@@ -130,9 +130,29 @@ class Gold:
         )
         self._files.save(self.state)
 
+    def _pass_rewrites(self) -> None:
+        """Count versions of silver as read that only rewrote it: the stream passes over them."""
+        self.state = replace(
+            self.state,
+            readings=self._behind_rewrites(READINGS, self.state.readings),
+            late=self._behind_rewrites(LATE, self.state.late),
+        )
+
+    def _behind_rewrites(self, table: Table, position: Position) -> Position:
+        handle = self._lake.table(table)
+        unread = handle.version() - position.version + 1
+        if unread < 1 or not position.is_between_versions:
+            return position
+        commits = reversed(handle.history(unread))
+        passed = sum(1 for _ in takewhile(lambda commit: not is_append(commit), commits))
+        return Position(position.version + passed)
+
     def restate(self) -> int:
         """Make the marked days again that gold has read far enough for; count the marks."""
         with self._lock:
+            if not self._files.marks():
+                return 0
+            self._pass_rewrites()
             ready = self._files.ready_marks(self.state)
             rebuild = Rebuild(self._lake, self._rules, self.state)
             for path, mark in ready.items():

@@ -11,7 +11,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from spark_jobs.gold_state import GoldFiles, Position
 from spark_jobs.jobs.gold import NAME, SOURCES, Gold
 from spark_jobs.jobs.query import Figures, Trigger
-from spark_jobs.lake import Lake
+from spark_jobs.lake import Lake, is_append
 from telemetry.settings import Settings
 from telemetry.tables import Table
 
@@ -91,10 +91,10 @@ class GoldQuery:
 
 def _appended(commit: Mapping[str, object]) -> int:
     """Return the rows that a commit of landing appended."""
-    said, metrics = commit.get("operationParameters"), commit.get("operationMetrics")
-    if not isinstance(said, Mapping) or said.get("mode") != "Append":
+    metrics = commit.get("operationMetrics")
+    if not is_append(commit) or not isinstance(metrics, Mapping):
         return 0
-    return int(metrics.get("num_added_rows", 0)) if isinstance(metrics, Mapping) else 0
+    return int(metrics.get("num_added_rows", 0))
 
 
 def _micros(at: datetime) -> int:

@@ -66,6 +66,14 @@ def merged(*sketches: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(sketch, hour_date=pl.col("hour").dt.date())
 
 
+def over_hours(rows: pl.DataFrame) -> pl.DataFrame:
+    """Merge stored rows of any hours into one a product, with quantiles in seconds."""
+    if rows.is_empty():
+        return rows.select("tenant", "product", "count", *QUANTILES, "max")
+    as_one = unfolded(rows).with_columns(pl.col("hour").min())
+    return merged(as_one).select("tenant", "product", "count", *QUANTILES, "max")
+
+
 def _quantile(share: float) -> pl.Expr:
     """Return the estimate of a quantile in seconds, within 1 % of the true one."""
     rank = share * (pl.col("buckets").sum() - 1)

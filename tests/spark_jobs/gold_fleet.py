@@ -9,7 +9,7 @@ import polars as pl
 from spark_jobs.transforms.reduction import NO_READING
 from telemetry.products import Product, Sliding
 
-NOON = datetime(2026, 11, 20, 22, 57, tzinfo=UTC)
+NOON = datetime(2026, 10, 20, 22, 57, tzinfo=UTC)
 SESSION_GAP = timedelta(seconds=90)
 METER = Product(
     "meter",

@@ -91,7 +91,7 @@ def test_gold_follows_silver_through_restarts_marks_and_a_lost_checkpoint(
     readings_table.delete("device_full = 'meter.d1'")
     Lake(settings.lake_root).table(LATE).delete("device_full = 'meter.d1'")
     files = GoldFiles(settings.checkpoint_dir / "gold")
-    files.mark(Mark(date(2026, 11, 20), date(2026, 11, 21), readings_table.version(), 0, "test"))
+    files.mark(Mark(date(2026, 10, 20), date(2026, 10, 21), readings_table.version(), 0, "test"))
     advance(spark, settings)
     without = grouped(readings.filter(pl.col("device_full") != "meter.d1"), "device_full", "minute")
     restated = gold(settings)

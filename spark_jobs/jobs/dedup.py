@@ -1,0 +1,130 @@
+"""Prove that no key is in silver twice: remove and count what a replay left, restate its gold."""
+
+import argparse
+from collections.abc import Iterable
+from datetime import date, datetime
+from functools import reduce
+
+import polars as pl
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from spark_jobs.jobs.job_runs import (
+    Days,
+    Result,
+    add_dates,
+    asked_days,
+    last_success,
+    recorded,
+    tried,
+    yesterday,
+)
+from spark_jobs.jobs.partitions import condition
+from spark_jobs.jobs.restating import restate, runs_of_days
+from spark_jobs.lake import Lake
+from spark_jobs.session import session
+from spark_jobs.transforms.copies import by_device_and_day, later_copies, numbered
+from telemetry.settings import Settings
+from telemetry.tables import CONFLICTS, DEVICE_DUPLICATES, DUPLICATES, LATE, READINGS, Table
+
+SILVER = (READINGS, LATE)
+ASIDE = {"duplicates": DUPLICATES, "conflicts": CONFLICTS}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the dates; the default is every closed date that was written since the last run."""
+    add_dates(parser)
+    parser.add_argument("--all", action="store_true", help="every closed date")
+
+
+def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result:
+    """Keep the first copy of each key, count the others, and have their days of gold restated."""
+
+    def work(now: datetime) -> Result:
+        asked = asked_days(arguments)
+        since = None if arguments.all or asked else last_success(lake, "dedup")
+        dates = _closed_dates(lake, asked, since, now)
+        spark = session(settings, "headwater-dedup")
+        removed = tried(lambda: _remove(spark, lake, dates))
+        days = _received_days(lake, asked, since) | set(removed["day"])
+        restated = "nothing to do"
+        if touched := set(removed["event_date"]):
+            restated = restate(settings, lake, runs_of_days(touched), "dedup")
+        return {
+            "dates": len(dates),
+            "removed_messages": removed["removed"].sum(),
+            "removed_readings": removed["readings"].sum(),
+            "gold": restated,
+            "tables": {DEVICE_DUPLICATES.name: {"rows": _summarise(lake, days, removed)}},
+        }
+
+    return recorded(lake, "dedup", arguments, work)
+
+
+def _closed_dates(
+    lake: Lake, asked: Days | None, since: datetime | None, now: datetime
+) -> list[date]:
+    found = _written_dates(lake, SILVER, "partition.event_date", since)
+    return sorted(
+        day for day in found if day <= yesterday(now) and (asked is None or asked.holds(day))
+    )
+
+
+def _received_days(lake: Lake, asked: Days | None, since: datetime | None) -> set[date]:
+    found = _written_dates(lake, ASIDE.values(), "partition.received_date", since)
+    return {day for day in found if asked is None or asked.holds(day)}
+
+
+def _written_dates(
+    lake: Lake, tables: Iterable[Table], column: str, since: datetime | None
+) -> set[date]:
+    """Return the dates of partitions with a file written since then."""
+    files = [lake.files(table).select(column, "modification_time") for table in tables]
+    newer = pl.concat(files)
+    if since:
+        newer = newer.filter(pl.col("modification_time") > since.replace(tzinfo=None))
+    return set(newer[column])
+
+
+def _remove(spark: SparkSession, lake: Lake, dates: list[date]) -> pl.DataFrame:
+    """Remove later copies; return how many messages and readings they were, and where."""
+    copies = numbered(_silver(spark, lake, dates))
+    found = pl.from_arrow(later_copies(copies).toArrow())
+    assert isinstance(found, pl.DataFrame)
+    for table in SILVER:
+        crowded = found.filter(pl.col("source") == table.name)
+        if crowded.height:
+            where = condition(table, crowded.select(table.partition_by))
+            first = copies.where((F.col("source") == table.name) & (F.col("copy") == 1))
+            kept = first.where(where).select(*table.column_names)
+            lake.rewrite(kept, table, where)
+    return found
+
+
+def _silver(spark: SparkSession, lake: Lake, dates: list[date]) -> DataFrame:
+    is_asked = F.col("event_date").isin(dates) if dates else F.lit(False)
+    frames = [
+        lake.frame(spark, table).where(is_asked).withColumn("source", F.lit(table.name))
+        for table in SILVER
+    ]
+    return reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), frames)
+
+
+def _summarise(lake: Lake, days: set[date], removed: pl.DataFrame) -> int:
+    """Count what the stream set aside on these days, and what was ever removed."""
+    if not days:
+        return 0
+    listed = sorted(days)
+    aside = {
+        name: lake.scan(table)
+        .filter(pl.col("received_date").is_in(listed))
+        .select("tenant", "device_full", "product", pl.col("received_date").alias("day"))
+        .collect()
+        for name, table in ASIDE.items()
+    }
+    before = lake.scan(DEVICE_DUPLICATES).filter(pl.col("day").is_in(listed)).collect()
+    columns = ["tenant", "device_full", "product", "day", "removed"]
+    rows = by_device_and_day(aside, pl.concat([before.select(columns), removed.select(columns)]))
+    where = condition(DEVICE_DUPLICATES, pl.DataFrame({"day": listed}))
+    lake.replace(DEVICE_DUPLICATES, rows, where, None)
+    return rows.height

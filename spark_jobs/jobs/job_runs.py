@@ -1,0 +1,115 @@
+"""What every batch job does around its work: dates, tries, and a row in ops.job_runs."""
+
+import argparse
+import json
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TypeVar
+
+import polars as pl
+from deltalake.exceptions import CommitFailedError
+from pyspark.errors import PySparkException
+
+from spark_jobs.lake import Lake
+from telemetry.errors import HeadwaterError
+from telemetry.tables import JOB_RUNS
+
+Result = dict[str, object]
+Made = TypeVar("Made")
+TRIES = 3
+PAUSE_S = 2.0
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """UTC dates from `first` to `last`, both inclusive."""
+
+    first: date
+    last: date
+
+    def where(self, column: str) -> str:
+        """Return the SQL that a date column lies within."""
+        return f"{column} >= date'{self.first}' and {column} <= date'{self.last}'"
+
+    def holds(self, day: date) -> bool:
+        """Tell whether a day lies within."""
+        return self.first <= day <= self.last
+
+
+def add_dates(parser: argparse.ArgumentParser) -> None:
+    """Declare `--from` and `--to`, UTC dates that are both inclusive."""
+    parser.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DATE")
+    parser.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DATE")
+
+
+def asked_days(arguments: argparse.Namespace) -> Days | None:
+    """Return the dates asked for: one alone is a single day; None if there is none."""
+    first, last = arguments.first or arguments.last, arguments.last or arguments.first
+    if first is None or last is None:
+        return None
+    if first > last:
+        raise HeadwaterError(f"--from {first} is after --to {last}")
+    return Days(first, last)
+
+
+def recorded(
+    lake: Lake, job: str, arguments: argparse.Namespace, work: Callable[[datetime], Result]
+) -> Result:
+    """Do the work of a job, which is told when it started, and record how it went."""
+    started_at = datetime.now(UTC)
+    row: dict[str, object] = {
+        "run_id": uuid.uuid4().hex,
+        "job": job,
+        "started_at": started_at,
+        "arguments": json.dumps(vars(arguments), default=str),
+        "success": False,
+    }
+    try:
+        result = work(started_at)
+        row |= {"success": True, "result": json.dumps(result, default=str)}
+    except Exception as error:
+        row["error"] = str(error).partition("\n")[0]
+        raise
+    finally:
+        row |= {"ended_at": datetime.now(UTC), "started_date": started_at.date()}
+        schema = lake.scan(JOB_RUNS).collect_schema()
+        lake.append(JOB_RUNS, pl.DataFrame([row], schema=schema), None)
+    return result
+
+
+def last_success(lake: Lake, job: str) -> datetime | None:
+    """Return when the newest run that ended well had started."""
+    runs = lake.scan(JOB_RUNS).filter((pl.col("job") == job) & pl.col("success"))
+    started_at = runs.select(pl.col("started_at").max()).collect().item()
+    assert started_at is None or isinstance(started_at, datetime)
+    return started_at
+
+
+def tried(work: Callable[[], Made]) -> Made:
+    """Do the work, again if another writer changed the same files meanwhile, three times in all."""
+    for attempt in range(1, TRIES):
+        try:
+            return work()
+        except (PySparkException, CommitFailedError) as error:
+            if not is_conflict(error):
+                raise
+            log.info("another writer was faster; trying again")
+            time.sleep(PAUSE_S * attempt)
+    return work()
+
+
+def is_conflict(error: Exception) -> bool:
+    """Tell whether another writer changed the same files."""
+    if isinstance(error, PySparkException):
+        return "DELTA_CONCURRENT" in f"{error.getCondition()} {error}".upper()
+    return True
+
+
+def yesterday(now: datetime) -> date:
+    """Return the newest closed UTC date."""
+    return now.date() - timedelta(days=1)

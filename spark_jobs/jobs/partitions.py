@@ -1,0 +1,71 @@
+"""Partitions of a table by date: which are closed, and which their retention has passed."""
+
+from datetime import date, timedelta
+
+import polars as pl
+
+from telemetry.durations import parse_duration
+from telemetry.products import retention_span
+from telemetry.tables import Table
+
+DATE_COLUMNS = ("event_date", "received_date", "window_period", "hour_date", "day")
+_MONTHS, _YEARS = ("_hour", ".sessions"), ("_day",)
+
+
+def date_column(table: Table) -> str | None:
+    """Return the date column that the table is partitioned by."""
+    dates = [column.name for column in table.columns if column.type == "date"]
+    return next((name for name in table.partition_by if name in dates), None)
+
+
+def last_day(table: Table, period: date) -> date:
+    """Return the last date that a partition holds: of the day, month or year that it begins."""
+    if date_column(table) != "window_period" or table.name.startswith("gold.summary"):
+        return _month_end(period) if table.name.endswith("_day") else period
+    if table.name.endswith(_YEARS):
+        return period.replace(month=12, day=31)
+    return _month_end(period) if table.name.endswith(_MONTHS) else period
+
+
+def _month_end(period: date) -> date:
+    return (period.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+
+
+def kept_for(table: Table, retention_class: str | None) -> timedelta | None:
+    """Return how long a partition is kept; None for ever."""
+    if table.retention == "class":
+        return retention_span(retention_class or "forever")
+    return None if table.retention == "forever" else parse_duration(table.retention)
+
+
+def is_expired(table: Table, retention_class: str | None, period: date, today: date) -> bool:
+    """Tell whether all that a partition holds is older than it is kept."""
+    span = kept_for(table, retention_class)
+    return span is not None and last_day(table, period) < today - span
+
+
+def condition(table: Table, partitions: pl.DataFrame) -> str:
+    """Return the SQL that names partitions, given a column for each partition column."""
+    dated = date_column(table)
+    assert dated is not None
+    classes = [name for name in table.partition_by if name != dated]
+    groups = partitions.group_by(classes) if classes else [((), partitions)]
+    return " or ".join(
+        "("
+        + " and ".join(
+            [
+                *(f"{name} = '{_quoted(value)}'" for name, value in zip(classes, key, strict=True)),
+                f"{dated} in ({_dates(rows[dated])})",
+            ]
+        )
+        + ")"
+        for key, rows in groups
+    )
+
+
+def _quoted(value: object) -> str:
+    return str(value).replace("'", "''")
+
+
+def _dates(values: pl.Series) -> str:
+    return ", ".join(f"date'{value}'" for value in values.unique().sort())

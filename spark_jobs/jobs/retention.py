@@ -1,0 +1,84 @@
+"""Drop whole partitions that are older than their class, or their table, is kept."""
+
+import argparse
+from datetime import date, datetime, timedelta
+from functools import partial
+
+import polars as pl
+
+from spark_jobs.jobs.job_runs import Result, recorded, tried
+from spark_jobs.jobs.partitions import condition, date_column, is_expired, kept_for
+from spark_jobs.lake import Lake
+from telemetry.errors import HeadwaterError
+from telemetry.settings import Settings
+from telemetry.tables import MESSAGES, TABLES, Table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare a dry run, and the date to judge by."""
+    parser.add_argument("--dry-run", action="store_true", help="say what would be dropped")
+    parser.add_argument("--today", type=date.fromisoformat, metavar="DATE", help="default: today")
+
+
+def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result:
+    """Drop what has expired, and say what it was."""
+
+    def work(now: datetime) -> Result:
+        today = arguments.today or now.date()
+        expired = {table: _expired(lake, table, today) for table in TABLES if date_column(table)}
+        _keep_bronze_longest(lake, expired)
+        if not arguments.dry_run:
+            for table, partitions in expired.items():
+                tried(partial(_drop, lake, table, partitions))
+        dropped = {table.name: _said(rows) for table, rows in expired.items() if len(rows)}
+        return {"dry_run": arguments.dry_run, "tables": dropped}
+
+    return recorded(lake, "retention", arguments, work)
+
+
+def _expired(lake: Lake, table: Table, today: date) -> pl.DataFrame:
+    """Return the expired partitions with their rows and bytes."""
+    names = {f"partition.{name}": name for name in table.partition_by}
+    dated = date_column(table)
+    assert dated is not None
+    partitions = (
+        lake.files(table)
+        .rename(names)
+        .group_by(table.partition_by)
+        .agg(rows=pl.col("num_records").sum(), bytes=pl.col("size").sum())
+    )
+    is_over = [
+        is_expired(table, row.get("retention_class"), row[dated], today)
+        for row in partitions.iter_rows(named=True)
+    ]
+    return partitions.filter(pl.Series(is_over, dtype=pl.Boolean)).sort(table.partition_by)
+
+
+def _drop(lake: Lake, table: Table, partitions: pl.DataFrame) -> None:
+    if len(partitions):
+        lake.delete(table, condition(table, partitions))
+
+
+def _said(partitions: pl.DataFrame) -> dict[str, object]:
+    return {
+        "partitions": partitions.drop("rows", "bytes").rows(named=True),
+        "rows": partitions["rows"].sum(),
+        "bytes": partitions["bytes"].sum(),
+    }
+
+
+def _keep_bronze_longest(lake: Lake, expired: dict[Table, pl.DataFrame]) -> None:
+    """Refuse while bronze would go before what is made from it."""
+    span = kept_for(MESSAGES, None)
+    if span is None or expired[MESSAGES].is_empty():
+        return
+    for table in TABLES:
+        if "retention_class" not in table.partition_by:
+            continue
+        for name in lake.files(table)["partition.retention_class"].unique():
+            longest = kept_for(table, name)
+            if longest is None or longest > span + timedelta(days=1):
+                raise HeadwaterError(
+                    f"{MESSAGES.name} is kept {MESSAGES.retention}, but {table.name} is made from"
+                    f" it and keeps class {name!r} longer: raise the retention of bronze"
+                )
