@@ -1,5 +1,6 @@
 """`simulate`: a seeded fleet with faults, sent into the running stack."""
 
+import gc
 import json
 import signal
 import time
@@ -24,6 +25,8 @@ from telemetry.durations import parse_duration
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
+COLLECT_AFTER = 5_000_000
+"""Objects: the collector would else go through all messages underway again and again."""
 NOMINAL_RATE = 50_000.0
 """Messages in a second of simulated time where they are sent as fast as they will go."""
 
@@ -152,6 +155,7 @@ def execute(
 ) -> tuple[Totals, HeadwaterError | None]:
     """Enrol the fleet and run it to its end; return the totals and what stopped it."""
     totals, failure = Totals(), None
+    gc.set_threshold(COLLECT_AFTER)
     try:
         with open_outbox(settings) as outbox, LedgerFile(options.ledger) as ledger:
             run, prepare = _run(options, settings)
