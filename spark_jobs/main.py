@@ -46,7 +46,8 @@ class Job(Protocol):
 def main(argv: Sequence[str]) -> int:
     """Run the job that the arguments name; return 0, or 1 if it failed."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("py4j").setLevel(logging.WARNING)
+    for chatty in ("py4j", "kafka"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     name, rest = _job_name(argv)
     job = cast(Job, importlib.import_module(f"spark_jobs.jobs.{name.replace('-', '_')}"))
     parser = argparse.ArgumentParser(prog=name, description=job.__doc__)

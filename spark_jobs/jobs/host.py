@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+from py4j.protocol import Py4JError, Py4JNetworkError  # type: ignore[import-untyped]
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
@@ -21,7 +21,6 @@ FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 FAILED_AFTER = 5
 HOPELESS_AFTER = 20
-STEADY_S = 60.0
 BROKER_AWAY = (
     "org.apache.kafka.common.errors.TimeoutException",
     "DisconnectException",
@@ -30,6 +29,10 @@ BROKER_AWAY = (
     "No resolvable bootstrap urls",
 )
 log = logging.getLogger(__name__)
+
+
+JVM_GONE = (Py4JNetworkError, ConnectionError)
+"""What a call raises once the JVM was killed: only a new process has another one."""
 
 
 class StreamError(HeadwaterError):
@@ -46,7 +49,6 @@ class Hosted:
         self._running: StreamingQuery | None = None
         self._starting: Future[StreamingQuery] | None = None
         self._failures = 0
-        self._started_at = 0.0
         self._start_at = 0.0
         self._figures = Figures()
         self._error: str | None = None
@@ -60,7 +62,7 @@ class Hosted:
                 self._starting = _in_thread(self._start)
         elif not self._running.isActive:
             self._failed(self._running.exception(), now)
-        elif self._failures and now - self._started_at > STEADY_S:
+        elif self._failures and self._running.lastProgress is not None:
             self._failures, self._error = 0, None
         self.report(self.state)
 
@@ -73,12 +75,14 @@ class Hosted:
         self._starting = None
         error = starting.exception()
         if error is None:
-            self._running, self._started_at = starting.result(), now
+            self._running = starting.result()
         else:
             self._failed(error, now)
 
     def _failed(self, error: BaseException | None, now: float) -> None:
         self._running = None
+        if isinstance(error, JVM_GONE):
+            raise error
         self._failures += 1
         self._error = cause(error)
         pause = min(FIRST_PAUSE_S * 2 ** (self._failures - 1), LONGEST_PAUSE_S)

@@ -13,7 +13,7 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 
 from spark_jobs.jobs.gold_query import GoldQuery
-from spark_jobs.jobs.host import Hosted, StreamError, cause
+from spark_jobs.jobs.host import JVM_GONE, Hosted, StreamError, cause
 from spark_jobs.jobs.landing_queries import KAFKA, SPOOL, landing_queries
 from spark_jobs.jobs.progress_files import Run, State, progress, write_progress
 from spark_jobs.jobs.query import Query
@@ -114,6 +114,8 @@ def _host(spark: SparkSession, settings: Settings, queries: list[Query]) -> dict
         while not stopping.wait(STEP_S):
             for one in hosted:
                 one.step(time.monotonic())
+    except JVM_GONE as error:
+        raise StreamError("the JVM of the streams is gone; they start in a new one") from error
     finally:
         until = time.monotonic() + STOP_WITHIN_S
         for one in hosted:
