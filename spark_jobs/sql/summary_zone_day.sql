@@ -1,42 +1,31 @@
-with present as (
+with windows as (
     select
-        days.tenant,
-        days.window_start,
-        coalesce(history.zone, '') as zone,
-        days.product,
-        days.metric,
-        count(distinct days.device_full) as devices
-    from gold.device_day as days
-    left join dim.devices as history
-        on history.tenant = days.tenant
-        and history.device_full = days.device_full
-        and history.valid_from < days.window_end
-        and coalesce(history.valid_to > days.window_start, true)
-    where days.window_start >= :start
-        and days.window_start < :end
-        and days.count > 0
-    group by all
-),
-zones as (
-    select
-        tenant, window_start, zone, product, metric,
-        sum(count) as count,
-        sum(sum) as sum,
-        min(min) as min,
-        max(max) as max,
-        sum(mean * count) / sum(case when mean is not null then count end) as mean
+        *,
+        sum(mean * count) over zone_window
+            / sum(if(mean is null, 0, count)) over zone_window as middle
     from gold.zone_day
-    where window_start >= :start and window_start < :end
-    group by tenant, window_start, zone, product, metric
+    where window_start >= :start
+        and window_start < :end
+    window zone_window as (partition by tenant, window_start, zone, product, metric)
 ),
-spread as (
+present as (
     select
-        tenant, window_start, zone, product, metric,
-        sum(days.m2 + days.count * power(days.mean - zones.mean, 2)) as m2
-    from gold.zone_day as days
-    join zones using (tenant, window_start, zone, product, metric)
-    where window_start >= :start and window_start < :end
-    group by tenant, window_start, zone, product, metric
+        device.tenant,
+        device.window_start,
+        coalesce(history.zone, '') as zone,
+        device.product,
+        device.metric,
+        count(distinct device.device_full) as devices
+    from gold.device_day as device
+    left join dim.devices as history
+        on history.tenant = device.tenant
+        and history.device_full = device.device_full
+        and history.valid_from < device.window_end
+        and coalesce(history.valid_to > device.window_start, true)
+    where device.window_start >= :start
+        and device.window_start < :end
+        and device.count > 0
+    group by all
 )
 select
     tenant,
@@ -44,14 +33,15 @@ select
     zone,
     product,
     metric,
-    coalesce(present.devices, 0) as devices,
-    count,
-    sum,
-    min,
-    max,
-    mean,
-    case when count > 1 then sqrt(m2 / (count - 1)) end as stddev,
+    coalesce(any_value(devices), 0) as devices,
+    sum(count) as count,
+    sum(sum) as sum,
+    min(min) as min,
+    max(max) as max,
+    any_value(middle) as mean,
+    if(sum(count) > 1, sqrt(sum(m2 + count * power(mean - middle, 2)) / (sum(count) - 1)), null)
+        as stddev,
     trunc(to_date(window_start), 'MM') as window_period
-from zones
-join spread using (tenant, window_start, zone, product, metric)
+from windows
 left join present using (tenant, window_start, zone, product, metric)
+group by tenant, window_start, zone, product, metric
