@@ -66,6 +66,11 @@ class Hosted:
             self._failures, self._error = 0, None
         self.report(self.state)
 
+    @property
+    def is_starting(self) -> bool:
+        """Tell whether a start has not come to its end."""
+        return self._starting is not None
+
     def _start(self) -> StreamingQuery:
         return self.query.start(self._spark, "always")
 

@@ -1,17 +1,16 @@
 """Host the streaming queries: landing (records to bronze and silver) and gold (windows)."""
 
 import argparse
-import fcntl
 import logging
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 
+from spark_jobs.jobs.alone import alone
 from spark_jobs.jobs.gold_query import GoldQuery
 from spark_jobs.jobs.host import JVM_GONE, Hosted, StreamError, cause
 from spark_jobs.jobs.landing_queries import KAFKA, SPOOL, landing_queries
@@ -46,7 +45,7 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> dict[s
         raise HeadwaterError(f"no query is named {', '.join(sorted(unknown))}: landing, gold")
     with ExitStack() as owned:
         for name in names:
-            owned.enter_context(_alone(settings, name))
+            owned.enter_context(alone(settings, name))
         queries = _queries(settings, names)
         spark = session(settings, "headwater-streams")
         if arguments.trigger == "available-now":
@@ -61,19 +60,6 @@ def _queries(settings: Settings, names: list[str]) -> list[Query]:
     if GOLD in names:
         queries.append(GoldQuery(settings))
     return queries
-
-
-@contextmanager
-def _alone(settings: Settings, name: str) -> Iterator[None]:
-    settings.checkpoint_dir.mkdir(parents=True, exist_ok=True)
-    with (settings.checkpoint_dir / f"{name}.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise HeadwaterError(
-                f"{name} runs already in another process: stop it, or wait until it ends"
-            ) from error
-        yield
 
 
 def _take_up(spark: SparkSession, settings: Settings, queries: list[Query]) -> dict[str, object]:

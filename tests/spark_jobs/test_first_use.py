@@ -1,0 +1,68 @@
+"""First use fixes the types of metrics that no schema knows."""
+
+import polars as pl
+import pyarrow as pa
+
+from edge.outbox import OutRecord
+from edge.spool_partition import segments_frame
+from spark_jobs.transforms.first_use import FirstUse, Types, first_use
+from spark_jobs.transforms.judged import judged, packed, unpacked
+from telemetry.products import DEFAULT_PRODUCT
+from telemetry.registry import Registry
+from tests.spark_jobs.landing_fleet import DEVICES, METER, NOW, TOLERANCE
+
+PLAIN = ("default", "default")
+
+
+def used(*metrics: bytes, known: Types | None = None) -> FirstUse:
+    """Judge one message of `plain` for each JSON of metrics."""
+    records = [
+        OutRecord(b"plain", b'{"seq": %d, "metrics": %b}' % (seq, metric), [])
+        for seq, metric in enumerate(metrics)
+    ]
+    registry = Registry([METER, DEFAULT_PRODUCT], DEVICES, known)
+    batches = segments_frame(records, 0, 0, NOW).to_batches()
+    found = pa.Table.from_batches(packed(judged(batches, registry, tolerance_us=TOLERANCE)))
+    return first_use(unpacked(found["pack"]).with_row_index("row"), known or {})
+
+
+def fixed(use: FirstUse) -> dict[str, tuple[str, int]]:
+    rows = use.fixed.select("metric", "type", "offset").iter_rows()
+    return {metric: (type_, offset) for metric, type_, offset in rows}
+
+
+def reasons(use: FirstUse) -> dict[int, list[tuple[str, str, str]]]:
+    return {
+        row: [(each["field"], each["rule"], each["value"]) for each in found]
+        for row, found in use.reasons.iter_rows()
+    }
+
+
+def test_first_message_fixes_the_types() -> None:
+    use = used(b'{"a": 1}', b'{"a": 2.5, "b": "x"}', b'{"c": true}')
+    assert fixed(use) == {"a": ("double", 0), "b": ("string", 1), "c": ("bool", 2)}
+    assert reasons(use) == {}
+
+
+def test_contradiction_is_rejected_and_fixes_nothing() -> None:
+    use = used(b'{"a": 1}', b'{"a": "x", "b": "y"}', b'{"b": 2, "a": 3}')
+    assert fixed(use) == {"a": ("double", 0), "b": ("double", 2)}
+    assert reasons(use) == {1: [("a", "type", '"x"')]}
+
+
+def test_known_types_hold_and_cost_nothing() -> None:
+    known = {PLAIN: {"a": "double"}}
+    assert fixed(used(b'{"a": 1}', known=known)) == {}
+    use = used(b'{"a": 1, "b": "x"}', b'{"b": 7}', known=known)
+    assert fixed(use) == {"b": ("string", 0)}
+    assert reasons(use) == {1: [("b", "type", "7")]}
+
+
+def test_products_with_a_schema_have_no_first_use() -> None:
+    record = OutRecord(b"meter.d1", b'{"metrics": {"kwh": 1}}', [])
+    batches = segments_frame([record], 0, 0, NOW).to_batches()
+    registry = Registry([METER], DEVICES)
+    found = pa.Table.from_batches(packed(judged(batches, registry, tolerance_us=TOLERANCE)))
+    use = first_use(unpacked(found["pack"]).with_row_index("row"), {})
+    assert use.fixed.is_empty()
+    assert isinstance(use.reasons, pl.DataFrame)
