@@ -1,6 +1,5 @@
 """The environment of the processes that we start."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -15,11 +14,10 @@ ALWAYS_NAMED = {"home", "cache", "port_base"}
 
 def child_environment(settings: Settings) -> dict[str, str]:
     """Return what every process of ours is told beside what it inherits."""
-    path = os.environ.get("PYTHONPATH")
     return {
         **setting_variables(settings),
         "JAVA_HOME": str(java_for_spark(settings).home),
-        "PYTHONPATH": f"{PROJECT}{os.pathsep}{path}" if path else str(PROJECT),
+        "PYTHONPATH": str(PROJECT),
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
         "SPARK_LOCAL_IP": "127.0.0.1",
@@ -30,6 +28,6 @@ def child_environment(settings: Settings) -> dict[str, str]:
 
 def setting_variables(settings: Settings) -> dict[str, str]:
     """Return the settings as environment variables: those that were changed, and the places."""
-    changed = settings.model_dump(exclude_defaults=True, exclude={"debug"})
+    changed = settings.model_dump(exclude_defaults=True, exclude={"debug", "system_java_home"})
     named = changed | settings.model_dump(include=ALWAYS_NAMED)
     return {f"HEADWATER_{name.upper()}": str(value) for name, value in sorted(named.items())}

@@ -1,6 +1,5 @@
 """Which Java runs our servers, and whether it is new enough."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -76,8 +75,8 @@ def _named(settings: Settings) -> Java | None:
     """Return the Java that the user points at: by setting, JAVA_HOME or PATH, in this order."""
     if settings.java_home:
         return _java(settings.java_home, "HEADWATER_JAVA_HOME")
-    if os.environ.get("JAVA_HOME"):
-        return _java(Path(os.environ["JAVA_HOME"]), "JAVA_HOME")
+    if settings.system_java_home:
+        return _java(settings.system_java_home, "JAVA_HOME")
     on_path = shutil.which("java")
     return _java(Path(on_path).resolve().parent.parent, "PATH") if on_path else None
 

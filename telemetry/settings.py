@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     lake: str | None = Field(default=None, description="root of the tables; default {home}/lake")
     kafka: str | None = Field(default=None, description="bootstrap servers; default our own broker")
     java_home: Path | None = Field(default=None, description="Java 17 or newer, Spark and Kafka")
+    system_java_home: Path | None = Field(
+        default=None, validation_alias="JAVA_HOME", description="the machine's Java, if it fits"
+    )
     maven: str | None = Field(default=None, description="a mirror to fetch jars and servers from")
     streams: Literal["always_on", "scheduled"] = Field(
         default="always_on",
@@ -69,6 +72,11 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
+
+    @field_validator("java_home", "system_java_home", mode="before")
+    @classmethod
+    def _named(cls, path: object) -> object:
+        return path or None
 
     @property
     def lake_root(self) -> str:
