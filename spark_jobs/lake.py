@@ -14,11 +14,17 @@ from pyspark.sql import DataFrame, SparkSession
 from spark_jobs import table_files
 from spark_jobs.schema import arrow_schema, delta_schema
 from telemetry.errors import HeadwaterError
-from telemetry.tables import PROPERTIES, TABLES, Table
+from telemetry.tables import DELIVERY_DELAY, PROPERTIES, TABLES, Table
 
 Frame: TypeAlias = pa.Table | pl.DataFrame
 WRITER = WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=256 * 1024)
 ATTEMPTS = 8
+REWRITTEN_HOURS = 1
+REWRITTEN = {
+    "delta.logRetentionDuration": f"interval {REWRITTEN_HOURS} hours",
+    "delta.deletedFileRetentionDuration": f"interval {REWRITTEN_HOURS} hours",
+}
+"""Of tables that each batch rewrites: a day of their versions would slow every commit down."""
 FIRST_PAUSE_S = 0.05
 
 
@@ -251,7 +257,12 @@ def _properties(table: Table) -> dict[str, str | None]:
     statistics: dict[str, str | None] = (
         {"delta.dataSkippingStatsColumns": ",".join(table.statistics)} if table.statistics else {}
     )
-    return {**PROPERTIES, **statistics}
+    return {**PROPERTIES, **statistics, **(REWRITTEN if is_rewritten(table) else {})}
+
+
+def is_rewritten(table: Table) -> bool:
+    """Tell whether every batch rewrites files of the table, and no stream reads it."""
+    return table.layer == "gold" or table == DELIVERY_DELAY
 
 
 def is_append(commit: Mapping[str, object]) -> bool:

@@ -15,8 +15,8 @@ from pyspark.sql import DataFrame, SparkSession
 from edge.registry_files import RegistryFiles
 from spark_jobs.gold_state import GoldFiles, GoldState, Position
 from spark_jobs.jobs.gold_rebuild import Rebuild
-from spark_jobs.jobs.gold_tables import GoldTables
-from spark_jobs.lake import Lake, Txn, is_append
+from spark_jobs.jobs.gold_tables import TABLES, GoldTables
+from spark_jobs.lake import REWRITTEN_HOURS, Lake, Txn, is_append
 from spark_jobs.transforms.partials import READING_COLUMNS
 from spark_jobs.transforms.reduction import PACKED, reduced, unpacked
 from spark_jobs.transforms.rules import rules, watermarks
@@ -129,6 +129,12 @@ class Gold:
             self.state, batch_id=batch_id, readings=readings, late=late, watermarks=marks
         )
         self._files.save(self.state)
+
+    def tidy(self) -> None:
+        """Delete files of gold that were rewritten more than an hour ago."""
+        with self._lock:
+            for table in TABLES:
+                self._lake.vacuum(table, REWRITTEN_HOURS)
 
     def _pass_rewrites(self) -> None:
         """Count versions of silver as read that only rewrote it: the stream passes over them."""

@@ -1,10 +1,13 @@
 """Gold as the stream application hosts it."""
 
+import logging
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
+from deltalake.exceptions import DeltaError
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
@@ -12,11 +15,14 @@ from spark_jobs.gold_state import GoldFiles, Position
 from spark_jobs.jobs.gold import NAME, SOURCES, Gold
 from spark_jobs.jobs.query import Figures, Trigger
 from spark_jobs.lake import Lake, is_append
+from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 from telemetry.tables import Table
 
+log = logging.getLogger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MARKS_EVERY_S = 5.0
+TIDY_EVERY_S = 1800.0
 
 
 class GoldQuery:
@@ -46,7 +52,7 @@ class GoldQuery:
             return each.trigger(availableNow=True).start()
         interval = f"{round(self._settings.gold_trigger_s * 1000)} milliseconds"
         query = each.trigger(processingTime=interval).start()
-        threading.Thread(target=self._watch_marks, args=(query,), daemon=True).start()
+        threading.Thread(target=self._watch, args=(query,), daemon=True).start()
         return query
 
     def close(self) -> None:
@@ -54,10 +60,17 @@ class GoldQuery:
         self._owned.close()
         self._is_owner = False
 
-    def _watch_marks(self, query: StreamingQuery) -> None:
-        """Make marked days again while no batch runs, since an idle query has none."""
+    def _watch(self, query: StreamingQuery) -> None:
+        """Between batches make marked days again, and delete what is not needed any more."""
+        tidied_at = time.monotonic()
         while query.isActive:
-            self._gold.restate()
+            try:
+                self._gold.restate()
+                if time.monotonic() - tidied_at > TIDY_EVERY_S:
+                    tidied_at = time.monotonic()
+                    self._gold.tidy()
+            except (HeadwaterError, DeltaError, OSError):
+                log.exception("gold is not tidied or restated; trying again")
             self._pause.wait(MARKS_EVERY_S)
 
     def figures(self) -> Figures:

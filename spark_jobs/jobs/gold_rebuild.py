@@ -9,6 +9,7 @@ import polars as pl
 
 from spark_jobs.gold_state import GoldState
 from spark_jobs.jobs.gold_sessions import made_again
+from spark_jobs.jobs.gold_tables import TABLES
 from spark_jobs.lake import Change, Lake
 from spark_jobs.transforms import delays, windows
 from spark_jobs.transforms.partials import READING_COLUMNS, SERIES, merged
@@ -32,7 +33,6 @@ _FINER_TABLES = tuple(
     for table in (*DEVICE_WINDOWS.values(), *ZONE_WINDOWS.values())
     if table not in _DAY_TABLES
 )
-_TABLES = (*_FINER_TABLES, *_DAY_TABLES, DEVICE_SLIDING, SESSIONS)
 MOST_ROWS = 2_000_000
 
 
@@ -56,7 +56,7 @@ class Rebuild:
 
     def everything(self) -> GoldState:
         """Make all of gold again from all of silver; return the state with its watermarks."""
-        for table in (*_TABLES, DELIVERY_DELAY):
+        for table in TABLES:
             if self.lake.scan(table).head(1).collect().height:
                 nothing = self.lake.scan(table).clear().collect()
                 self.lake.replace(table, nothing, None, None)

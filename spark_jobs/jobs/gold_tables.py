@@ -23,6 +23,7 @@ from telemetry.tables import (
 
 TUMBLING = (*DEVICE_WINDOWS.values(), *ZONE_WINDOWS.values())
 WINDOW_TABLES = (*TUMBLING, DEVICE_SLIDING, SESSIONS)
+TABLES = (*WINDOW_TABLES, DELIVERY_DELAY)
 Written = dict[str, int]
 _RANGE_WINDOWS = 5
 

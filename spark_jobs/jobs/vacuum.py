@@ -1,4 +1,7 @@
-"""Delete files that no version within the safe span needs, and what crashed writers left."""
+"""Delete files that no version within the safe span needs, and what crashed writers left.
+
+The safe span is a day, or the age of what gold has still to read; for gold itself an hour.
+"""
 
 import argparse
 import math
@@ -8,7 +11,7 @@ from functools import partial
 from spark_jobs.gold_state import GoldFiles
 from spark_jobs.jobs.gold import NAME
 from spark_jobs.jobs.job_runs import Result, recorded, tried
-from spark_jobs.lake import Lake
+from spark_jobs.lake import REWRITTEN_HOURS, Lake, is_rewritten
 from telemetry.settings import Settings
 from telemetry.tables import LATE, READINGS, TABLES
 
@@ -30,8 +33,9 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
     def work(now: datetime) -> Result:
         hours = max(arguments.hours, LEAST_HOURS, _unread_hours(settings, lake, now))
         deleted = {
-            table.name: tried(partial(lake.vacuum, table, hours, dry_run=arguments.dry_run))
+            table.name: tried(partial(lake.vacuum, table, kept, dry_run=arguments.dry_run))
             for table in TABLES
+            for kept in [REWRITTEN_HOURS if is_rewritten(table) else hours]
         }
         tables = {name: {"files": count} for name, count in deleted.items() if count}
         return {"retained_hours": hours, "dry_run": arguments.dry_run, "tables": tables}
