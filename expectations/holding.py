@@ -4,22 +4,26 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import great_expectations as gx
 import pandas as pd
 from great_expectations.core import ExpectationSuite, ExpectationValidationResult
 from great_expectations.core.batch_definition import BatchDefinition
-from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.data_context.types.base import (
+    DataContextConfig,
+    InMemoryStoreBackendDefaults,
+    ProgressBarsConfig,
+)
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 from great_expectations.expectations.metadata_types import FailureSeverity
 from pyspark.sql import DataFrame
 
 Frame: TypeAlias = DataFrame | pd.DataFrame
-Format = Literal["BOOLEAN_ONLY", "SUMMARY"]
-_QUICK: Format = "BOOLEAN_ONLY"
-_FULL: Format = "SUMMARY"
+Expectations: TypeAlias = Sequence[Expectation]
+EXAMPLES = 3
+LONGEST = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,70 +39,94 @@ class Verdict:
 
 
 class Holder:
-    """A Great Expectations project in a folder; holds the newest result of each suite."""
+    """Great Expectations without a project: only the newest result of each suite is kept."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._context = gx.get_context(mode="file", project_root_dir=folder)
+        self._results, self._pages = folder / "results", folder / "pages"
+        self._context = gx.get_context(
+            mode="ephemeral", project_config=_project(self._results, self._pages)
+        )
         self._context.variables.progress_bars = ProgressBarsConfig(globally=False)
-        self._root = folder / "gx" / "uncommitted"
+        sources = self._context.data_sources
+        rows = sources.add_spark("lake", persist=False).add_dataframe_asset("rows")
+        figures = sources.add_pandas("logs").add_dataframe_asset("figures")
+        self._rows = rows.add_batch_definition_whole_dataframe("changed")
+        self._figures = figures.add_batch_definition_whole_dataframe("newest")
 
-    @property
-    def index(self) -> Path:
-        """First page of the results."""
-        return self._root / "data_docs" / "local_site" / "index.html"
+    def hold_figures(self, name: str, frame: pd.DataFrame, expected: Expectations) -> list[Verdict]:
+        """Hold a small frame to its suite."""
+        results = self._run(name, self._figures, frame, expected, {"result_format": "SUMMARY"})
+        return [_verdict(*pair) for pair in zip(expected, results, strict=True)]
 
-    def hold(self, name: str, frame: Frame, expected: Sequence[Expectation]) -> list[Verdict]:
-        """Hold a frame to its suite; what fails is asked again for examples.
+    def hold_rows(
+        self, name: str, frame: DataFrame, expected: Expectations, key: Sequence[str]
+    ) -> list[Verdict]:
+        """Hold a table's rows to its suite; what fails is asked again for examples by key.
 
         The first pass asks whether, which Spark answers for all expectations in a few jobs; how
-        many and which costs a job for each, so only failures pay it.
+        many and which costs some jobs for each, so only failures pay it.
         """
-        quick = _QUICK if isinstance(frame, DataFrame) else _FULL
-        results = self._run(name, frame, expected, quick)
+        results = self._run(name, self._rows, frame, expected, {"result_format": "BOOLEAN_ONLY"})
         failed = [place for place, result in enumerate(results) if not result.success]
-        self._forget(f"{name} failures")
-        if failed and quick != _FULL:
+        failures = f"{name} failures"
+        shutil.rmtree(self._results / failures, ignore_errors=True)
+        if failed:
             again = [expected[place] for place in failed]
-            found = self._run(f"{name} failures", frame, again, _FULL)
+            which = {"result_format": "SUMMARY", "unexpected_index_column_names": list(key)}
+            found = self._run(failures, self._rows, frame, again, which)
+            results = [*results]
             for place, result in zip(failed, found, strict=True):
                 results[place] = result
         return [_verdict(*pair) for pair in zip(expected, results, strict=True)]
 
     def write_pages(self) -> Path:
         """Build the pages of the newest results; return the first one."""
+        shutil.rmtree(self._pages, ignore_errors=True)
         self._context.build_data_docs()
-        return self.index
+        return self._pages / "index.html"
 
     def _run(
-        self, name: str, frame: Frame, expected: Sequence[Expectation], result_format: Format
+        self,
+        name: str,
+        batch: BatchDefinition[Any],
+        frame: Frame,
+        expected: Expectations,
+        result_format: Mapping[str, object],
     ) -> list[ExpectationValidationResult]:
-        self._forget(name)
+        shutil.rmtree(self._results / name, ignore_errors=True)
         suite = ExpectationSuite(name=name, expectations=[_fresh(one) for one in expected])
         self._context.suites.add(suite)
-        definition = gx.ValidationDefinition(name=name, data=self._batch(name, frame), suite=suite)
+        definition = gx.ValidationDefinition(name=name, data=batch, suite=suite)
         self._context.validation_definitions.add(definition)
-        held = definition.run(batch_parameters={"dataframe": frame}, result_format=result_format)
+        held = definition.run(
+            batch_parameters={"dataframe": frame}, result_format=dict(result_format)
+        )
         by_id = {_configuration(result).id: result for result in held.results}
         return [by_id[one.id] for one in suite.expectations]
 
-    def _batch(self, name: str, frame: Frame) -> BatchDefinition[Any]:
-        sources = self._context.data_sources
-        if isinstance(frame, DataFrame):
-            source: Any = sources.add_or_update_spark(f"{name} rows", persist=False)
-        else:
-            source = sources.add_or_update_pandas(f"{name} figures")
-        asset = source.add_dataframe_asset(name)
-        batch: BatchDefinition[Any] = asset.add_batch_definition_whole_dataframe("changed")
-        return batch
 
-    def _forget(self, name: str) -> None:
-        """Drop an earlier run of the suite: the lake keeps the history, the pages the newest."""
-        for store in (self._context.validation_definitions, self._context.suites):
-            if name in {one.name for one in store.all()}:
-                store.delete(name)
-        for kept in ("validations", "data_docs/local_site/validations"):
-            shutil.rmtree(self._root / kept / name, ignore_errors=True)
+def _project(results: Path, pages: Path) -> DataContextConfig:
+    """Return a project whose results and pages are files and all else is memory."""
+    site = {
+        "class_name": "SiteBuilder",
+        "show_how_to_buttons": False,
+        "store_backend": _files(pages),
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+    }
+    config = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+        data_docs_sites={"headwater": site},
+        analytics_enabled=False,
+    )
+    config.stores["validation_results_store"] = {
+        "class_name": "ValidationResultsStore",
+        "store_backend": _files(results),
+    }
+    return config
+
+
+def _files(folder: Path) -> dict[str, str]:
+    return {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)}
 
 
 def _fresh(expectation: Expectation) -> Expectation:
@@ -108,19 +136,29 @@ def _fresh(expectation: Expectation) -> Expectation:
 def _verdict(expectation: Expectation, result: ExpectationValidationResult) -> Verdict:
     seen: Mapping[str, object] = result.result or {}
     critical = expectation.severity == FailureSeverity.CRITICAL
-    error = None if result.success else _error(result)
-    observed = error or seen.get("observed_value") or seen.get("partial_unexpected_list")
     return Verdict(
         expectation=_sentence(expectation),
         success=bool(result.success),
         critical=critical,
-        observed=None if observed in (None, []) else str(observed)[:500],
+        observed=_observed(result, seen),
         unexpected=int(str(seen.get("unexpected_count") or 0)),
         details={
             "severity": "critical" if critical else "warning",
             "type": _configuration(result).type,
         },
     )
+
+
+def _observed(result: ExpectationValidationResult, seen: Mapping[str, object]) -> str | None:
+    """Return what was seen of a failure: its error, the keys of some rows, or values."""
+    if result.success:
+        return None
+    for name in ("partial_unexpected_index_list", "observed_value", "partial_unexpected_list"):
+        found = seen.get(name)
+        if found:
+            some = found[:EXAMPLES] if isinstance(found, list) else found
+            return str(some)[:LONGEST]
+    return _error(result)
 
 
 def _configuration(result: ExpectationValidationResult) -> ExpectationConfiguration:

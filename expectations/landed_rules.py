@@ -61,8 +61,8 @@ _READING = (
         "device_full = device or device_full = product || '.' || device",
     ),
     Rule("seq counts from 0", "seq >= 0"),
-    Rule("the device named its time", "device_time is not null", "warning"),
-    Rule("the reading was no sentinel", "quality <> 'sentinel'", "warning"),
+    Rule("the device named its time", "device_time is not null", "warning", 0.9),
+    Rule("the reading was no sentinel", "quality <> 'sentinel'", "warning", 0.9),
 )
 _ASIDE = (*_COORDINATES, date_of("received_date", "received_at"))
 _COPIES = (
@@ -82,7 +82,7 @@ RULES: Mapping[Table, Sequence[Rule]] = {
             "received_at is within five minutes of kafka_time",
             "abs(timestampdiff(second, received_at, kafka_time)) <= 300",
         ),
-        Rule("the record has a key", "kafka_key is not null", "warning"),
+        Rule("the record has a key", "kafka_key is not null", "warning", 0.9),
     ),
     tables.READINGS: _READING,
     tables.LATE: (

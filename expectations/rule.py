@@ -25,6 +25,8 @@ class Rule:
     sentence: str
     sql: str
     severity: Severity = "critical"
+    share: float = 1.0
+    """How many of the rows must hold."""
 
 
 def with_rules(frame: DataFrame, rules: Sequence[Rule]) -> DataFrame:
@@ -38,6 +40,7 @@ def expectation(rule: Rule) -> Expectation:
     return ExpectColumnValuesToBeInSet(
         column=rule.sentence,
         value_set=[True],
+        mostly=rule.share,
         description=rule.sentence,
         notes=rule.sql,
         severity=FailureSeverity(rule.severity),

@@ -1,12 +1,13 @@
 """The batch jobs: each an asset whose body is one `spark-submit`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 
-from orchestration.spark import POOL, RETRY, SparkSubmit
-from orchestration.tables import DAYS, OWNER, asset_key, table_spec
+from orchestration import checks
+from orchestration.spark import POOL, RETRY, SparkSubmit, Told
+from orchestration.tables import DAYS, OWNER, asset_key, table_name, table_spec
 from telemetry import tables
 from telemetry.tables import Table
 
@@ -24,37 +25,18 @@ class BatchJob:
     cron: str
     makes: tuple[Table, ...] = ()
     checks: tuple[Table, ...] = ()
-    arguments: tuple[str, ...] = ()
     by_day: bool = False
-
-    @property
-    def command(self) -> str:
-        """Name of the job in `spark_jobs`."""
-        return self.name.split("_")[0]
 
 
 _SILVER = (tables.READINGS, tables.LATE)
 _GOLD = (*tables.DEVICE_WINDOWS.values(), *tables.ZONE_WINDOWS.values())
-_HOURS = (tables.SUMMARY_ZONE_HOUR, tables.SUMMARY_PRODUCT_HOUR)
-_DAYS = (tables.SUMMARY_ZONE_DAY, tables.SUMMARY_PRODUCT_DAY)
-
 BATCH_JOBS = (
     BatchJob(
-        "summaries_hourly",
-        "Summaries by hour, of zones and of products.",
+        "summaries",
+        "Summaries by hour and by day, of zones and of products.",
         "10 * * * *",
-        makes=_HOURS,
-        checks=_HOURS,
-        arguments=("--every", "hour"),
-        by_day=True,
-    ),
-    BatchJob(
-        "summaries_daily",
-        "Summaries by day, of zones and of products.",
-        "25 0 * * *",
-        makes=_DAYS,
-        checks=_DAYS,
-        arguments=("--every", "day"),
+        makes=tables.SUMMARIES,
+        checks=tables.SUMMARIES,
         by_day=True,
     ),
     BatchJob(
@@ -63,14 +45,6 @@ BATCH_JOBS = (
         "15 2 * * *",
         makes=(tables.DEVICE_DUPLICATES,),
         checks=(*_SILVER, tables.DEVICE_DUPLICATES),
-        by_day=True,
-    ),
-    BatchJob(
-        "delays",
-        "How long delivery takes, by product and hour.",
-        "40 * * * *",
-        makes=(tables.DELIVERY_DELAY,),
-        checks=(tables.DELIVERY_DELAY,),
         by_day=True,
     ),
     BatchJob(
@@ -128,17 +102,31 @@ def _assets(job: BatchJob) -> dg.AssetsDefinition:
     )
     def run(
         context: dg.AssetExecutionContext, spark: dg.ResourceParam[SparkSubmit]
-    ) -> Iterator[dg.MaterializeResult[None]]:
-        arguments = (job.command, *job.arguments, *_dates(context))
-        for result in spark.run(context, *arguments).get_results():
-            assert isinstance(result, dg.MaterializeResult)
-            yield result
+    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckEvaluation]:
+        days = _days(context)
+        told = spark.run(context, job.name, *days)
+        for key in asset_keys(job):
+            yield dg.MaterializeResult(asset_key=key, metadata=_metadata(told, table_name(key)))
+        if job.checks:
+            yield from checks.follow(context, spark, job.checks, *days)
 
     return run
 
 
-def _dates(context: dg.AssetExecutionContext) -> tuple[str, ...]:
+def _days(context: dg.AssetExecutionContext) -> tuple[str, ...]:
     if not context.has_partition_key:
         return ()
     days = context.partition_key_range
     return ("--from", days.start, "--to", days.end)
+
+
+def _metadata(told: Told, name: str) -> dict[str, int | float | str | dg.JsonMetadataValue]:
+    """Return a job's figures as they belong to one of its assets: numbers are plotted."""
+    tables_told = told.get("tables")
+    by_table = tables_told if isinstance(tables_told, Mapping) else {}
+    shared = {key: value for key, value in told.items() if key != "tables"}
+    own = by_table.get(name, {"tables": by_table} if by_table else {})
+    return {
+        key: value if isinstance(value, int | float | str) else dg.MetadataValue.json(value)
+        for key, value in {**shared, **own}.items()
+    }

@@ -1,11 +1,11 @@
 """Each table's suite as a blocking check, run by one `spark-submit` for all that are asked for."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypedDict, cast
 
 import dagster as dg
 
-from orchestration.spark import POOL, SparkSubmit
+from orchestration.spark import POOL, Context, SparkSubmit
 from orchestration.tables import asset_key, table_name
 from telemetry import tables
 from telemetry.tables import TABLES, Table
@@ -19,9 +19,9 @@ class SuiteResult(TypedDict):
     success: bool
     expectations: int
     failed: list[str]
+    warnings: list[str]
     rows: int
     seconds: float
-    docs: str
 
 
 def check_keys(checked: Iterable[Table]) -> list[dg.AssetCheckKey]:
@@ -30,26 +30,53 @@ def check_keys(checked: Iterable[Table]) -> list[dg.AssetCheckKey]:
 
 
 def suites() -> dg.AssetChecksDefinition:
-    """Return the checks of all tables; a run of a few starts Spark once."""
+    """Return the checks of all tables; a run of some starts Spark once."""
 
     @dg.multi_asset_check(
         name="run_suites",
         specs=[_spec(table) for table in TABLES],
         can_subset=True,
         pool=POOL,
-        description="Holds tables to their suites, over the partitions that changed.",
+        description="Holds tables to their suites, over what changed since they last held.",
     )
-    def quality(
+    def run_suites(
         context: dg.AssetCheckExecutionContext, spark: dg.ResourceParam[SparkSubmit]
     ) -> Iterator[dg.AssetCheckResult]:
         names = sorted(table_name(key.asset_key) for key in context.selected_asset_check_keys)
-        asked = [argument for name in names for argument in ("--tables", name)]
-        messages = spark.run(context, "quality", "--exit-zero", *asked).get_custom_messages()
-        results = cast(Mapping[str, SuiteResult], messages[-1]["tables"])
-        context.op_execution_context.log_event(_materialization(results))
-        yield from (_result(name, results[name]) for name in names if name in results)
+        yield from held(context, spark, names)
 
-    return quality
+    return run_suites
+
+
+def held(
+    context: Context, spark: SparkSubmit, names: Sequence[str], *days: str
+) -> Iterator[dg.AssetCheckResult]:
+    """Hold tables to their suites in one job, and yield how each came out."""
+    asked = [argument for name in names for argument in ("--tables", name)]
+    told = spark.run(context, "quality", "--exit-zero", *asked, *days)
+    results = cast(Mapping[str, SuiteResult], told["tables"])
+    pages = str(told["pages"])
+    context.op_execution_context.log_event(_materialization(results, pages))
+    yield from (_result(name, results[name], pages) for name in names)
+
+
+def follow(
+    context: Context, spark: SparkSubmit, tables: Iterable[Table], *days: str
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """Hold what a batch job has touched to its suites; one that does not hold fails the step."""
+    results = held(context, spark, [table.name for table in tables], *days)
+    yield from (_evaluation(result) for result in results)
+
+
+def _evaluation(result: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
+    assert result.asset_key is not None
+    return dg.AssetCheckEvaluation(
+        asset_key=result.asset_key,
+        check_name=NAME,
+        passed=result.passed,
+        metadata=result.metadata,
+        blocking=True,
+    )
 
 
 def _spec(table: Table) -> dg.AssetCheckSpec:
@@ -61,27 +88,34 @@ def _spec(table: Table) -> dg.AssetCheckSpec:
     )
 
 
-def _result(name: str, result: SuiteResult) -> dg.AssetCheckResult:
+def _result(name: str, result: SuiteResult, pages: str) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=result["success"],
         asset_key=asset_key(name),
         check_name=NAME,
         metadata={
             "expectations": result["expectations"],
-            "failed": dg.MetadataValue.md("\n".join(f"- {text}" for text in result["failed"])),
+            "failed": _list(result["failed"]),
+            "warnings": _list(result["warnings"]),
             "rows": result["rows"],
             "seconds": result["seconds"],
-            "data docs": dg.MetadataValue.path(result["docs"]),
+            "data docs": dg.MetadataValue.path(pages),
         },
     )
 
 
-def _materialization(results: Mapping[str, SuiteResult]) -> dg.AssetMaterialization:
+def _list(sentences: Sequence[str]) -> dg.MarkdownMetadataValue:
+    return dg.MetadataValue.md("\n".join(f"- {sentence}" for sentence in sentences) or "none")
+
+
+def _materialization(results: Mapping[str, SuiteResult], pages: str) -> dg.AssetMaterialization:
     return dg.AssetMaterialization(
         asset_key(tables.QUALITY.name),
         metadata={
             "tables": len(results),
             "expectations": sum(result["expectations"] for result in results.values()),
             "failed": sum(len(result["failed"]) for result in results.values()),
+            "warnings": sum(len(result["warnings"]) for result in results.values()),
+            "data docs": dg.MetadataValue.path(pages),
         },
     )

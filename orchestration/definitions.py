@@ -28,6 +28,7 @@ def build(settings: Settings) -> dg.Definitions:
         schedules=schedules.schedules(),
         sensors=[
             watching.watch_sensor(settings, here),
+            housekeeping.dead_runs_sensor(),
             housekeeping.forget_sensor(),
             *([streams.sensor(settings)] if scheduled else []),
         ],
@@ -37,7 +38,7 @@ def build(settings: Settings) -> dg.Definitions:
 
 
 def _streams(settings: Settings) -> Sequence[dg.AssetsDefinition | dg.AssetSpec]:
-    return [streams.micro_batch()] if settings.streams == "scheduled" else streams.specs()
+    return [streams.micro_batch(settings)] if settings.streams == "scheduled" else streams.specs()
 
 
 def _ops_specs() -> Sequence[dg.AssetSpec]:

@@ -25,6 +25,7 @@ AGGREGATED = (
     *(table.name for table in tables.ZONE_WINDOWS.values()),
     tables.DEVICE_SLIDING.name,
     tables.SESSIONS.name,
+    tables.DELIVERY_DELAY.name,
 )
 """Tables that gold writes."""
 
@@ -52,7 +53,7 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
     tables.SUMMARY_ZONE_DAY.name: (tables.DEVICE_DAY.name,),
     tables.SUMMARY_PRODUCT_HOUR.name: (tables.DEVICE_HOUR.name,),
     tables.SUMMARY_PRODUCT_DAY.name: (tables.DEVICE_DAY.name,),
-    tables.DELIVERY_DELAY.name: _SILVER,
+    tables.DELIVERY_DELAY.name: (GOLD,),
     tables.DEVICE_DUPLICATES.name: (
         tables.READINGS.name,
         tables.DUPLICATES.name,

@@ -13,6 +13,16 @@ from telemetry.tables import Table
 Figures = dict[str, float | int | str]
 RUNNING = ("running", "degraded")
 FRESH_S = 60.0
+_TOLD = (
+    "name",
+    "state",
+    "lag_messages",
+    "age_s",
+    "input_rows_per_s",
+    "duration_s",
+    "batch_id",
+    "event_time",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +33,15 @@ class TableSize:
     rows: int
     files: int
     mib: float
+
+    def metadata(self) -> Figures:
+        """Return what Dagster shows and plots."""
+        return {
+            "dagster/row_count": self.rows,
+            "delta version": self.version,
+            "files": self.files,
+            "size MiB": self.mib,
+        }
 
 
 def table_sizes(
@@ -53,6 +72,13 @@ def stream_figures(progress_dir: Path, query: str, now_s: float) -> Figures | No
         return None
     if progress["state"] not in RUNNING or now_s - progress["at"] > FRESH_S:
         return None
-    names = ("lag_messages", "age_s", "input_rows_per_s", "batch_id", "event_time", "state")
-    rows = {f"rows {name}": count for name, count in progress.get("rows", {}).items()}
-    return {name: progress[name] for name in names if progress.get(name) is not None} | rows
+    return flat(progress)
+
+
+def flat(progress: Mapping[str, object]) -> Figures:
+    """Return a query's progress as figures that can be plotted."""
+    told: dict[str, object] = {name: progress.get(name) for name in _TOLD}
+    rows = progress.get("rows")
+    if isinstance(rows, Mapping):
+        told |= {f"rows {table}": count for table, count in rows.items()}
+    return {name: value for name, value in told.items() if isinstance(value, int | float | str)}

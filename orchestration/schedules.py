@@ -15,7 +15,7 @@ _RUNNING = dg.DefaultScheduleStatus.RUNNING
 
 
 def jobs() -> Sequence[UnresolvedAssetJobDefinition]:
-    """Return a job for each batch job with the checks that follow it, and one of all checks."""
+    """Return a job for each batch job, and one of all checks."""
     return [*(_job(job) for job in BATCH_JOBS), _quality()]
 
 
@@ -29,10 +29,7 @@ def schedules() -> Sequence[dg.ScheduleDefinition]:
 
 def _job(job: BatchJob) -> UnresolvedAssetJobDefinition:
     made = dg.AssetSelection.assets(*asset_keys(job)).without_checks()
-    checked = dg.AssetSelection.checks(*checks.check_keys(job.checks))
-    return dg.define_asset_job(
-        job.name, selection=made | checked if job.checks else made, description=job.description
-    )
+    return dg.define_asset_job(job.name, selection=made, description=job.description)
 
 
 def _quality() -> UnresolvedAssetJobDefinition:

@@ -1,15 +1,18 @@
 """Starts `spark-submit` through Pipes; what the job reports comes back."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias, cast
 
 import dagster as dg
 
 from orchestration import one_at_a_time
 from telemetry.settings import Settings
 
+Context: TypeAlias = dg.AssetExecutionContext | dg.AssetCheckExecutionContext
+Told: TypeAlias = Mapping[str, object]
 POOL = "spark"
 CHECKOUT = Path(__file__).parents[1]
 TERMINATION_TIMEOUT_S = 120.0
@@ -27,15 +30,17 @@ class SparkSubmit:
     lock: Path
     environment: dict[str, str]
 
-    def run(
-        self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, *arguments: str
-    ) -> dg.PipesClientCompletedInvocation:
-        """Run a job to its end; raise if it failed."""
-        op_context = context.op_execution_context
+    def run(self, context: Context, *arguments: str) -> Told:
+        """Run a job to its end and return what it reports; raise if it failed."""
         command = one_at_a_time.command(self.lock, LOCK_WAIT_S, [*self.program, *arguments])
-        return self.pipes.run(
-            context=op_context, command=command, env=self.environment, cwd=str(CHECKOUT)
+        invocation = self.pipes.run(
+            context=context.op_execution_context,
+            command=command,
+            env=self.environment,
+            cwd=str(CHECKOUT),
         )
+        reported = invocation.get_custom_messages()
+        return cast(Told, reported[-1]) if reported else {}
 
 
 def spark_submit(settings: Settings) -> SparkSubmit:
@@ -61,4 +66,10 @@ def _program(settings: Settings) -> list[str]:
 
 def _environment(settings: Settings) -> dict[str, str]:
     java = {"JAVA_HOME": str(settings.java_home)} if settings.java_home else {}
-    return {"PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(CHECKOUT), **java}
+    return {
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+        "PYTHONPATH": str(CHECKOUT),
+        "GX_ANALYTICS_ENABLED": "false",
+        **java,
+    }

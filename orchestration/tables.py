@@ -15,7 +15,7 @@ DAYS = dg.DailyPartitionsDefinition(start_date="2000-01-01", end_offset=1)
 """Days that can be run again; history is older than the lake."""
 
 STREAM_FRESHNESS = dg.FreshnessPolicy.time_window(
-    fail_window=timedelta(minutes=15), warn_window=timedelta(minutes=6)
+    fail_window=timedelta(minutes=20), warn_window=timedelta(minutes=12)
 )
 TABLE_FRESHNESS = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(hours=24), warn_window=timedelta(hours=1)

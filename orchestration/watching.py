@@ -6,17 +6,13 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from orchestration import lineage
 from orchestration.observation import TableSize, stream_figures, table_sizes
+from orchestration.streams import QUERIES
 from orchestration.tables import asset_key
 from telemetry.settings import Settings
 from telemetry.tables import TABLES
 
-OBSERVE_EVERY_S = 120
-_QUERIES = {
-    lineage.LANDING: ("landing", "landing_spool"),
-    lineage.GOLD: ("gold",),
-}
+OBSERVE_EVERY_S = 300
 Event = dg.AssetMaterialization | dg.AssetObservation
 
 
@@ -47,22 +43,16 @@ def watch_sensor(
 
 
 def _event(key: dg.AssetKey, size: TableSize, materialized_here: frozenset[dg.AssetKey]) -> Event:
-    metadata = {
-        "dagster/row_count": size.rows,
-        "delta version": size.version,
-        "files": size.files,
-        "size MiB": size.mib,
-    }
     if key in materialized_here:
-        return dg.AssetObservation(key, metadata=metadata)
-    return dg.AssetMaterialization(key, metadata=metadata)
+        return dg.AssetObservation(key, metadata=size.metadata())
+    return dg.AssetMaterialization(key, metadata=size.metadata())
 
 
 def _streams(settings: Settings) -> Iterator[Event]:
     if settings.streams == "scheduled":
         return
-    for name, queries in _QUERIES.items():
+    for name, queries in QUERIES.items():
         for query in queries:
             figures = stream_figures(settings.progress_dir, query, time.time())
             if figures:
-                yield dg.AssetMaterialization(asset_key(name), metadata={"query": query, **figures})
+                yield dg.AssetMaterialization(asset_key(name), metadata=figures)

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +14,9 @@ from great_expectations.expectations.expectation import Expectation
 
 from expectations import figures
 from expectations.figures import Flow
-from spark_jobs import changed
+from spark_jobs.jobs.changed_files import written_at
+from spark_jobs.jobs.job_runs import Days
+from spark_jobs.jobs.partitions import date_column
 from spark_jobs.lake import Lake
 from spark_jobs.transforms.spans import DAY, Span, days, midnight
 from telemetry import tables
@@ -52,9 +54,10 @@ class Closed:
     days: Span
 
 
-def closed(first: date | None, last: date | None, now: datetime) -> Closed:
+def closed(asked_days: Days | None, now: datetime) -> Closed:
     """Return the closed part of the days that are asked for; by default yesterday and today."""
-    asked = days(first or now.date() - DAY, last or now.date())
+    chosen = asked_days or Days(now.date() - DAY, now.date())
+    asked = days(chosen.first, chosen.last)
     hour = now.replace(minute=0, second=0, microsecond=0)
     return Closed(
         now,
@@ -88,17 +91,17 @@ def _flows(lake: Lake, asked: Collection[Table], now: datetime) -> Figures:
 
 
 def _flow(lake: Lake, table: Table, now: datetime) -> Flow | None:
-    listed = changed.files(lake, table)
-    if listed.is_empty():
+    files = lake.files(table)
+    if files.is_empty():
         return None
-    newest_ms = listed["modification_time"].to_list()
-    age = now.timestamp() / 60 - max(newest_ms) / 60_000
-    return Flow(table.name, max(0.0, age), _share(listed, table, now.date() - DAY))
+    newest = max(files.select(written_at()).to_series())
+    age = max(0.0, (now - newest) / timedelta(minutes=1))
+    return Flow(table.name, age, _share(files, table, now.date() - DAY))
 
 
-def _share(listed: pl.DataFrame, table: Table, last: date) -> float | None:
-    column = f"partition.{changed.date_partition(table)}"
-    counted = listed.group_by(column).agg(pl.col("num_records").sum())
+def _share(files: pl.DataFrame, table: Table, last: date) -> float | None:
+    column = f"partition.{date_column(table)}"
+    counted = files.group_by(column).agg(pl.col("num_records").sum())
     rows: dict[date, int] = dict(counted.iter_rows())
     before = [rows[day] for day in rows if last - DAY * DAYS_BEFORE <= day < last]
     if len(before) < FEWEST_DAYS:

@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from orchestration.batch import BATCH_JOBS, batch_assets
+from orchestration.tables import asset_key
+from telemetry.tables import SUMMARIES
+from tests.orchestration.jobs import calls, fake_spark, suite_result
+
+pytestmark = pytest.mark.filterwarnings("ignore::dagster.PreviewWarning")
+
+SUMMARIZED = {table.name: {"rows": 4} for table in SUMMARIES}
+SUMMARIES_HELD = {table.name: suite_result() for table in SUMMARIES}
+
+
+def run(
+    folder: Path, name: str, partition: str | None = None, **answers: object
+) -> dg.ExecuteInProcessResult:
+    place = [job.name for job in BATCH_JOBS].index(name)
+    return dg.materialize(
+        [batch_assets()[place]],
+        resources={"spark": fake_spark(folder, **answers)},
+        partition_key=partition,
+        raise_on_error=False,
+    )
+
+
+def test_what_a_job_reports_is_the_metadata_of_its_tables(tmp_path: Path) -> None:
+    quality = {"tables": SUMMARIES_HELD, "pages": "index.html"}
+
+    result = run(tmp_path, "summaries", summaries={"tables": SUMMARIZED}, quality=quality)
+
+    assert result.success
+    made = {one.asset_key: one for one in result.asset_materializations_for_node("run_summaries")}
+    for table in SUMMARIES:
+        assert made[asset_key(table.name)].metadata["rows"].value == 4
+
+
+def test_suites_follow_the_job_over_the_same_days(tmp_path: Path) -> None:
+    quality = {"tables": SUMMARIES_HELD, "pages": "index.html"}
+
+    run(tmp_path, "summaries", "2026-11-20", summaries={"tables": SUMMARIZED}, quality=quality)
+
+    days = ["--from", "2026-11-20", "--to", "2026-11-20"]
+    asked = [word for table in SUMMARIES for word in ("--tables", table.name)]
+    assert calls(tmp_path) == [
+        ["summaries", *days],
+        ["quality", "--exit-zero", *asked, *days],
+    ]
+
+
+def test_a_suite_that_does_not_hold_stops_the_run(tmp_path: Path) -> None:
+    held = {**SUMMARIES_HELD, SUMMARIES[0].name: suite_result(success=False)}
+    quality = {"tables": held, "pages": "index.html"}
+
+    result = run(tmp_path, "summaries", summaries={"tables": SUMMARIZED}, quality=quality)
+
+    assert not result.success
+    evaluations = {one.asset_key: one for one in result.get_asset_check_evaluations()}
+    assert not evaluations[asset_key(SUMMARIES[0].name)].passed
+    assert evaluations[asset_key(SUMMARIES[1].name)].passed
+    assert len(calls(tmp_path)) == 2
+
+
+def test_a_job_that_tends_tables_shows_what_it_did_to_each(tmp_path: Path) -> None:
+    result = run(tmp_path, "vacuum", vacuum={"retained_hours": 24, "tables": {"a.b": {"files": 2}}})
+
+    (made,) = result.asset_materializations_for_node("run_vacuum")
+    assert made.metadata["retained_hours"].value == 24
+    assert made.metadata["tables"].value == {"a.b": {"files": 2}}

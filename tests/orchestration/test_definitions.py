@@ -1,0 +1,106 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+import dagster as dg
+import pytest
+
+from orchestration.batch import BATCH_JOBS
+from orchestration.definitions import build
+from orchestration.tables import asset_key
+from telemetry.settings import Settings
+from telemetry.tables import TABLES
+
+SNAPSHOT = Path(__file__).with_name("asset_graph.json")
+Mode = Literal["always_on", "scheduled"]
+MODES: tuple[Mode, ...] = ("always_on", "scheduled")
+
+
+def definitions(tmp_path: Path, mode: Mode = "always_on") -> dg.Definitions:
+    return build(Settings(home=tmp_path, streams=mode))
+
+
+def graph(definitions: dg.Definitions) -> dict[str, object]:
+    assets = definitions.resolve_asset_graph()
+    nodes = {key: assets.get(key) for key in sorted(assets.get_all_asset_keys())}
+    return {
+        key.to_user_string(): {
+            "from": sorted(parent.to_user_string() for parent in node.parent_keys),
+            "group": node.group_name,
+            "owners": list(node.owners),
+            "kinds": sorted(node.kinds),
+            "runs": node.is_executable,
+            "by day": node.partitions_def is not None,
+            "checks": sorted(check.name for check in assets.get_check_keys_for_assets({key})),
+        }
+        for key, node in nodes.items()
+    }
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_everything_loads(tmp_path: Path, mode: Mode) -> None:
+    dg.Definitions.validate_loadable(definitions(tmp_path, mode))
+
+
+def test_asset_graph_is_as_it_was(tmp_path: Path) -> None:
+    found = graph(definitions(tmp_path))
+
+    changed = tmp_path / SNAPSHOT.name
+    changed.write_text(json.dumps(found, indent=1) + "\n")
+    assert found == json.loads(SNAPSHOT.read_text()), f"if it is right, copy {changed}"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_table_is_an_asset_with_its_columns(tmp_path: Path, mode: Mode) -> None:
+    assets = definitions(tmp_path, mode).resolve_asset_graph()
+
+    for table in TABLES:
+        node = assets.get(asset_key(table.name))
+        schema = node.metadata["dagster/column_schema"]
+        assert isinstance(schema, dg.TableSchema)
+        assert [column.name for column in schema.columns] == list(table.column_names)
+        assert node.description == table.description
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_schedules_and_sensors_run_from_the_first_start(tmp_path: Path, mode: Mode) -> None:
+    repository = definitions(tmp_path, mode).get_repository_def()
+
+    statuses = [one.default_status.value for one in repository.schedule_defs]
+    statuses += [one.default_status.value for one in repository.sensor_defs]
+    assert set(statuses) == {"RUNNING"}
+
+
+def test_each_batch_job_has_a_schedule(tmp_path: Path) -> None:
+    repository = definitions(tmp_path).get_repository_def()
+
+    scheduled = {schedule.job_name for schedule in repository.schedule_defs}
+    assert scheduled == {"quality", *(job.name for job in BATCH_JOBS)}
+
+
+def test_streams_run_in_dagster_only_when_they_are_scheduled(tmp_path: Path) -> None:
+    always_on = definitions(tmp_path, "always_on").resolve_asset_graph()
+    scheduled = definitions(tmp_path, "scheduled").resolve_asset_graph()
+
+    key = asset_key("silver.readings")
+    assert not always_on.get(key).is_executable
+    assert scheduled.get(key).is_executable
+    assert always_on.get_all_asset_keys() == scheduled.get_all_asset_keys()
+
+
+def test_spark_jobs_share_one_place(tmp_path: Path) -> None:
+    repository = definitions(tmp_path, "scheduled").get_repository_def()
+
+    nodes = [node for job in repository.get_all_jobs() for node in job.all_node_defs]
+    pools = {pool for node in nodes for pool in node.pools}
+    assert pools == {"spark"}
+
+
+def test_importing_reads_no_environment() -> None:
+    wrong = {**os.environ, "HEADWATER_PORT_BASE": "no number"}
+
+    command = [sys.executable, "-c", "import orchestration.definitions"]
+    subprocess.run(command, check=True, env=wrong)

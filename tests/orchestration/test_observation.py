@@ -1,0 +1,79 @@
+import json
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from orchestration.observation import stream_figures, table_sizes
+from orchestration.tables import asset_key
+from orchestration.watching import watch_sensor
+from telemetry.settings import Settings
+from telemetry.tables import FIRST_USE, REJECTED, TABLES
+
+
+def write(lake: Path, table: str, rows: int) -> None:
+    pl.DataFrame({"n": range(rows)}).write_delta(lake / table.replace(".", "/"), mode="append")
+
+
+def progress(folder: Path, **changes: object) -> None:
+    plain = {
+        "name": "landing",
+        "state": "running",
+        "at": 1000.0,
+        "lag_messages": 5,
+        "age_s": 1.5,
+        "event_time": None,
+        "rows": {"bronze": 12},
+    }
+    folder.mkdir(exist_ok=True)
+    (folder / "landing.json").write_text(json.dumps({**plain, **changes}))
+
+
+def test_rows_are_those_of_the_log(tmp_path: Path) -> None:
+    write(tmp_path, "silver.rejected", 3)
+    write(tmp_path, "silver.rejected", 4)
+
+    ((table, size),) = table_sizes(str(tmp_path), TABLES, {})
+
+    assert (table, size.rows, size.files, size.version) == (REJECTED, 7, 2, 1)
+
+
+def test_a_version_that_was_seen_is_not_told_again(tmp_path: Path) -> None:
+    write(tmp_path, "silver.rejected", 3)
+
+    assert list(table_sizes(str(tmp_path), TABLES, {"silver.rejected": 0})) == []
+
+
+def test_a_running_stream_tells_its_lag_and_rows(tmp_path: Path) -> None:
+    progress(tmp_path)
+
+    figures = stream_figures(tmp_path, "landing", 1002.0)
+
+    assert figures is not None
+    assert figures["lag_messages"] == 5
+    assert figures["rows bronze"] == 12
+    assert "event_time" not in figures
+
+
+def test_a_silent_or_stopped_stream_is_not_running(tmp_path: Path) -> None:
+    assert stream_figures(tmp_path, "landing", 1002.0) is None
+    progress(tmp_path)
+    assert stream_figures(tmp_path, "landing", 1500.0) is None
+    progress(tmp_path, state="stopped")
+    assert stream_figures(tmp_path, "landing", 1002.0) is None
+
+
+def test_the_sensor_reports_each_change_once(tmp_path: Path) -> None:
+    write(tmp_path / "lake", "silver.rejected", 3)
+    write(tmp_path / "lake", "ops.first_use", 1)
+    own = frozenset({asset_key(FIRST_USE.name)})
+    sensor = watch_sensor(Settings(home=tmp_path), own)
+
+    first = sensor(dg.build_sensor_context())
+    assert isinstance(first, dg.SensorResult)
+    second = sensor(dg.build_sensor_context(cursor=first.cursor))
+
+    kinds = {event.asset_key.path[-1]: type(event) for event in first.asset_events}
+    assert kinds == {"rejected": dg.AssetMaterialization, "first_use": dg.AssetObservation}
+    assert isinstance(second, dg.SensorResult)
+    assert second.asset_events == []
