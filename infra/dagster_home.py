@@ -65,6 +65,8 @@ def dagster_services(settings: Settings) -> tuple[Service, ...]:
             "dagster-daemon",
             (*_tool("dagster-daemon"), "run", *_workspace(home)),
             lambda: daemon_complaint(url),
+            # Two that make Dagster's store at the same time spoil it.
+            after=("dagster-webserver",),
         ),
     )
 
