@@ -75,13 +75,28 @@ def landed(parts: RunParts) -> Rows:
 
 def write(rows: Rows, root: Path) -> None:
     """Write the rows, and the gold that they make, as the lake's tables."""
+    lake = create(root)
+    append(lake, rows)
+    write_gold(lake)
+
+
+def create(root: Path) -> Lake:
+    """Create the tables that the scorer reads."""
     lake = Lake(str(root))
     for table in (MESSAGES, READINGS, LATE, *ASIDE.values(), *DEVICE_WINDOWS.values()):
         lake.create(table)
+    return lake
+
+
+def append(lake: Lake, rows: Rows) -> None:
+    """Append the rows, one commit a table."""
     for name, values in rows.tables.items():
-        table = BY_NAME[name]
         if values:
-            lake.append(table, _frame(values, table), None)
+            lake.append(BY_NAME[name], _frame(values, BY_NAME[name]), None)
+
+
+def write_gold(lake: Lake) -> None:
+    """Write the gold that the lake's readings make."""
     readings = pl.concat(
         [lake.scan(table).select(READING_COLUMNS).collect() for table in (READINGS, LATE)]
     )

@@ -35,7 +35,7 @@ def run_of(
     *,
     seed: int = 1,
     devices: int = 40,
-    total: int = 3_000,
+    total: int = 1_500,
 ) -> RunParts:
     """Return a run whose fleet is enrolled below `root`."""
     fleet = build_fleet(scenario, devices, seed)

@@ -41,26 +41,37 @@ def fates(parts: RunParts) -> Iterator[tuple[Sent, Judged, str]]:
         yield entry, found, landing.fate(found)
 
 
-@pytest.mark.parametrize("name", scenario_names())
-def test_every_message_meets_its_expectation(name: str, tmp_path: Path) -> None:
-    for entry, found, fate in fates(run_of(tmp_path, load_scenario(name))):
+@pytest.fixture(scope="module", params=scenario_names())
+def scenario_fates(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> list[tuple[Sent, Judged, str]]:
+    """A run of each scenario, judged."""
+    return list(fates(run_of(tmp_path_factory.mktemp("run"), load_scenario(request.param))))
+
+
+def test_every_message_meets_its_expectation(
+    scenario_fates: list[tuple[Sent, Judged, str]],
+) -> None:
+    for entry, found, fate in scenario_fates:
         assert entry["sha256"] == hashlib.sha256(found.raw).hexdigest()
         assert (entry["device"], entry["expect"]) == (found.device_full, fate), entry
         rules = [reason.rule for reason in found.reasons]
         assert entry["reason"] in rules or (entry["reason"], rules) == (None, [])
 
 
-@pytest.mark.parametrize("name", scenario_names())
-def test_event_time_of_what_is_kept_is_foretold(name: str, tmp_path: Path) -> None:
-    for entry, found, fate in fates(run_of(tmp_path, load_scenario(name))):
+def test_event_time_of_what_is_kept_is_foretold(
+    scenario_fates: list[tuple[Sent, Judged, str]],
+) -> None:
+    for entry, found, fate in scenario_fates:
         if fate in ("silver", "late"):
             assert (entry["event_time"] is None) == (found.device_time is None)
             assert entry["event_time"] in (None, found.event_time)
 
 
-@pytest.mark.parametrize("name", scenario_names())
-def test_ledger_names_the_key_or_leaves_it_out(name: str, tmp_path: Path) -> None:
-    for entry, found, _ in fates(run_of(tmp_path, load_scenario(name))):
+def test_ledger_names_the_key_or_leaves_it_out(
+    scenario_fates: list[tuple[Sent, Judged, str]],
+) -> None:
+    for entry, found, _ in scenario_fates:
         if entry["boot"] is not None:
             assert (entry["boot"], entry["seq"]) == (found.boot, found.seq)
         else:
@@ -70,7 +81,7 @@ def test_ledger_names_the_key_or_leaves_it_out(name: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("fault", FAULTS)
 def test_fault_alone_has_one_kind_of_outcome(fault: str, tmp_path: Path) -> None:
     fleet = load_scenario("clean").fleet
-    parts = run_of(tmp_path, Scenario(fault, "", fleet, {fault: 0.2}), total=1_000)
+    parts = run_of(tmp_path, Scenario(fault, "", fleet, {fault: 0.2}), total=400)
 
     outcomes = {(entry["expect"], entry["reason"]) for entry, _, _ in fates(parts)}
 

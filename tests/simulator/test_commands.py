@@ -1,0 +1,92 @@
+"""The commands as they are typed, over a spool."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from simulator.scenarios import load_scenario
+from tests.simulator.lakes import prepared, write
+
+
+def run(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m simulator` on a home."""
+    return subprocess.run(
+        [sys.executable, "-m", "simulator", *arguments],
+        env={**os.environ, "HEADWATER_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def light(tmp_path: Path) -> Path:
+    """A home in light mode."""
+    (tmp_path / "stack.json").write_text('{"mode": "light", "port_base": 18000}')
+    return tmp_path
+
+
+def test_run_goes_into_the_spool_and_the_ledger(light: Path) -> None:
+    ledger = light / "ledger.ndjson"
+    done = run(
+        light, "simulate", "mixed", "--devices", "20", "--rate", "200", "--for", "2s",
+        "--ledger", str(ledger), "--quiet",
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    segments = (light / "spool" / "segments").glob("*.parquet")
+    assert sum(pq.read_metadata(path).num_rows for path in segments) == summary["records"]
+    assert summary["sent"] == summary["acked"] == sum(summary["expected"].values()) >= 400
+    assert len(ledger.read_bytes().splitlines()) == 2 * summary["sent"]
+    assert (light / "registry" / "products" / "default" / "meter.json").is_file()
+
+
+def test_scenarios_are_listed(tmp_path: Path) -> None:
+    done = run(tmp_path, "simulate", "list")
+
+    assert done.returncode == 0
+    assert {"mixed", "schema-change", "clock_1970"} <= {
+        line.split()[0] for line in done.stdout.splitlines() if line
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["simulate", "apocalypse"], 1, "simulate list"),
+        (["simulate", "clean", "--rate", "0"], 2, "neither a number above 0 nor max"),
+        (["simulate", "clean", "--for", "unbounded"], 2, "a run must end"),
+        (["simulate", "clean"], 1, "headwater up"),
+        (["verify", "none.ndjson", "--timeout", "0"], 1, "cannot be read"),
+        (["verify"], 2, "LEDGERS"),
+    ],
+)
+def test_mistakes_are_answered_in_a_line(
+    tmp_path: Path, arguments: list[str], code: int, said: str
+) -> None:
+    done = run(tmp_path, *arguments)
+
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_verdict_is_given_with_its_exit_code(tmp_path: Path) -> None:
+    _, rows, ledger = prepared(tmp_path, load_scenario("mixed"), total=300)
+    write(rows, tmp_path / "lake")
+
+    kept = run(tmp_path, "verify", str(ledger), "--timeout", "0", "--json")
+    ledger.write_text(ledger.read_text().replace('"expect":"silver"', '"expect":"late"', 1))
+    broken = run(tmp_path, "verify", str(ledger), "--timeout", "0")
+
+    assert kept.returncode == 0, kept.stdout
+    assert json.loads(kept.stdout)["ok"] is True
+    assert broken.returncode == 1
+    assert "misplaced              1  !" in broken.stdout

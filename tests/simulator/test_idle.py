@@ -1,0 +1,87 @@
+"""Waiting for the streams, with a clock that tests turn."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from simulator.scoring.idle import Clock, wait_until_idle
+from telemetry.errors import HeadwaterError
+
+
+class Turned:
+    """A clock that sleeping moves on; `each` is called with the time after every sleep."""
+
+    def __init__(self, each: Callable[[float], None] = lambda now: None) -> None:
+        self.time = 1_000.0
+        self._each = each
+
+    def sleep(self, seconds: float) -> None:
+        """Move on."""
+        self.time += seconds
+        self._each(self.time)
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that the scorer is given."""
+        return Clock(lambda: self.time, self.sleep)
+
+
+def progress(folder: Path, name: str, at: float, **changes: object) -> None:
+    """Write a stream's progress: idle, unless changed."""
+    state = {"name": name, "state": "running", "at": at, "idle": True, "lag_messages": 0}
+    (folder / f"{name}.json").write_text(json.dumps({**state, "rows": {"bronze": 5}, **changes}))
+
+
+def test_idle_streams_are_believed_after_three_still_seconds(tmp_path: Path) -> None:
+    turned = Turned(lambda now: progress(tmp_path, "landing", now))
+
+    wait_until_idle(tmp_path, 60, turned.clock)
+
+    assert 1_003 <= turned.time < 1_005
+
+
+def test_progress_from_before_the_question_says_nothing(tmp_path: Path) -> None:
+    progress(tmp_path, "landing", 999.0)
+
+    with pytest.raises(HeadwaterError, match="landing is running, silent since"):
+        wait_until_idle(tmp_path, 10, Turned().clock)
+
+
+def test_rows_that_still_arrive_are_waited_for(tmp_path: Path) -> None:
+    turned = Turned(
+        lambda now: progress(tmp_path, "landing", now, rows={"bronze": min(now, 1_020)})
+    )
+
+    wait_until_idle(tmp_path, 60, turned.clock)
+
+    assert turned.time >= 1_023
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"idle": False, "lag_messages": 7}, "gold is busy, 7 messages behind"),
+        ({"lag_messages": 7}, "gold is 7 messages behind"),
+        ({"state": "failed", "error": "no disk"}, r"gold failed \(no disk\)"),
+    ],
+)
+def test_what_is_not_idle_is_named(tmp_path: Path, changes: dict[str, object], said: str) -> None:
+    def each(now: float) -> None:
+        progress(tmp_path, "landing", now)
+        progress(tmp_path, "gold", now, **changes)
+
+    with pytest.raises(HeadwaterError, match=said):
+        wait_until_idle(tmp_path, 10, Turned(each).clock)
+
+
+def test_stream_that_was_given_up_is_not_waited_for(tmp_path: Path) -> None:
+    progress(tmp_path, "landing_spool", 100.0, state="stopped", idle=False)
+
+    wait_until_idle(tmp_path, 60, Turned(lambda now: progress(tmp_path, "gold", now)).clock)
+
+
+def test_no_progress_at_all_is_told(tmp_path: Path) -> None:
+    with pytest.raises(HeadwaterError, match="no stream has written its progress"):
+        wait_until_idle(tmp_path, 2, Turned().clock)
