@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
+import psutil
+
 from infra.environment import PROJECT, child_environment
 from infra.passing import wait
 from infra.spark_submit import spark_submit_command
@@ -52,6 +54,22 @@ def run_job(
         code = _run(command, child_environment(settings), log_file)
     lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines()]
     return Outcome(code, _figures(lines), _complaint(lines))
+
+
+def batch_jobs(pid: int | None) -> list[int]:
+    """Return the jobs below a process: the outermost process of each."""
+    if pid is None:
+        return []
+    try:
+        below = psutil.Process(pid).children(recursive=True)
+        jobs = {process.pid: process.ppid() for process in below if _is_job(process.cmdline())}
+    except psutil.Error:
+        return []
+    return [job for job, parent in jobs.items() if parent not in jobs]
+
+
+def _is_job(words: Sequence[str]) -> bool:
+    return any(word.endswith("spark_jobs/main.py") for word in words)
 
 
 def _run(command: list[str], environment: dict[str, str], log: TextIO) -> int:

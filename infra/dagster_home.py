@@ -87,20 +87,22 @@ def daemon_complaint(url: str) -> str | None:
         answer = http_json(f"{url}/graphql", {"query": DAEMON_QUERY})
     except OSError:
         return "no word of it yet: the webserver does not answer"
-    unhealthy = [
-        str(daemon["daemonType"])
-        for daemon in _daemons(answer)
-        if daemon["required"] and not daemon["healthy"]
-    ]
+    try:
+        unhealthy = _unhealthy(answer)
+    except (KeyError, TypeError, AssertionError):
+        return "the webserver does not tell how it is"
     return f"no heartbeat of {', '.join(unhealthy)}" if unhealthy else None
 
 
-def _daemons(answer: object) -> list[dict[str, object]]:
+def _unhealthy(answer: object) -> list[str]:
+    """Return the daemons that are required and not healthy."""
     assert isinstance(answer, dict)
-    daemons: list[dict[str, object]] = answer["data"]["instance"]["daemonHealth"][
-        "allDaemonStatuses"
+    daemons = answer["data"]["instance"]["daemonHealth"]["allDaemonStatuses"]
+    return [
+        str(daemon["daemonType"])
+        for daemon in daemons
+        if daemon["required"] and not daemon["healthy"]
     ]
-    return daemons
 
 
 def _tool(name: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from infra.batch_job import batch_jobs
 from infra.processes import tree_pss_mb
 from infra.services import declared_services, service_names
 from infra.stack import read_stack
@@ -15,6 +16,7 @@ from telemetry.settings import Settings
 
 State = Literal["starting", "running", "degraded", "stopped", "failed"]
 WARM_UP_S = 90
+JOB_BUDGET_MB = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +64,39 @@ def health(settings: Settings) -> Health:
     """Look at every service of the home's mode and at what the streams wrote last."""
     stack = read_stack(settings.home)
     mode = stack.mode if stack else "full"
-    wanted = stack.services if stack else ()
-    daemon = Daemon(settings.home)
-    runs = daemon.runs()
+    runs = Daemon(settings.home).runs()
     names = service_names(settings, mode)
-    services = tuple(
-        _service(service, runs.get(service.name))
+    jobs = batch_jobs(runs["dagster-code"].pid) if "dagster-code" in runs else []
+    services = [
+        _service(service, runs.get(service.name), jobs)
         for service in declared_services(settings, mode, names)
-    )
-    return Health(services, _streams(settings, services), wanted)
+    ]
+    services += [_batch_job(job) for job in jobs]
+    streams = _streams(settings, services, runs.get("streams"))
+    return Health(tuple(services), streams, stack.services if stack else ())
 
 
-def _service(service: Service, run: Run | None) -> ServiceHealth:
+def _service(service: Service, run: Run | None, jobs: Sequence[int]) -> ServiceHealth:
     state: State = run.state if run else "stopped"
     pid = run.pid if run else None
     if run and state == "running" and service.complaint():
         state = "starting" if run.age_s < WARM_UP_S else "degraded"
-    pss = tree_pss_mb(pid) if pid else None
+    pss = tree_pss_mb(pid, without=jobs) if pid else None
     return ServiceHealth(service.name, state, service.url, pid, pss, service.budget_mb)
 
 
-def _streams(settings: Settings, services: Sequence[ServiceHealth]) -> tuple[Stream, ...]:
-    application = next((each.state for each in services if each.name == "streams"), "running")
-    gone = application if application in ("stopped", "failed") else None
-    return tuple(read_streams(settings, now=time.time(), gone=gone))
+def _batch_job(pid: int) -> ServiceHealth:
+    """Return the batch job that Dagster runs, whose memory is not Dagster's."""
+    return ServiceHealth("batch job", "running", None, pid, tree_pss_mb(pid), JOB_BUDGET_MB)
+
+
+def _streams(
+    settings: Settings, services: Sequence[ServiceHealth], run: Run | None
+) -> tuple[Stream, ...]:
+    now = time.time()
+    if run is None and settings.streams == "scheduled":
+        return tuple(read_streams(settings, now=now))
+    state = next((each.state for each in services if each.name == "streams"), "stopped")
+    gone = state if state in ("stopped", "failed") else None
+    since = now - run.age_s if run else 0.0
+    return tuple(read_streams(settings, now=now, gone=gone, since=since))

@@ -3,8 +3,9 @@
 import os
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
+from typing import TextIO
 
 POLL_S = 0.3
 
@@ -14,21 +15,34 @@ def last_lines(path: Path, count: int) -> list[str]:
     lines: deque[str] = deque(maxlen=max(count, 0))
     for each in (path.with_name(f"{path.name}.1"), path):
         if each.exists():
-            with each.open(encoding="utf-8", errors="replace") as log:
+            with _open(each) as log:
                 lines.extend(line.rstrip("\n") for line in log)
     return list(lines)
 
 
-def follow(path: Path) -> Iterator[str]:
-    """Yield lines as they come, from now on; a log that is rotated is opened anew."""
-    log = path.open(encoding="utf-8", errors="replace")
+def follow(path: Path) -> Generator[str, None, None]:
+    """Return lines as they come, from now on; a log that is rotated is opened anew."""
+    log = _open(path)
     log.seek(0, os.SEEK_END)
-    while True:
-        line = log.readline()
-        if line:
-            yield line.rstrip("\n")
-        elif path.exists() and os.fstat(log.fileno()).st_ino != path.stat().st_ino:
-            log.close()
-            log = path.open(encoding="utf-8", errors="replace")
-        else:
-            time.sleep(POLL_S)
+    return _lines(path, log)
+
+
+def _lines(path: Path, log: TextIO) -> Generator[str, None, None]:
+    line = ""
+    try:
+        while True:
+            line += log.readline()
+            if line.endswith("\n"):
+                yield line.rstrip("\n")
+                line = ""
+            elif path.exists() and os.fstat(log.fileno()).st_ino != path.stat().st_ino:
+                log.close()
+                log = _open(path)
+            else:
+                time.sleep(POLL_S)
+    finally:
+        log.close()
+
+
+def _open(path: Path) -> TextIO:
+    return path.open(encoding="utf-8", errors="replace")

@@ -65,9 +65,12 @@ def tree_pids(pid: int) -> set[int]:
         return set()
 
 
-def tree_pss_mb(pid: int) -> int | None:
-    """Return the proportional set size of a process and all below it, or None if it is gone."""
-    pids = tree_pids(pid)
+def tree_pss_mb(pid: int, *, without: Iterable[int] = ()) -> int | None:
+    """Return the proportional set size of a process and all below it, or None if it is gone.
+
+    The trees of the processes `without` are left out.
+    """
+    pids = tree_pids(pid).difference(*map(tree_pids, without))
     return round(sum(map(_pss_kb, pids)) / 1024) if pids else None
 
 

@@ -66,10 +66,13 @@ def expected_queries(mode: Mode) -> tuple[str, ...]:
     return ("landing" if mode == "full" else "landing_spool", "gold")
 
 
-def read_streams(settings: Settings, *, now: float, gone: str | None = None) -> list[Stream]:
+def read_streams(
+    settings: Settings, *, now: float, gone: str | None = None, since: float = 0.0
+) -> list[Stream]:
     """Return each query's newest progress; one that has gone silent is degraded.
 
-    `gone` is the state of an application that does not run: its queries share it.
+    `gone` is the state of an application that does not run: its queries share it. What was
+    written before `since`, the application's start, is an earlier run's.
     """
     found = (_read(path.read_bytes()) for path in sorted(settings.progress_dir.glob("*.json")))
     streams = [stream for stream in found if stream]
@@ -78,11 +81,13 @@ def read_streams(settings: Settings, *, now: float, gone: str | None = None) -> 
     silent_after_s = STALE_S
     if settings.streams == "scheduled":
         silent_after_s = 3 * settings.streams_interval_s + 60
-    return [_judged(stream, now - stream.at > silent_after_s) for stream in streams]
+    return [_judged(stream, now - silent_after_s, since) for stream in streams]
 
 
-def _judged(stream: Stream, is_silent: bool) -> Stream:
-    if is_silent and stream.state == "running":
+def _judged(stream: Stream, silent_since: float, since: float) -> Stream:
+    if stream.at < since:
+        return replace(stream, state="starting", input_rows_per_s=0.0)
+    if stream.at < silent_since and stream.state == "running":
         return replace(stream, state="degraded")
     return stream
 

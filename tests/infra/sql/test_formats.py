@@ -1,0 +1,68 @@
+"""Forms of results."""
+
+import io
+import json
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+
+from infra.sql.formats import Format, plain, write
+from infra.sql.result import Result, unique_names
+
+
+def written(form: Format, *rows: tuple[object, ...]) -> str:
+    names = tuple("abcdefgh"[: len(rows[0])]) if rows else ("a",)
+    out = io.StringIO()
+    write(Result(names, iter(rows)), form, out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02T03:04:05.000000Z"),
+        (datetime(2026, 1, 2, 3, 4, 5, 6), "2026-01-02T03:04:05.000006Z"),  # noqa: DTZ001
+        (
+            datetime(2026, 1, 2, 3, tzinfo=timezone(timedelta(hours=2))),
+            "2026-01-02T01:00:00.000000Z",
+        ),
+        (date(2026, 1, 2), "2026-01-02"),
+        (2**62, 2**62),
+        (Decimal("12"), 12),
+        (Decimal("1.50"), 1.5),
+        (float("nan"), "NaN"),
+        (float("-inf"), "-Infinity"),
+        (b"\x00\xff", "AP8="),
+        ({"k": [b"\x00", None]}, {"k": ["AA==", None]}),
+        (True, True),
+    ],
+)
+def test_values_in_the_terms_of_json(value: object, expected: object) -> None:
+    assert plain(value) == expected
+    assert type(plain(value)) is type(expected)
+
+
+def test_json_is_an_array_of_objects() -> None:
+    assert json.loads(written("json", (1, "x"), (2, None))) == [
+        {"a": 1, "b": "x"},
+        {"a": 2, "b": None},
+    ]
+    assert json.loads(written("json")) == []
+
+
+def test_csv_quotes_what_must_be_and_leaves_null_empty() -> None:
+    assert written("csv", (None, 'a,"b"', [1], True)) == 'a,b,c,d\n,"a,""b""",[1],true\n'
+
+
+def test_table_cuts_nothing_where_there_is_no_terminal() -> None:
+    assert "x" * 300 in written("table", ("x" * 300, None))
+    assert "NULL" in written("table", (None,))
+
+
+def test_table_takes_brackets_as_they_are() -> None:
+    assert "[red]" in written("table", ("[red]",))
+
+
+def test_names_that_come_again_are_numbered() -> None:
+    assert unique_names(["a", "b", "a"]) == ("a", "b", "a_2")

@@ -1,0 +1,108 @@
+"""The command's frame: help, errors as one line, exit codes."""
+
+import subprocess
+import sys
+
+import pytest
+
+from infra.cli import COMMANDS, HIDDEN, main
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    monkeypatch.setenv("HEADWATER_HOME", f"{tmp_path}/home")
+    monkeypatch.delenv("HEADWATER_DEBUG", raising=False)
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--help") == 0
+    shown = capsys.readouterr().out
+    assert all(f"  {name} " in shown for name in COMMANDS if name not in HIDDEN)
+
+
+def test_help_imports_no_command() -> None:
+    program = "import sys; from infra.cli import main\ntry: main(['--help'])\nfinally: "
+    program += "print([name for name in sys.modules if name.startswith('infra.commands')])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.endswith("[]\n")
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in {"simulate", "verify"}])
+def test_every_command_has_help_with_examples(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(name, "--help") == 0
+    assert "headwater " in capsys.readouterr().out
+
+
+def test_unknown_command_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("upp") == 2
+    assert "upp" in capsys.readouterr().err
+
+
+def test_wrong_flag_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("up", "--lihgt") == 2
+    assert "--lihgt" in capsys.readouterr().err
+
+
+def test_error_is_one_line_without_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("up", "--only", "kafak") == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: --only kafak: no service kafak")
+    assert said.count("\n") == 1
+
+
+def test_debug_may_stand_anywhere_and_shows_the_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HEADWATER_DEBUG", "false")
+    with pytest.raises(Exception, match="no service kafak"):
+        main(["up", "--only", "kafak", "--debug"])
+
+
+def test_wrong_setting_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HEADWATER_PORT_BASE", "high")
+    assert run("status") == 1
+    assert capsys.readouterr().err.startswith("error: HEADWATER_PORT_BASE='high': ")
+
+
+def test_status_of_nothing_says_how_to_start(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("status") == 1
+    assert "headwater up" in capsys.readouterr().err
+
+
+def test_sql_without_a_stack_says_how_to_start(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("sql", "select 1") == 1
+    assert "headwater up" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["select 1", "-f", __file__], ["  ;"]])
+def test_sql_wants_one_query(arguments: list[str]) -> None:
+    assert run("sql", *arguments) == 2
+
+
+def test_unknown_log_names_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("logs", "kafak") == 2
+    assert "kafka, " in capsys.readouterr().err
+
+
+def test_log_of_what_never_ran_is_an_error() -> None:
+    assert run("logs", "kafka") == 1
+
+
+def test_unknown_job_names_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("job", "dedupe") == 2
+    assert "dedup, compact" in capsys.readouterr().err
+
+
+def test_down_of_nothing_does_nothing() -> None:
+    assert run("down") == 0

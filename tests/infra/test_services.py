@@ -1,0 +1,47 @@
+"""Which services a mode has."""
+
+from pathlib import Path
+
+import pytest
+
+from infra.services import DAGSTER, chosen_names, declared_services, service_names
+from telemetry.errors import HeadwaterError
+from telemetry.settings import Settings
+
+
+def test_full_stack_has_everything() -> None:
+    assert service_names(Settings(), "full") == ("kafka", "streams", "trino", *DAGSTER)
+
+
+def test_light_stack_is_the_streams_alone() -> None:
+    assert service_names(Settings(), "light") == ("streams",)
+
+
+def test_scheduled_streams_are_no_service() -> None:
+    assert "streams" not in service_names(Settings(streams="scheduled"), "full")
+    with pytest.raises(HeadwaterError, match="--light"):
+        service_names(Settings(streams="scheduled"), "light")
+
+
+def test_foreign_broker_is_no_service() -> None:
+    assert "kafka" not in service_names(Settings(kafka="broker:9092"), "full")
+
+
+def test_only_takes_names_and_groups_in_any_order() -> None:
+    chosen = chosen_names(Settings(), "full", "dagster, kafka")
+    assert chosen == ("kafka", *DAGSTER)
+
+
+@pytest.mark.parametrize(("mode", "only"), [("full", "nope"), ("full", ","), ("light", "kafka")])
+def test_only_refuses_what_is_not_there(mode: str, only: str) -> None:
+    with pytest.raises(HeadwaterError, match="there are "):
+        chosen_names(Settings(), "light" if mode == "light" else "full", only)
+
+
+def test_declaring_costs_nothing_and_needs_nothing_fetched(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", cache=tmp_path / "cache")
+    services = declared_services(settings, "full", service_names(settings, "full"))
+    assert not (tmp_path / "home").exists()
+    ports = [port for service in services for port in service.ports]
+    assert len(ports) == len(set(ports))
+    assert sum(service.budget_mb for service in services) < 5000

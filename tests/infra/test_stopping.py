@@ -1,0 +1,21 @@
+"""What `--wipe` deletes."""
+
+from pathlib import Path
+
+from infra.stopping import wipe
+from telemetry.settings import Settings
+
+
+def test_wipe_deletes_the_state_and_an_empty_home(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / "lake" / "silver").mkdir(parents=True)
+    (home / "stack.json").touch()
+    wipe(Settings(home=home))
+    assert not home.exists()
+
+
+def test_wipe_leaves_what_is_not_ours(tmp_path: Path) -> None:
+    (tmp_path / "lake").mkdir()
+    (tmp_path / "thesis.tex").touch()
+    wipe(Settings(home=tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]

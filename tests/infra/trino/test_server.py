@@ -1,0 +1,40 @@
+"""Trino's configuration."""
+
+import json
+from pathlib import Path
+
+from infra.trino.server import trino_service, write_configuration
+from telemetry.settings import Settings
+
+
+def properties(path: Path) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in path.read_text().splitlines())
+
+
+def test_catalog_is_the_lake_of_the_home(tmp_path: Path) -> None:
+    write_configuration(Settings(home=tmp_path, port_base=20000))
+    etc = tmp_path / "trino" / "etc"
+    catalog = properties(etc / "catalog" / "lake.properties")
+    assert catalog["connector.name"] == "delta_lake"
+    assert catalog["hive.metastore.catalog.dir"] == f"local://{tmp_path}/trino/metastore"
+    assert properties(etc / "config.properties")["http-server.http.port"] == "20002"
+
+
+def test_everybody_only_reads(tmp_path: Path) -> None:
+    write_configuration(Settings(home=tmp_path))
+    rules = json.loads((tmp_path / "trino" / "etc" / "rules.json").read_text())
+    anybody = [rule for rule in rules["catalogs"] if "user" not in rule]
+    assert [rule["allow"] for rule in anybody] == ["read-only"]
+
+
+def test_memory_of_queries_fits_into_the_heap(tmp_path: Path) -> None:
+    for heap_mb in (512, 1024, 4096):
+        write_configuration(Settings(home=tmp_path, trino_heap_mb=heap_mb))
+        config = properties(tmp_path / "trino" / "etc" / "config.properties")
+        headroom = int(config["memory.heap-headroom-per-node"].removesuffix("MB"))
+        assert int(config["query.max-memory-per-node"].removesuffix("MB")) + headroom < heap_mb
+
+
+def test_server_that_does_not_answer_is_a_complaint(tmp_path: Path) -> None:
+    service = trino_service(Settings(home=tmp_path, port_base=1024), waits_for_tables=True)
+    assert "no answer" in (service.complaint() or "")
