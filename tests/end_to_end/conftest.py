@@ -1,4 +1,4 @@
-"""One full stack and one light one for the run, started when first asked for."""
+"""One full stack for the run, and a light one that goes down after its module."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ def full_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     yield from _stack(tmp_path_factory.mktemp("full"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def light_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Streams over the spool."""
     yield from _stack(tmp_path_factory.mktemp("light"), "--light")
