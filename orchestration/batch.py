@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 import dagster as dg
 
@@ -28,6 +29,7 @@ class BatchJob:
     by_day: bool = False
 
 
+MOST_DAYS = 31
 _SILVER = (tables.READINGS, tables.LATE)
 _GOLD = (*tables.DEVICE_WINDOWS.values(), *tables.ZONE_WINDOWS.values())
 BATCH_JOBS = (
@@ -106,7 +108,10 @@ def _assets(job: BatchJob) -> dg.AssetsDefinition:
         days = _days(context)
         told = spark.run(context, job.name, *days)
         for key in asset_keys(job):
-            yield dg.MaterializeResult(asset_key=key, metadata=_metadata(told, table_name(key)))
+            metadata = _metadata(told, table_name(key))
+            for day in [] if days or not job.by_day else _done(told):
+                context.log_event(dg.AssetMaterialization(key, partition=day, metadata=metadata))
+            yield dg.MaterializeResult(asset_key=key, metadata=metadata)
         if job.checks:
             yield from checks.follow(context, spark, job.checks, *days)
 
@@ -118,6 +123,17 @@ def _days(context: dg.AssetExecutionContext) -> tuple[str, ...]:
         return ()
     days = context.partition_key_range
     return ("--from", days.start, "--to", days.end)
+
+
+def _done(told: Told) -> list[str]:
+    """Return the days that a job found due itself, the newest ones if they are many."""
+    ranges = told.get("days")
+    days = [
+        (date.fromisoformat(first) + timedelta(days=n)).isoformat()
+        for first, last in (ranges if isinstance(ranges, list) else [])
+        for n in range((date.fromisoformat(last) - date.fromisoformat(first)).days + 1)
+    ]
+    return sorted(days)[-MOST_DAYS:]
 
 
 def _metadata(told: Told, name: str) -> dict[str, int | float | str | dg.JsonMetadataValue]:

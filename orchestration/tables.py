@@ -59,8 +59,10 @@ def table_spec(table: Table, freshness: dg.FreshnessPolicy | None = None) -> dg.
 def stream_specs() -> Sequence[dg.AssetSpec]:
     """Describe the two queries that fill the lake."""
     return [
-        _stream(lineage.LANDING, "Judges each message once and lands it in bronze and silver."),
-        _stream(lineage.GOLD, "Reduces silver's commits to windows, merged by key."),
+        _stream(
+            lineage.LANDING, "ingest", "Judges each message once and lands it in bronze and silver."
+        ),
+        _stream(lineage.GOLD, "gold", "Reduces silver's commits to windows, merged by key."),
     ]
 
 
@@ -70,19 +72,19 @@ def topic_spec() -> dg.AssetSpec:
     return dg.AssetSpec(
         key=asset_key(lineage.KAFKA),
         description=f"Kafka topic: {topic.meaning}.",
-        group_name="kafka",
+        group_name="ingest",
         owners=[OWNER],
         kinds={"kafka"},
         metadata={"partitions": topic.partitions, **topic.config},
     )
 
 
-def _stream(name: str, description: str) -> dg.AssetSpec:
+def _stream(name: str, group: str, description: str) -> dg.AssetSpec:
     return dg.AssetSpec(
         key=asset_key(name),
         deps=_deps(name),
         description=description,
-        group_name="streams",
+        group_name=group,
         owners=[OWNER],
         kinds={"spark", "streaming"},
         freshness_policy=STREAM_FRESHNESS,

@@ -52,6 +52,7 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
             restated = restate(settings, lake, runs_of_days(touched), "dedup")
         return {
             "dates": len(dates),
+            "days": [[run.first, run.last] for run in runs_of_days(set(dates))],
             "removed_messages": removed["removed"].sum(),
             "removed_readings": removed["readings"].sum(),
             "gold": restated,
