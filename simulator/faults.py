@@ -7,6 +7,7 @@ from functools import partial
 
 import orjson
 
+from simulator import bodies, targets
 from simulator.drafts import (
     Draft,
     Outcome,
@@ -17,13 +18,11 @@ from simulator.drafts import (
     posting,
     refused,
     told_at,
-    unreadable,
 )
 from telemetry.devices import full_name
-from telemetry.products import Metric, Product
+from telemetry.products import Product
 
 HOUR = micros_of(timedelta(hours=1))
-NESTING = 2_000
 HUGE_BYTES = 1_000_000
 LIST_SEQ = 1_000_000_000
 """Messages that come in lists are numbered from here, clear of a device's own count."""
@@ -44,46 +43,7 @@ def cause(name: str, draft: Draft) -> Posting:
     return fault.make(draft) if fault.fits(draft.product) else honest(draft)
 
 
-def has_schema(product: Product) -> bool:
-    """Say whether metrics are held against a schema."""
-    return bool(product.versions)
-
-
-def has_no_limits(product: Product) -> bool:
-    """Say whether no delay, however long, is held against a message."""
-    return product.lateness is None and product.max_age is None
-
-
-def _shared(product: Product) -> list[Metric]:
-    if not product.versions:
-        return []
-    names = set.intersection(*(set(version.metrics) for version in product.versions))
-    return [metric for name, metric in product.versions[0].metrics.items() if name in names]
-
-
-def _needed(product: Product) -> Metric | None:
-    found = (metric for metric in _shared(product) if metric.required)
-    return next(found, None)
-
-
-def _bounded(product: Product) -> Metric | None:
-    found = (metric for metric in _shared(product) if metric.max is not None)
-    return next(found, None)
-
-
-def _worded(product: Product) -> Metric | None:
-    return next((metric for metric in _shared(product) if metric.values), None)
-
-
-def _with_sentinel(product: Product) -> Metric | None:
-    return next((metric for metric in _shared(product) if metric.sentinels), None)
-
-
-def _has(find: Callable[[Product], Metric | None]) -> Callable[[Product], bool]:
-    return lambda product: find(product) is not None
-
-
-def _name(find: Callable[[Product], Metric | None], draft: Draft) -> str:
+def _name(find: targets.Find, draft: Draft) -> str:
     metric = find(draft.product)
     assert metric is not None
     return metric.name
@@ -112,29 +72,20 @@ def _clock_1970(draft: Draft) -> Posting:
 
 
 def _missing_required(draft: Draft) -> Posting:
-    name = _name(_needed, draft)
+    name = _name(targets.needed, draft)
     kept = {metric: value for metric, value in draft.metrics.items() if metric != name}
     return refused(draft, draft.fields(metrics=kept), "required")
 
 
-def _missing_metrics(draft: Draft) -> Posting:
-    metrics: dict[str, object] | None = {} if draft.dice < 0.5 else None
-    return unreadable(draft, orjson.dumps(draft.fields(metrics=metrics)), "missing")
-
-
 def _wrong_type(draft: Draft) -> Posting:
-    metric = _needed(draft.product)
+    metric = targets.needed(draft.product)
     assert metric is not None
     wrong = 17.5 if metric.type == "string" else "n/a"
     return refused(draft, _metrics(draft, **{metric.name: wrong}), "type")
 
 
-def _wrong_seq(draft: Draft) -> Posting:
-    return unreadable(draft, orjson.dumps(draft.fields(seq=str(draft.seq))), "type")
-
-
 def _out_of_range(draft: Draft) -> Posting:
-    metric = _bounded(draft.product)
+    metric = targets.bounded(draft.product)
     assert metric is not None
     assert metric.max is not None
     return refused(draft, _metrics(draft, **{metric.name: metric.max * 10 + 1}), "range")
@@ -145,40 +96,7 @@ def _unknown_metric(draft: Draft) -> Posting:
 
 
 def _wrong_word(draft: Draft) -> Posting:
-    return refused(draft, _metrics(draft, **{_name(_worded, draft): "on fire"}), "values")
-
-
-def _truncated(draft: Draft) -> Posting:
-    body = orjson.dumps(draft.fields())
-    return unreadable(draft, body[: 1 + int((len(body) - 2) * draft.dice)], "malformed")
-
-
-def _bad_utf8(draft: Draft) -> Posting:
-    body = orjson.dumps(draft.fields(boot=draft.boot + "?"))
-    return unreadable(draft, body.replace(b"?", b"\xc3\x28", 1), "malformed")
-
-
-def _literal(draft: Draft, *, literals: tuple[bytes, ...]) -> Posting:
-    name = next(iter(draft.metrics))
-    body = orjson.dumps(_metrics(draft, **{name: "?"}))
-    literal = literals[int(draft.dice * len(literals)) % len(literals)]
-    return unreadable(draft, body.replace(b'"?"', literal, 1), "malformed")
-
-
-def _deep_nesting(draft: Draft) -> Posting:
-    return _literal(draft, literals=(b"[" * NESTING + b"]" * NESTING,))
-
-
-def _empty_body(draft: Draft) -> Posting:
-    return unreadable(draft, b"", "empty")
-
-
-def _not_a_message(draft: Draft) -> Posting:
-    return unreadable(draft, b'"%d of %b"' % (draft.seq, draft.boot.encode()), "not_a_message")
-
-
-def _wrong_version(draft: Draft) -> Posting:
-    return unreadable(draft, orjson.dumps(draft.fields(v=99)), "version")
+    return refused(draft, _metrics(draft, **{_name(targets.worded, draft): "on fire"}), "values")
 
 
 def _unknown_device(draft: Draft) -> Posting:
@@ -196,7 +114,7 @@ def _other_device(draft: Draft) -> Posting:
 
 
 def _huge(draft: Draft) -> Posting:
-    metric = _needed(draft.product)
+    metric = targets.needed(draft.product)
     assert metric is not None
     rule = "values" if metric.values else "type"
     return refused(draft, _metrics(draft, **{metric.name: "x" * HUGE_BYTES}), rule)
@@ -208,7 +126,7 @@ def _listed(draft: Draft, place: int) -> Draft:
 
 def _list(draft: Draft) -> Posting:
     bad = _listed(draft, 1)
-    make_bad = _out_of_range if _bounded(draft.product) else _missing_metrics
+    make_bad = _out_of_range if targets.bounded(draft.product) else bodies.missing_metrics
     outcomes = (
         *honest(_listed(draft, 0)).outcomes,
         *make_bad(bad).outcomes,
@@ -219,7 +137,7 @@ def _list(draft: Draft) -> Posting:
 
 
 def _sentinel(draft: Draft) -> Posting:
-    metric = _with_sentinel(draft.product)
+    metric = targets.with_sentinel(draft.product)
     assert metric is not None
     changed = {**draft.metrics, metric.name: metric.sentinels[0]}
     return honest(replace(draft, metrics=changed))
@@ -259,29 +177,37 @@ FAULTS: Mapping[str, Fault] = {
     "clock_behind": Fault("the clock is hours to weeks behind", _clock_behind),
     "clock_ahead": Fault("the clock is hours to years ahead", _clock_ahead),
     "clock_1970": Fault("the clock was never set", _clock_1970),
-    "missing_required": Fault("a required metric is missing", _missing_required, _has(_needed)),
-    "missing_metrics": Fault("metrics are missing or empty", _missing_metrics),
-    "wrong_type": Fault("a metric of the wrong type", _wrong_type, _has(_needed)),
-    "wrong_seq": Fault("seq is a text", _wrong_seq),
-    "wrong_version": Fault("a message version that does not exist", _wrong_version),
-    "wrong_word": Fault("a state that the schema does not list", _wrong_word, _has(_worded)),
-    "out_of_range": Fault("a value far above its maximum", _out_of_range, _has(_bounded)),
-    "unknown_metric": Fault("a metric that no schema knows", _unknown_metric, has_schema),
-    "truncated": Fault("the body ends in the middle", _truncated),
-    "bad_utf8": Fault("bytes that are not UTF-8", _bad_utf8),
-    "not_a_number": Fault("NaN or infinity", partial(_literal, literals=_NOT_NUMBERS)),
-    "too_large_number": Fault("1e400", partial(_literal, literals=_TOO_LARGE)),
-    "deep_nesting": Fault(f"{NESTING} brackets deep", _deep_nesting),
-    "empty_body": Fault("zero bytes", _empty_body),
-    "not_a_message": Fault("JSON, but no object", _not_a_message),
+    "missing_required": Fault(
+        "a required metric is missing", _missing_required, targets.has(targets.needed)
+    ),
+    "missing_metrics": Fault("metrics are missing or empty", bodies.missing_metrics),
+    "wrong_type": Fault("a metric of the wrong type", _wrong_type, targets.has(targets.needed)),
+    "wrong_seq": Fault("seq is a text", bodies.wrong_seq),
+    "wrong_version": Fault("a message version that does not exist", bodies.wrong_version),
+    "wrong_word": Fault(
+        "a state that the schema does not list", _wrong_word, targets.has(targets.worded)
+    ),
+    "out_of_range": Fault(
+        "a value far above its maximum", _out_of_range, targets.has(targets.bounded)
+    ),
+    "unknown_metric": Fault("a metric that no schema knows", _unknown_metric, targets.has_schema),
+    "truncated": Fault("the body ends in the middle", bodies.truncated),
+    "bad_utf8": Fault("bytes that are not UTF-8", bodies.bad_utf8),
+    "not_a_number": Fault("NaN or infinity", partial(bodies.literal, literals=_NOT_NUMBERS)),
+    "too_large_number": Fault("1e400", partial(bodies.literal, literals=_TOO_LARGE)),
+    "deep_nesting": Fault(f"{bodies.NESTING} brackets deep", bodies.deep_nesting),
+    "empty_body": Fault("zero bytes", bodies.empty_body),
+    "not_a_message": Fault("JSON, but no object", bodies.not_a_message),
     "unknown_device": Fault("a device that nobody enrolled", _unknown_device),
     "unknown_product": Fault("a device of a product that nobody declared", _unknown_product),
     "other_device": Fault("the message names another device", _other_device),
-    "huge": Fault("a text of 1 MB for a value", _huge, _has(_needed)),
+    "huge": Fault("a text of 1 MB for a value", _huge, targets.has(targets.needed)),
     "list": Fault("three messages in one record, the second one bad", _list),
-    "sentinel": Fault("a sentinel in place of a reading", _sentinel, _has(_with_sentinel)),
+    "sentinel": Fault(
+        "a sentinel in place of a reading", _sentinel, targets.has(targets.with_sentinel)
+    ),
     "no_seq": Fault("no seq: the key is made of the bytes", _no_seq),
     "no_ts": Fault("no time: the gateway's counts", _no_ts),
     "no_key": Fault("neither time nor seq", _no_key),
-    "no_headers": Fault("a foreign producer without headers", _no_headers, has_no_limits),
+    "no_headers": Fault("a foreign producer without headers", _no_headers, targets.has_no_limits),
 }

@@ -5,7 +5,6 @@ import json
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -18,18 +17,15 @@ from simulator.fleet import build_fleet, enrol
 from simulator.groups import Groups
 from simulator.ledger_file import LedgerFile
 from simulator.measurements import Run
+from simulator.options import Options, RateType, SecondsType
 from simulator.progress import Progress, summary
-from simulator.scenarios import SINGLE_FAULT_RATE, Scenario, load_scenario, scenario_names
-from simulator.sending import Hooks, Pace, Sending, Totals
-from telemetry.durations import parse_duration
+from simulator.scenarios import SINGLE_FAULT_RATE, load_scenario, scenario_names
+from simulator.sending import Hooks, Sending, Totals
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
 COLLECT_AFTER = 5_000_000
 """Objects: the collector would else go through all messages underway again and again."""
-NOMINAL_RATE = 50_000.0
-"""Messages in a second of simulated time where they are sent as fast as they will go."""
-
 EPILOG = """\b
 Examples:
   headwater simulate list
@@ -43,76 +39,11 @@ which is made of the start's time. Every message's fate is in the ledger before 
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line says of a run."""
-
-    scenario: Scenario
-    devices: int
-    rate: float | None
-    seconds: float
-    messages: int | None
-    seed: int
-    ledger: Path | None
-    quiet: bool
-
-    @property
-    def nominal_rate(self) -> float:
-        """Messages in a second of simulated time."""
-        return self.rate or NOMINAL_RATE
-
-    @property
-    def total(self) -> int:
-        """Messages of the run, as far as that is known before."""
-        return self.messages or round(self.nominal_rate * self.seconds)
-
-    @property
-    def pace(self) -> Pace:
-        """Return how fast and until when to send."""
-        if self.rate or self.messages:
-            return Pace(self.rate, self.total, None)
-        return Pace(None, None, self.seconds)
-
-
-class _Seconds(click.ParamType[float]):
-    name = "duration"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Read `30s`, `5 min`."""
-        try:
-            duration = parse_duration(str(value))
-        except HeadwaterError as error:
-            self.fail(str(error), param, ctx)
-        if not duration:
-            self.fail("a run must end: write 30s or 5min", param, ctx)
-        return duration.total_seconds()
-
-
-class _Rate(click.ParamType[float | None]):
-    name = "number|max"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float | None:
-        """Read a number above 0, or `max`, which is None."""
-        if value == "max":
-            return None
-        try:
-            rate = float(str(value))
-        except ValueError:
-            rate = 0.0
-        if not 0 < rate <= 10_000_000:
-            self.fail(f"{value!r} is neither a number above 0 nor max", param, ctx)
-        return rate
-
-
 @click.command(epilog=EPILOG)
 @click.argument("scenario")
 @click.option("--devices", default=100, show_default=True, type=click.IntRange(1, 10_000_000))
-@click.option("--rate", default="100", show_default=True, type=_Rate(), help="messages a second")
-@click.option("--for", "seconds", default="1min", show_default=True, type=_Seconds())
+@click.option("--rate", default="100", show_default=True, type=RateType(), help="messages a second")
+@click.option("--for", "seconds", default="1min", show_default=True, type=SecondsType())
 @click.option("--messages", type=click.IntRange(1), help="stop after so many, not after a time")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0))
 @click.option("--ledger", type=click.Path(path_type=Path), help="append what is sent and acked")

@@ -1,6 +1,5 @@
 """The verdict on lakes that were broken by hand: each break is found, and nothing else."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +7,7 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from simulator.scenarios import load_scenario
-from simulator.scoring.lake import LakeFiles
-from simulator.scoring.score import registered_sentinels, score
-from simulator.scoring.verdict import BROKEN, Verdict, table
+from simulator.scoring.verdict import BROKEN, table
 from telemetry.tables import (
     CONFLICTS,
     DEVICE_HOUR,
@@ -21,43 +17,8 @@ from telemetry.tables import (
     READINGS,
     REJECTED,
 )
-from tests.simulator.lakes import Row, Rows, prepared, write, write_ledger
-from tests.simulator.runs import RunParts
-
-FAULTS = load_scenario("faults")
-Break = Callable[[Rows], None]
-
-
-def judge_lake(root: Path, broken: Break = lambda rows: None, *, unacked: int = 0) -> Verdict:
-    """Return the verdict on a faulty fleet's lake that `broken` has changed."""
-    parts, rows, ledger = prepared(root, FAULTS)
-    if unacked:
-        write_ledger(parts, ledger, unacked=unacked)
-    broken(rows)
-    write(rows, root / "lake")
-    return verdict_on(root, parts, ledger)
-
-
-def verdict_on(root: Path, parts: RunParts, ledger: Path) -> Verdict:
-    """Return the verdict on the lake that stands below `root`."""
-    return score(LakeFiles(str(root / "lake")), [ledger], registered_sentinels(parts.registry))
-
-
-def counts(verdict: Verdict) -> dict[str, int]:
-    """Return the broken promises that are not 0."""
-    return {kind: getattr(verdict, kind) for kind in BROKEN if getattr(verdict, kind)}
-
-
-def plain(rows: Rows) -> list[Row]:
-    """Return the readings of one ordinary message."""
-    first = next(row for row in rows.of(READINGS) if str(row["device_full"]).startswith("meter"))
-    return [row for row in rows.of(READINGS) if row["offset"] == first["offset"]]
-
-
-def remove(rows: Rows, gone: list[Row]) -> None:
-    """Remove readings."""
-    kept = [row for row in rows.of(READINGS) if not any(row is other for other in gone)]
-    rows.tables[READINGS.name] = kept
+from tests.simulator.breaking import FAULTS, Break, counts, judge_lake, plain, remove, verdict_on
+from tests.simulator.lakes import Rows, prepared, write
 
 
 def test_whole_lake_keeps_every_promise(tmp_path: Path) -> None:
@@ -156,91 +117,6 @@ def test_second_copy_taken_for_a_first_is_a_duplicate(tmp_path: Path) -> None:
     verdict = judge_lake(tmp_path, keep_both)
 
     assert counts(verdict) == {"duplicate": 1, "misplaced": 1}
-
-
-def change(**values: object) -> Break:
-    """Return a break that changes one reading."""
-
-    def broken(rows: Rows) -> None:
-        row = next(row for row in plain(rows) if row["metric"] == "power")
-        changed = {**row, **values}
-        remove(rows, [row])
-        rows.of(READINGS).append(changed)
-
-    return broken
-
-
-@pytest.mark.parametrize(
-    "broken",
-    [
-        change(value=1.5),
-        change(value=None, value_text="1"),
-        change(value=None, quality="sentinel"),
-        change(event_time_us=1_795_000_000_000_001),
-        lambda rows: rows.of(REJECTED)[0].update(message=b"other"),
-        lambda rows: rows.of(LATE)[0].update(value=-1.0),
-    ],
-)
-def test_other_values_times_or_bytes_are_altered(tmp_path: Path, broken: Break) -> None:
-    verdict = judge_lake(tmp_path, broken)
-
-    assert counts(verdict) == {"altered": 1}
-
-
-def test_metric_of_another_name_is_one_lost_and_one_never_sent(tmp_path: Path) -> None:
-    verdict = judge_lake(tmp_path, change(metric="powder"))
-
-    assert not verdict.ok
-    assert set(counts(verdict)) <= {"altered", "lost", "phantom"}
-
-
-def test_other_bytes_in_bronze_under_the_same_key_are_altered(tmp_path: Path) -> None:
-    def broken(rows: Rows) -> None:
-        offset = plain(rows)[0]["offset"]
-        record = next(row for row in rows.of(MESSAGES) if row["offset"] == offset)
-        value = record["value"]
-        assert isinstance(value, bytes)
-        record["value"] = value.replace(b'"power":', b'"power":1')
-
-    assert counts(judge_lake(tmp_path, broken)) == {"altered": 1}
-
-
-def test_message_that_nobody_sent_is_a_phantom(tmp_path: Path) -> None:
-    def broken(rows: Rows) -> None:
-        record = rows.of(MESSAGES)[5]
-        body = b'{"boot":"zz","seq":1,"metrics":{"power":1}}'
-        rows.of(MESSAGES).append({**record, "offset": 1_000_000, "value": body})
-
-    assert counts(judge_lake(tmp_path, broken)) == {"phantom": 1}
-
-
-def test_readings_without_a_record_are_phantoms(tmp_path: Path) -> None:
-    def broken(rows: Rows) -> None:
-        made_up = [{**row, "offset": 1_000_000, "boot": "zz"} for row in plain(rows)]
-        rows.of(READINGS).extend(made_up)
-
-    assert counts(judge_lake(tmp_path, broken)) == {"phantom": 1}
-
-
-def test_record_that_kafka_holds_twice_is_a_phantom(tmp_path: Path) -> None:
-    def broken(rows: Rows) -> None:
-        offset = plain(rows)[0]["offset"]
-        record = next(row for row in rows.of(MESSAGES) if row["offset"] == offset)
-        rows.of(MESSAGES).append({**record, "offset": 1_000_000})
-
-    assert counts(judge_lake(tmp_path, broken)) == {"phantom": 1}
-
-
-def test_traffic_of_other_devices_and_of_other_times_is_not_ours(tmp_path: Path) -> None:
-    def broken(rows: Rows) -> None:
-        record = rows.of(MESSAGES)[5]
-        received_at = record["received_at"]
-        stranger = {**record, "offset": 1_000_000, "kafka_key": b"meter.other", "value": b"{}"}
-        before = {**record, "offset": 1_000_001, "value": b"{}"}
-        before["received_at"] = received_at.replace(year=2020)  # type: ignore[attr-defined]
-        rows.of(MESSAGES).extend([stranger, before])
-
-    assert judge_lake(tmp_path, broken).ok
 
 
 def test_accepted_message_that_was_rejected_is_misplaced(tmp_path: Path) -> None:
