@@ -2,11 +2,12 @@
 
 import importlib
 import sys
-import traceback
 
 import click
+from pydantic import ValidationError
 
 from telemetry.errors import HeadwaterError
+from telemetry.settings import Settings
 
 COMMANDS = ("simulate", "verify")
 
@@ -23,21 +24,38 @@ class _Lazy(click.Group):
 
 
 @click.group(cls=_Lazy)
-@click.option("--debug", is_flag=True, envvar="HEADWATER_DEBUG", help="show tracebacks")
+@click.option("--debug", is_flag=True, help="show tracebacks")
 def main(debug: bool) -> None:
     """Seeded fleets of devices, and the scorer that holds the lake against their ledger."""
 
 
 def run() -> int:
-    """Run the command; an error of ours is one line and exit code 1."""
+    """Run the command; an error is one line and exit code 1, unless tracebacks are asked for."""
     try:
         main(prog_name="headwater")
-    except HeadwaterError as error:
-        if "--debug" in sys.argv:
-            traceback.print_exc()
-        click.echo(f"error: {error}", err=True)
-        return 1
-    return 0
+    except Exception as error:
+        if "--debug" in sys.argv or _is_debug():
+            raise
+        click.echo(f"error: {_one_line(error)}", err=True)
+    return 1
+
+
+def _is_debug() -> bool:
+    try:
+        return Settings().debug
+    except ValidationError:
+        return False
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, HeadwaterError):
+        return str(error)
+    if isinstance(error, ValidationError) and error.title == "Settings":
+        problem = error.errors()[0]
+        name = "_".join(str(part) for part in problem["loc"]).upper()
+        return f"HEADWATER_{name}={problem['input']!r}: {problem['msg']}"
+    reason = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {reason} (a defect: --debug shows where)"
 
 
 if __name__ == "__main__":
