@@ -1,8 +1,9 @@
 """The only reads and writes of the lake: delta-rs for small fast commits, Spark for the rest."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeAlias
 
 import polars as pl
@@ -26,6 +27,7 @@ REWRITTEN = {
 }
 """Of tables that each batch rewrites: a day of their versions would slow every commit down."""
 FIRST_PAUSE_S = 0.05
+PIECE_ROWS = 1_000_000
 
 
 class CommitError(HeadwaterError):
@@ -224,6 +226,29 @@ class Lake:
     def files(self, table: Table) -> pl.DataFrame:
         """Return the table's files: size, rows, age, and `partition.…`, `min.…`, `max.…`."""
         return table_files.listed(self.table(table))
+
+    def pieces(self, table: Table, since: datetime | None = None) -> Iterator[pl.LazyFrame]:
+        """Yield the rows of files written since a moment (None: all), a bounded number at a time.
+
+        What the table is partitioned by is not among the columns.
+        """
+        files = self.files(table)
+        if since is not None:
+            files = files.filter(pl.col("modification_time") >= int(since.timestamp() * 1000))
+        piece = files["num_records"].fill_null(PIECE_ROWS).cum_sum() // PIECE_ROWS
+        for some in files.with_columns(piece=piece).partition_by("piece", maintain_order=True):
+            yield self._rows_of(table, some)
+
+    def newest(self, table: Table, rows: int) -> pl.LazyFrame:
+        """Return the rows of the newest files, up to about so many."""
+        files = self.files(table).sort("modification_time", descending=True)
+        before = files["num_records"].cum_sum() - files["num_records"]
+        some = files.filter(before < rows)
+        return self.scan(table).head(0) if some.is_empty() else self._rows_of(table, some)
+
+    def _rows_of(self, table: Table, files: pl.DataFrame) -> pl.LazyFrame:
+        paths = [f"{self.uri(table)}/{path}" for path in files["path"]]
+        return pl.scan_parquet(paths, hive_partitioning=False)
 
     def rewrite(self, frame: DataFrame, table: Table, partitions: str) -> None:
         """Put a Spark frame in place of the partitions that the SQL condition names."""

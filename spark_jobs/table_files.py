@@ -10,7 +10,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from typing import TypeAlias
 
@@ -26,6 +26,7 @@ Action: TypeAlias = AddAction | RemoveAction
 SMALL_ROWS = 100_000
 MOST_SMALL = 64
 FILE_ROWS = 1_000_000
+_PART = "file part"
 
 
 def listed(handle: DeltaTable) -> pl.DataFrame:
@@ -45,24 +46,25 @@ def touched(files: pl.DataFrame, may_hold: pl.Expr, table: Table) -> pl.DataFram
 
 def content(uri: str, files: pl.DataFrame, table: Table) -> pl.DataFrame | None:
     """Return the rows of some files, partition columns filled in; None if there is no file."""
-    partition = {name: f"partition.{name}" for name in table.partition_by}
-    frames = [
-        pl.scan_parquet(f"{uri}/{row['path']}", hive_partitioning=False).with_columns(
-            pl.lit(row[column]).alias(name) for name, column in partition.items()
-        )
-        for row in files.iter_rows(named=True)
-    ]
-    return pl.concat(frames).select(table.column_names).collect() if frames else None
+    if files.is_empty():
+        return None
+    path = pl.concat_str(pl.lit(f"{uri}/"), "path").alias("file")
+    named = files.select(
+        path, *(pl.col(f"partition.{name}").alias(name) for name in table.partition_by)
+    )
+    rows = pl.scan_parquet(
+        named["file"].to_list(), include_file_paths="file", hive_partitioning=False
+    )
+    return rows.join(named.lazy(), on="file").select(table.column_names).collect()
 
 
 def removals(files: pl.DataFrame, table: Table) -> list[RemoveAction]:
     """Return what takes files out of the table."""
-    now_ms = time.time_ns() // 1_000_000
     return [
         RemoveAction(
             row["path"],
             True,
-            now_ms,
+            _now_ms(),
             row["size"],
             {name: str(row[f"partition.{name}"]) for name in table.partition_by},
         )
@@ -73,54 +75,74 @@ def removals(files: pl.DataFrame, table: Table) -> list[RemoveAction]:
 def written(uri: str, table: Table, frames: Iterable[pl.DataFrame]) -> list[AddAction]:
     """Write each frame's partitions into files of their own; return what adds them."""
     store, root = fs.FileSystem.from_uri(uri)
-    return [
-        _write(store, root, table, rows)
-        for frame in frames
-        for part in _partitions(frame, table)
-        for rows in part.sort(table.cluster_by).iter_slices(FILE_ROWS)
-    ]
+    return [added for frame in frames if len(frame) for added in _write(store, root, table, frame)]
 
 
-def _partitions(frame: pl.DataFrame, table: Table) -> Sequence[pl.DataFrame]:
-    if frame.is_empty():
-        return []
-    return frame.partition_by(table.partition_by) if table.partition_by else [frame]
+def _write(
+    store: fs.FileSystem, root: str, table: Table, frame: pl.DataFrame
+) -> Iterator[AddAction]:
+    keys = list(table.partition_by)
+    part = pl.int_range(pl.len()) // FILE_ROWS
+    cut = frame.sort(table.cluster_by).with_columns(part.over(keys or pl.lit(1)).alias(_PART))
+    statistics = _statistics(cut, [*keys, _PART], table)
+    for values, rows in cut.partition_by([*keys, _PART], as_dict=True, include_key=False).items():
+        partition = {name: str(value) for name, value in zip(keys, values, strict=False)}
+        name = f"{_folder(partition)}/part-{uuid.uuid4()}.zstd.parquet".lstrip("/")
+        size = _put(store, f"{root}/{name}", rows)
+        yield AddAction(name, size, partition, _now_ms(), True, statistics[values])
 
 
-def _write(store: fs.FileSystem, root: str, table: Table, rows: pl.DataFrame) -> AddAction:
-    values = {name: str(rows[name][0]) for name in table.partition_by}
-    folder = "/".join(
-        re.sub(r"[^\w.=-]", "_", f"{name}={value}", flags=re.ASCII)
-        for name, value in values.items()
-    )
-    name = f"{folder}/part-{uuid.uuid4()}.zstd.parquet".lstrip("/")
+def _put(store: fs.FileSystem, path: str, rows: pl.DataFrame) -> int:
     buffer = io.BytesIO()
-    rows.drop(table.partition_by).write_parquet(buffer, compression="zstd", compression_level=1)
-    store.create_dir(f"{root}/{folder}")
-    with store.open_output_stream(f"{root}/{name}") as file:
+    rows.write_parquet(buffer, compression="zstd", compression_level=1)
+    store.create_dir(path.rpartition("/")[0])
+    with store.open_output_stream(path) as file:
         file.write(buffer.getbuffer())
-    size, now_ms = buffer.tell(), time.time_ns() // 1_000_000
-    return AddAction(name, size, values, now_ms, True, _statistics(rows, table))
+    return buffer.tell()
 
 
-def _statistics(rows: pl.DataFrame, table: Table) -> str:
-    columns = [
+def _folder(partition: dict[str, str]) -> str:
+    plain = (f"{name}={value}" for name, value in partition.items())
+    return "/".join(re.sub(r"[^\w.=-]", "_", step, flags=re.ASCII) for step in plain)
+
+
+def _statistics(
+    frame: pl.DataFrame, keys: list[str], table: Table
+) -> dict[tuple[object, ...], str]:
+    """Return the statistics of each file in Delta's JSON, by partition and part."""
+    names = [
         name
         for name in table.statistics
-        if name not in table.partition_by and rows.schema[name] != pl.Boolean
+        if name not in table.partition_by and frame.schema[name] != pl.Boolean
     ]
-    least = rows.select(pl.col(columns).min()).row(0, named=True)
-    greatest = rows.select(pl.col(columns).max()).row(0, named=True)
-    found = {
-        "numRecords": rows.height,
-        "minValues": {name: _plain(value) for name, value in least.items() if value is not None},
-        "maxValues": {name: _plain(value) for name, value in greatest.items() if value is not None},
-        "nullCount": rows.select(pl.col(columns).null_count()).row(0, named=True),
+    found = frame.group_by(keys).agg(
+        pl.len().alias("rows"),
+        pl.struct(pl.col(names).min()).alias("least"),
+        pl.struct(pl.col(names).max()).alias("greatest"),
+        pl.struct(pl.col(names).null_count()).alias("nulls"),
+    )
+    return {
+        tuple(row[name] for name in keys): json.dumps(
+            {
+                "numRecords": row["rows"],
+                "minValues": _values(row["least"]),
+                "maxValues": _values(row["greatest"]),
+                "nullCount": row["nulls"],
+            }
+        )
+        for row in found.iter_rows(named=True)
     }
-    return json.dumps(found)
+
+
+def _values(said: dict[str, object]) -> dict[str, object]:
+    return {name: _plain(value) for name, value in said.items() if value is not None}
 
 
 def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return str(value) if isinstance(value, date) else value
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

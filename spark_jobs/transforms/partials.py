@@ -9,7 +9,8 @@ import polars as pl
 SERIES = ("tenant", "product", "metric", "retention_class")
 """What every partial is of, beside its device or zone and its window."""
 
-_FORMS = ("first", "first_text", "first_bool"), ("last", "last_text", "last_bool")
+_FIRST = ["first_at", "first_seq", "first", "first_text", "first_bool"]
+_LAST = ["last_at", "last_seq", "last", "last_text", "last_bool"]
 STATISTICS = {
     "count": pl.Int64(),
     "sum": pl.Float64(),
@@ -67,34 +68,37 @@ def of_readings(readings: pl.DataFrame) -> pl.DataFrame:
 
 def merged(partials: pl.DataFrame, by: list[str], *extra: pl.Expr) -> pl.DataFrame:
     """Merge partials into one row for each value of `by`; `extra` aggregates are kept beside."""
-    numbers = partials.group_by(by).agg(*_number_statistics(), *extra)
-    firsts, lasts = _ends(partials, by)
-    joined = numbers.join(firsts, on=by, how="left").join(lasts, on=by, how="left")
+    in_time = partials.sort(_FIRST, nulls_last=True)
+    weighed = _weighed(in_time, by).group_by(by)
+    firsts = [pl.col(name).first() for name in _FIRST]
+    numbers = weighed.agg(*_number_statistics(), *firsts, *extra)
+    valued = partials.filter(pl.col("last_at").is_not_null())
+    lasts = valued.select(*by, *_LAST).sort(_LAST).group_by(by).last()
+    joined = numbers.join(lasts, on=by, how="left")
     return joined.select(*by, *STATISTICS, *(expr.meta.output_name() for expr in extra))
 
 
+def _weighed(partials: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """Add each partial's weight, its group's mean, and its squared distance from that."""
+    mean, weight, shift = pl.col("mean"), pl.col("weight"), pl.col("shift")
+    total = weight.sum().over(by)
+    middle = shift + (weight * (mean - shift)).sum().over(by) / total
+    return (
+        partials.with_columns(
+            shift=mean.min().over(by), weight=pl.when(mean.is_not_null()).then("count")
+        )
+        .with_columns(middle=middle)
+        .with_columns(spread=pl.col("m2") + weight * (mean - pl.col("middle")).pow(2))
+    )
+
+
 def _number_statistics() -> list[pl.Expr]:
-    mean, m2 = pl.col("mean"), pl.col("m2")
-    weight = pl.when(mean.is_not_null()).then("count")
-    shift = mean.min()
-    middle = shift + (weight * (mean - shift)).sum() / weight.sum()
-    spread = m2.sum() + (weight * (mean - middle).pow(2)).sum()
-    any_number = mean.count() > 0
+    has_number = pl.col("mean").count() > 0
     return [
         pl.col("count").sum(),
-        pl.when(any_number).then(pl.col("sum").sum()).alias("sum"),
-        pl.when(any_number).then(spread).alias("m2"),
+        pl.when(has_number).then(pl.col("sum").sum()).alias("sum"),
+        pl.when(has_number).then(pl.col("spread").sum()).alias("m2"),
         pl.col("min").min(),
         pl.col("max").max(),
-        middle.alias("mean"),
+        pl.col("middle").min().alias("mean"),
     ]
-
-
-def _ends(partials: pl.DataFrame, by: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return first and last of each group: least and greatest (event time, seq, value)."""
-    valued = partials.filter(pl.col("first_at").is_not_null())
-    first_columns = ["first_at", "first_seq", *_FORMS[0]]
-    last_columns = ["last_at", "last_seq", *_FORMS[1]]
-    firsts = valued.select(*by, *first_columns).sort(first_columns).group_by(by)
-    lasts = valued.select(*by, *last_columns).sort(last_columns).group_by(by)
-    return firsts.first(), lasts.last()
