@@ -18,6 +18,7 @@ OPTIONS = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.parquet.compression.codec": "zstd",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
     "spark.sql.streaming.stopTimeout": "15s",
     "spark.databricks.delta.snapshotPartitions": "2",

@@ -3,6 +3,7 @@
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable
+from typing import Self
 
 
 class Intervals:
@@ -39,6 +40,27 @@ class Intervals:
         else:
             bounds[place:place] = array("Q", (number, number + 1))
         return True
+
+    def merge(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Take up (first, last), both inclusive, which may overlap what is there."""
+        bounds = array("Q")
+        for first, last in sorted([*self.ranges(), *ranges]):
+            if bounds and first <= bounds[-1]:
+                bounds[-1] = max(bounds[-1], last + 1)
+            else:
+                bounds.extend((first, last + 1))
+        self._bounds = bounds
+
+    def to_bytes(self) -> bytes:
+        """Return what `from_bytes` reads, on this machine."""
+        return self._bounds.tobytes()
+
+    @classmethod
+    def from_bytes(cls, packed: bytes) -> Self:
+        """Return the set that was packed."""
+        found = cls()
+        found._bounds.frombytes(packed)
+        return found
 
     def ranges(self) -> list[tuple[int, int]]:
         """Return (first, last) of each interval, both inclusive."""

@@ -35,6 +35,7 @@ ROUTES: tuple[tuple[Table, Callable[[pl.DataFrame], pl.DataFrame]], ...] = (
     (READINGS, routes.readings),
 )
 """In the order of their commits: a batch that is in readings is landed whole."""
+MEMORY = "landing-memory"
 log = logging.getLogger(__name__)
 
 
@@ -48,13 +49,14 @@ class Landing:
         self._registry.refresh()
         self._memory = LandingMemory(
             lake,
+            settings.checkpoint_dir / MEMORY,
             remembered=settings.dedup_recent_keys,
             horizon_us=_horizon_us(product.dedup_horizon for product in self._registry.products),
         )
         self._settled = Settled(lake)
         self._broadcast: tuple[int, Broadcast[Registry]] | None = None
         self._lock = threading.Lock()
-        self.progress = LandingProgress(lake, self._registry)
+        self.progress = LandingProgress(self._memory, self._registry)
 
     @property
     def landed(self) -> dict[tuple[str, int], int]:
@@ -71,6 +73,7 @@ class Landing:
             if not found.is_empty():
                 with no_collection():
                     self._take(found, txn)
+                    self._memory.save_if_due(time.time())
             log.info(
                 "batch %d of %s: %d messages, judged in %.0f ms, committed in %.0f ms",
                 txn.version,
@@ -88,6 +91,7 @@ class Landing:
             found = self._judged(records)
             if not found.is_empty():
                 self._take(found, None)
+                self._memory.save(time.time())
             return {name: n - before.get(name, 0) for name, n in self.progress.rows.items()}
 
     def _judged(self, batch: DataFrame) -> pl.DataFrame:
@@ -113,9 +117,7 @@ class Landing:
             messages = self._settled.new_records(messages, offsets)
             found = self._without_settled(found, offsets)
         self._append(MESSAGES, messages, txn, offsets)
-        self._memory.landed |= {
-            at: max(last, self.landed.get(at, -1)) for at, (_, last) in offsets.items()
-        }
+        self._memory.note_landed({at: last for at, (_, last) in offsets.items()})
         self._take_silver(found, txn, offsets)
         self.progress.landed(found)
 
@@ -134,13 +136,13 @@ class Landing:
             candidates.keys,
             candidates.copy_at,
             memory.index,
-            memory.find,
+            memory.copies.find,
             received_at=newest_us(found, "received_at") or 0,
         )
         routed = routes.with_verdicts(accepted, candidates, verdicts)
         for table, route in ROUTES:
             self._append(table, route(routed), txn, offsets)
-        memory.recent.add(*candidates.firsts(verdicts))
+        memory.copies.remember(*candidates.firsts(verdicts))
 
     def _append(self, table: Table, rows: pl.DataFrame, txn: Txn | None, offsets: Offsets) -> None:
         if rows.is_empty():

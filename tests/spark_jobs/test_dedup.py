@@ -6,13 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spark_jobs.dedup.decision import Verdict, decide
-from spark_jobs.dedup.index import Key, KeyIndex
+from spark_jobs.dedup.index import Key, KeyIndex, PackedIndex
 from spark_jobs.dedup.intervals import Intervals
 from spark_jobs.dedup.recent import Copies, Copy, RecentCopies
 
 numbers = st.integers(min_value=0, max_value=40) | st.just(2**63 - 1)
 
 
+@settings(deadline=None)
 @given(st.lists(numbers))
 def test_intervals_hold_what_a_set_holds(added: list[int]) -> None:
     intervals, model = Intervals(), set[int]()
@@ -21,6 +22,10 @@ def test_intervals_hold_what_a_set_holds(added: list[int]) -> None:
         model.add(number)
     assert {number for number in [*range(42), 2**63 - 1] if number in intervals} == model
     assert Intervals(intervals.ranges()).ranges() == intervals.ranges()
+    assert Intervals.from_bytes(intervals.to_bytes()).ranges() == intervals.ranges()
+    merged = Intervals(intervals.ranges()[::2])
+    merged.merge([*intervals.ranges()[1::2], *intervals.ranges()[:2]])
+    assert merged.ranges() == intervals.ranges()
     assert sum(last - first + 1 for first, last in intervals.ranges()) == len(model)
 
 
@@ -37,6 +42,7 @@ def copies(*found: Copy) -> Copies:
     return Copies(topics, partitions, offsets, items, digests)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 30)), st.integers(1, 12))
 def test_recent_copies_are_the_newest(offsets: list[int], capacity: int) -> None:
     recent = RecentCopies(capacity)
@@ -73,15 +79,21 @@ class Silver:
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.copies: dict[Key, Copy] = {}
+        self.saved, self.saved_keys = PackedIndex([], []), set[Key]()
         self.restart()
 
     def restart(self) -> None:
-        """Build the memory anew from what was committed; digests are not among it."""
+        """Build the memory anew from what was saved and what was committed since, no digests."""
         self.index = KeyIndex(remembered=1000, horizon_us=None)
+        self.index.unpack(self.saved)
         self.recent = RecentCopies(self.capacity)
         for key, copy in self.copies.items():
-            self.index.add(key, 0)
+            if key not in self.saved_keys:
+                self.index.add(key, 0)
             self.recent.add([key], copies(copy)._replace(digest=None))
+
+    def save(self) -> None:
+        self.saved, self.saved_keys = self.index.packed(), set(self.copies)
 
     def find(self, keys: Collection[Key]) -> Mapping[Key, Copy]:
         found = {key: copy for key, copy in self.recent.find(keys).items() if copy.digest}
@@ -104,16 +116,18 @@ class Silver:
             self.recent.add(
                 [keys[place] for place in firsts], copies(*(batch[place] for place in firsts))
             )
+        if fate == "is saved":
+            self.save()
         return verdicts
 
 
 boots = st.sampled_from(["", "b1", "h:00", "h:01", "k:telemetry:0:0"])
 messages = st.tuples(boots, st.integers(0, 6), st.integers(1, 2))
-fates = st.sampled_from(["lands", "fails", "is killed"])
+fates = st.sampled_from(["lands", "is saved", "fails", "is killed"])
 batches = st.lists(st.tuples(st.lists(messages, max_size=12), fates), max_size=8)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(batches, st.integers(1, 5))
 def test_each_key_has_one_first_over_batches_and_restarts(
     given_batches: list[tuple[list[tuple[str, int, int]], str]], capacity: int
