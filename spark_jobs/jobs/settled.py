@@ -59,6 +59,12 @@ class Settled:
         return SettledMessages(
             items.unique(),
             firsts.select(_KEY).rows(),
-            Copies(*(firsts[name].to_list() for name in _ITEM), digest=None),
+            Copies(
+                topic=firsts["topic"].to_list(),
+                partition=firsts["partition"].to_list(),
+                offset=firsts["offset"].to_list(),
+                item=firsts["item"].to_list(),
+                digest=None,
+            ),
             newest if isinstance(newest, int) else 0,
         )
