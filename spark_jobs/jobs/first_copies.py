@@ -27,8 +27,8 @@ class FirstCopies:
         rows = min(ROWS_AT_START, 3 * remembered)
         newest = [lake.newest(table, rows).select(*KEY, *COORDINATES) for table in (LATE, READINGS)]
         frame = pl.concat(newest).unique(COORDINATES).sort(COORDINATES).collect()
-        topic, *numbers = (frame[name].to_list() for name in COORDINATES)
-        copies = Copies(topic, *numbers, digest=None)
+        topic, partition, offset, item = (frame[name].to_list() for name in COORDINATES)
+        copies = Copies(topic, partition, offset, item, None)
         self.remember(frame.select(KEY).rows(), copies)
 
     def remember(self, keys: Sequence[Key], copies: Copies) -> None:
