@@ -49,7 +49,7 @@ class Health:
         """Say whether all that was started runs as it should."""
         states: list[str] = [each.state for each in self.services if each.name in self.wanted]
         if {"streams", "dagster-daemon"} & set(self.wanted):
-            states += [stream.state for stream in self.streams]
+            states += [stream.state for stream in self.streams if not stream.is_done]
         return self.is_up and all(state == "running" for state in states)
 
     def as_json(self) -> dict[str, list[dict[str, object]]]:
@@ -72,7 +72,8 @@ def health(settings: Settings) -> Health:
         for service in declared_services(settings, mode, names)
     ]
     services += [_batch_job(job) for job in jobs]
-    streams = _streams(settings, services, runs.get("streams"))
+    host = "dagster-daemon" if settings.streams == "scheduled" else "streams"
+    streams = _streams(settings, services, host, runs.get(host))
     return Health(tuple(services), streams, stack.services if stack else ())
 
 
@@ -91,12 +92,11 @@ def _batch_job(pid: int) -> ServiceHealth:
 
 
 def _streams(
-    settings: Settings, services: Sequence[ServiceHealth], run: Run | None
+    settings: Settings, services: Sequence[ServiceHealth], host: str, run: Run | None
 ) -> tuple[Stream, ...]:
+    """Read the progress of the queries that a service runs."""
     now = time.time()
-    if run is None and settings.streams == "scheduled":
-        return tuple(read_streams(settings, now=now))
-    state = next((each.state for each in services if each.name == "streams"), "stopped")
+    state = next((each.state for each in services if each.name == host), "stopped")
     gone = state if state in ("stopped", "failed") else None
     since = now - run.age_s if run else 0.0
     return tuple(read_streams(settings, now=now, gone=gone, since=since))

@@ -27,6 +27,11 @@ class Stream:
     event_time: str | None
     at: float = 0.0
 
+    @property
+    def is_done(self) -> bool:
+        """Say whether it took up what the light path left behind, and has ended."""
+        return self.name == "landing_spool" and self.state == "stopped" and self.lag_messages == 0
+
 
 def streams_service(settings: Settings, mode: Mode) -> Service:
     """Return the stream application as a service; ready once its queries run."""
@@ -78,13 +83,23 @@ def read_streams(
     streams = [stream for stream in found if stream]
     if gone:
         return [replace(stream, state=gone, input_rows_per_s=0.0) for stream in streams]
-    silent_after_s = STALE_S
     if settings.streams == "scheduled":
-        silent_after_s = 3 * settings.streams_interval_s + 60
-    return [_judged(stream, now - silent_after_s, since) for stream in streams]
+        silent_since = now - 3 * settings.streams_interval_s - 60
+        streams = [_between_runs(stream) for stream in streams]
+    else:
+        silent_since = now - STALE_S
+    return [_judged(stream, silent_since, since) for stream in streams]
+
+
+def _between_runs(stream: Stream) -> Stream:
+    """Take a query that ended for one that is well: a scheduled one ends with each run."""
+    is_waiting = stream.state == "stopped" and not stream.is_done
+    return replace(stream, state="running") if is_waiting else stream
 
 
 def _judged(stream: Stream, silent_since: float, since: float) -> Stream:
+    if stream.is_done:
+        return stream
     if stream.at < since:
         return replace(stream, state="starting", input_rows_per_s=0.0)
     if stream.at < silent_since and stream.state == "running":

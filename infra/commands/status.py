@@ -40,7 +40,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
 def _show(console: Console, now: Health) -> None:
     services = Table(title=None)
     for heading in ("service", "state", "url", "pid", "PSS MiB", "budget MiB"):
-        services.add_column(heading, overflow="fold")
+        services.add_column(heading, overflow="fold", no_wrap=heading != "url")
     for each in now.services:
         numbers = [_text(number) for number in (each.pid, each.pss_mb, each.budget_mb)]
         services.add_row(each.name, _state(each.state), each.url or "-", *numbers)

@@ -57,8 +57,16 @@ def test_silent_query_is_degraded(settings: Settings) -> None:
 
 def test_scheduled_query_may_be_silent_between_runs(settings: Settings) -> None:
     scheduled = settings.model_copy(update={"streams": "scheduled"})
-    said(scheduled, at=NOW - 120)
+    said(scheduled, at=NOW - 120, state="stopped")
     assert states(scheduled) == ["running"]
+    said(scheduled, at=NOW - 3600, state="stopped")
+    assert states(scheduled) == ["degraded"]
+
+
+def test_query_that_drained_the_spool_is_done(settings: Settings) -> None:
+    said(settings, "landing_spool", at=NOW - 99, state="stopped", lag_messages=0)
+    (stream,) = read_streams(settings, now=NOW, since=NOW - 9)
+    assert stream.is_done
 
 
 def test_queries_share_the_state_of_an_application_that_is_gone(settings: Settings) -> None:

@@ -1,0 +1,66 @@
+"""What `status` makes of services and streams."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from infra.health import Health, ServiceHealth, State, health
+from infra.stack import Stack, write_stack
+from infra.streams import Stream
+from telemetry.settings import Settings
+
+
+def service(name: str = "kafka", state: State = "running", pid: int | None = 7) -> ServiceHealth:
+    return ServiceHealth(name, state, None, pid, 100, 512)
+
+
+def stream(state: str = "running", name: str = "gold") -> Stream:
+    return Stream(name, state, 1.0, 0, 0.5, None, at=1.0)
+
+
+@pytest.mark.parametrize(
+    ("services", "streams", "is_healthy"),
+    [
+        ([service(), service("streams")], [stream()], True),
+        ([service(), service("streams")], [stream("degraded")], False),
+        ([service(), service("streams")], [stream(), stream("stopped", "landing_spool")], True),
+        ([service(), service("streams", "failed")], [], False),
+        ([service(), service("streams"), service("trino", "stopped", None)], [], True),
+    ],
+)
+def test_all_that_was_started_must_run(
+    services: list[ServiceHealth], streams: list[Stream], is_healthy: bool
+) -> None:
+    assert Health(tuple(services), tuple(streams), ("kafka", "streams")).is_healthy == is_healthy
+
+
+def test_streams_that_were_not_started_do_not_count() -> None:
+    assert Health((service(),), (stream("stopped"),), ("kafka",)).is_healthy
+
+
+def test_nothing_runs() -> None:
+    now = Health((service(state="stopped", pid=None),), (), ())
+    assert (now.is_up, now.is_healthy) == (False, False)
+
+
+def test_json_has_the_names_that_outsiders_rely_on() -> None:
+    shown = Health((service(),), (stream(),), ()).as_json()
+    assert json.loads(json.dumps(shown)) == shown
+    assert list(shown["services"][0]) == ["name", "state", "url", "pid", "pss_mb", "budget_mb"]
+    assert list(shown["streams"][0]) == [
+        "name",
+        "state",
+        "input_rows_per_s",
+        "lag_messages",
+        "age_s",
+        "event_time",
+    ]
+
+
+def test_home_that_is_down_shows_every_service_of_its_mode(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, streams="always_on")
+    assert {each.state for each in health(settings).services} == {"stopped"}
+    assert len(health(settings).services) == 6
+    write_stack(tmp_path, Stack("light", 18000, ("streams",)))
+    assert [each.name for each in health(settings).services] == ["streams"]
