@@ -23,6 +23,7 @@ class Run(NamedTuple):
 def progress(name: str, run: Run, figures: Figures, at: float) -> dict[str, object]:
     """Return a query's progress; idle once nothing is left to read and no batch runs."""
     received_at = figures.received_at
+    is_settled = run.state in ("running", "stopped")
     return {
         "name": name,
         "state": run.state,
@@ -32,7 +33,7 @@ def progress(name: str, run: Run, figures: Figures, at: float) -> dict[str, obje
         "lag_messages": figures.lag_messages,
         "age_s": None if received_at is None else round(max(0.0, at - received_at / 1e6), 3),
         "event_time": None if figures.event_time is None else _iso(figures.event_time),
-        "idle": run.state == "running" and figures.lag_messages == 0 and not run.is_busy,
+        "idle": is_settled and figures.lag_messages == 0 and not run.is_busy,
         "watermarks": {product: _iso(at_us) for product, at_us in figures.watermarks.items()},
         "rows": figures.rows,
         "error": run.error,
@@ -42,6 +43,11 @@ def progress(name: str, run: Run, figures: Figures, at: float) -> dict[str, obje
 def _iso(micros: int) -> str:
     seconds, rest = divmod(micros, 1_000_000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest).isoformat()
+
+
+def forget_progress(folder: Path, name: str) -> None:
+    """Remove the file of a query that is not part of the stack any more."""
+    (folder / f"{name}.json").unlink(missing_ok=True)
 
 
 def write_progress(folder: Path, said: dict[str, object]) -> None:

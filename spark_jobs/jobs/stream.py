@@ -14,7 +14,7 @@ from spark_jobs.jobs.alone import alone
 from spark_jobs.jobs.gold_query import GoldQuery
 from spark_jobs.jobs.host import JVM_GONE, Hosted, StreamError, cause
 from spark_jobs.jobs.landing_queries import KAFKA, SPOOL, landing_queries
-from spark_jobs.jobs.progress_files import Run, State, progress, write_progress
+from spark_jobs.jobs.progress_files import Run, State, forget_progress, progress, write_progress
 from spark_jobs.jobs.query import Query
 from spark_jobs.lake import Lake
 from spark_jobs.session import session
@@ -114,3 +114,4 @@ def _drain(spark: SparkSession, settings: Settings, spool: Query) -> None:
     if any((settings.spool_dir / "segments").glob("*.parquet")):
         log.info("the spool is landed first")
         _take_up(spark, settings, [spool])
+    forget_progress(settings.progress_dir, spool.name)

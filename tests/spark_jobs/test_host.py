@@ -120,6 +120,8 @@ def test_progress_says_age_and_is_idle_when_nothing_is_left() -> None:
     assert (found["age_s"], found["event_time"]) == (1.0, "1970-01-01T00:00:08.500000+00:00")
     assert not found["idle"]
     assert progress("landing", Run("running"), Figures(), 10.0)["idle"]
+    assert progress("landing", Run("stopped"), Figures(), 10.0)["idle"]
+    assert not progress("landing", Run("degraded"), Figures(), 10.0)["idle"]
     assert not progress("landing", Run("running", is_busy=True), Figures(), 10.0)["idle"]
 
 
