@@ -8,7 +8,7 @@ import pytest
 from infra.streams import forget_progress, read_streams, streams_complaint
 from telemetry.settings import Settings
 
-NOW = 1_000.0
+NOW = 1_000_000.0
 
 
 def said(settings: Settings, name: str = "landing", **changes: object) -> None:
