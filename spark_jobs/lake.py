@@ -13,19 +13,13 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_jobs import table_files
-from spark_jobs.schema import arrow_schema, delta_schema
+from spark_jobs.schema import arrow_schema, delta_schema, table_properties
 from telemetry.errors import HeadwaterError
-from telemetry.tables import DELIVERY_DELAY, PROPERTIES, TABLES, Table
+from telemetry.tables import TABLES, Table
 
 Frame: TypeAlias = pa.Table | pl.DataFrame
 WRITER = WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=256 * 1024)
 ATTEMPTS = 8
-REWRITTEN_HOURS = 1
-REWRITTEN = {
-    "delta.logRetentionDuration": f"interval {REWRITTEN_HOURS} hours",
-    "delta.deletedFileRetentionDuration": f"interval {REWRITTEN_HOURS} hours",
-}
-"""Of tables that each batch rewrites: a day of their versions would slow every commit down."""
 FIRST_PAUSE_S = 0.05
 PIECE_ROWS = 1_000_000
 
@@ -79,7 +73,7 @@ class Lake:
             partition_by=list(table.partition_by),
             name=table.name,
             description=table.description,
-            configuration=_properties(table),
+            configuration=table_properties(table),
         )
 
     def table(self, table: Table) -> DeltaTable:
@@ -169,7 +163,8 @@ class Lake:
         self, handle: DeltaTable, table: Table, wanted: Change, commit: CommitProperties
     ) -> None:
         uri = self.uri(table)
-        old = table_files.touched(table_files.listed(handle), wanted.may_hold, table)
+        files = table_files.listed(handle)
+        old = table_files.touched(files, wanted.may_hold, wanted.frames, table)
         before = table_files.content(uri, old, table)
         kept = [] if before is None else [before.filter(~wanted.replaced)]
         actions: list[table_files.Action] = [
@@ -276,18 +271,6 @@ def conform(table: Table, frame: Frame) -> pa.Table:
     schema = arrow_schema(table)
     rows = frame.to_arrow() if isinstance(frame, pl.DataFrame) else frame
     return rows.select(schema.names).cast(schema)
-
-
-def _properties(table: Table) -> dict[str, str | None]:
-    statistics: dict[str, str | None] = (
-        {"delta.dataSkippingStatsColumns": ",".join(table.statistics)} if table.statistics else {}
-    )
-    return {**PROPERTIES, **statistics, **(REWRITTEN if is_rewritten(table) else {})}
-
-
-def is_rewritten(table: Table) -> bool:
-    """Tell whether every batch rewrites files of the table, and no stream reads it."""
-    return table.layer == "gold" or table == DELIVERY_DELAY
 
 
 def is_append(commit: Mapping[str, object]) -> bool:

@@ -7,12 +7,12 @@ a file of their own, which is not touched again until there are too many small o
 
 import io
 import json
-import re
 import time
 import uuid
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from typing import TypeAlias
+from urllib.parse import quote, unquote
 
 import polars as pl
 import pyarrow as pa
@@ -35,11 +35,15 @@ def listed(handle: DeltaTable) -> pl.DataFrame:
     return files.rename({"size_bytes": "size"})
 
 
-def touched(files: pl.DataFrame, may_hold: pl.Expr, table: Table) -> pl.DataFrame:
+def touched(
+    files: pl.DataFrame, may_hold: pl.Expr, new: Iterable[pl.DataFrame], table: Table
+) -> pl.DataFrame:
     """Return the files that may hold what is replaced, and small ones that have become many."""
     hit = files.filter(may_hold)
     partition = [f"partition.{name}" for name in table.partition_by]
-    small = files.filter(pl.col("num_records") < SMALL_ROWS).join(hit, on=partition, how="semi")
+    columns = [pl.col(name).alias(f"partition.{name}") for name in table.partition_by]
+    grown = pl.concat([hit.select(partition), *(frame.select(columns) for frame in new)])
+    small = files.filter(pl.col("num_records") < SMALL_ROWS).join(grown, on=partition, how="semi")
     many = small.filter(pl.len().over(partition) > MOST_SMALL)
     return pl.concat([hit, many]).unique("path", maintain_order=True)
 
@@ -48,13 +52,10 @@ def content(uri: str, files: pl.DataFrame, table: Table) -> pl.DataFrame | None:
     """Return the rows of some files, partition columns filled in; None if there is no file."""
     if files.is_empty():
         return None
-    path = pl.concat_str(pl.lit(f"{uri}/"), "path").alias("file")
-    named = files.select(
-        path, *(pl.col(f"partition.{name}").alias(name) for name in table.partition_by)
-    )
-    rows = pl.scan_parquet(
-        named["file"].to_list(), include_file_paths="file", hive_partitioning=False
-    )
+    partition = [pl.col(f"partition.{name}").alias(name) for name in table.partition_by]
+    paths = [f"{uri}/{unquote(path)}" for path in files["path"]]
+    named = files.select(*partition, file=pl.Series(paths))
+    rows = pl.scan_parquet(paths, include_file_paths="file", hive_partitioning=False)
     return rows.join(named.lazy(), on="file").select(table.column_names).collect()
 
 
@@ -62,7 +63,7 @@ def removals(files: pl.DataFrame, table: Table) -> list[RemoveAction]:
     """Return what takes files out of the table."""
     return [
         RemoveAction(
-            row["path"],
+            unquote(row["path"]),
             True,
             _now_ms(),
             row["size"],
@@ -102,8 +103,8 @@ def _put(store: fs.FileSystem, path: str, rows: pl.DataFrame) -> int:
 
 
 def _folder(partition: dict[str, str]) -> str:
-    plain = (f"{name}={value}" for name, value in partition.items())
-    return "/".join(re.sub(r"[^\w.=-]", "_", step, flags=re.ASCII) for step in plain)
+    """Return the folder that readers take the partition's values from."""
+    return "/".join(f"{name}={quote(value, safe='')}" for name, value in partition.items())
 
 
 def _statistics(

@@ -16,7 +16,8 @@ from edge.registry_files import RegistryFiles
 from spark_jobs.gold_state import GoldFiles, GoldState, Position
 from spark_jobs.jobs.gold_rebuild import Rebuild
 from spark_jobs.jobs.gold_tables import TABLES, GoldTables
-from spark_jobs.lake import REWRITTEN_HOURS, Lake, Txn, is_append
+from spark_jobs.lake import Lake, Txn, is_append
+from spark_jobs.schema import REWRITTEN_HOURS
 from spark_jobs.transforms.partials import READING_COLUMNS
 from spark_jobs.transforms.reduction import PACKED, reduced, unpacked
 from spark_jobs.transforms.rules import rules, watermarks

@@ -43,6 +43,7 @@ class Rebuild:
     lake: Lake
     rules: pl.DataFrame
     state: GoldState
+    most_rows: int = MOST_ROWS
 
     def run(self, span: Span) -> Counter[str]:
         """Make every table again over whole days; return the rows written by table."""
@@ -101,13 +102,13 @@ class Rebuild:
         day = span.start
         while day < span.end:
             count = rows.get(day.date(), 0)
-            if held and held + count > MOST_ROWS:
+            if held and held + count > self.most_rows:
                 yield [Span(start, day)]
                 start, held = day, 0
             held += count
             day += DAY
-            if held > MOST_ROWS:
-                yield _parts(Span(start, day), held)
+            if held > self.most_rows:
+                yield _parts(Span(start, day), -(-held // self.most_rows))
                 start, held = day, 0
         if start < span.end:
             yield [Span(start, span.end)]
@@ -196,9 +197,9 @@ def _named(span: Span, table: Table) -> str:
     )
 
 
-def _parts(span: Span, rows: int) -> list[Span]:
-    """Cut a day into equal numbers of hours."""
-    hours = max(1, 24 * MOST_ROWS // rows)
+def _parts(span: Span, wanted: int) -> list[Span]:
+    """Cut a day into about as many parts as wanted, of whole hours."""
+    hours = max(1, 24 // wanted)
     starts = range(0, 24, hours)
     return [
         Span(

@@ -11,7 +11,8 @@ from functools import partial
 from spark_jobs.gold_state import GoldFiles
 from spark_jobs.jobs.gold import NAME
 from spark_jobs.jobs.job_runs import Result, recorded, tried
-from spark_jobs.lake import REWRITTEN_HOURS, Lake, is_rewritten
+from spark_jobs.lake import Lake
+from spark_jobs.schema import REWRITTEN_HOURS, is_rewritten
 from telemetry.settings import Settings
 from telemetry.tables import LATE, READINGS, TABLES
 

@@ -119,7 +119,7 @@ def test_rebuilding_a_day_gives_the_same_gold(settings: Settings) -> None:
 def test_summaries_are_the_statistics_of_zones_and_products(settings: Settings) -> None:
     run(summaries, settings)
     first = rows(settings, SUMMARY_PRODUCT_DAY), rows(settings, SUMMARY_ZONE_HOUR)
-    run(summaries, settings, "--from", "2026-10-20", "--to", "2026-10-21")
+    run(summaries, settings, "--every", "day", "--from", "2026-10-20", "--to", "2026-10-21")
 
     products = rows(settings, SUMMARY_PRODUCT_DAY)
     assert_equal(products, first[0])

@@ -8,6 +8,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from spark_jobs.gold_state import GoldState, Position
+from spark_jobs.jobs.gold_rebuild import Rebuild
 from spark_jobs.jobs.gold_tables import WINDOW_TABLES, GoldTables
 from spark_jobs.lake import Change, Lake, Txn
 from spark_jobs.transforms import delays
@@ -17,6 +19,7 @@ from telemetry.tables import (
     DELIVERY_DELAY,
     DEVICE_SLIDING,
     DEVICE_WINDOWS,
+    READINGS,
     SESSIONS,
     ZONE_WINDOWS,
     Table,
@@ -29,6 +32,7 @@ from tests.spark_jobs.gold_fleet import (
     grouped_sliding,
     in_batches,
 )
+from tests.spark_jobs.silver_rows import silver
 
 RULES = rules(PRODUCTS)
 NUMBERS = ["sum", "min", "max", "mean", "stddev", "first", "last"]
@@ -157,6 +161,20 @@ def test_a_batch_cut_short_goes_on_where_it_was(
         with pytest.raises(OSError, match="broken"):
             merge(BreakingLake(lake.root, tables_done), batches)
     merge(lake, batches)
+
+    for table in (*WINDOW_TABLES, DELIVERY_DELAY):
+        pd.testing.assert_frame_equal(gold(lake, table), gold(merged, table), rtol=1e-9)
+
+
+@pytest.mark.parametrize("most_rows", [150, 10_000])
+def test_gold_made_again_in_parts_is_the_same(
+    readings: pl.DataFrame, merged: Lake, tmp_path: Path, most_rows: int
+) -> None:
+    lake = Lake(str(tmp_path))
+    lake.create_all()
+    lake.append(READINGS, silver(readings, READINGS), None)
+    state = GoldState("gold/test", readings=Position(2), late=Position(1))
+    Rebuild(lake, RULES, state, most_rows).everything()
 
     for table in (*WINDOW_TABLES, DELIVERY_DELAY):
         pd.testing.assert_frame_equal(gold(lake, table), gold(merged, table), rtol=1e-9)
