@@ -69,7 +69,7 @@ class Holder:
         results = self._run(name, self._rows, frame, expected, {"result_format": "BOOLEAN_ONLY"})
         failed = [place for place, result in enumerate(results) if not result.success]
         failures = f"{name} failures"
-        shutil.rmtree(self._results / failures, ignore_errors=True)
+        self._forget(failures)
         if failed:
             again = [expected[place] for place in failed]
             which = {"result_format": "SUMMARY", "unexpected_index_column_names": list(key)}
@@ -93,7 +93,7 @@ class Holder:
         expected: Expectations,
         result_format: Mapping[str, object],
     ) -> list[ExpectationValidationResult]:
-        shutil.rmtree(self._results / name, ignore_errors=True)
+        self._forget(name)
         suite = ExpectationSuite(name=name, expectations=[_fresh(one) for one in expected])
         self._context.suites.add(suite)
         definition = gx.ValidationDefinition(name=name, data=batch, suite=suite)
@@ -103,6 +103,10 @@ class Holder:
         )
         by_id = {_configuration(result).id: result for result in held.results}
         return [by_id[one.id] for one in suite.expectations]
+
+    def _forget(self, name: str) -> None:
+        """Drop the earlier result of a suite; its store makes a folder of each part of a name."""
+        shutil.rmtree(self._results.joinpath(*name.split(".")), ignore_errors=True)
 
 
 def _project(results: Path, pages: Path) -> DataContextConfig:

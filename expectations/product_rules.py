@@ -73,7 +73,7 @@ def _text_holds(metric: Metric) -> str:
 def _number_holds(metric: Metric) -> str:
     conditions = ["value is not null"]
     if metric.type == "int":
-        conditions.append("value = floor(value)")
+        conditions.append("value = rint(value)")
     if metric.min is not None:
         conditions.append(f"value >= double({metric.min})")
     if metric.max is not None:
