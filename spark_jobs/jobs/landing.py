@@ -9,7 +9,7 @@ from datetime import timedelta
 import polars as pl
 import pyarrow as pa
 from pyspark.core.broadcast import Broadcast
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
 from edge.registry_files import RegistryFiles
 from spark_jobs.dedup.decision import decide
@@ -27,6 +27,16 @@ from telemetry.settings import Settings
 from telemetry.tables import CONFLICTS, DUPLICATES, LATE, MESSAGES, READINGS, REJECTED, Table
 
 RECORD_COLUMNS = ("key", "value", "topic", "partition", "offset", "timestamp", "headers")
+NOTHING = (
+    "cast(null as binary) as key",
+    "cast(null as binary) as value",
+    "'' as topic",
+    "0 as partition",
+    "id as offset",
+    "current_timestamp() as timestamp",
+    "cast(null as array<struct<key: string, value: binary>>) as headers",
+)
+"""Columns of a record that says nothing."""
 ROUTES: tuple[tuple[Table, Callable[[pl.DataFrame], pl.DataFrame]], ...] = (
     (REJECTED, routes.rejected),
     (DUPLICATES, routes.duplicates),
@@ -62,6 +72,10 @@ class Landing:
     def landed(self) -> dict[tuple[str, int], int]:
         """The newest offset in bronze of each (topic, partition)."""
         return self._memory.landed
+
+    def warm_up(self, spark: SparkSession) -> None:
+        """Start the workers, so that the first batch does not wait for them."""
+        self._judged(spark.range(1).selectExpr(*NOTHING))
 
     def land(self, batch: DataFrame, txn: Txn) -> None:
         """Land one micro-batch; harmless if parts of it, or all, were landed before."""

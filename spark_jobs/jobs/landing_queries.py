@@ -64,6 +64,7 @@ class SharedLanding:
         located = writer.option("checkpointLocation", str(checkpoint))
         if trigger == "available-now":
             return located.trigger(availableNow=True).start()
+        landing.warm_up(source.sparkSession)
         interval = f"{round(self.settings.landing_trigger_s * 1000)} milliseconds"
         return located.trigger(processingTime=interval).start()
 
