@@ -1,10 +1,16 @@
-"""What follows from a table's declaration: its Arrow schema and its Delta schema."""
+"""What follows from a table's declaration: its Arrow schema, its Delta schema and properties."""
 
 import pyarrow as pa
 from deltalake import Field, Schema
 
-from telemetry.tables import Column, Table, Type
+from telemetry.tables import DELIVERY_DELAY, PROPERTIES, Column, Table, Type
 
+REWRITTEN_HOURS = 1
+REWRITTEN = {
+    "delta.logRetentionDuration": f"interval {REWRITTEN_HOURS} hours",
+    "delta.deletedFileRetentionDuration": f"interval {REWRITTEN_HOURS} hours",
+}
+"""Of tables that each batch rewrites: a day of their versions would slow every commit down."""
 REASON = pa.struct([("field", pa.string()), ("rule", pa.string()), ("value", pa.string())])
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 ARROW_TYPES: dict[Type, pa.DataType] = {
@@ -51,3 +57,16 @@ def delta_schema(table: Table) -> Schema:
 def comment(column: Column) -> str:
     """Return the column's meaning, with its unit if it has one."""
     return f"{column.meaning} ({column.unit})" if column.unit else column.meaning
+
+
+def table_properties(table: Table) -> dict[str, str | None]:
+    """Return the Delta properties of the table at its creation."""
+    statistics: dict[str, str | None] = (
+        {"delta.dataSkippingStatsColumns": ",".join(table.statistics)} if table.statistics else {}
+    )
+    return {**PROPERTIES, **statistics, **(REWRITTEN if is_rewritten(table) else {})}
+
+
+def is_rewritten(table: Table) -> bool:
+    """Tell whether every batch rewrites files of the table, and no stream reads it."""
+    return table.layer == "gold" or table == DELIVERY_DELAY
