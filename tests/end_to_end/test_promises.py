@@ -21,7 +21,7 @@ POISON = [
     b'{"metrics":{"x":"\xff\xfe"}}',
     b"[" * 100_000,
     b'{"metrics":' + b'{"a":' * 50_000 + b"1" + b"}" * 50_001,
-    b'{"metrics":{"x":"' + b"y" * 900_000 + b'"}}',
+    b'{"metrics":{"note":"' + b"y" * 1_000_000 + b'"}}',
     b"null",
     b"true",
     b"[]",
