@@ -15,7 +15,8 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 def long_form(rows: pd.DataFrame, device: str, time: "pd.Series[pd.Timestamp]") -> pd.DataFrame:
     """Return one row a value from one column a metric."""
     wide = rows.assign(device=device, time=time)
-    return wide.melt(["device", "time"], var_name="metric", value_name="value")
+    long = wide.melt(["device", "time"], var_name="metric", value_name="number")
+    return long.rename(columns={"number": "value"})
 
 
 def check_gold(stack: Stack, product: str, rows: pd.DataFrame) -> None:
