@@ -42,7 +42,14 @@ class QualityError(HeadwaterError):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare which tables and days are checked."""
-    parser.add_argument("--tables", action="append", default=[], help="schema.table; default all")
+    parser.add_argument(
+        "--tables",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="SCHEMA.TABLE",
+        help="only these",
+    )
     add_dates(parser)
     parser.add_argument("--rows", type=int, default=MOST_ROWS, help="most rows a table; 0: all")
     parser.add_argument("--exit-zero", action="store_true", help="tell of failures, do not fail")
