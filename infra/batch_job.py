@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-import psutil
-
 from infra.environment import PROJECT, child_environment
 from infra.passing import wait
+from infra.processes import tree_pids, words_below
 from infra.spark_submit import spark_submit_command
 from infra.supervision.configuration import log_path
 from telemetry.settings import Settings
@@ -60,12 +59,9 @@ def batch_jobs(pid: int | None) -> list[int]:
     """Return the jobs below a process: the outermost process of each."""
     if pid is None:
         return []
-    try:
-        below = psutil.Process(pid).children(recursive=True)
-        jobs = {process.pid: process.ppid() for process in below if _is_job(process.cmdline())}
-    except psutil.Error:
-        return []
-    return [job for job, parent in jobs.items() if parent not in jobs]
+    jobs = [each for each, words in words_below(pid).items() if _is_job(words)]
+    inner = {child for job in jobs for child in tree_pids(job) - {job}}
+    return [job for job in jobs if job not in inner]
 
 
 def _is_job(words: Sequence[str]) -> bool:

@@ -3,7 +3,9 @@
 A JVM that gets the signal as well tears down Spark under the batch that the driver wants to end.
 """
 
+import contextlib
 import ctypes
+import os
 import signal
 import subprocess
 import sys
@@ -33,15 +35,12 @@ def _die_with_parent() -> None:
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """Tell the driver to stop, or the whole where it has not begun."""
-    import psutil
+    from infra.processes import words_below
 
-    try:
-        below = psutil.Process(process.pid).children(recursive=True)
-        drivers = [each for each in below if _is_driver(each.cmdline())]
-    except psutil.Error:
-        drivers = []
-    for driver in drivers:
-        driver.terminate()
+    drivers = [pid for pid, words in words_below(process.pid).items() if _is_driver(words)]
+    for pid in drivers:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
     if not drivers:
         process.terminate()
 

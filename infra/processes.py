@@ -65,6 +65,16 @@ def tree_pids(pid: int) -> set[int]:
         return set()
 
 
+def words_below(pid: int) -> dict[int, list[str]]:
+    """Return the command lines of all processes below one; what ends meanwhile is left out."""
+    found = {}
+    with contextlib.suppress(psutil.Error):
+        for process in psutil.Process(pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                found[process.pid] = process.cmdline()
+    return found
+
+
 def tree_pss_mb(pid: int, *, without: Iterable[int] = ()) -> int | None:
     """Return the proportional set size of a process and all below it, or None if it is gone.
 
