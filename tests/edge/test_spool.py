@@ -122,8 +122,8 @@ def test_offsets_go_on_though_consumed_segments_were_removed(tmp_path: Path) -> 
     assert offsets(tmp_path) == [3]
 
 
-@settings(max_examples=25, deadline=None)
-@given(runs=st.lists(st.integers(0, 40), min_size=1, max_size=5), size=st.integers(1, 9))
+@settings(max_examples=15, deadline=None)
+@given(runs=st.lists(st.integers(0, 12), min_size=1, max_size=4), size=st.integers(1, 9))
 def test_offsets_run_without_gap_over_any_restarts(
     tmp_path_factory: pytest.TempPathFactory, runs: list[int], size: int
 ) -> None:
