@@ -25,6 +25,7 @@ class Stream:
     lag_messages: int | None
     age_s: float | None
     event_time: str | None
+    error: str | None = None
     at: float = 0.0
 
     @property
@@ -62,7 +63,8 @@ def streams_complaint(settings: Settings, mode: Mode) -> str | None:
     for name in expected_queries(mode):
         state = known[name].state if name in known else "starting"
         if state != "running":
-            return f"{name} is {state}"
+            error = known[name].error if name in known else None
+            return f"{name} is {state}{f': {error}' if error else ''}"
     return None
 
 
@@ -117,6 +119,7 @@ def _read(text: bytes) -> Stream | None:
             lag_messages=found.get("lag_messages"),
             age_s=found.get("age_s"),
             event_time=found.get("event_time"),
+            error=found.get("error"),
             at=float(found["at"]),
         )
     except (ValueError, KeyError, TypeError):

@@ -12,6 +12,7 @@ from pathlib import Path
 import orjson
 import polars as pl
 
+from spark_jobs.checkpoint import GOLD_STATE, state_seal
 from spark_jobs.transforms.rules import WATERMARKS
 from telemetry.errors import HeadwaterError
 
@@ -61,8 +62,8 @@ class GoldFiles:
     """State, ownership and marks as files: the checkpoint's folder, and one for marks beside."""
 
     def __init__(self, checkpoint: Path) -> None:
-        self._checkpoint = checkpoint
-        self._state = checkpoint / "gold.json"
+        self.checkpoint = checkpoint
+        self._state = checkpoint / GOLD_STATE
         self._marks = checkpoint.with_name(f"{checkpoint.name}.marks")
         self._owner = checkpoint.with_name(f"{checkpoint.name}.owner")
 
@@ -96,18 +97,18 @@ class GoldFiles:
     def save(self, state: GoldState) -> None:
         """Replace the state durably."""
         micros = state.watermarks.select(pl.col(name).cast(kind) for name, kind in _MICROS.items())
-        kept = {
+        kept: dict[str, object] = {
             "app_id": state.app_id,
             "batch_id": state.batch_id,
             "readings": asdict(state.readings),
             "late": asdict(state.late),
             "watermarks": micros.rows(),
         }
-        _write(self._state, orjson.dumps(kept))
+        _write(self._state, orjson.dumps({**kept, "crc32": state_seal(kept)}))
 
     def positions(self, batch_id: int) -> Mapping[str, Position]:
         """Return how far a batch reads each source, by the table's id, as the checkpoint says."""
-        text = (self._checkpoint / "offsets" / str(batch_id)).read_text()
+        text = (self.checkpoint / "offsets" / str(batch_id)).read_text()
         offsets = [orjson.loads(line) for line in text.splitlines()[2:]]
         return {
             offset["reservoirId"]: Position(offset["reservoirVersion"], offset["index"])
@@ -120,16 +121,12 @@ class GoldFiles:
         _write(path, orjson.dumps(asdict(mark)))
         return path
 
-    def has_batches(self) -> bool:
-        """Tell whether a batch was ever planned."""
-        return any((self._checkpoint / "offsets").glob("[0-9]*"))
-
     def ready_marks(self, state: GoldState) -> dict[Path, Mark]:
         """Return the marks that can be done now: silver read far enough, and no batch cut short.
 
         A batch that is planned may have changed some tables and not others.
         """
-        is_planned = (self._checkpoint / "offsets" / str(state.batch_id + 1)).exists()
+        is_planned = (self.checkpoint / "offsets" / str(state.batch_id + 1)).exists()
         positions = (state.readings, state.late)
         if is_planned or not all(position.is_between_versions for position in positions):
             return {}

@@ -4,6 +4,7 @@ import json
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from infra.health import Health, health
@@ -56,6 +57,9 @@ def _show(console: Console, now: Health) -> None:
         ]
         streams.add_row(stream.name, _state(stream.state), *numbers, stream.event_time or "-")
     console.print(streams)
+    for stream in now.streams:
+        if stream.error:
+            console.print(f"{stream.name}: {escape(stream.error)}", style="red", highlight=False)
 
 
 def _state(state: str) -> str:

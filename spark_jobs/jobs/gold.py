@@ -13,16 +13,17 @@ import polars as pl
 from pyspark.sql import DataFrame, SparkSession
 
 from edge.registry_files import RegistryFiles
+from spark_jobs.checkpoint import gold_damage
 from spark_jobs.gold_state import GoldFiles, GoldState, Position
 from spark_jobs.jobs.gold_rebuild import Rebuild
 from spark_jobs.jobs.gold_tables import TABLES, GoldTables
 from spark_jobs.lake import Lake, Txn, is_append
+from spark_jobs.refusal import refuse_damaged
 from spark_jobs.schema import REWRITTEN_HOURS
 from spark_jobs.transforms.partials import READING_COLUMNS
 from spark_jobs.transforms.reduction import PACKED, reduced, unpacked
 from spark_jobs.transforms.rules import rules, watermarks
 from spark_jobs.transforms.spans import days
-from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 from telemetry.tables import LATE, READINGS, Table
 
@@ -50,17 +51,13 @@ class Gold:
     def prepare(self) -> None:
         """Take up the state; without one, make gold from all of silver and go on from there."""
         with self._lock:
+            refuse_damaged(NAME, gold_damage(self._files.checkpoint))
             self._fingerprint = None
             self.state = self._files.state() or self._first_state()
             self._read_rules()
         self.restate()
 
     def _first_state(self) -> GoldState:
-        if self._files.has_batches():
-            raise HeadwaterError(
-                "the checkpoint of gold has lost its gold.json: remove its folder, and gold is"
-                " made again from silver"
-            )
         readings, late = (self._newest(table) for table in SOURCES)
         state = GoldState(f"{NAME}/{uuid.uuid4().hex}", readings=readings, late=late)
         rebuild = Rebuild(self._lake, rules(self._registry.products().values()), state)

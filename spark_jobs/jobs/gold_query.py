@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from spark_jobs.gold_state import GoldFiles, Position
+from spark_jobs.jobs.alone import Owner
 from spark_jobs.jobs.gold import NAME, SOURCES, Gold
 from spark_jobs.jobs.query import Figures, Trigger
 from spark_jobs.lake import Lake, is_append
@@ -35,9 +36,14 @@ class GoldQuery:
         self._checkpoint = settings.checkpoint_dir / NAME
         self._gold = Gold(Lake(settings.lake_root), settings)
         self._lake = Lake(settings.lake_root)
+        self._owner = Owner(settings, NAME)
         self._owned = ExitStack()
         self._is_owner = False
         self._pause = threading.Event()
+
+    def own(self) -> None:
+        """Take the lock of the stream."""
+        self._owner.take()
 
     def start(self, spark: SparkSession, trigger: Trigger) -> StreamingQuery:
         """Start behind what is merged, after making again what was marked."""
@@ -58,6 +64,7 @@ class GoldQuery:
     def close(self) -> None:
         """Let another process own gold."""
         self._owned.close()
+        self._owner.release()
         self._is_owner = False
 
     def _watch(self, query: StreamingQuery) -> None:

@@ -15,6 +15,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from spark_jobs.jobs.progress_files import Run, State, progress, write_progress
 from spark_jobs.jobs.query import Figures, Query
+from spark_jobs.refusal import RefusalError
 from telemetry.errors import HeadwaterError
 
 FIRST_PAUSE_S = 1.0
@@ -27,10 +28,11 @@ BROKER_AWAY = (
     "Timed out waiting for a node assignment",
     "UnknownTopicOrPartitionException",
     "No resolvable bootstrap urls",
+    "no broker answers",
 )
+DISK_FULL = ("No space left on device", "(os error 28)", "Disk quota exceeded", "(os error 122)")
+NO_ROOM = "[DISK_FULL] no room is left where the lake or the checkpoints are"
 log = logging.getLogger(__name__)
-
-
 JVM_GONE = (Py4JNetworkError, ConnectionError)
 """What a call raises once the JVM was killed: only a new process has another one."""
 
@@ -52,6 +54,7 @@ class Hosted:
         self._start_at = 0.0
         self._figures = Figures()
         self._error: str | None = None
+        self.refusal: RefusalError | None = None
 
     def step(self, now: float) -> None:
         """Start the query if it is due, notice its end, and write its progress."""
@@ -72,6 +75,7 @@ class Hosted:
         return self._starting is not None
 
     def _start(self) -> StreamingQuery:
+        self.query.own()
         return self.query.start(self._spark, "always")
 
     def _take_up(self, starting: Future[StreamingQuery], now: float) -> None:
@@ -80,7 +84,7 @@ class Hosted:
         self._starting = None
         error = starting.exception()
         if error is None:
-            self._running = starting.result()
+            self._running, self.refusal = starting.result(), None
         else:
             self._failed(error, now)
 
@@ -89,32 +93,51 @@ class Hosted:
         if isinstance(error, JVM_GONE):
             raise error
         self._failures += 1
-        self._error = cause(error)
-        pause = min(FIRST_PAUSE_S * 2 ** (self._failures - 1), LONGEST_PAUSE_S)
+        pause = min(FIRST_PAUSE_S * 2 ** min(self._failures - 1, 9), LONGEST_PAUSE_S)
         self._start_at = now + pause
+        if isinstance(error, RefusalError):
+            self._refused(error)
+            return
+        self.refusal, self._error = None, cause(error)
         log.error("%s failed, tries again in %.0f s: %s", self.query.name, pause, error)
-        if self._failures >= HOPELESS_AFTER and not self._is_waiting_for_broker():
+        if self._failures >= HOPELESS_AFTER and not self._is_waiting():
             raise StreamError(f"{self.query.name} failed {self._failures} times: {self._error}")
 
-    def _is_waiting_for_broker(self) -> bool:
-        return any(sign in (self._error or "") for sign in BROKER_AWAY)
+    def _refused(self, error: RefusalError) -> None:
+        """Leave the checkpoint to whoever mends it, and look again from time to time."""
+        if str(error) != self._error:
+            log.error("%s is refused: %s", self.query.name, error)
+        self.refusal, self._error = error, str(error)
+        self.query.close()
+
+    def _is_waiting(self) -> bool:
+        """Tell whether it goes on by itself, once the broker is back or the disk has room."""
+        return any(sign in (self._error or "") for sign in (*BROKER_AWAY, NO_ROOM))
 
     @property
     def state(self) -> State:
         """Return the state that `status` shows."""
         if not self._failures:
             return "running" if self._running else "starting"
-        is_failed = self._failures >= FAILED_AFTER and not self._is_waiting_for_broker()
+        is_failed = self._failures >= FAILED_AFTER and not self._is_waiting()
+        is_failed = is_failed or self.refusal is not None
         return "failed" if is_failed else "degraded"
 
     def report(self, state: State) -> None:
         """Write the progress file."""
+        if self.refusal is None:
+            self._ask_figures()
+        said = progress(self.query.name, self._run(state), self._figures, time.time())
+        try:
+            write_progress(self._progress_dir, said)
+        except OSError as error:
+            log.warning("the progress of %s is not written: %s", self.query.name, error)
+
+    def _ask_figures(self) -> None:
         try:
             self._figures = self.query.figures()
         except Exception as error:
             log.warning("%s does not tell its figures: %s", self.query.name, error)
-        said = progress(self.query.name, self._run(state), self._figures, time.time())
-        write_progress(self._progress_dir, said)
 
     def _run(self, state: State) -> Run:
         if self._running is None:
@@ -139,7 +162,7 @@ class Hosted:
         except (Py4JError, StreamingQueryException, OSError) as error:
             log.warning("%s is cut off: %s", self.query.name, error)
         self._running = None
-        self.report("stopped")
+        self.report("failed" if self.refusal else "stopped")
 
     def _is_busy(self) -> bool:
         return self._running is not None and bool(self._running.status["isTriggerActive"])
@@ -161,6 +184,12 @@ def _in_thread(start: Callable[[], StreamingQuery]) -> Future[StreamingQuery]:
 
 def cause(error: BaseException | None) -> str:
     """Return the first line of a failure, and the innermost cause that Java or Python names."""
+    if any(sign in str(error) for sign in DISK_FULL):
+        return f"{NO_ROOM}; the stream goes on by itself once there is some: {_told(error)}"
+    return _told(error)
+
+
+def _told(error: BaseException | None) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     inner = [line for line in lines if line.startswith("Caused by:")]
     raised = [line for line in lines if "Error: " in line and not line.startswith("at ")]

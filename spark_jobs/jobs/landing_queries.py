@@ -14,15 +14,17 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from edge.outboxes import stack_mode
 from edge.spool_partition import next_offset
+from spark_jobs.checkpoint import APP_ID, landing_damage
+from spark_jobs.jobs.alone import Owner
 from spark_jobs.jobs.landing import Landing
 from spark_jobs.jobs.query import Figures, Query, Trigger
 from spark_jobs.lake import Lake, Txn
+from spark_jobs.refusal import refuse_damaged
 from telemetry.settings import Settings
 from telemetry.topics import SPOOL_TOPIC, TELEMETRY
 
 KAFKA = "landing"
 SPOOL = "landing_spool"
-APP_ID = "headwater-id"
 SPOOL_BYTES_PER_RECORD = 64
 RECORDS = (
     "key binary, value binary, topic string, partition int, offset bigint, timestamp timestamp,"
@@ -37,6 +39,7 @@ class SharedLanding:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._landing: Landing | None = None
+        self._owner = Owner(settings, KAFKA)
         self._lock = threading.Lock()
 
     def open(self) -> Landing:
@@ -46,15 +49,20 @@ class SharedLanding:
                 self._landing = Landing(self.settings, Lake(self.settings.lake_root))
             return self._landing
 
-    @property
-    def landing(self) -> Landing | None:
-        """Return it if it was made."""
-        return self._landing
+    def own(self) -> None:
+        """Take the lock that all that lands shares."""
+        self._owner.take()
+
+    def close(self) -> None:
+        """Let others land; what is remembered is not true any more."""
+        self._landing = None
+        self._owner.release()
 
     def start(self, name: str, source: DataFrame, trigger: Trigger) -> StreamingQuery:
         """Start a query that lands what the source brings."""
-        landing = self.open()
         checkpoint = self.settings.checkpoint_dir / name
+        refuse_damaged(name, landing_damage(checkpoint))
+        landing = self.open()
         app_id = f"{name}/{checkpoint_id(checkpoint)}"
 
         def land(batch: DataFrame, batch_id: int) -> None:
@@ -93,6 +101,14 @@ class KafkaQuery:
     def __init__(self, shared: SharedLanding) -> None:
         self._shared = shared
         self._lag = KafkaLag(shared.settings.kafka_bootstrap)
+
+    def own(self) -> None:
+        """Take the lock of landing."""
+        self._shared.own()
+
+    def close(self) -> None:
+        """Let others land."""
+        self._shared.close()
 
     def start(self, spark: SparkSession, trigger: Trigger) -> StreamingQuery:
         """Start behind the checkpoint."""
@@ -164,6 +180,14 @@ class SpoolQuery:
     def __init__(self, shared: SharedLanding) -> None:
         self._shared = shared
 
+    def own(self) -> None:
+        """Take the lock of landing."""
+        self._shared.own()
+
+    def close(self) -> None:
+        """Let others land."""
+        self._shared.close()
+
     def start(self, spark: SparkSession, trigger: Trigger) -> StreamingQuery:
         """Start behind the checkpoint."""
         settings = self._shared.settings
@@ -186,6 +210,21 @@ def spool_lag(spool_dir: Path, landed: dict[tuple[str, int], int]) -> int:
     return sum(
         max(0, next_offset(spool_dir, n) - landed.get((SPOOL_TOPIC, n), -1) - 1) for n in numbers
     )
+
+
+class SpoolFirst:
+    """Kafka's query behind the spool's: a start lands first what the light path left behind."""
+
+    def __init__(self, kafka: Query, drain: Callable[[SparkSession], None]) -> None:
+        self.name = kafka.name
+        self.own, self.close, self.figures = kafka.own, kafka.close, kafka.figures
+        self._kafka = kafka
+        self._drain = drain
+
+    def start(self, spark: SparkSession, trigger: Trigger) -> StreamingQuery:
+        """Drain the spool, then start behind the checkpoint."""
+        self._drain(spark)
+        return self._kafka.start(spark, trigger)
 
 
 def landing_queries(settings: Settings) -> list[Query]:

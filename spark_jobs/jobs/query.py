@@ -27,6 +27,12 @@ class Query(Protocol):
     def name(self) -> str:
         """Name of its checkpoint folder and of its progress file."""
 
+    def own(self) -> None:
+        """Take its lock, unless it is held; raise if another process has it."""
+
+    def close(self) -> None:
+        """Let other processes have its checkpoint."""
+
     def start(self, spark: SparkSession, trigger: Trigger) -> StreamingQuery:
         """Start it behind what it has done, building its memory anew from the lake."""
 

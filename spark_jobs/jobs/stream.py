@@ -10,13 +10,13 @@ from contextlib import ExitStack
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 
-from spark_jobs.jobs.alone import alone
 from spark_jobs.jobs.gold_query import GoldQuery
 from spark_jobs.jobs.host import JVM_GONE, Hosted, StreamError, cause
-from spark_jobs.jobs.landing_queries import KAFKA, SPOOL, landing_queries
+from spark_jobs.jobs.landing_queries import KAFKA, SPOOL, SpoolFirst, landing_queries
 from spark_jobs.jobs.progress_files import Run, State, forget_progress, progress, write_progress
 from spark_jobs.jobs.query import Query
 from spark_jobs.lake import Lake
+from spark_jobs.refusal import RefusalError
 from spark_jobs.session import session
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
@@ -43,10 +43,11 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> dict[s
     names = [name.strip() for name in arguments.queries.split(",")]
     if unknown := set(names) - {LANDING, GOLD}:
         raise HeadwaterError(f"no query is named {', '.join(sorted(unknown))}: landing, gold")
+    queries = _queries(settings, names)
     with ExitStack() as owned:
-        for name in names:
-            owned.enter_context(alone(settings, name))
-        queries = _queries(settings, names)
+        for query in queries:
+            owned.callback(query.close)
+            query.own()
         spark = session(settings, "headwater-streams")
         if arguments.trigger == "available-now":
             return _take_up(spark, settings, queries)
@@ -63,20 +64,37 @@ def _queries(settings: Settings, names: list[str]) -> list[Query]:
 
 
 def _take_up(spark: SparkSession, settings: Settings, queries: list[Query]) -> dict[str, object]:
-    """Run each query over what is there, one after the other, and return their figures."""
+    """Run each query over what is there, one after the other, and return their figures.
+
+    One that is refused does not keep the others from running.
+    """
     result: dict[str, object] = {}
+    refusals: list[RefusalError] = []
     for query in queries:
-        began = time.monotonic()
-        _report(settings, query, "running")
         try:
-            query.start(spark, "available-now").awaitTermination()
-        except StreamingQueryException as error:
-            _report(settings, query, "failed", cause(error))
-            raise StreamError(f"{query.name} failed: {cause(error)}") from error
-        figures = _report(settings, query, "stopped")
-        figures["duration_s"] = round(time.monotonic() - began, 3)
-        result[query.name] = figures
+            result[query.name] = _take_up_one(spark, settings, query)
+        except RefusalError as refusal:
+            refusals.append(refusal)
+    if refusals:
+        raise refusals[0]
     return result
+
+
+def _take_up_one(spark: SparkSession, settings: Settings, query: Query) -> dict[str, object]:
+    began = time.monotonic()
+    _report(settings, query, "running")
+    try:
+        query.start(spark, "available-now").awaitTermination()
+    except RefusalError as refusal:
+        log.error("%s is refused: %s", query.name, refusal)
+        _report(settings, query, "failed", str(refusal))
+        raise
+    except StreamingQueryException as error:
+        _report(settings, query, "failed", cause(error))
+        raise StreamError(f"{query.name} failed: {cause(error)}") from error
+    figures = _report(settings, query, "stopped")
+    figures["duration_s"] = round(time.monotonic() - began, 3)
+    return figures
 
 
 def _report(
@@ -93,11 +111,10 @@ def _host(spark: SparkSession, settings: Settings, queries: list[Query]) -> dict
         signal.signal(number, lambda *_: stopping.set())
     names = [query.name for query in queries]
     if KAFKA in names and SPOOL in names:
-        _drain(spark, settings, queries[names.index(SPOOL)])
-        queries = [query for query in queries if query.name != SPOOL]
+        queries = _spool_first(settings, {query.name: query for query in queries})
     hosted = [Hosted(query, spark, settings.progress_dir) for query in queries]
     try:
-        while not stopping.wait(STEP_S):
+        while not stopping.wait(STEP_S) and not _all_refused(hosted):
             for one in hosted:
                 one.step(time.monotonic())
     except JVM_GONE as error:
@@ -106,7 +123,20 @@ def _host(spark: SparkSession, settings: Settings, queries: list[Query]) -> dict
         until = time.monotonic() + STOP_WITHIN_S
         for one in hosted:
             one.stop(max(0.0, until - time.monotonic()))
+    for refusal in (one.refusal for one in hosted if one.refusal):
+        raise refusal
     return {name: "stopped" for name in names}
+
+
+def _all_refused(hosted: list[Hosted]) -> bool:
+    """Tell whether there is nothing left to run, so that whoever started this must hear of it."""
+    return all(one.refusal for one in hosted)
+
+
+def _spool_first(settings: Settings, queries: dict[str, Query]) -> list[Query]:
+    spool = queries.pop(SPOOL)
+    queries[KAFKA] = SpoolFirst(queries[KAFKA], lambda spark: _drain(spark, settings, spool))
+    return list(queries.values())
 
 
 def _drain(spark: SparkSession, settings: Settings, spool: Query) -> None:

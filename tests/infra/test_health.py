@@ -55,6 +55,7 @@ def test_json_has_the_names_that_outsiders_rely_on() -> None:
         "lag_messages",
         "age_s",
         "event_time",
+        "error",
     ]
 
 

@@ -14,6 +14,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from spark_jobs.jobs.host import FAILED_AFTER, HOPELESS_AFTER, Hosted, StreamError, cause
 from spark_jobs.jobs.progress_files import Run, progress
 from spark_jobs.jobs.query import Figures, Trigger
+from spark_jobs.refusal import CheckpointError
 
 BROKER_AWAY = "org.apache.kafka.common.errors.TimeoutException: Timed out"
 FIGURES = Figures(lag_messages=3, received_at=9_000_000, event_time=8_500_000)
@@ -26,6 +27,13 @@ class FakeQuery:
 
     def __init__(self, *starts: Exception | SimpleNamespace) -> None:
         self.starts = list(starts)
+        self.is_owned = False
+
+    def own(self) -> None:
+        self.is_owned = True
+
+    def close(self) -> None:
+        self.is_owned = False
 
     def start(self, spark: SparkSession, trigger: Trigger) -> StreamingQuery:
         start = self.starts.pop(0)
@@ -130,3 +138,37 @@ def test_cause_is_the_innermost_that_is_named() -> None:
     assert (
         cause(ValueError(text)) == "[STREAM_FAILED] Query | OSError: disk full | Caused by: x.Y: z"
     )
+
+
+def test_refused_query_is_failed_at_once_and_left_to_whoever_mends_it(tmp_path: Path) -> None:
+    refusal = CheckpointError("CHECKPOINT_GAP", "offsets/3 is missing")
+    query = FakeQuery(*[refusal] * (HOPELESS_AFTER + 2), running(lastProgress={"batchId": 1}))
+    one = Hosted(query, cast(SparkSession, None), tmp_path)
+    fail(one, HOPELESS_AFTER + 1)
+    found = said(tmp_path)
+    assert (found["state"], found["error"]) == ("failed", "[CHECKPOINT_GAP] offsets/3 is missing")
+    assert one.refusal is refusal
+    assert not query.is_owned, "the lock is free for the job that mends it"
+    step(one, 1e6)
+    step(one, 1e6 + 1)
+    assert len(query.starts) == 1, "it looks again now and then, never at every step"
+    step(one, 2e6)
+    one.step(2e6 + 1)
+    one.step(2e6 + 2)
+    assert (said(tmp_path)["state"], said(tmp_path)["error"]) == ("running", None)
+    assert query.is_owned
+
+
+def test_refusal_outlives_the_stop(tmp_path: Path) -> None:
+    one = hosted(tmp_path, CheckpointError("CHECKPOINT_GAP", "offsets/3 is missing"))
+    step(one, 0.0)
+    one.stop(0.1)
+    assert said(tmp_path)["state"] == "failed"
+
+
+def test_full_disk_is_said_plainly_and_waited_for(tmp_path: Path) -> None:
+    full = ValueError("[STREAM_FAILED] Query\nCaused by: IOException: No space left on device")
+    one = hosted(tmp_path, *[full] * 2 * HOPELESS_AFTER)
+    fail(one, 2 * HOPELESS_AFTER)
+    assert said(tmp_path)["state"] == "degraded"
+    assert "[DISK_FULL]" in str(said(tmp_path)["error"])

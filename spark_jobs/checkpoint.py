@@ -1,0 +1,235 @@
+"""Whether a checkpoint can be gone on from: what is in its folder is whole and agrees."""
+
+import json
+import re
+import struct
+import uuid
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+APP_ID = "headwater-id"
+GOLD_STATE = "gold.json"
+CRC_MAGIC = b"crc\0"
+_VERSION = re.compile(r"\0?v\d+\Z")
+_NUMBER = re.compile(r"\d+")
+Numbered = Mapping[int, Path]
+
+
+class Damage(NamedTuple):
+    """What is wrong: a stable code, and the file concerned in words."""
+
+    code: str
+    said: str
+
+
+def landing_damage(folder: Path) -> Damage | None:
+    """Return the first damage of a checkpoint of landing; None if it is sound, new or gone."""
+    return _first(folder, _id_damages)
+
+
+def gold_damage(folder: Path) -> Damage | None:
+    """Return the first damage of gold's checkpoint; None if it is sound, new or gone."""
+    return _first(folder, _state_damages)
+
+
+def has_batches(folder: Path) -> bool:
+    """Tell whether a batch was ever planned here."""
+    return bool(_numbered(folder / "offsets"))
+
+
+def committed_offsets(folder: Path) -> list[str] | None:
+    """Return what each source had been read up to when the newest batch was committed."""
+    commits = _numbered(folder / "commits")
+    return _sources(folder / "offsets" / str(max(commits))) if commits else None
+
+
+def _first(folder: Path, own: Callable[[Path], Iterator[Damage]]) -> Damage | None:
+    return next((found for check in (_whole, _ordered, own) for found in check(folder)), None)
+
+
+def _whole(folder: Path) -> Iterator[Damage]:
+    """Yield files that are empty, altered or no log of Spark's."""
+    offsets, commits = _numbered(folder / "offsets"), _numbered(folder / "commits")
+    metadata = folder / "metadata"
+    if (offsets or commits) and not metadata.exists():
+        yield Damage("CHECKPOINT_METADATA_LOST", f"{metadata} is missing")
+    sources = sorted(folder.glob("sources/*/[0-9]*"))
+    logs = [*offsets.values(), *commits.values(), *sources]
+    for path in [*([metadata] if metadata.exists() else []), *logs]:
+        yield from _file_damages(path, is_log=path != metadata)
+
+
+def _file_damages(path: Path, *, is_log: bool) -> Iterator[Damage]:
+    content = path.read_bytes()
+    if not content.strip():
+        yield Damage("CHECKPOINT_FILE_EMPTY", f"{path} is empty")
+    elif not _fits_checksum(path, content):
+        yield Damage("CHECKPOINT_FILE_ALTERED", f"{path} is not as it was written (its checksum)")
+    elif not (_is_log(content) if is_log else _is_json(content)):
+        yield Damage("CHECKPOINT_FILE_UNREADABLE", f"{path} cannot be read")
+
+
+def _fits_checksum(path: Path, content: bytes) -> bool:
+    """Hold a file against the checksums that Hadoop keeps beside it, where it does."""
+    beside = path.with_name(f".{path.name}.crc")
+    if not beside.exists():
+        return True
+    said = beside.read_bytes()
+    if len(said) < 8 or said[:4] != CRC_MAGIC:
+        return False
+    (size,) = struct.unpack(">i", said[4:8])
+    if size < 1:
+        return False
+    pieces = (content[start : start + size] for start in range(0, len(content), size))
+    return said[8:] == b"".join(struct.pack(">I", zlib.crc32(piece)) for piece in pieces)
+
+
+def _is_log(content: bytes) -> bool:
+    """Tell whether this is a version and lines of JSON; a source that has none writes `-`."""
+    try:
+        version, *lines = content.decode("utf-8").split("\n")
+    except UnicodeDecodeError:
+        return False
+    # The Kafka source writes no line break behind its version's predecessor.
+    return bool(_VERSION.match(version)) and all(
+        line in ("", "-", "0") or _is_json(line.encode()) for line in lines
+    )
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        return isinstance(json.loads(content), dict)
+    except ValueError:
+        return False
+
+
+def _ordered(folder: Path) -> Iterator[Damage]:
+    """Yield what is missing among the batches, and sources that go backwards."""
+    offsets, commits = _numbered(folder / "offsets"), _numbered(folder / "commits")
+    for name, found in (("offsets", offsets), ("commits", commits)):
+        for number in sorted(set(range(min(found, default=0), max(found, default=0))) - set(found)):
+            yield Damage("CHECKPOINT_GAP", f"{folder / name / str(number)} is missing")
+    # Spark removes old offsets before old commits, so only newer commits must have theirs.
+    oldest = min(offsets, default=-1)
+    for number in sorted(n for n in commits if n >= oldest and n not in offsets):
+        yield Damage(
+            "CHECKPOINT_OFFSETS_LOST",
+            f"batch {number} is committed, and {folder / 'offsets' / str(number)} is missing",
+        )
+    if offsets and max(offsets) > max(commits, default=oldest - 1) + 1:
+        newest = max(offsets) - 1
+        yield Damage("CHECKPOINT_GAP", f"{folder / 'commits' / str(newest)} is missing")
+    yield from _backwards(offsets)
+    if offsets:
+        yield from _missing_listings(folder, offsets[max(offsets)])
+
+
+def _missing_listings(folder: Path, newest: Path) -> Iterator[Damage]:
+    """Yield lists of files that a batch over a folder of files names and that are gone."""
+    for number, line in enumerate(_sources(newest)):
+        listed = _positions(line).get("log", -1)
+        path = folder / "sources" / str(number) / str(listed)
+        if listed >= 0 and not (path.exists() or path.with_name(f"{listed}.compact").exists()):
+            yield Damage("CHECKPOINT_GAP", f"{path} is missing")
+
+
+def _backwards(offsets: Numbered) -> Iterator[Damage]:
+    before: list[dict[str, int]] = []
+    for _, path in sorted(offsets.items()):
+        try:
+            now = [_positions(line) for line in _sources(path)]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            yield Damage("CHECKPOINT_FILE_UNREADABLE", f"{path} holds no offsets")
+            return
+        pairs = list(zip(before, now, strict=False)) if before else []
+        if (before and len(before) != len(now)) or any(
+            new.get(name, -1) < position for old, new in pairs for name, position in old.items()
+        ):
+            yield Damage("CHECKPOINT_BACKWARDS", f"{path} is behind the batch before it")
+        before = now
+
+
+def _sources(path: Path) -> list[str]:
+    """Return the lines of the sources in a file of `offsets`, behind version and metadata."""
+    return path.read_text("utf-8").split("\n")[2:]
+
+
+def _positions(line: str) -> dict[str, int]:
+    """Return what must not go backwards in a source's offset, by name."""
+    found = json.loads(line) if line not in ("", "-", "0") else {}
+    if "reservoirId" in found:
+        return {str(found["reservoirId"]): int(found["reservoirVersion"])}
+    if "logOffset" in found:
+        return {"log": int(found["logOffset"])}
+    return {
+        f"{topic}/{partition}": int(offset)
+        for topic, partitions in found.items()
+        for partition, offset in partitions.items()
+    }
+
+
+def _id_damages(folder: Path) -> Iterator[Damage]:
+    path = folder / APP_ID
+    if not path.exists():
+        if has_batches(folder):
+            yield Damage("CHECKPOINT_ID_LOST", f"{path} is missing")
+        return
+    try:
+        uuid.UUID(path.read_bytes().decode("ascii"))
+    except ValueError:
+        yield Damage("CHECKPOINT_ID_LOST", f"{path} holds no id")
+
+
+def _state_damages(folder: Path) -> Iterator[Damage]:
+    path = folder / GOLD_STATE
+    if not path.exists():
+        if has_batches(folder):
+            yield Damage("CHECKPOINT_STATE_LOST", f"{path} is missing")
+        return
+    try:
+        state = json.loads(path.read_bytes())
+        batch, positions = int(state["batch_id"]), [state[name] for name in ("readings", "late")]
+        read = sorted(int(position["version"]) for position in positions)
+        is_sealed = state.get("crc32") in (None, state_seal(state))
+    except (ValueError, KeyError, TypeError):
+        yield Damage("CHECKPOINT_STATE_LOST", f"{path} cannot be read")
+        return
+    if not is_sealed:
+        yield Damage("CHECKPOINT_FILE_ALTERED", f"{path} is not as it was written (its checksum)")
+    yield from _disagreement(folder, batch, read)
+
+
+def _disagreement(folder: Path, batch: int, read: list[int]) -> Iterator[Damage]:
+    """Yield where gold's state and Spark's batches are not of one moment.
+
+    A state ahead of the batches would pass over silver without a word; one behind would take
+    what it holds twice.
+    """
+    planned = max(_numbered(folder / "offsets"), default=-1)
+    committed = max(_numbered(folder / "commits"), default=-1)
+    if not committed <= batch <= planned:
+        yield Damage(
+            "CHECKPOINT_STATE_APART",
+            f"{folder / GOLD_STATE} is of batch {batch}, Spark's newest are {committed} (committed)"
+            f" and {planned} (planned)",
+        )
+    elif batch >= 0:
+        lines = _sources(folder / "offsets" / str(batch))
+        if sorted(version for line in lines for version in _positions(line).values()) != read:
+            yield Damage(
+                "CHECKPOINT_STATE_APART", f"{folder / GOLD_STATE} and batch {batch} read other rows"
+            )
+
+
+def state_seal(state: Mapping[str, object]) -> int:
+    """Return the checksum of gold's state without its own field."""
+    plain = {name: value for name, value in state.items() if name != "crc32"}
+    return zlib.crc32(json.dumps(plain, separators=(",", ":")).encode())
+
+
+def _numbered(folder: Path) -> Numbered:
+    if not folder.is_dir():
+        return {}
+    return {int(path.name): path for path in folder.iterdir() if _NUMBER.fullmatch(path.name)}
