@@ -3,6 +3,7 @@
 import orjson
 
 from simulator.drafts import Draft, Posting, unreadable
+from simulator.poison import BODIES
 
 NESTING = 2_000
 
@@ -56,3 +57,9 @@ def not_a_message(draft: Draft) -> Posting:
 def wrong_version(draft: Draft) -> Posting:
     """Send a version of the message that does not exist."""
     return unreadable(draft, orjson.dumps(draft.fields(v=99)), "version")
+
+
+def poison(draft: Draft) -> Posting:
+    """Send one of the bodies that break careless parsers."""
+    body, rule = BODIES[int(draft.dice * len(BODIES)) % len(BODIES)]
+    return unreadable(draft, body, rule)

@@ -173,6 +173,7 @@ FAULTS: Mapping[str, Fault] = {
     "duplicate": Fault("the same bytes once more, up to seconds later", honest),
     "conflict": Fault("the same key with other content, up to seconds later", honest),
     "late": Fault("delivery took longer than allowed", partial(_delayed, least=1.2, most=3.0)),
+    "very_late": Fault("ten times later than allowed", partial(_delayed, least=9.5, most=10.5)),
     "out_of_order": Fault("delayed, but in time", partial(_delayed, least=0.2, most=0.8)),
     "clock_behind": Fault("the clock is hours to weeks behind", _clock_behind),
     "clock_ahead": Fault("the clock is hours to years ahead", _clock_ahead),
@@ -201,6 +202,7 @@ FAULTS: Mapping[str, Fault] = {
     "unknown_device": Fault("a device that nobody enrolled", _unknown_device),
     "unknown_product": Fault("a device of a product that nobody declared", _unknown_product),
     "other_device": Fault("the message names another device", _other_device),
+    "poison": Fault("what breaks careless parsers", bodies.poison, targets.has_schema),
     "huge": Fault("a text of 1 MB for a value", _huge, targets.has(targets.needed)),
     "list": Fault("three messages in one record, the second one bad", _list),
     "sentinel": Fault(

@@ -45,7 +45,20 @@ def _fields(body: bytes) -> Fields | None:
         fields, end = _scan(text, 0)
     except (ValueError, RecursionError, StopIteration):
         return None
-    return fields if end == len(text) and isinstance(fields, dict) else None
+    if end != len(text) or not isinstance(fields, dict) or not _is_text(body, fields):
+        return None
+    return fields
+
+
+def _is_text(body: bytes, fields: Fields) -> bool:
+    """Tell whether all texts are Unicode: half of a surrogate pair can be escaped, and is none."""
+    if b"\\u" not in body:
+        return True
+    try:
+        json.dumps(fields, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _elements(text: str) -> list[str]:

@@ -78,7 +78,7 @@ def test_ledger_names_the_key_or_leaves_it_out(
             assert found.boot.startswith(("h:", "k:"))
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", sorted(FAULTS.keys() - {"poison"}))
 def test_fault_alone_has_one_kind_of_outcome(fault: str, tmp_path: Path) -> None:
     fleet = load_scenario("clean").fleet
     parts = run_of(tmp_path, Scenario(fault, "", fleet, {fault: 0.2}), total=400)
