@@ -1,7 +1,7 @@
 # Every task of this checkout; bare `make` names them.
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev fetch check fmt test test-unit test-faults bench demo demo-stop \
-	docs lock clean
+.PHONY: help install install-dev fetch check fmt test test-unit test-faults test-faults-full bench \
+	demo demo-stop docs lock clean
 
 FITTING := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PYTHON ?= $(eval PYTHON := $(shell for name in python3 python3.13 python3.12 python3.11; do \
@@ -9,9 +9,11 @@ PYTHON ?= $(eval PYTHON := $(shell for name in python3 python3.13 python3.12 pyt
 BIN := .venv/bin
 UNIT := not spark and not kafka and not trino and not stack and not faults
 PYTEST_ARGS ?=
+KILLS ?= 200
+SEEDED = $(if $(SEED),--seed $(SEED))
 
 help: ## print this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 install: .python ## make .venv with the headwater command, and Java where it is missing (Debian, as root)
 	@$(PYTHON) -m infra.install main
@@ -38,8 +40,12 @@ test: check fetch ## everything that CI holds; PYTEST_ARGS="-k late" narrows it
 test-unit: install-dev ## the tests that start no Java, in seconds
 	$(BIN)/pytest -m "$(UNIT)" $(PYTEST_ARGS)
 
-test-faults: install-dev fetch ## the tests that kill processes and starve them
+test-faults: install-dev fetch ## kill processes and starve them: twice a point, 20 times at random
 	$(BIN)/pytest -m faults $(PYTEST_ARGS)
+	$(BIN)/python -m tests.faults.full --kills 20 --each 2 --within 44 $(SEEDED)
+
+test-faults-full: install-dev fetch ## the same for hours: KILLS=200, and SEED=n goes on where it was
+	$(BIN)/python -m tests.faults.full --kills $(KILLS) $(SEEDED)
 
 bench: fetch ## measure: BENCH=name for one of benchmarks/, OUT=file for its figures
 	$(BIN)/python -m benchmarks $(BENCH) $(if $(OUT),--out $(OUT))

@@ -1,0 +1,137 @@
+"""Kills at every point and at random moments, under a fleet with a ledger, round by round.
+
+`make test-faults-full KILLS=200`; a run that was cut off goes on when its seed is given again.
+"""
+
+import argparse
+import json
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.end_to_end.stack import Stack, free_port_base
+from tests.faults.plan import Kill, Round, plan
+from tests.faults.points import NAMES, RANDOM
+from tests.faults.record import Line, Record, summary
+from tests.faults.siege import Siege, Told
+
+KEPT_ROUNDS = 8
+"""Rounds on one stack: a start costs a minute, and a lake that grows slows the verdicts."""
+TEN_TO_ONE = 20
+
+
+class Teller(Told):
+    """Writes a line a kill and a round to the record, and says it on stderr."""
+
+    def __init__(self, record: Record, planned: int) -> None:
+        self._record = record
+        self._planned = planned
+
+    def kill(self, one: Round, kill: Kill, struck: Line) -> None:
+        """Write one kill down."""
+        figures = {"round": one.number, "kill": kill.number, "point": kill.point, **struck}
+        self._record.write("kill", **figures)
+        say(f"  killed at {kill.point}: healed after {struck['heal_s']} s {struck.get('file', '')}")
+
+    def round(self, one: Round, found: Line) -> None:
+        """Write one verdict down."""
+        self._record.write("round", round=one.number, point=one.point, **found)
+        state = "kept" if found["ok"] else f"BROKEN {found}"
+        say(f"round {one.number + 1} of {self._planned}, {one.point}: {state}")
+
+
+def say(text: str) -> None:
+    """Tell on stderr, with the time."""
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+
+
+@contextmanager
+def stack_of_its_own() -> Iterator[Stack]:
+    """Start Kafka and the streams in a new home, and remove it unless something broke."""
+    home = Path(tempfile.mkdtemp(prefix="headwater-faults-"))
+    stack = Stack(home, free_port_base())
+    try:
+        stack.run("up", "--only", "kafka,streams", timeout_s=900)
+        yield stack
+    except BaseException:
+        say(f"left for a look: {home}")
+        raise
+    else:
+        stack.run("down")
+        shutil.rmtree(home)
+    finally:
+        stack.run("down", check=False)
+
+
+class BrokenError(Exception):
+    """A round in which a promise was broken: its stack is left as it is."""
+
+
+def besiege(rounds: list[Round], siege_rate: int, seed: int, teller: Teller, until: float) -> bool:
+    """Hold rounds on stacks, a few each, until the time is over; tell whether all was kept."""
+    is_kept, waiting = True, list(rounds)
+    while waiting and time.monotonic() < until:
+        try:
+            with stack_of_its_own() as stack:
+                siege = Siege(stack, siege_rate, seed)
+                for one in waiting[:KEPT_ROUNDS]:
+                    if time.monotonic() >= until:
+                        break
+                    waiting.remove(one)
+                    hold(siege, one, teller)
+        except BrokenError:
+            is_kept = False
+    return is_kept and not waiting
+
+
+def hold(siege: Siege, one: Round, teller: Teller) -> None:
+    """Hold one round; an error of it is a broken round as well."""
+    try:
+        is_kept = siege.hold(one, teller)
+    except Exception as error:
+        teller.round(one, {"ok": False, "said": f"{type(error).__name__}: {error}"[:500]})
+        is_kept = False
+    if not is_kept:
+        raise BrokenError(one.point)
+
+
+def main() -> int:
+    """Parse, besiege, sum up."""
+    given = options()
+    seed = secrets.randbelow(1_000_000) if given.seed is None else given.seed
+    each = max(1, given.kills // TEN_TO_ONE) if given.each is None else given.each
+    rounds = plan(seed, each=each, at_random=given.kills)
+    record = Record(given.out, seed, f"{given.kills}+{each}")
+    done = record.done()
+    wanted = [one for one in rounds if not given.only or one.point in given.only]
+    left = [one for one in wanted if one.number not in done]
+    say(f"seed {seed}: {len(left)} rounds to go, {len(wanted) - len(left)} done before")
+    until = time.monotonic() + given.within * 60
+    is_kept = besiege(left, given.rate, seed, Teller(record, len(rounds)), until)
+    figures = summary(record.lines(), planned=len(rounds))
+    sys.stdout.write(json.dumps({"seed": seed, **figures}, indent=2) + "\n")
+    if len(record.done() & {one.number for one in wanted}) < len(wanted):
+        say(f"not all is done and kept: --seed {seed} --kills {given.kills} --each {each} goes on")
+    return 0 if is_kept else 1
+
+
+def options() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=200, help="kills at random moments")
+    parser.add_argument("--each", type=int, help="kills at each point; default: kills / 20")
+    parser.add_argument("--seed", type=int, help="draws the kills; default: drawn, and told")
+    parser.add_argument("--only", nargs="*", choices=(*NAMES, RANDOM), help="these points alone")
+    parser.add_argument("--rate", type=int, default=200, help="messages a second")
+    parser.add_argument("--within", type=float, default=1e6, help="start no round after minutes")
+    parser.add_argument("--out", type=Path, default=Path("build/faults.ndjson"))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

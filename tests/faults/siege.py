@@ -1,0 +1,192 @@
+"""A stack under siege: its fleet, its reader, its kills, and the verdict at the end of a round."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.end_to_end.stack import Stack
+from tests.faults import aftermath
+from tests.faults.application import STREAMS, healed_after, landing_progress, pid_of
+from tests.faults.plan import Kill, Round
+from tests.faults.points import RANDOM
+from tests.faults.provocation import ALWAYS_FIRST, Provocation
+from tests.faults.record import BROKEN, Line
+
+HEAL_WITHIN_S = 240.0
+FILE_WITHIN_S = 240.0
+NORMAL_LAG_S = 5.0
+"""A micro-batch underway, one to come, and what a second of telling adds."""
+
+
+@dataclass(slots=True)
+class Siege:
+    """One stack, kept up over many kills; `rate` is the fleet's, in messages a second."""
+
+    stack: Stack
+    rate: int
+    seed: int
+    scenario: str = "faults"
+    ledgers: list[Path] = field(default_factory=list)
+
+    @property
+    def home(self) -> Path:
+        """Where the stack keeps its state."""
+        return self.stack.home
+
+    @property
+    def most_lag(self) -> int:
+        """Messages that landing is behind by when all is well."""
+        return round(self.rate * NORMAL_LAG_S)
+
+    def start_fleet(self, number: int) -> subprocess.Popen[bytes]:
+        """Start a fleet that sends until it is told to end."""
+        ledger = self.home / f"ledger-{number}.ndjson"
+        self.ledgers = [ledger]
+        sizes = ["--devices", "100", "--rate", str(self.rate), "--for", "24h", "--quiet"]
+        seed = ["--seed", str(self.seed + number), "--ledger", str(ledger)]
+        command = [sys.executable, "-m", "simulator", "simulate", self.scenario, *sizes, *seed]
+        with (self.home / "fleet.log").open("ab") as log:
+            return subprocess.Popen(command, env=self.stack.environment, stdout=log, stderr=log)
+
+    def application(self) -> int:
+        """Return the stream application's process, waiting for the supervisor to start it."""
+        until = time.monotonic() + HEAL_WITHIN_S
+        while time.monotonic() < until:
+            pid = pid_of(self.home, STREAMS)
+            if pid is not None:
+                return pid
+            time.sleep(0.1)
+        raise AssertionError("the supervisor does not start the streams again")
+
+    def strike(self, kill: Kill) -> Line:
+        """Kill once, and wait until the stream application has healed."""
+        if kill.point.startswith("job:"):
+            return self._strike_job(kill)
+        struck = self._at_random(kill) if kill.point == RANDOM else self._at_file(kill)
+        cut = aftermath.cut(self.home / "lake")
+        at = float(str(struck["at"]))
+        heal_s = healed_after(self.home, at, most_lag=self.most_lag, within_s=HEAL_WITHIN_S)
+        return {**struck, "cut": cut, "heal_s": heal_s}
+
+    def _at_random(self, kill: Kill) -> Line:
+        time.sleep(kill.wait_s)
+        os.killpg(os.getpgid(self.application()), signal.SIGKILL)
+        return {"at": time.time()}
+
+    def _at_file(self, kill: Kill) -> Line:
+        nth = 1 if kill.point in ALWAYS_FIRST else kill.nth
+        what = [str(self.home), kill.point, str(nth), str(self.application()), str(FILE_WITHIN_S)]
+        command = [sys.executable, "-m", "tests.faults.watcher", *what]
+        with Provocation(self.stack, kill.point, kill.number) as provocation:
+            done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+        if provocation.ledger.exists():
+            self.ledgers.append(provocation.ledger)
+        if done.returncode:
+            raise AssertionError(f"{kill.point}: no such file in {FILE_WITHIN_S:.0f} s")
+        struck: Line = json.loads(done.stdout.splitlines()[-1])
+        return struck
+
+    def _strike_job(self, kill: Kill) -> Line:
+        """Kill a job in the second half of its run, then let it run to its end."""
+        name = kill.point.removeprefix("job:")
+        began = time.monotonic()
+        self.stack.run("job", name, timeout_s=600)
+        whole_s = time.monotonic() - began
+        command = [sys.executable, "-m", "infra.cli", "job", name]
+        with (self.home / "job.log").open("ab") as log:
+            job = subprocess.Popen(
+                command,
+                env=self.stack.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        time.sleep(whole_s * (0.5 + kill.share / 2))
+        is_cut = job.poll() is None
+        if is_cut:
+            os.killpg(job.pid, signal.SIGKILL)
+        job.wait()
+        at = time.time()
+        self.stack.run("job", name, timeout_s=600)
+        return {"at": at, "job_cut": is_cut, "heal_s": round(time.time() - at, 1)}
+
+    def verdict(self) -> Line:
+        """Hold the lake against the round's ledgers."""
+        names = [str(ledger) for ledger in self.ledgers]
+        answer = self.stack.run(
+            "verify", *names, "--json", "--timeout", "400", check=False, timeout_s=900
+        )
+        try:
+            found = json.loads(answer.out)
+        except ValueError:
+            return {"ok": False, "said": answer.err.strip()[-500:]}
+        kept = {name: found[name] for name in ("ok", "sent", "acked", *BROKEN)}
+        gold_wrong = found["gold"]["wrong"] if found["gold"] else None
+        return {**kept, "gold_wrong": gold_wrong, "examples": found["examples"][:3]}
+
+    def hold(self, one: Round, told: "Told") -> bool:
+        """Make a round's kills under a fleet and a reader, and tell whether all was kept."""
+        fleet, reader = self.start_fleet(one.number), Looks(self.home)
+        try:
+            self._wait_for_traffic()
+            for kill in one.kills:
+                told.kill(one, kill, self.strike(kill))
+        finally:
+            fleet.terminate()
+            left = fleet.wait(timeout=240)
+        found = self.verdict()
+        seen = reader.end()
+        is_kept = bool(found["ok"]) and not seen["seen"] and bool(seen["looks"]) and left == 0
+        told.round(one, {**found, **seen, "fleet": left, "ok": is_kept})
+        return is_kept
+
+    def _wait_for_traffic(self) -> None:
+        """Wait until landing has taken up something of the fleet."""
+        began = time.time()
+        while time.time() - began < HEAL_WITHIN_S:
+            said = landing_progress(self.home)
+            at, rows = said.get("at"), said.get("rows")
+            if isinstance(at, float) and at > began + 2 and rows:
+                return
+            time.sleep(0.2)
+        raise AssertionError("nothing lands")
+
+
+class Told:
+    """What a siege tells as it goes on; the harness writes it down."""
+
+    def kill(self, one: Round, kill: Kill, struck: Line) -> None:
+        """Take note of a kill."""
+
+    def round(self, one: Round, found: Line) -> None:
+        """Take note of a verdict."""
+
+
+class Looks:
+    """The reader's process, and its report."""
+
+    def __init__(self, home: Path) -> None:
+        self._report = home / "reader.json"
+        self._report.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "tests.faults.reader"]
+        with (home / "reader.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [*command, str(home / "lake"), str(self._report)], stdout=log, stderr=log
+            )
+        self._log = home / "reader.log"
+
+    def end(self) -> Line:
+        """End it; return how often it looked and what it saw that it should not."""
+        has_died = self._process.poll() is not None
+        self._process.terminate()
+        self._process.wait(timeout=60)
+        report = json.loads(self._report.read_text()) if self._report.exists() else {}
+        seen = list(report.get("seen", []))
+        if has_died:
+            seen.append(f"the reader died: {self._log.read_text()[-500:]}")
+        return {"looks": report.get("looks", 0), "seen": seen}
