@@ -23,6 +23,18 @@ RULES: Mapping[Table, Sequence[Rule]] = {
         Rule("counts are not negative", "duplicates >= 0 and conflicts >= 0 and removed >= 0"),
         Rule("the proof removed nothing", "removed = 0", "warning"),
     ),
+    tables.CONSERVATION: (
+        Rule("each message is in exactly one place", "holds"),
+        Rule(
+            "difference is silver less bronze",
+            "difference = readings + late + rejected + duplicates + conflicts - items",
+        ),
+        Rule(
+            "an hour that does not hold says where", "holds or difference != 0 or wrong is not null"
+        ),
+        Rule("hour is a whole hour", "hour = date_trunc('hour', hour)"),
+        date_of("hour_date", "hour"),
+    ),
     tables.QUALITY: (date_of("checked_date", "checked_at"),),
     tables.JOB_RUNS: (
         Rule("a run ends after it starts", "ended_at >= started_at"),

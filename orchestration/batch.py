@@ -18,6 +18,7 @@ class BatchJob:
     """A job of `spark_jobs`, when it runs, and the tables to hold to their suites afterwards.
 
     `makes` are the tables that it writes; one that only tends tables makes an asset of its name.
+    `verdict` names a blocking check that the job itself decides, by `success` and `wrong`.
     `by_day`: its runs and backfills name dates; otherwise the job itself finds what is due.
     """
 
@@ -26,6 +27,7 @@ class BatchJob:
     cron: str
     makes: tuple[Table, ...] = ()
     checks: tuple[Table, ...] = ()
+    verdict: str = ""
     by_day: bool = False
 
 
@@ -48,6 +50,13 @@ BATCH_JOBS = (
         makes=(tables.DEVICE_DUPLICATES,),
         checks=(*_SILVER, tables.DEVICE_DUPLICATES),
         by_day=True,
+    ),
+    BatchJob(
+        "conservation",
+        "Proves that each message of bronze is in exactly one table of silver, hour by hour.",
+        "20 * * * *",
+        makes=(tables.CONSERVATION,),
+        verdict="conserved",
     ),
     BatchJob(
         "compact",
@@ -77,6 +86,14 @@ def asset_keys(job: BatchJob) -> Sequence[dg.AssetKey]:
     return [dg.AssetKey(["maintenance", job.name])]
 
 
+def verdicts(job: BatchJob) -> Sequence[dg.AssetCheckSpec]:
+    """Return the check that the job itself decides."""
+    if not job.verdict:
+        return []
+    asset = asset_keys(job)[0]
+    return [dg.AssetCheckSpec(job.verdict, asset=asset, blocking=True, description=job.description)]
+
+
 def _specs(job: BatchJob) -> Sequence[dg.AssetSpec]:
     if job.makes:
         return [table_spec(table) for table in job.makes]
@@ -96,6 +113,7 @@ def _assets(job: BatchJob) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"run_{job.name}",
         specs=_specs(job),
+        check_specs=verdicts(job),
         partitions_def=DAYS if job.by_day else None,
         backfill_policy=dg.BackfillPolicy.single_run() if job.by_day else None,
         pool=POOL,
@@ -104,14 +122,17 @@ def _assets(job: BatchJob) -> dg.AssetsDefinition:
     )
     def run(
         context: dg.AssetExecutionContext, spark: dg.ResourceParam[SparkSubmit]
-    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckEvaluation]:
+    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult | dg.AssetCheckEvaluation]:
         days = _days(context)
-        told = spark.run(context, job.name, *days)
+        words = ["--exit-zero"] if job.verdict else []
+        told = spark.run(context, job.name, *words, *days)
         for key in asset_keys(job):
             metadata = _metadata(told, table_name(key))
             for day in [] if days or not job.by_day else _done(told):
                 context.log_event(dg.AssetMaterialization(key, partition=day, metadata=metadata))
             yield dg.MaterializeResult(asset_key=key, metadata=metadata)
+        if job.verdict:
+            yield checks.told(asset_keys(job)[0], job.verdict, told)
         if job.checks:
             yield from checks.follow(context, spark, job.checks, *days)
 

@@ -5,12 +5,13 @@ from typing import TypedDict, cast
 
 import dagster as dg
 
-from orchestration.spark import POOL, Context, SparkSubmit
+from orchestration.spark import POOL, Context, SparkSubmit, Told
 from orchestration.tables import asset_key, table_name
 from telemetry import tables
 from telemetry.tables import TABLES, Table
 
 NAME = "suite"
+SHOWN = 10
 
 
 class SuiteResult(TypedDict):
@@ -66,6 +67,18 @@ def follow(
     """Hold what a batch job has touched to its suites; one that does not hold fails the step."""
     results = held(context, spark, [table.name for table in tables], *days)
     yield from (_evaluation(result) for result in results)
+
+
+def told(asset: dg.AssetKey, name: str, figures: Told) -> dg.AssetCheckResult:
+    """Return what a job found of the table that it makes; one that fails it fails the step."""
+    wrong = cast(Sequence[str], figures.get("wrong", ()))
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=name,
+        passed=bool(figures["success"]),
+        description="; ".join(wrong[:SHOWN]),
+        metadata={"wrong": _list(wrong)},
+    )
 
 
 def _evaluation(result: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:

@@ -54,6 +54,7 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
     tables.SUMMARY_PRODUCT_HOUR.name: (tables.DEVICE_HOUR.name,),
     tables.SUMMARY_PRODUCT_DAY.name: (tables.DEVICE_DAY.name,),
     tables.DELIVERY_DELAY.name: (GOLD,),
+    tables.CONSERVATION.name: (tables.MESSAGES.name, *_SILVER, *_ASIDE),
     tables.DEVICE_DUPLICATES.name: (
         tables.READINGS.name,
         tables.DUPLICATES.name,

@@ -6,7 +6,7 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from orchestration import checks
-from orchestration.batch import BATCH_JOBS, BatchJob, asset_keys
+from orchestration.batch import BATCH_JOBS, BatchJob, asset_keys, verdicts
 from orchestration.streams import UNFINISHED
 from telemetry.tables import TABLES
 
@@ -29,6 +29,8 @@ def schedules() -> Sequence[dg.ScheduleDefinition]:
 
 def _job(job: BatchJob) -> UnresolvedAssetJobDefinition:
     made = dg.AssetSelection.assets(*asset_keys(job)).without_checks()
+    if job.verdict:
+        made = made | dg.AssetSelection.checks(*(spec.key for spec in verdicts(job)))
     return dg.define_asset_job(job.name, selection=made, description=job.description)
 
 

@@ -19,6 +19,7 @@ JOBS = (
     "stream",
     "backfill",
     "dedup",
+    "conservation",
     "compact",
     "vacuum",
     "retention",

@@ -440,6 +440,31 @@ DEVICE_DUPLICATES = Table(
     partition_by=("day",),
     retention="400 d",
 )
+CONSERVATION = Table(
+    name="ops.conservation",
+    description="Messages of bronze against those of silver, by partition and hour of Kafka time.",
+    columns=(
+        *COORDINATES[:2],
+        _col("hour", "timestamp", "hour of kafka_time", required=True),
+        _col("items", "long", "messages in bronze", required=True),
+        _col("readings", "long", "messages in silver.readings", required=True),
+        _col("late", "long", "messages in silver.late", required=True),
+        _col("rejected", "long", "messages in silver.rejected, not replayed", required=True),
+        _col("duplicates", "long", "messages in silver.duplicates, not replayed", required=True),
+        _col("conflicts", "long", "messages in silver.conflicts, not replayed", required=True),
+        _col("difference", "long", "messages of silver less those of bronze", required=True),
+        _col("holds", "boolean", "each message is in exactly one place", required=True),
+        _col("first_offset", "long", "first offset of the hour in bronze"),
+        _col("last_offset", "long", "last offset of the hour in bronze"),
+        _col("wrong", "string", "offsets in no table, in two places, or not in bronze"),
+        _col("checked_at", "timestamp", "as of when", required=True),
+        _col("hour_date", "date", "partition: UTC date of hour", required=True),
+    ),
+    key=("topic", "partition", "hour"),
+    partition_by=("hour_date",),
+    statistics=("hour", "checked_at"),
+    retention="400 d",
+)
 QUALITY = Table(
     name="ops.quality",
     description="Results of every expectation, one row a run of it.",
@@ -512,6 +537,7 @@ TABLES: tuple[Table, ...] = (
     DELIVERY_DELAY,
     FIRST_USE,
     DEVICE_DUPLICATES,
+    CONSERVATION,
     QUALITY,
     JOB_RUNS,
 )

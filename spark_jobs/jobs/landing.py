@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 
 import polars as pl
@@ -124,15 +124,16 @@ class Landing:
 
     def _take(self, found: pl.DataFrame, txn: Txn | None) -> None:
         offsets = ranges(found)
+        info = _commit_info(txn, offsets)
         messages = routes.bronze(found)
         if any(first <= self.landed.get(at, -1) for at, (first, _) in offsets.items()):
             # A part of the batch is there: what the tables hold decides, not the transaction.
             txn = None
             messages = self._settled.new_records(messages, offsets)
             found = self._without_settled(found, offsets)
-        self._append(MESSAGES, messages, txn, offsets)
+        self._append(MESSAGES, messages, txn, info)
         self._memory.note_landed({at: last for at, (_, last) in offsets.items()})
-        self._take_silver(found, txn, offsets)
+        self._take_silver(found, txn, info)
         self.progress.landed(found)
 
     def _without_settled(self, found: pl.DataFrame, offsets: Offsets) -> pl.DataFrame:
@@ -140,7 +141,7 @@ class Landing:
         self._memory.remember(settled.keys, settled.copies, received_at=settled.received_at)
         return found.join(settled.items, on=settled.items.columns, how="anti")
 
-    def _take_silver(self, found: pl.DataFrame, txn: Txn | None, offsets: Offsets) -> None:
+    def _take_silver(self, found: pl.DataFrame, txn: Txn | None, info: Mapping[str, str]) -> None:
         uses = first_use(found, self._registry.types)
         self._registry.fix(uses.fixed, txn)
         accepted = found.update(uses.reasons, on="row")
@@ -155,19 +156,24 @@ class Landing:
         )
         routed = routes.with_verdicts(accepted, candidates, verdicts)
         for table, route in ROUTES:
-            self._append(table, route(routed), txn, offsets)
+            self._append(table, route(routed), txn, info)
         memory.copies.remember(*candidates.firsts(verdicts))
 
-    def _append(self, table: Table, rows: pl.DataFrame, txn: Txn | None, offsets: Offsets) -> None:
+    def _append(
+        self, table: Table, rows: pl.DataFrame, txn: Txn | None, info: Mapping[str, str]
+    ) -> None:
         if rows.is_empty():
             return
-        info = {"offsets": offsets_text(offsets)}
-        if txn:
-            info |= {"query": txn.app_id, "batch": str(txn.version)}
         if self._lake.append(table, rows, txn, info):
             self.progress.committed(table, len(rows))
         else:
             log.info("%s holds batch %s already", table.name, txn)
+
+
+def _commit_info(txn: Txn | None, offsets: Offsets) -> dict[str, str]:
+    """Return what each commit of a batch says of it."""
+    said = {"offsets": offsets_text(offsets)}
+    return said | {"query": txn.app_id, "batch": str(txn.version)} if txn else said
 
 
 def _judge_on_worker(

@@ -1,11 +1,12 @@
 """Partitions of a table by date: which are closed, and which their retention has passed."""
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 import polars as pl
 
 from telemetry.durations import parse_duration
-from telemetry.products import retention_span
+from telemetry.products import Product, retention_span
 from telemetry.tables import Table
 
 DATE_COLUMNS = ("event_date", "received_date", "window_period", "hour_date", "day")
@@ -36,6 +37,17 @@ def kept_for(table: Table, retention_class: str | None) -> timedelta | None:
     if table.retention == "class":
         return retention_span(retention_class or "forever")
     return None if table.retention == "forever" else parse_duration(table.retention)
+
+
+def kept_since_arrival(tables: Iterable[Table], products: Iterable[Product]) -> timedelta:
+    """Return how long after its arrival no message is dropped by retention, in any table."""
+    by_table = [kept_for(table, None) for table in tables if table.retention != "class"]
+    by_class = [
+        span - (product.max_age or timedelta())
+        for product in products
+        if (span := retention_span(product.retention_class)) is not None
+    ]
+    return min(span for span in (*by_table, *by_class) if span is not None)
 
 
 def is_expired(table: Table, retention_class: str | None, period: date, today: date) -> bool:

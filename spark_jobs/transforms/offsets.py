@@ -22,6 +22,15 @@ def offsets_text(offsets: Offsets) -> str:
     return json.dumps({f"{topic}/{part}": span for (topic, part), span in offsets.items()})
 
 
+def offsets_from_text(text: str) -> Offsets:
+    """Read the ranges that `offsets_text` wrote."""
+    found: Offsets = {}
+    for place, (first, last) in json.loads(text).items():
+        topic, _, partition = place.rpartition("/")
+        found[topic, int(partition)] = first, last
+    return found
+
+
 def within(offsets: Offsets) -> pl.Expr:
     """Return the condition that a row's coordinates are within the ranges."""
     conditions = [

@@ -69,3 +69,27 @@ def test_a_job_that_tends_tables_shows_what_it_did_to_each(tmp_path: Path) -> No
     (made,) = result.asset_materializations_for_node("run_vacuum")
     assert made.metadata["retained_hours"].value == 24
     assert made.metadata["tables"].value == {"a.b": {"files": 2}}
+
+
+def test_messages_out_of_place_stop_the_run_and_are_named(tmp_path: Path) -> None:
+    sentence = "telemetry/3 of 2026-11-21 08:00, offsets 0-99: -1 messages, 42 in no table"
+    figures = {"success": False, "hours": 1, "wrong": [sentence]}
+
+    result = run(tmp_path, "conservation", conservation=figures)
+
+    assert not result.success
+    assert calls(tmp_path) == [["conservation", "--exit-zero"]]
+    (evaluation,) = result.get_asset_check_evaluations()
+    assert not evaluation.passed
+    assert evaluation.description == sentence
+    assert sentence in str(evaluation.metadata["wrong"].value)
+
+
+def test_messages_in_their_places_pass(tmp_path: Path) -> None:
+    figures = {"success": True, "hours": 2, "wrong": []}
+
+    result = run(tmp_path, "conservation", conservation=figures)
+
+    assert result.success
+    (evaluation,) = result.get_asset_check_evaluations()
+    assert evaluation.passed

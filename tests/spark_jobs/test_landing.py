@@ -2,14 +2,14 @@
 
 from argparse import Namespace
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from edge.registry_files import RegistryFiles
-from spark_jobs.jobs import backfill
+from spark_jobs.jobs import backfill, conservation
 from spark_jobs.jobs.alone import alone
 from spark_jobs.jobs.landing import Landing
 from spark_jobs.jobs.landing_queries import RECORDS, SharedLanding, SpoolQuery
@@ -52,8 +52,18 @@ def test_landing_agrees_with_the_model_over_batches_and_restarts(
     lake = Lake(settings.lake_root)
     assert landed(lake) == model.tables
     assert all(model.tables.values()), "the fleet does everything wrong"
+    assert_conserved(settings, lake, first)
     commits = lake.table(REJECTED).history()
     assert sum(commit["operation"] == "WRITE" for commit in commits) == SEGMENTS
+
+
+def assert_conserved(settings: Settings, lake: Lake, messages: int) -> None:
+    """Hold all of bronze against silver; a record of the fleet has one message or two."""
+    day = Namespace(first=date(2026, 11, 21), last=None, rows=500, exit_zero=False)
+    found = conservation.check(day, settings, lake, datetime(2026, 11, 22, tzinfo=UTC))
+    assert found["difference"] == 0
+    assert isinstance(found["messages"], int)
+    assert messages < found["messages"] < 2 * messages
 
 
 class FailingLake(Lake):

@@ -1,0 +1,122 @@
+"""Prove that each message of bronze is in exactly one table of silver, hour by hour."""
+
+import argparse
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+
+import polars as pl
+
+from edge.registry_files import RegistryFiles
+from spark_jobs.jobs.conservation_hour import MOST_MESSAGES, BalancedHour, balanced
+from spark_jobs.jobs.job_runs import Days, Result, add_dates, asked_days, recorded
+from spark_jobs.jobs.landed_tables import HOUR, SILVER, LandedTables, landed_tables
+from spark_jobs.jobs.landed_until import LandedUntil, landed_until
+from spark_jobs.jobs.partitions import kept_since_arrival
+from spark_jobs.lake import Lake
+from telemetry.errors import HeadwaterError
+from telemetry.settings import Settings
+from telemetry.tables import CONSERVATION
+
+OVERLAP = timedelta(minutes=10)
+"""A file may have been written before a check and committed after it."""
+MOST_HOURS = 24 * 14
+SHOWN = 10
+
+
+class ConservationError(HeadwaterError):
+    """Messages are lost, or there twice."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the dates; the default is each hour that is over and changed since its check."""
+    add_dates(parser)
+    parser.add_argument("--rows", type=int, default=MOST_MESSAGES, help="most messages at a time")
+    parser.add_argument("--exit-zero", action="store_true", help="tell of differences, do not fail")
+
+
+def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result:
+    """Check the hours and write `ops.conservation`; fail if a message is not in its one place."""
+    return recorded(
+        lake, "conservation", arguments, lambda now: check(arguments, settings, lake, now)
+    )
+
+
+def check(arguments: argparse.Namespace, settings: Settings, lake: Lake, now: datetime) -> Result:
+    """Check as `run` does, as of a moment."""
+    asked = asked_days(arguments)
+    products = RegistryFiles(settings.registry_dir).products().values()
+    oldest = now - kept_since_arrival(SILVER, products)
+    until = landed_until(settings, now)
+    tables = landed_tables(lake, settings.checkpoint_dir)
+    due = _of_days(tables, asked, oldest) if asked else _changed(lake, tables, oldest, now)
+    checked = list(_balanced(tables, due, until, is_asked=asked is not None, rows=arguments.rows))
+    _keep(lake, checked, now)
+    wrong = [text for hour in checked for text in hour.wrong()]
+    if wrong and not arguments.exit_zero:
+        raise ConservationError(_sentence(wrong))
+    return {
+        "success": not wrong,
+        "hours": len(checked),
+        "messages": sum(hour.items for hour in checked),
+        "difference": sum(hour.difference for hour in checked),
+        "wrong": wrong,
+        "hours_left": len(due) - len(checked),
+        "tables": {CONSERVATION.name: {"rows": sum(len(hour.balances) for hour in checked)}},
+    }
+
+
+def _of_days(tables: LandedTables, asked: Days, oldest: datetime) -> list[datetime]:
+    """Return the hours of dates, open ones as well; raise if retention was there before."""
+    hours = [hour for hour in _hours(tables.hours()) if asked.holds(hour.date())]
+    if hours and hours[0] < oldest:
+        raise HeadwaterError(
+            f"rows of {hours[0]:%Y-%m-%d} may be gone by retention: ask for {oldest:%Y-%m-%d}"
+            " or later"
+        )
+    return hours
+
+
+def _changed(lake: Lake, tables: LandedTables, oldest: datetime, now: datetime) -> list[datetime]:
+    """Return the hours that are over and have files written since they were checked."""
+    by_hour = lake.scan(CONSERVATION).group_by("hour").agg(pl.col("checked_at").min()).collect()
+    hours = tables.hours().join(by_hour, on="hour", how="left")
+    is_over = pl.col("hour").is_between(oldest, now - HOUR)
+    is_new = (pl.col("written") > pl.col("checked_at") - OVERLAP).fill_null(value=True)
+    return _hours(hours.filter(is_over, is_new))[:MOST_HOURS]
+
+
+def _hours(frame: pl.DataFrame) -> list[datetime]:
+    return frame["hour"].to_list()
+
+
+def _balanced(
+    tables: LandedTables, hours: list[datetime], until: LandedUntil, *, is_asked: bool, rows: int
+) -> Iterator[BalancedHour]:
+    """Yield the hours that landing has passed in every partition, or all that were asked for."""
+    if not hours:
+        return
+    known = until.with_records(tables.newest(hours[0]))
+    for hour in hours:
+        ends = tables.ends(hour)
+        places = ends.select("topic", "partition").rows()
+        has_passed = all(known.has_passed(place, hour + HOUR) for place in places)
+        if has_passed or is_asked:
+            yield balanced(tables, hour, ends, is_closed=has_passed, rows=rows)
+
+
+def _keep(lake: Lake, checked: list[BalancedHour], now: datetime) -> None:
+    """Put the rows in place of those of the same hours, a commit a day."""
+    by_day: dict[date, list[BalancedHour]] = {}
+    for hour in checked:
+        by_day.setdefault(hour.hour.date(), []).append(hour)
+    schema = lake.scan(CONSERVATION).collect_schema()
+    for day, hours in by_day.items():
+        rows = [row | {"checked_at": now} for hour in hours for row in hour.rows()]
+        named = " or ".join(f"hour = '{hour.hour.isoformat()}'" for hour in hours)
+        where = f"hour_date = date'{day}' and ({named})"
+        lake.replace(CONSERVATION, pl.DataFrame(rows, schema=schema), where, None)
+
+
+def _sentence(wrong: list[str]) -> str:
+    more = f"; and {len(wrong) - SHOWN} more, see {CONSERVATION.name}" if wrong[SHOWN:] else ""
+    return "; ".join(wrong[:SHOWN]) + more

@@ -1,0 +1,112 @@
+"""Bronze and silver as they were at one moment, an hour of Kafka time at a time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import unquote
+
+import polars as pl
+from deltalake import DeltaTable
+
+from spark_jobs import table_files
+from spark_jobs.jobs.landed_until import Partition, in_flight
+from spark_jobs.lake import Lake
+from spark_jobs.transforms.offsets import Offsets, within
+from telemetry.tables import CONFLICTS, DUPLICATES, LATE, MESSAGES, READINGS, REJECTED, Table
+
+HOUR = timedelta(hours=1)
+SILVER = (READINGS, LATE, REJECTED, DUPLICATES, CONFLICTS)
+ONE_ROW_A_MESSAGE = (REJECTED, DUPLICATES, CONFLICTS)
+_ITEM = ("topic", "partition", "offset", "item")
+_ROUNDED = timedelta(milliseconds=1)
+"""Spark cuts the times in a file's statistics to milliseconds."""
+_COMMITS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class LandedTables:
+    """Files of each table, pinned; `open_offsets` are those of a batch that is not whole yet."""
+
+    files: Mapping[Table, pl.DataFrame]
+    roots: Mapping[Table, str]
+    open_offsets: Offsets
+
+    def hours(self) -> pl.DataFrame:
+        """Return each `hour` that bronze may hold, and when a file of it was `written` last."""
+        spans = [_hours_of(files) for files in self.files.values()]
+        bronze = _hours_of(self.files[MESSAGES]).select(pl.col("hour").unique())
+        written = pl.concat(spans).group_by("hour").agg(pl.col("written").max())
+        return written.join(bronze, on="hour", how="semi").sort("hour")
+
+    def newest(self, since: datetime) -> dict[Partition, datetime]:
+        """Return the newest Kafka time of each partition with a record since a moment."""
+        rows = self._whole(MESSAGES, pl.col("max.kafka_time") >= since)
+        at = rows.group_by(_ITEM[:2]).agg(pl.col("kafka_time").max()).collect(engine="streaming")
+        return {(topic, partition): newest for topic, partition, newest in at.iter_rows()}
+
+    def ends(self, hour: datetime) -> pl.DataFrame:
+        """Return how many messages bronze has of an hour, and between which offsets."""
+        by_partition = self.records(hour).group_by(_ITEM[:2])
+        offset = pl.col("offset")
+        sums = by_partition.agg(
+            pl.col("items").cast(pl.Int64).sum(), first=offset.min(), last=offset.max()
+        )
+        return sums.sort(_ITEM[:2]).collect(engine="streaming")
+
+    def records(self, hour: datetime) -> pl.LazyFrame:
+        """Return the records of bronze of an hour."""
+        return self._rows(MESSAGES, hour).select(*_ITEM[:3], "items")
+
+    def messages(self, table: Table, hour: datetime) -> pl.LazyFrame:
+        """Return the messages that a table of silver holds of an hour."""
+        rows = self._rows(table, hour)
+        if table is not READINGS:
+            rows = rows.filter(pl.col("replayed_at").is_null())
+        places = rows.select(_ITEM)
+        return places if table in ONE_ROW_A_MESSAGE else places.unique()
+
+    def _rows(self, table: Table, hour: datetime) -> pl.LazyFrame:
+        from_, until = pl.col("max.kafka_time"), pl.col("min.kafka_time")
+        near = (from_ >= hour - _ROUNDED) & (until < hour + HOUR)
+        at = pl.col("kafka_time")
+        return self._whole(table, near).filter(at >= hour, at < hour + HOUR)
+
+    def _whole(self, table: Table, near: pl.Expr) -> pl.LazyFrame:
+        """Return the rows of files near, but those of a batch that is not whole."""
+        files = self.files[table].filter(near.fill_null(value=True))
+        if files.is_empty():
+            return _nothing()
+        paths = [f"{self.roots[table]}/{unquote(path)}" for path in files["path"]]
+        rows = pl.scan_parquet(paths, hive_partitioning=False)
+        return rows.filter(~within(self.open_offsets)) if self.open_offsets else rows
+
+
+def landed_tables(lake: Lake, checkpoints: Path) -> LandedTables:
+    """Pin the tables: bronze first, so that what it holds and is whole is in silver."""
+    bronze = lake.table(MESSAGES)
+    files = {MESSAGES: table_files.listed(bronze)}
+    open_offsets = in_flight(_commits(bronze), checkpoints)
+    files |= {table: lake.files(table) for table in SILVER}
+    roots = {table: lake.uri(table) for table in files}
+    return LandedTables(files, roots, open_offsets)
+
+
+def _commits(handle: DeltaTable) -> list[dict[str, object]]:
+    pinned = handle.version()
+    commits = handle.history(_COMMITS)
+    return [commit for commit in commits if int(str(commit.get("version", 0))) <= pinned]
+
+
+def _hours_of(files: pl.DataFrame) -> pl.DataFrame:
+    first, last = (pl.col(f"{end}.kafka_time").dt.truncate("1h") for end in ("min", "max"))
+    hours = pl.datetime_ranges(first, last, "1h", time_zone="UTC").alias("hour")
+    written = pl.from_epoch("modification_time", "ms").dt.replace_time_zone("UTC")
+    known = files.filter(pl.col("min.kafka_time").is_not_null())
+    return known.select(hours, written.alias("written")).explode("hour")
+
+
+def _nothing() -> pl.LazyFrame:
+    columns = {"topic": pl.String(), "partition": pl.Int32(), "offset": pl.Int64()}
+    times = dict.fromkeys(("kafka_time", "replayed_at"), pl.Datetime("us", "UTC"))
+    return pl.LazyFrame(schema={**columns, "item": pl.Int32(), "items": pl.Int32(), **times})

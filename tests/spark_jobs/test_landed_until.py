@@ -1,0 +1,98 @@
+"""When landing has passed an hour: by its records, its checkpoint and its progress."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from spark_jobs.jobs.landed_until import (
+    MARGIN,
+    LandedUntil,
+    in_flight,
+    landed_until,
+    quiet_partitions,
+)
+from telemetry.settings import Settings
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def plan(checkpoint: Path, batch_id: int, at: datetime, ends: dict[str, int]) -> None:
+    """Write a batch's offsets as Spark does."""
+    (checkpoint / "offsets").mkdir(parents=True, exist_ok=True)
+    metadata = {"batchWatermarkMs": 0, "batchTimestampMs": int(at.timestamp() * 1000)}
+    lines = ["v1", json.dumps(metadata), json.dumps({"telemetry": ends})]
+    (checkpoint / "offsets" / str(batch_id)).write_text("\n".join(lines))
+
+
+def end(checkpoint: Path, batch_id: int) -> None:
+    (checkpoint / "commits").mkdir(exist_ok=True)
+    (checkpoint / "commits" / str(batch_id)).touch()
+
+
+def test_a_partition_without_news_in_the_newest_whole_batch_is_behind_landing(
+    tmp_path: Path,
+) -> None:
+    plan(tmp_path, 0, NOON - MINUTE, {"0": 5, "1": 8})
+    end(tmp_path, 0)
+    assert quiet_partitions(tmp_path) == {}
+    plan(tmp_path, 1, NOON, {"0": 5, "1": 9})
+    assert quiet_partitions(tmp_path) == {}
+    end(tmp_path, 1)
+    assert quiet_partitions(tmp_path) == {("telemetry", 0): NOON}
+    plan(tmp_path, 2, NOON + MINUTE, {"0": 6, "1": 9})
+    assert quiet_partitions(tmp_path) == {("telemetry", 0): NOON}
+
+
+def test_any_of_three_signs_passes_a_moment() -> None:
+    until = LandedUntil({("telemetry", 0): NOON}, {"spool": NOON})
+    known = until.with_records({("telemetry", 1): NOON, ("telemetry", 0): NOON - MINUTE})
+    for place in (("telemetry", 0), ("telemetry", 1), ("spool", 5)):
+        assert known.has_passed(place, NOON - MARGIN)
+        assert not known.has_passed(place, NOON - MARGIN + MINUTE)
+    assert not known.has_passed(("telemetry", 2), NOON - 60 * MINUTE)
+
+
+def test_progress_counts_only_where_nothing_is_left_to_read(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    segments = settings.spool_dir / "segments"
+    segments.mkdir(parents=True)
+    (segments / "one.parquet").touch()
+    settings.progress_dir.mkdir()
+    for name, idle in (("landing", True), ("landing_spool", False)):
+        said = {"idle": idle, "at": NOON.timestamp()}
+        (settings.progress_dir / f"{name}.json").write_text(json.dumps(said))
+
+    assert landed_until(settings, NOON).topics == {"telemetry": NOON}
+    (segments / "one.parquet").unlink()
+    assert landed_until(settings, NOON).topics == {"telemetry": NOON, "spool": NOON}
+
+
+@pytest.mark.parametrize(
+    ("commit", "expected"),
+    [
+        ({"query": "landing/one", "batch": "3"}, {}),
+        ({"query": "landing/one", "batch": "4"}, {("telemetry", 2): (7, 9)}),
+        ({"query": "landing/lost", "batch": "3"}, {("telemetry", 2): (7, 9)}),
+        ({}, {("telemetry", 2): (7, 9)}),
+    ],
+    ids=["ended", "not ended", "of a lost checkpoint", "of no query"],
+)
+def test_the_newest_batch_is_in_flight_until_its_checkpoint_says_that_it_ended(
+    tmp_path: Path, commit: dict[str, object], expected: object
+) -> None:
+    checkpoint = tmp_path / "landing"
+    plan(checkpoint, 3, NOON, {})
+    end(checkpoint, 3)
+    (checkpoint / "headwater-id").write_text("one")
+    rewrite = {"operation": "OPTIMIZE"}
+    older = {"offsets": json.dumps({"telemetry/2": [1, 6]})}
+
+    found = in_flight(
+        [rewrite, commit | {"offsets": json.dumps({"telemetry/2": [7, 9]})}, older], tmp_path
+    )
+
+    assert found == expected
+    assert in_flight([rewrite], tmp_path) == {}
