@@ -11,6 +11,7 @@ UNIT := not spark and not kafka and not trino and not stack and not faults
 PYTEST_ARGS ?=
 KILLS ?= 200
 SEEDED = $(if $(SEED),--seed $(SEED))
+DEMO_ARGS ?=
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -50,8 +51,8 @@ test-faults-full: install-dev fetch ## the same for hours: KILLS=200, and SEED=n
 bench: fetch ## measure: BENCH=name for one of benchmarks/, OUT=file for its figures
 	$(BIN)/python -m benchmarks $(BENCH) $(if $(OUT),--out $(OUT))
 
-demo: fetch ## a mixed fleet through the whole stack, live, until Ctrl-C
-	@$(BIN)/headwater demo
+demo: fetch ## a mixed fleet through the whole stack, live, until Ctrl-C; DEMO_ARGS="--light"
+	@$(BIN)/headwater demo $(DEMO_ARGS)
 
 demo-stop: install ## stop the demo and remove its state
 	@$(BIN)/headwater down --wipe

@@ -9,8 +9,8 @@ import click
 from rich.console import Console
 from rich.live import Live
 
+from infra.demo.answers import show_answers
 from infra.demo.figures import GOLD, Watch
-from infra.demo.questions import FAULTS, QUESTIONS
 from infra.demo.screen import screen
 from telemetry.settings import Settings
 
@@ -47,10 +47,10 @@ def demo(light: bool, devices: int, rate: int, for_s: float | None) -> None:
         _headwater("down")
 
 
-def _headwater(*arguments: str, check: bool = True) -> None:
+def _headwater(*arguments: str) -> None:
     """Run a command of ours; leave with its exit code if it fails."""
     done = subprocess.run([sys.executable, "-m", "infra.cli", *arguments])
-    if check and done.returncode:
+    if done.returncode:
         raise click.exceptions.Exit(done.returncode)
 
 
@@ -79,7 +79,7 @@ def _watch(settings: Settings, console: Console, ledger: Path, for_s: float | No
     while True:
         _live(watch, console, started, SETTLE_S if not answered else for_s)
         if not answered:
-            _answers(console)
+            show_answers(settings, console)
             answered = True
         if for_s is not None and time.monotonic() - started >= for_s:
             return
@@ -96,14 +96,3 @@ def _live(watch: Watch, console: Console, started: float, until_s: float | None)
             if until_s is not None and elapsed_s >= until_s and gold:
                 return
             time.sleep(1)
-
-
-def _answers(console: Console) -> None:
-    """Run three questions and one query a kind of fault, and draw a series."""
-    for title, query in QUESTIONS:
-        console.print(f'\n[bold]{title}[/bold]\n  headwater sql "{query}"', highlight=False)
-        _headwater("sql", query, check=False)
-    console.print("\n[bold]One fault of each kind, and the query that finds its row[/bold]")
-    for fault, query in FAULTS.items():
-        console.print(f'\n{fault}:  headwater sql "{query}"', highlight=False)
-        _headwater("sql", query, check=False)

@@ -1,10 +1,13 @@
 """Queries without Trino: its dialect translated for duckdb, over the tables' files."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TypeAlias
 
 import duckdb
 from deltalake import DeltaTable
+from pyarrow.dataset import Dataset
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 from sqlglot import exp
 
 from infra.sql.catalog import no_such_table
@@ -74,12 +77,22 @@ def _engine(settings: Settings, names: set[str]) -> Engine:
     for schema in sorted({name.split(".")[0] for name in BY_NAME}):
         engine.execute(f"create schema {schema}")
     for name in sorted(names):
-        files = DeltaTable(local_lake(settings) / name.replace(".", "/")).to_pyarrow_dataset()
+        files = _files(local_lake(settings) / name.replace(".", "/"))
         source = name.replace(".", "__")
         engine.register(source, files)
         engine.execute(f"create view lake.{name} as select * from {source}")  # noqa: S608 - our own names
     engine.execute("set enable_external_access = false; set lock_configuration = true")
     return engine
+
+
+def _files(folder: Path) -> Dataset:
+    """Return a table's files, read by Arrow itself.
+
+    Arrow reads ahead in threads of its own: through a file system in Python, one that still reads
+    when a query with a limit is done would crash the interpreter as it ends.
+    """
+    arrow_files = SubTreeFileSystem(str(folder), LocalFileSystem())
+    return DeltaTable(folder).to_pyarrow_dataset(filesystem=arrow_files)
 
 
 def _rows(engine: Engine, relation: duckdb.DuckDBPyRelation) -> Iterator[Sequence[object]]:

@@ -8,9 +8,13 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.optimizer.scope import traverse_scope
 
 from infra.sql.result import QueryError
+from telemetry.tables import TABLES
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 NAMED = (exp.Alias, exp.Column)
+MAPS = {
+    column.name for table in TABLES for column in table.columns if column.type.startswith("map<")
+}
 
 
 def parse(query: str) -> exp.Expr:
@@ -44,7 +48,7 @@ def to_duckdb(tree: exp.Expr) -> str:
     """Return the query for duckdb, with the names that Trino gives to columns."""
     translated = tree.copy()
     _name_columns(translated)
-    for rewrite in (_any_match, _unnest_rows, _greatest_by):
+    for rewrite in (_any_match, _unnest_rows, _greatest_by, _text_of_bytes, _size_of_map):
         translated = translated.transform(rewrite)
     return translated.sql(dialect="duckdb")
 
@@ -103,3 +107,17 @@ def _greatest_by(node: exp.Expr) -> exp.Expr:
     name = "arg_max_null" if isinstance(node, exp.ArgMax) else "arg_min_null"
     most = [node.args["count"]] if node.args.get("count") else []
     return exp.Anonymous(this=name, expressions=[node.this, node.expression, *most])
+
+
+def _text_of_bytes(node: exp.Expr) -> exp.Expr:
+    """from_utf8: Trino replaces what is no UTF-8; duckdb must be told so, and writes `?` for it."""
+    if not isinstance(node, exp.Decode):
+        return node
+    return exp.Anonymous(this="decode", expressions=[node.this, exp.Literal.string("replace")])
+
+
+def _size_of_map(node: exp.Expr) -> exp.Expr:
+    """cardinality: one function for lists and maps in Trino, two in duckdb."""
+    if not isinstance(node, exp.ArraySize) or node.this.name not in MAPS:
+        return node
+    return exp.Anonymous(this="cardinality", expressions=[node.this])

@@ -8,6 +8,10 @@ import orjson
 import polars as pl
 import pytest
 
+from infra.commands.sql import answer
+from infra.demo.questions import FAULTS
+from simulator.scenarios import load_scenario
+from telemetry.settings import Settings
 from tests.end_to_end.stack import Stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
@@ -70,6 +74,14 @@ def test_each_fault_comes_out_where_the_ledger_expects_it(full_stack: Stack) -> 
     simulate(full_stack, "faults", ledger, seed=3)
 
     assert_kept(verdict(full_stack, ledger))
+
+
+def test_demo_s_query_finds_a_row_of_each_fault(full_stack: Stack) -> None:
+    settings = Settings(home=full_stack.home, port_base=full_stack.port_base)
+    without = [fault for fault, query in FAULTS.items() if not [*answer(settings, query).rows]]
+
+    assert without == []
+    assert set(load_scenario("mixed").faults) == set(FAULTS)
 
 
 def test_streams_killed_in_the_middle_lose_and_double_nothing(full_stack: Stack) -> None:

@@ -13,6 +13,7 @@ QUESTIONS = (
     " as r(field, rule, value) group by 1 order by 1",
     "select reasons, reasons[1].rule, message, cardinality(reasons) from silver.rejected"
     " where cardinality(reasons) > 0 order by offset",
+    "select offset, cardinality(headers) from bronze.messages order by offset",
     "select count(*) from silver.rejected where any_match(reasons, r -> r.rule = 'type')",
     "select from_utf8(value), json_extract_scalar(from_utf8(value), '$.seq'), headers"
     " from bronze.messages where offset = 0",
