@@ -19,13 +19,19 @@ _KEY_TYPES = (pl.String, pl.String, pl.String, pl.Int64)
 
 
 class FirstCopies:
-    """Remembers and finds first copies; at the start it knows the newest of silver."""
+    """Remembers and finds first copies: of all of silver, or of the rows that `among` selects."""
 
-    def __init__(self, lake: Lake, *, remembered: int) -> None:
+    def __init__(self, lake: Lake, *, remembered: int, among: pl.Expr | None = None) -> None:
         self._lake = lake
+        self._among = pl.lit(value=True) if among is None else among
         self._recent = RecentCopies(remembered)
+
+    def know_newest(self, remembered: int) -> None:
+        """Remember the newest of silver, as a stream does that goes on behind it."""
         rows = min(ROWS_AT_START, 3 * remembered)
-        newest = [lake.newest(table, rows).select(*KEY, *COORDINATES) for table in (LATE, READINGS)]
+        newest = [
+            self._lake.newest(table, rows).select(*KEY, *COORDINATES) for table in (LATE, READINGS)
+        ]
         frame = pl.concat(newest).unique(COORDINATES).sort(COORDINATES).collect()
         topic, partition, offset, item = (frame[name].to_list() for name in COORDINATES)
         copies = Copies(topic, partition, offset, item, None)
@@ -34,6 +40,19 @@ class FirstCopies:
     def remember(self, keys: Sequence[Key], copies: Copies) -> None:
         """Remember first copies, the newest last."""
         self._recent.add(keys, copies)
+
+    def know(self, keys: Collection[Key]) -> Collection[Key]:
+        """Remember those of the keys that silver holds, and return them."""
+        if not keys:
+            return ()
+        copies = self._in_silver(keys)
+        topic, partition, offset, item = (
+            zip(*(copy[:4] for copy in copies.values()), strict=True)
+            if copies
+            else ((), (), (), ())
+        )
+        self.remember(list(copies), Copies(topic, partition, offset, item, None))
+        return copies.keys()
 
     def find(self, keys: Collection[Key]) -> Mapping[Key, Copy]:
         """Look first copies up with their digests; a key that silver lacks is left out."""
@@ -51,7 +70,10 @@ class FirstCopies:
         near = pl.col("device_full").is_in(devices) & pl.col("seq").is_between(
             min(key[3] for key in keys), max(key[3] for key in keys)
         )
-        both = [self._lake.scan(table).select(*KEY, *COORDINATES) for table in (READINGS, LATE)]
+        both = [
+            self._lake.scan(table).filter(self._among).select(*KEY, *COORDINATES)
+            for table in (READINGS, LATE)
+        ]
         rows = pl.concat(both).filter(near).join(wanted, on=KEY, how="semi")
         # A replay may have left more than one copy, until the proof removes them.
         ordered = rows.unique().sort(COORDINATES, descending=True).collect(engine="streaming")

@@ -17,6 +17,7 @@ from spark_jobs.jobs.landing_memory import LandingMemory
 from spark_jobs.jobs.landing_progress import LandingProgress, newest_us
 from spark_jobs.jobs.live_registry import LiveRegistry
 from spark_jobs.jobs.settled import Settled
+from spark_jobs.jobs.silver_pause import SilverPause
 from spark_jobs.lake import Lake, Txn
 from spark_jobs.transforms import routes
 from spark_jobs.transforms.first_use import first_use
@@ -64,6 +65,7 @@ class Landing:
             horizon_us=_horizon_us(product.dedup_horizon for product in self._registry.products),
         )
         self._settled = Settled(lake)
+        self._silver = SilverPause(settings)
         self._broadcast: tuple[int, Broadcast[Registry]] | None = None
         self._lock = threading.Lock()
         self.progress = LandingProgress(self._memory, self._registry)
@@ -85,7 +87,9 @@ class Landing:
             found = self._judged(batch)
             judged_at = time.perf_counter()
             if not found.is_empty():
-                with no_collection():
+                with self._silver.batch() as is_changed, no_collection():
+                    if is_changed:
+                        self._remember_anew()
                     self._take(found, txn)
                     self._memory.save_if_due(time.time())
             log.info(
@@ -108,8 +112,13 @@ class Landing:
                 self._memory.save(time.time())
             return {name: n - before.get(name, 0) for name, n in self.progress.rows.items()}
 
+    def _remember_anew(self) -> None:
+        log.info("another process changed silver")
+        self._memory.renew()
+        self._registry.recall()
+
     def _judged(self, batch: DataFrame) -> pl.DataFrame:
-        worker = _judge_on_worker(self._registry_broadcast(batch), self._tolerance_us)
+        worker = judge_on_worker(self._registry_broadcast(batch), self._tolerance_us)
         packs = batch.select(*RECORD_COLUMNS).mapInArrow(worker, "pack binary").toArrow()
         return unpacked(packs.column("pack")).with_row_index("row")
 
@@ -176,9 +185,11 @@ def _commit_info(txn: Txn | None, offsets: Offsets) -> dict[str, str]:
     return said | {"query": txn.app_id, "batch": str(txn.version)} if txn else said
 
 
-def _judge_on_worker(
+def judge_on_worker(
     registry: Broadcast[Registry], tolerance_us: int
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """Return the function by which Spark's workers judge batches of records."""
+
     def judge_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         return packed(judged(batches, registry.value, tolerance_us=tolerance_us))
 

@@ -25,24 +25,30 @@ class LandingMemory:
     """Belongs to the one process that lands."""
 
     def __init__(self, lake: Lake, path: Path, *, remembered: int, horizon_us: int | None) -> None:
-        began = time.monotonic()
         self._lake = lake
         self._file = MemoryFile(path)
-        self.index = KeyIndex(remembered=remembered, horizon_us=horizon_us)
+        self._remembered, self._horizon_us = remembered, horizon_us
         self.landed: dict[tuple[str, int], int] = {}
         self.received: dict[tuple[str, str | None], int] = {}
+        self.renew()
+
+    def renew(self) -> None:
+        """Forget all, and remember what silver holds now."""
+        began = time.monotonic()
+        self.index = KeyIndex(remembered=self._remembered, horizon_us=self._horizon_us)
         since = self._restore(self._file.load())
         self._load_keys(since)
         self._load_landed(since)
-        self.copies = FirstCopies(lake, remembered=remembered)
+        self.copies = FirstCopies(self._lake, remembered=self._remembered)
+        self.copies.know_newest(self._remembered)
         log.info("landing remembers silver after %.1f s", time.monotonic() - began)
 
     def _restore(self, saved: Saved | None) -> datetime | None:
         if saved is None:
             return None
         self.index.unpack(saved.index)
-        self.landed = {(topic, part): offset for topic, part, offset in saved.landed}
-        self.received = {(tenant, product): at for tenant, product, at in saved.received}
+        self.note_landed({(topic, part): offset for topic, part, offset in saved.landed})
+        self.note_received({(tenant, product): at for tenant, product, at in saved.received})
         return datetime.fromtimestamp(saved.at, UTC) - OVERLAP
 
     def _load_keys(self, since: datetime | None) -> None:

@@ -70,6 +70,11 @@ class LiveRegistry:
         self._remember(fixed)
         self._renew()
 
+    def recall(self) -> None:
+        """Take up types that another process has fixed."""
+        self._remember(self._lake.scan(FIRST_USE).collect())
+        self._renew()
+
     def _remember(self, uses: pl.DataFrame) -> None:
         columns = uses.select("tenant", "product", "metric", "type")
         for tenant, product, metric, type_ in columns.iter_rows():
