@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TextIO
 
 from infra.environment import PROJECT, child_environment
@@ -38,6 +39,20 @@ def job_names() -> tuple[str, ...]:
             names: tuple[str, ...] = ast.literal_eval(statement.value)
             return names
     raise AssertionError(f"{MAIN} names no jobs")
+
+
+def job_duties() -> dict[str, str]:
+    """Return what each job does, in the words of its own first line."""
+    return {name: _first_line(MAIN.parent / "jobs" / f"{_module(name)}.py") for name in job_names()}
+
+
+def _module(job: str) -> str:
+    return job.replace("-", "_")
+
+
+def _first_line(module: Path) -> str:
+    words = ast.get_docstring(ast.parse(module.read_text("utf-8"))) or ""
+    return words.partition("\n")[0].rstrip(".")
 
 
 def run_job(

@@ -22,6 +22,7 @@ OURS = (
     "logs",
     "progress",
     "registry",
+    "replay",
     "run",
     "spool",
     "stack.json",

@@ -121,14 +121,19 @@ class GoldFiles:
         _write(path, orjson.dumps(asdict(mark)))
         return path
 
+    def is_planned(self, state: GoldState) -> bool:
+        """Tell whether a batch behind the state has begun."""
+        return (self.checkpoint / "offsets" / str(state.batch_id + 1)).exists()
+
     def ready_marks(self, state: GoldState) -> dict[Path, Mark]:
         """Return the marks that can be done now: silver read far enough, and no batch cut short.
 
         A batch that is planned may have changed some tables and not others.
         """
-        is_planned = (self.checkpoint / "offsets" / str(state.batch_id + 1)).exists()
         positions = (state.readings, state.late)
-        if is_planned or not all(position.is_between_versions for position in positions):
+        if self.is_planned(state) or not all(
+            position.is_between_versions for position in positions
+        ):
             return {}
         return {
             path: mark

@@ -208,9 +208,11 @@ class Lake:
         """Return an older version as a lazy frame."""
         return pl.scan_delta(DeltaTable(self.uri(table), version=version))
 
-    def frame(self, spark: SparkSession, table: Table) -> DataFrame:
-        """Return the newest version as a Spark frame."""
-        return spark.read.format("delta").load(self.uri(table))
+    def frame(self, spark: SparkSession, table: Table, version: int | None = None) -> DataFrame:
+        """Return a version, by default the newest, as a Spark frame."""
+        reader = spark.read.format("delta")
+        at = {} if version is None else {"versionAsOf": version}
+        return reader.options(**at).load(self.uri(table))
 
     def register(self, spark: SparkSession, table: Table) -> None:
         """Let SQL of this session name the table."""

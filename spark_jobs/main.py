@@ -27,6 +27,7 @@ JOBS = (
     "quality",
     "delays",
     "rebuild-gold",
+    "replay",
 )
 Result = dict[str, object]
 
@@ -51,7 +52,11 @@ def main(argv: Sequence[str]) -> int:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     name, rest = _job_name(argv)
     job = cast(Job, importlib.import_module(f"spark_jobs.jobs.{name.replace('-', '_')}"))
-    parser = argparse.ArgumentParser(prog=name, description=job.__doc__)
+    parser = argparse.ArgumentParser(
+        prog=f"headwater job {name}",
+        description=job.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     job.add_arguments(parser)
     settings = Settings()
     try:
@@ -62,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"error: {error}\n")
         return 1
     sys.stdout.write(json.dumps(result, default=str) + "\n")
-    return 0
+    return 0 if result.get("ok", True) else 1
 
 
 def _job_name(argv: Sequence[str]) -> tuple[str, Sequence[str]]:

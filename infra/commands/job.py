@@ -1,24 +1,30 @@
 """`headwater job`: runs one batch job."""
 
 import json
+import sys
 from collections.abc import Mapping
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from infra.batch_job import job_help, job_names, run_job
-from infra.sql.formats import text
+from infra.batch_job import job_duties, job_help, job_names, run_job
+from infra.sql.formats import text, write
+from infra.sql.result import Result
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
 EXAMPLES = """\b
 Examples:
   headwater job summaries
-  headwater job dedup --help       the job's own options
+  headwater job dedup --help                                   the job's own options
   headwater job compact --json
+  headwater job replay --from 2026-11-20 --to 2026-11-20       bronze again, compared
+  headwater job replay --rejected --reason unknown_device      after a registration
 """
 WRONG_USE = 2
+DIFFERENCES = "first"
+"""The figure of a replay that lists the first differences."""
 
 
 @click.command(
@@ -36,7 +42,8 @@ def job(
 ) -> None:
     """Run one batch job by spark-submit, after any other one has ended, and show its figures."""
     if name is None:
-        click.echo(f"{ctx.get_help()}\n\nJobs: {', '.join(job_names())}")
+        lines = (f"  {name:<14} {duty}" for name, duty in job_duties().items())
+        click.echo("\n".join([ctx.get_help(), "", "Jobs:", *lines]))
         ctx.exit(0 if is_help else WRONG_USE)
     if name not in job_names():
         raise click.UsageError(f"no job {name!r}; there are {', '.join(job_names())}")
@@ -47,12 +54,16 @@ def job(
         outcome = run_job(Settings(), name, arguments, status.update)
     if outcome.code == WRONG_USE:
         raise click.UsageError(outcome.complaint)
-    if outcome.code:
+    differs = outcome.figures.get("ok") is False
+    if outcome.code and not differs:
         raise HeadwaterError(f"{name}: {outcome.complaint}; see `headwater logs job-{name}`")
     if as_json:
         click.echo(json.dumps(outcome.figures, indent=2))
+    elif DIFFERENCES in outcome.figures:
+        _show_replay(outcome.figures)
     else:
         Console().print(_table(outcome.figures))
+    ctx.exit(int(differs))
 
 
 def _table(figures: Mapping[str, object]) -> Table:
@@ -60,3 +71,14 @@ def _table(figures: Mapping[str, object]) -> Table:
     for name, value in figures.items():
         table.add_row(name, text(value, null="-").replace("[", "\\["))
     return table
+
+
+def _show_replay(figures: Mapping[str, object]) -> None:
+    """Show the first differences, then all figures as one line of JSON."""
+    first = figures[DIFFERENCES]
+    rows = [one for one in first if isinstance(one, Mapping)] if isinstance(first, list) else []
+    columns = ("table", "key", "columns", "before", "after")
+    if rows:
+        shown = Result(columns, (tuple(row[name] for name in columns) for row in rows))
+        write(shown, "table", sys.stdout)
+    click.echo(json.dumps({name: said for name, said in figures.items() if name != DIFFERENCES}))

@@ -138,18 +138,9 @@ class Gold:
         """Count versions of silver as read that only rewrote it: the stream passes over them."""
         self.state = replace(
             self.state,
-            readings=self._behind_rewrites(READINGS, self.state.readings),
-            late=self._behind_rewrites(LATE, self.state.late),
+            readings=behind_rewrites(self._lake, READINGS, self.state.readings),
+            late=behind_rewrites(self._lake, LATE, self.state.late),
         )
-
-    def _behind_rewrites(self, table: Table, position: Position) -> Position:
-        handle = self._lake.table(table)
-        unread = handle.version() - position.version + 1
-        if unread < 1 or not position.is_between_versions:
-            return position
-        commits = reversed(handle.history(unread))
-        passed = sum(1 for _ in takewhile(lambda commit: not is_append(commit), commits))
-        return Position(position.version + passed)
 
     def restate(self) -> int:
         """Make the marked days again that gold has read far enough for; count the marks."""
@@ -166,3 +157,14 @@ class Gold:
             if ready:
                 self._find_open()
             return len(ready)
+
+
+def behind_rewrites(lake: Lake, table: Table, position: Position) -> Position:
+    """Return the position behind the rewrites that follow it."""
+    handle = lake.table(table)
+    unread = handle.version() - position.version + 1
+    if unread < 1 or not position.is_between_versions:
+        return position
+    commits = reversed(handle.history(unread))
+    passed = sum(1 for _ in takewhile(lambda commit: not is_append(commit), commits))
+    return Position(position.version + passed)

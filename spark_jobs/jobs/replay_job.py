@@ -1,0 +1,167 @@
+"""Replays a range: silver and gold beside, the list of differences, and rows put in place."""
+
+import shutil
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from spark_jobs.jobs.judging import Judge, judge_by_spark, judge_here, received_messages
+from spark_jobs.jobs.known import known
+from spark_jobs.jobs.landing import ROUTES
+from spark_jobs.jobs.replay_comparison import Comparison, Sides, comparison
+from spark_jobs.jobs.replay_gold import (
+    PinnedGold,
+    gold_beside,
+    pinned_gold,
+    refuse_if_behind,
+)
+from spark_jobs.jobs.replay_in_place import InPlace
+from spark_jobs.jobs.replay_range import RangeReplay
+from spark_jobs.jobs.restating import restate, runs_of_days
+from spark_jobs.jobs.silver_pause import SilverPause
+from spark_jobs.lake import Lake
+from spark_jobs.transforms.offsets import Offsets
+from spark_jobs.transforms.spans import Span
+from telemetry.errors import HeadwaterError
+from telemetry.settings import Settings
+from telemetry.tables import LATE, MESSAGES, READINGS, REJECTED, Table
+
+FEW = 50_000
+MARKER = "replay.txt"
+Result = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What to replay, and where the rows go: beside, by default below the home, or in place."""
+
+    received: Span
+    beside: Path | None = None
+    in_place: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return the range as a file's name."""
+        end = self.received.end - timedelta(hours=1)
+        return f"{self.received.start:%Y%m%dT%H}-{end:%Y%m%dT%H}"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One replay: both lakes, and the versions of silver that it is held against."""
+
+    settings: Settings
+    main: Lake
+    beside: Lake
+    received: Span
+    versions: dict[str, int]
+
+    def sides(self, table: Table) -> Sides:
+        """Return a table of silver as it is and as it was judged anew."""
+        held = self.main.scan_at(table, self.versions[table.name])
+        inside = held.filter(self.received.holds("received_at"))
+        if table == REJECTED:
+            inside = inside.filter(pl.col("replayed_at").is_null())
+        return Sides(table, inside, self.beside.scan(table))
+
+
+def replay(settings: Settings, lake: Lake, asked: Asked, now: datetime) -> Result:
+    """Replay a range and say what differs; a run that was killed is simply run again."""
+    folder = asked.beside or settings.home / "replay" / asked.name
+    file = settings.home / "replay" / f"{asked.name}.differences.ndjson"
+    beside = _empty_lake(folder, lake)
+    with SilverPause(settings).still():
+        tables = (MESSAGES, *(table for table, _ in ROUTES))
+        versions = {table.name: lake.table(table).version() for table in tables}
+    gold = pinned_gold(settings, lake)
+    if gold is not None:
+        refuse_if_behind(lake, gold, versions, asked.received)
+    run = Run(settings, lake, beside, asked.received, versions)
+    replayed = RangeReplay(lake, beside, known(settings, lake, now), received=asked.received)
+    replayed.run(_judge(run), versions[MESSAGES.name])
+    with comparison(file) as compared:
+        partitions = {table.name: compared.compare(run.sides(table)) for table, _ in ROUTES}
+        if gold is not None:
+            _compare_gold(run, gold, compared)
+    result: Result = {
+        "from": asked.received.start,
+        "to": asked.received.end,
+        "messages": replayed.messages,
+        "beside": str(folder),
+        "compared": dict(compared.compared),
+        "gold": _gold_said(gold),
+        "differences": dict(+compared.rows),
+        "first": compared.first,
+        "file": str(file),
+        "ok": not compared.rows.total(),
+    }
+    if asked.in_place and compared.rows.total():
+        place = InPlace(run.main, beside, asked.received, _newest(run, replayed.offsets))
+        with SilverPause(settings).change():
+            put = place.put(partitions, now)
+        result |= {"put": dict(put), "restated": _restated(run, compared.days), "ok": True}
+    return result
+
+
+def _empty_lake(folder: Path, main: Lake) -> Lake:
+    """Return a new lake; what an earlier replay left there is removed."""
+    if str(folder.resolve()) == str(Path(main.root).resolve()):
+        raise HeadwaterError(f"--beside {folder} is the lake itself: name an empty folder")
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / MARKER).exists():
+            raise HeadwaterError(f"--beside {folder} holds something else: name an empty folder")
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARKER).write_text("A lake that `headwater job replay` made, and makes anew.\n")
+    lake = Lake(str(folder))
+    lake.create_all()
+    return lake
+
+
+def _judge(run: Run) -> Judge:
+    rows = received_messages(run.main, run.versions[MESSAGES.name], run.received)
+    tolerance_us = round(run.settings.clock_tolerance_s * 1_000_000)
+    if rows.select(pl.len()).collect().item() <= FEW:
+        return judge_here(run.main, tolerance_us=tolerance_us)
+    return judge_by_spark(run.settings, run.main, tolerance_us=tolerance_us)
+
+
+def _compare_gold(run: Run, gold: PinnedGold, compared: Comparison) -> None:
+    made = gold_beside(run.settings, run.main, run.beside, gold)
+    for sides in made.make(run.received, _event_days(run)):
+        compared.compare(sides)
+
+
+def _event_days(run: Run) -> set[date]:
+    """Return the days of events, on either side."""
+    days: set[date] = set()
+    for table in (READINGS, LATE):
+        sides = run.sides(table)
+        for side in (sides.before, sides.after):
+            days |= set(side.select("event_date").unique().collect().to_series())
+    return days
+
+
+def _gold_said(gold: PinnedGold | None) -> str:
+    if gold is None:
+        return "never made"
+    return "compared, is_final left out: gold is moving" if gold.is_moving else "compared"
+
+
+def _newest(run: Run, judged: Offsets) -> dict[tuple[str, int], int]:
+    """Return how far each partition was judged, or held by silver: what is later stays."""
+    newest = {at: last for at, (_, last) in judged.items()}
+    for table, _ in ROUTES:
+        held = run.sides(table).before.group_by("topic", "partition").agg(pl.col("offset").max())
+        for topic, partition, offset in held.collect().iter_rows():
+            at = topic, partition
+            newest[at] = max(offset, newest.get(at, offset))
+    return newest
+
+
+def _restated(run: Run, days: set[date]) -> str:
+    if not days:
+        return "nothing to do"
+    return restate(run.settings, run.main, runs_of_days(days), "replay")

@@ -1,0 +1,141 @@
+"""Takes up rejected messages whose rules pass now, and lands them as landing would."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from spark_jobs.dedup.decision import decide
+from spark_jobs.dedup.index import UNIQUE, KeyIndex
+from spark_jobs.jobs.first_copies import FirstCopies
+from spark_jobs.jobs.judging import judged_here
+from spark_jobs.jobs.known import Known, known
+from spark_jobs.jobs.landing import ROUTES
+from spark_jobs.jobs.silver_pause import SilverPause
+from spark_jobs.lake import Change, Lake
+from spark_jobs.transforms import routes
+from spark_jobs.transforms.first_use import ORDER, first_use
+from spark_jobs.transforms.spans import Span
+from telemetry.settings import Settings
+from telemetry.tables import FIRST_USE, MESSAGES, REJECTED, Table
+
+CHUNK = 50_000
+_ITEM, _RECORD = list(REJECTED.key), list(MESSAGES.key)
+_LANDS_IN = tuple((table, route) for table, route in ROUTES if table != REJECTED)
+Result = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rejected messages are taken up: None is any."""
+
+    reason: str | None = None
+    product: str | None = None
+    received: Span | None = None
+
+    def rows(self, lake: Lake) -> pl.LazyFrame:
+        """Return the rows that no replay has taken up."""
+        rows = lake.scan(REJECTED).filter(pl.col("replayed_at").is_null())
+        if self.reason is not None:
+            rules = pl.col("reasons").list.eval(pl.element().struct.field("rule"))
+            rows = rows.filter(rules.list.contains(self.reason))
+        if self.product is not None:
+            rows = rows.filter(pl.col("product") == self.product)
+        return rows if self.received is None else rows.filter(self.received.holds("received_at"))
+
+
+class RejectedReplay:
+    """Lands what passes now, then stamps it: killed between the two, it lands nothing twice."""
+
+    def __init__(self, settings: Settings, lake: Lake, now: datetime) -> None:
+        self.landed: Counter[str] = Counter()
+        self.taken_up = 0
+        self._lake = lake
+        self._now = now
+        self._known: Known = known(settings, lake, now)
+        self._tolerance_us = round(settings.clock_tolerance_s * 1_000_000)
+        self._silver = SilverPause(settings)
+
+    def run(self, items: pl.DataFrame) -> None:
+        """Judge messages anew, in the order in which they came, and land those that pass."""
+        passing = self._passing(items)
+        if passing.is_empty():
+            return
+        with self._silver.change():
+            uses = first_use(passing, self._known.types)
+            if uses.fixed.height:
+                fixed = uses.fixed.select(FIRST_USE.column_names)
+                self._known = self._known.with_types(fixed)
+                self._lake.append(FIRST_USE, fixed, None)
+            accepted = passing.join(uses.reasons, on="row", how="anti")
+            self._land(accepted.join(self._settled(accepted), on=_ITEM, how="anti"))
+            self._stamp(accepted)
+
+    def _passing(self, items: pl.DataFrame) -> pl.DataFrame:
+        near = pl.col("received_date").is_in(items["received_date"].unique().to_list())
+        low, high = items["offset"].min(), items["offset"].max()
+        rows = self._lake.scan(MESSAGES).filter(near, pl.col("offset").is_between(low, high))
+        records = rows.join(items.lazy(), on=_RECORD, how="semi").collect()
+        found = judged_here(records, self._known.registry(), tolerance_us=self._tolerance_us)
+        mine = found.join(items, on=_ITEM, how="semi")
+        return mine.filter(pl.col("reasons").list.len() == 0)
+
+    def _settled(self, messages: pl.DataFrame) -> pl.DataFrame:
+        """Return those that a replay has landed before it was killed."""
+        low, high = messages["offset"].min(), messages["offset"].max()
+        near = pl.col("offset").is_between(low, high)
+        items = messages.lazy().select(_ITEM)
+        held = [
+            self._lake.scan(table).select(_ITEM).filter(near).join(items, on=_ITEM, how="semi")
+            for table, _ in _LANDS_IN
+        ]
+        return pl.concat(held).unique().collect()
+
+    def _land(self, messages: pl.DataFrame) -> None:
+        candidates = routes.candidates(messages)
+        copies = FirstCopies(self._lake, remembered=max(1, 2 * len(messages)))
+        index = KeyIndex(remembered=2**62, horizon_us=None)
+        for key in copies.know([key for key in candidates.keys if not key[2].startswith(UNIQUE)]):
+            index.add(key, 0)
+        verdicts = decide(candidates.keys, candidates.copy_at, index, copies.find, received_at=0)
+        routed = routes.with_verdicts(messages, candidates, verdicts)
+        for table, route in _LANDS_IN:
+            self._append(table, route(routed))
+
+    def _append(self, table: Table, rows: pl.DataFrame) -> None:
+        if rows.height:
+            self._lake.append(table, rows, None, {"job": "replay"})
+            self.landed[table.name] += len(rows)
+
+    def _stamp(self, messages: pl.DataFrame) -> None:
+        """Say of rejected messages that they were replayed; they leave the sum."""
+        self.taken_up += len(messages)
+        items = messages.select(_ITEM)
+        low, high = items["offset"].min(), items["offset"].max()
+        stamp = pl.lit(self._now).cast(pl.Datetime("us", "UTC"))
+        is_mine = pl.struct(_ITEM).is_in(items.to_struct("item").implode())
+
+        def change(stored: pl.LazyFrame) -> Change:
+            near = stored.filter(pl.col("offset").is_between(low, high))
+            rows = near.join(items.lazy(), on=_ITEM, how="semi").collect()
+            stamped = rows.with_columns(replayed_at=pl.coalesce("replayed_at", stamp))
+            may_hold = (pl.col("min.offset") <= high) & (pl.col("max.offset") >= low)
+            return Change((stamped,), is_mine, may_hold)
+
+        self._lake.update(REJECTED, change, None, {"job": "replay"})
+
+
+def replay_rejected(settings: Settings, lake: Lake, now: datetime, wanted: Wanted) -> Result:
+    """Take up what passes now of the rejected messages that are wanted, and count them."""
+    replay = RejectedReplay(settings, lake, now)
+    columns = [*_ITEM, "kafka_time", "received_date"]
+    items = wanted.rows(lake).select(columns).sort(ORDER).collect()
+    for piece in items.iter_slices(CHUNK):
+        replay.run(piece)
+    return {
+        "rejected": len(items),
+        "taken_up": replay.taken_up,
+        "still_rejected": len(items) - replay.taken_up,
+        "landed": dict(replay.landed),
+    }

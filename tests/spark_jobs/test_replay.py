@@ -1,0 +1,183 @@
+"""Replays of a range: identical, differing, put in place, and cut short."""
+
+from collections import Counter
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import orjson
+import polars as pl
+import pytest
+from pyspark.sql import SparkSession
+
+from spark_jobs.jobs.gold_tables import WINDOW_TABLES
+from spark_jobs.jobs.judging import judge_by_spark, judge_here
+from spark_jobs.jobs.known import known
+from spark_jobs.jobs.replay_range import RangeReplay
+from spark_jobs.lake import Lake
+from spark_jobs.transforms.spans import days
+from telemetry.errors import HeadwaterError
+from telemetry.settings import Settings
+from telemetry.tables import (
+    DEVICE_MINUTE,
+    LATE,
+    MESSAGES,
+    READINGS,
+    REJECTED,
+    SESSIONS,
+    Table,
+)
+from tests.spark_jobs.landing_fleet import (
+    TOLERANCE,
+    landed,
+)
+from tests.spark_jobs.replay_home import (
+    DAY,
+    SILVER,
+    SIZE,
+    copied,
+    killed_and_run_again,
+    make_gold,
+    run,
+)
+
+pytestmark = pytest.mark.spark
+SEVEN, NEVER = pl.lit(7.0).alias("value"), pl.lit(-1, pl.Int64)
+AT = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+@pytest.fixture
+def settings(replay_home: Settings, tmp_path: Path) -> Settings:
+    return copied(replay_home, tmp_path / "home")
+
+
+def test_replay_of_what_was_landed_is_identical(settings: Settings, tmp_path: Path) -> None:
+    beside = tmp_path / "beside"
+
+    result = run(settings, *DAY, "--beside", str(beside))
+
+    assert result["differences"] == {}
+    assert result["ok"]
+    assert result["gold"] == "compared"
+    shown = landed(Lake(settings.lake_root))
+    replayed = landed(Lake(str(beside)))
+    assert {**replayed, MESSAGES.name: shown[MESSAGES.name]} == shown
+    compared = result["compared"]
+    assert isinstance(compared, dict)
+    assert all(compared[table.name] for table in (*SILVER, *WINDOW_TABLES)), compared
+    assert run(settings, *DAY, "--beside", str(beside))["ok"], "a replay's folder is made anew"
+
+
+def test_an_hour_is_decided_with_what_silver_holds_outside_of_it(settings: Settings) -> None:
+    for hour in ("08", "09"):
+        result = run(settings, "--from", f"2026-11-21T{hour}")
+        assert result["differences"] == {}
+        assert result["messages"]
+
+
+def damage(settings: Settings, table: Table, rows: pl.Expr, *changes: pl.Expr) -> int:
+    """Change rows behind everyone's back, or delete them; return how many they are."""
+    lake = Lake(settings.lake_root)
+    found = lake.scan(table).collect()
+    hit = found.filter(rows)
+    kept = found.filter(~rows)
+    whole = pl.concat([kept, hit.with_columns(*changes)]) if changes else kept
+    lake.replace(table, whole, None, None)
+    return len(hit)
+
+
+def is_of(offset: int) -> pl.Expr:
+    return pl.col("offset") == offset
+
+
+@pytest.fixture
+def damaged(settings: Settings) -> Settings:
+    """Return a home in which a reading is altered, one lost, and one there that never came."""
+    readings = Lake(settings.lake_root).scan(READINGS).collect().sort("offset")
+    first, *_, last = readings.filter(pl.col("metric") == "kwh")["offset"].to_list()
+    damage(
+        settings, READINGS, is_of(first) & (pl.col("metric") == "kwh"), pl.lit(7.0).alias("value")
+    )
+    damage(settings, READINGS, is_of(last))
+    phantom = readings.head(1).with_columns(offset=NEVER, boot=pl.lit("never"))
+    Lake(settings.lake_root).append(READINGS, phantom, None)
+    make_gold(settings)
+    return settings
+
+
+def test_differences_are_listed_by_table_key_and_column(damaged: Settings) -> None:
+    result = run(damaged, *DAY)
+
+    assert not result["ok"]
+    listed = [orjson.loads(line) for line in Path(str(result["file"])).read_bytes().splitlines()]
+    assert Counter(one["table"] for one in listed) == result["differences"]
+    readings = [one for one in listed if one["table"] == READINGS.name]
+    (altered,) = (one for one in readings if one["before"] and one["after"])
+    assert (altered["columns"], altered["before"]) == (["value"], {"value": 7.0})
+    (phantom,) = (one for one in readings if not one["after"])
+    assert phantom["key"]["boot"] == "never"
+    assert all(one["key"]["metric"] for one in readings if not one["before"])
+    assert {DEVICE_MINUTE.name, SESSIONS.name} <= {one["table"] for one in listed}
+
+
+def test_differing_rows_are_put_in_place_and_their_gold_restated(
+    replay_home: Settings, damaged: Settings
+) -> None:
+    result = run(damaged, *DAY, "--in-place")
+
+    assert result["ok"]
+    assert result["restated"] == "done"
+    assert landed(Lake(damaged.lake_root)) == landed(Lake(replay_home.lake_root))
+    assert run(damaged, *DAY)["differences"] == {}
+
+
+def test_replay_in_place_cut_short_anywhere_goes_on(
+    replay_home: Settings, damaged: Settings
+) -> None:
+    for table in (LATE, REJECTED):
+        assert damage(damaged, table, pl.lit(value=True))
+
+    kills = killed_and_run_again(damaged, *DAY, "--in-place")
+
+    assert kills >= 3
+    assert landed(Lake(damaged.lake_root)) == landed(Lake(replay_home.lake_root))
+    assert run(damaged, *DAY)["differences"] == {}
+
+
+def test_spark_and_this_process_judge_alike(
+    spark: SparkSession, replay_home: Settings, tmp_path: Path
+) -> None:
+    lake, shown = Lake(replay_home.lake_root), []
+    received = days(date(2026, 11, 21), date(2026, 11, 21))
+    for name, judge in (
+        ("here", judge_here(lake, tolerance_us=TOLERANCE)),
+        ("spark", judge_by_spark(replay_home, lake, tolerance_us=TOLERANCE)),
+    ):
+        beside = Lake(str(tmp_path / name))
+        beside.create_all()
+        replayed = RangeReplay(lake, beside, known(replay_home, lake, AT), received=received)
+        replayed.run(judge, lake.table(MESSAGES).version(), chunk=SIZE)
+        shown.append(landed(beside))
+    assert shown[0] == shown[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "--from"),
+        (("--from", "2026-11-22", "--to", "2026-11-21"), "is after"),
+        ((*DAY, "--reason", "type"), "--rejected"),
+        (("--rejected", "--in-place"), "leave the place out"),
+    ],
+)
+def test_wrong_use_is_told(settings: Settings, words: tuple[str, ...], said: str) -> None:
+    with pytest.raises(HeadwaterError, match=said):
+        run(settings, *words)
+
+
+def test_a_folder_that_holds_something_else_is_refused(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").write_text("mine")
+    taken = {"something else": str(tmp_path / "full"), "lake itself": settings.lake_root}
+    for said, folder in taken.items():
+        with pytest.raises(HeadwaterError, match=said):
+            run(settings, *DAY, "--beside", folder)

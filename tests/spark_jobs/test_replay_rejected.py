@@ -1,0 +1,116 @@
+"""Rejected messages that pass now are taken up: once, and counted once."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+from pyspark.sql import SparkSession
+
+from edge.outbox import OutRecord
+from edge.registry_files import RegistryFiles
+from spark_jobs.jobs.landing import Landing
+from spark_jobs.jobs.landing_queries import RECORDS
+from spark_jobs.lake import Lake, Txn
+from telemetry.devices import Device
+from telemetry.products import SchemaVersion
+from telemetry.settings import Settings
+from telemetry.tables import (
+    DUPLICATES,
+    MESSAGES,
+    READINGS,
+    REJECTED,
+)
+from tests.spark_jobs.landing_fleet import (
+    METER,
+    NOW,
+    SECOND,
+    landed,
+    write_segment,
+)
+from tests.spark_jobs.replay_home import (
+    BATCHES,
+    DAY,
+    SILVER,
+    SIZE,
+    copied,
+    killed_and_run_again,
+    make_gold,
+    run,
+)
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture
+def settings(replay_home: Settings, tmp_path: Path) -> Settings:
+    return copied(replay_home, tmp_path / "home")
+
+
+def counted(lake: Lake) -> int:
+    """Return the sum of the messages in silver: a replayed row has left it."""
+    items = [lake.scan(table).select(*REJECTED.key, "device_full") for table in SILVER[:2]]
+    for table in SILVER[2:]:
+        left = lake.scan(table).filter(pl.col("replayed_at").is_null())
+        items.append(left.select(*REJECTED.key, "device_full"))
+    return sum(frame.unique().collect().height for frame in items)
+
+
+def sent(lake: Lake) -> int:
+    total = lake.scan(MESSAGES).select(pl.col("items").sum()).collect().item()
+    assert isinstance(total, int)
+    return total
+
+
+def rejected(lake: Lake, rule: str) -> pl.DataFrame:
+    rules = pl.col("reasons").list.eval(pl.element().struct.field("rule"))
+    return lake.scan(REJECTED).filter(rules.list.contains(rule)).collect()
+
+
+def test_messages_of_a_device_that_was_registered_are_taken_up(
+    spark: SparkSession, settings: Settings
+) -> None:
+    lake = Lake(settings.lake_root)
+    running = Landing(settings, lake)
+    RegistryFiles(settings.registry_dir).enrol([Device("meter.stranger", zone="z")])
+    unknown = rejected(lake, "unknown_device")
+
+    result = run(settings, "--rejected", "--reason", "unknown_device", "--product", "meter")
+
+    assert result["rejected"] == len(unknown)
+    stamped = rejected(lake, "unknown_device")
+    assert stamped["replayed_at"].count() == result["taken_up"]
+    assert result["taken_up"], "the stranger sent something that passes"
+    assert counted(lake) == sent(lake)
+    assert "z" in lake.scan(READINGS).select("zone").unique().collect()["zone"].to_list()
+    assert run(settings, "--rejected")["taken_up"] == 0
+    again = stamped.filter(pl.col("replayed_at").is_not_null(), pl.col("item") == 0).head(1)
+    record = OutRecord(b"meter.stranger", again["message"].item(), [("device", b"meter.stranger")])
+    path = write_segment(settings.spool_dir, [record], BATCHES * SIZE, NOW + 7200 * SECOND)
+    before = lake.scan(DUPLICATES).collect().height
+    running.land(spark.read.schema(RECORDS).parquet(str(path)), Txn("landing_spool/1", BATCHES))
+    assert lake.scan(DUPLICATES).collect().height == before + 1
+
+
+def test_taking_up_after_a_schema_fix_cut_short_anywhere_goes_on(
+    settings: Settings, tmp_path: Path
+) -> None:
+    version = METER.versions[0]
+    wider = {**version.metrics, "kwh": replace(version.metrics["kwh"], max=200)}
+    fixed = replace(METER, versions=(SchemaVersion(1, wider),))
+    RegistryFiles(settings.registry_dir).put_product(fixed)
+    other = Settings(home=tmp_path / "other")
+    shutil.copytree(settings.home, other.home)
+    assert run(other, "--rejected", "--reason", "range")["taken_up"]
+
+    kills = killed_and_run_again(settings, "--rejected")
+
+    assert kills >= 3
+    lake = Lake(settings.lake_root)
+    assert landed(lake) == landed(Lake(other.lake_root))
+    assert counted(lake) == sent(lake)
+    assert rejected(lake, "range")["replayed_at"].count()
+    make_gold(settings)
+    # What passes this rule may break another one now, such as being too old.
+    assert set(run(settings, *DAY)["differences"]) <= {REJECTED.name}  # type: ignore[call-overload]
