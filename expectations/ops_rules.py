@@ -42,4 +42,8 @@ RULES: Mapping[Table, Sequence[Rule]] = {
         date_of("started_date", "started_at"),
         Rule("the run ended well", "success", "warning"),
     ),
+    tables.LOST_OFFSETS: (
+        one_of("reason", "dropped", "topic made anew"),
+        Rule("offsets are in order", "first_offset >= 0 and last_offset >= first_offset"),
+    ),
 }

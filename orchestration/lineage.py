@@ -17,6 +17,7 @@ LANDED = (
     tables.CONFLICTS.name,
     tables.DEVICES.name,
     tables.FIRST_USE.name,
+    tables.LOST_OFFSETS.name,
 )
 """Tables that landing writes."""
 
@@ -44,6 +45,7 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
     **{name: (tables.MESSAGES.name,) for name in (*_SILVER, *_ASIDE)},
     tables.DEVICES.name: (LANDING,),
     tables.FIRST_USE.name: (tables.MESSAGES.name,),
+    tables.LOST_OFFSETS.name: (LANDING,),
     GOLD: _SILVER,
     **_cascade(tables.DEVICE_WINDOWS),
     **_cascade(tables.ZONE_WINDOWS),

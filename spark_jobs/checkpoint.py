@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from spark_jobs.noted_topic import noted_topic
+from spark_jobs.seal import is_sealed
+
 APP_ID = "headwater-id"
 GOLD_STATE = "gold.json"
 CRC_MAGIC = b"crc\0"
@@ -39,10 +42,16 @@ def has_batches(folder: Path) -> bool:
     return bool(_numbered(folder / "offsets"))
 
 
-def committed_offsets(folder: Path) -> list[str] | None:
-    """Return what each source had been read up to when the newest batch was committed."""
+def read_offsets(folder: Path) -> list[str] | None:
+    """Return what each source had been read up to when the newest batch was committed.
+
+    Before the first one is, that is where the sources started; None if they did not say.
+    """
     commits = _numbered(folder / "commits")
-    return _sources(folder / "offsets" / str(max(commits))) if commits else None
+    if commits:
+        return _sources(folder / "offsets" / str(max(commits)))
+    starts = [folder / "sources" / "0" / "0"]
+    return [path.read_text("utf-8").split("\n")[1] for path in starts if path.exists()] or None
 
 
 def _first(folder: Path, own: Callable[[Path], Iterator[Damage]]) -> Damage | None:
@@ -180,6 +189,10 @@ def _id_damages(folder: Path) -> Iterator[Damage]:
         uuid.UUID(path.read_bytes().decode("ascii"))
     except ValueError:
         yield Damage("CHECKPOINT_ID_LOST", f"{path} holds no id")
+    try:
+        noted_topic(folder)
+    except ValueError as error:
+        yield Damage("CHECKPOINT_FILE_ALTERED", str(error))
 
 
 def _state_damages(folder: Path) -> Iterator[Damage]:
@@ -192,11 +205,11 @@ def _state_damages(folder: Path) -> Iterator[Damage]:
         state = json.loads(path.read_bytes())
         batch, positions = int(state["batch_id"]), [state[name] for name in ("readings", "late")]
         read = sorted(int(position["version"]) for position in positions)
-        is_sealed = state.get("crc32") in (None, state_seal(state))
+        is_whole = is_sealed(state)
     except (ValueError, KeyError, TypeError):
         yield Damage("CHECKPOINT_STATE_LOST", f"{path} cannot be read")
         return
-    if not is_sealed:
+    if not is_whole:
         yield Damage("CHECKPOINT_FILE_ALTERED", f"{path} is not as it was written (its checksum)")
     yield from _disagreement(folder, batch, read)
 
@@ -221,12 +234,6 @@ def _disagreement(folder: Path, batch: int, read: list[int]) -> Iterator[Damage]
             yield Damage(
                 "CHECKPOINT_STATE_APART", f"{folder / GOLD_STATE} and batch {batch} read other rows"
             )
-
-
-def state_seal(state: Mapping[str, object]) -> int:
-    """Return the checksum of gold's state without its own field."""
-    plain = {name: value for name, value in state.items() if name != "crc32"}
-    return zlib.crc32(json.dumps(plain, separators=(",", ":")).encode())
 
 
 def _numbered(folder: Path) -> Numbered:

@@ -12,7 +12,8 @@ from pathlib import Path
 import orjson
 import polars as pl
 
-from spark_jobs.checkpoint import GOLD_STATE, state_seal
+from spark_jobs.checkpoint import GOLD_STATE
+from spark_jobs.seal import sealed
 from spark_jobs.transforms.rules import WATERMARKS
 from telemetry.errors import HeadwaterError
 
@@ -104,7 +105,7 @@ class GoldFiles:
             "late": asdict(state.late),
             "watermarks": micros.rows(),
         }
-        _write(self._state, orjson.dumps({**kept, "crc32": state_seal(kept)}))
+        _write(self._state, orjson.dumps(sealed(kept)))
 
     def positions(self, batch_id: int) -> Mapping[str, Position]:
         """Return how far a batch reads each source, by the table's id, as the checkpoint says."""

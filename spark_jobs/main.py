@@ -28,6 +28,7 @@ JOBS = (
     "delays",
     "rebuild-gold",
     "replay",
+    "recover",
 )
 Result = dict[str, object]
 

@@ -502,6 +502,21 @@ JOB_RUNS = Table(
     retention="400 d",
 )
 
+LOST_OFFSETS = Table(
+    name="ops.lost_offsets",
+    description="Records that Kafka dropped before landing had read them.",
+    columns=(
+        _col("topic", "string", "topic, as bronze names it", required=True),
+        _col("partition", "int", "partition of the topic", required=True),
+        _col("first_offset", "long", "first offset that was never read", required=True),
+        _col("last_offset", "long", "last one; null where the topic was made anew"),
+        _col("reason", "string", "dropped, or topic made anew", required=True),
+        _col("found_at", "timestamp", "when landing found the gap", required=True),
+        _col("accepted_at", "timestamp", "when somebody let landing go on behind the gap"),
+    ),
+    key=("topic", "partition", "first_offset"),
+)
+
 DEVICE_WINDOWS = {
     "minute": DEVICE_MINUTE,
     "five_minutes": DEVICE_FIVE_MINUTES,
@@ -540,6 +555,7 @@ TABLES: tuple[Table, ...] = (
     CONSERVATION,
     QUALITY,
     JOB_RUNS,
+    LOST_OFFSETS,
 )
 BY_NAME = {table.name: table for table in TABLES}
 

@@ -14,6 +14,7 @@ from spark_jobs.jobs.job_runs import Days, Result, add_dates, asked_days, record
 from spark_jobs.jobs.landing import Landing
 from spark_jobs.lake import Lake
 from spark_jobs.session import session
+from spark_jobs.transforms.records import as_records
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 from telemetry.tables import MESSAGES
@@ -61,12 +62,4 @@ def _records(
     spanned = messages.where(F.col("kafka_time") >= F.lit(first))
     if until is not None:
         spanned = spanned.where(F.col("kafka_time") < F.lit(until))
-    return spanned.select(
-        F.col("kafka_key").alias("key"),
-        "value",
-        "topic",
-        "partition",
-        "offset",
-        F.col("kafka_time").alias("timestamp"),
-        F.map_entries("headers").alias("headers"),
-    )
+    return as_records(spanned)

@@ -4,24 +4,31 @@ import logging
 import threading
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from edge.outboxes import stack_mode
 from edge.spool_partition import next_offset
-from spark_jobs.checkpoint import APP_ID, landing_damage
+from spark_jobs.checkpoint import APP_ID, has_batches, landing_damage
 from spark_jobs.jobs.alone import Owner
-from spark_jobs.jobs.landing import Landing
+from spark_jobs.jobs.kafka_source import KafkaLag, kafka_options
+from spark_jobs.jobs.landing import MEMORY, Landing
+from spark_jobs.jobs.landing_start import (
+    forget_start,
+    kafka_start,
+    last_batch,
+    newest_offsets,
+)
 from spark_jobs.jobs.query import Figures, Query, Trigger
 from spark_jobs.lake import Lake, Txn
 from spark_jobs.refusal import refuse_damaged
 from telemetry.settings import Settings
-from telemetry.topics import SPOOL_TOPIC, TELEMETRY
+from telemetry.topics import SPOOL_TOPIC
 
 KAFKA = "landing"
 SPOOL = "landing_spool"
@@ -58,11 +65,14 @@ class SharedLanding:
         self._landing = None
         self._owner.release()
 
-    def start(self, name: str, source: DataFrame, trigger: Trigger) -> StreamingQuery:
+    def start(
+        self, name: str, source: DataFrame, trigger: Trigger, *, topic: str
+    ) -> StreamingQuery:
         """Start a query that lands what the source brings."""
         checkpoint = self.settings.checkpoint_dir / name
-        refuse_damaged(name, landing_damage(checkpoint))
         landing = self.open()
+        if not has_batches(checkpoint):
+            landing = self._behind_bronze(source.sparkSession, checkpoint, topic)
         app_id = f"{name}/{checkpoint_id(checkpoint)}"
 
         def land(batch: DataFrame, batch_id: int) -> None:
@@ -75,6 +85,26 @@ class SharedLanding:
         landing.warm_up(source.sparkSession)
         interval = f"{round(self.settings.landing_trigger_s * 1000)} milliseconds"
         return located.trigger(processingTime=interval).start()
+
+    def _behind_bronze(self, spark: SparkSession, checkpoint: Path, topic: str) -> Landing:
+        """Make ready for a checkpoint that is new or was lost: the tables are what is known.
+
+        What landing remembers may be of another lake; bronze may be a batch ahead of silver.
+        """
+        forget_start(checkpoint)
+        lake = Lake(self.settings.lake_root)
+        landing = self.open()
+        if landing.landed != newest_offsets(lake):
+            log.warning("landing remembers another lake: its memory is made anew")
+            (self.settings.checkpoint_dir / MEMORY).unlink(missing_ok=True)
+            self._landing = None
+            landing = self.open()
+        last = last_batch(spark, lake, topic)
+        if last is not None:
+            log.info(
+                "silver is held against the last batch of bronze: %s", landing.land_again(last)
+            )
+        return landing
 
     def figures(self, lag: Callable[[dict[tuple[str, int], int]], int]) -> Figures:
         """Return the figures, with the lag behind what has landed."""
@@ -111,65 +141,19 @@ class KafkaQuery:
         self._shared.close()
 
     def start(self, spark: SparkSession, trigger: Trigger) -> StreamingQuery:
-        """Start behind the checkpoint."""
-        reader = spark.readStream.format("kafka").options(**kafka_options(self._shared.settings))
-        return self._shared.start(self.name, reader.load(), trigger)
+        """Start behind the checkpoint; without one, behind what bronze holds."""
+        settings = self._shared.settings
+        refuse_damaged(self.name, landing_damage(settings.checkpoint_dir / self.name))
+        start = kafka_start(settings, Lake(settings.lake_root), datetime.now(UTC))
+        self._lag.landed_as = start.topic
+        options = kafka_options(settings) | {"startingOffsets": start.offsets}
+        records = spark.readStream.format("kafka").options(**options).load()
+        named = records.withColumn("topic", F.lit(start.topic))
+        return self._shared.start(self.name, named, trigger, topic=start.topic)
 
     def figures(self) -> Figures:
         """Say how far it is behind the newest offsets."""
         return self._shared.figures(self._lag.behind)
-
-
-def kafka_options(settings: Settings) -> dict[str, str]:
-    """Return the options of the Kafka source; lost offsets stop the query."""
-    return {
-        "kafka.bootstrap.servers": settings.kafka_bootstrap,
-        "subscribe": TELEMETRY.name,
-        "startingOffsets": "earliest",
-        "failOnDataLoss": "true",
-        "includeHeaders": "true",
-        "maxOffsetsPerTrigger": str(settings.max_offsets_per_batch),
-        "kafka.max.poll.records": "5000",
-        "kafka.fetch.max.bytes": str(16 * 1024 * 1024),
-        "kafka.max.partition.fetch.bytes": str(8 * 1024 * 1024),
-        "kafka.request.timeout.ms": "10000",
-        "kafka.default.api.timeout.ms": "15000",
-    }
-
-
-class KafkaLag:
-    """Asks the broker for its newest offsets, since streaming commits none to it."""
-
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
-        self._consumer: KafkaConsumer | None = None
-        self._partitions = [TopicPartition(TELEMETRY.name, n) for n in range(TELEMETRY.partitions)]
-        self._newest = 0
-
-    def behind(self, landed: dict[tuple[str, int], int]) -> int:
-        """Return the records not landed; what was last known while the broker is away."""
-        try:
-            consumer = self._open()
-            lows = consumer.beginning_offsets(self._partitions)
-            highs = consumer.end_offsets(self._partitions)
-        except KafkaError as error:
-            log.debug("the broker does not tell its offsets: %s", error)
-            return self._newest
-        behind = (
-            high - max(lows[at], landed.get((at.topic, at.partition), -1) + 1)
-            for at, high in highs.items()
-        )
-        self._newest = max(0, sum(behind))
-        return self._newest
-
-    def _open(self) -> KafkaConsumer:
-        if self._consumer is None:
-            self._consumer = KafkaConsumer(
-                bootstrap_servers=self._bootstrap,
-                request_timeout_ms=2000,
-                bootstrap_timeout_ms=2000,
-            )
-        return self._consumer
 
 
 class SpoolQuery:
@@ -191,12 +175,13 @@ class SpoolQuery:
     def start(self, spark: SparkSession, trigger: Trigger) -> StreamingQuery:
         """Start behind the checkpoint."""
         settings = self._shared.settings
+        refuse_damaged(self.name, landing_damage(settings.checkpoint_dir / self.name))
         segments = settings.spool_dir / "segments"
         segments.mkdir(parents=True, exist_ok=True)
         limit = settings.max_offsets_per_batch * SPOOL_BYTES_PER_RECORD
         reader = spark.readStream.schema(RECORDS).option("maxBytesPerTrigger", str(limit))
         source = reader.option("cleanSource", "delete").parquet(str(segments))
-        return self._shared.start(self.name, source, trigger)
+        return self._shared.start(self.name, source, trigger, topic=SPOOL_TOPIC)
 
     def figures(self) -> Figures:
         """Say how far it is behind the segments."""

@@ -1,8 +1,5 @@
 """The Kafka outbox against a real broker."""
 
-import subprocess
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,53 +9,10 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from edge.kafka import KafkaOutbox
 from edge.outbox import OutboxError, OutRecord
 from infra.cli import cli
-from infra.kafka.broker import kafka_service, prepare
-from infra.kafka.topics import broker_complaint, create_topics
-from telemetry.settings import Settings
 from telemetry.topics import TELEMETRY
-from tests.end_to_end.stack import free_port_base
+from tests.brokers import Broker
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
-
-
-class Broker:
-    """A broker of this test's own."""
-
-    def __init__(self, home: Path) -> None:
-        self.settings = Settings(home=home, port_base=free_port_base(), kafka_heap_mb=256)
-        prepare(self.settings)
-        self.process = self._started()
-
-    def _started(self) -> "subprocess.Popen[bytes]":
-        command = kafka_service(self.settings).command()
-        log = (self.settings.home / "kafka.log").open("ab")
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-        log.close()
-        give_up = time.monotonic() + 60
-        while broker_complaint(self.settings.kafka_bootstrap):
-            assert process.poll() is None, (self.settings.home / "kafka.log").read_text()
-            assert time.monotonic() < give_up, "the broker is not up after 60 s"
-            time.sleep(0.2)
-        assert create_topics(self.settings.kafka_bootstrap) is None
-        return process
-
-    def kill(self) -> None:
-        """End the broker without asking."""
-        self.process.kill()
-        self.process.wait()
-
-    def restart(self) -> None:
-        """Start it again over what it had stored."""
-        self.process = self._started()
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    if not (Settings().kafka_dir / "libs").is_dir():
-        pytest.skip("Kafka is not fetched: headwater fetch kafka")
-    running = Broker(tmp_path_factory.mktemp("broker"))
-    yield running
-    running.kill()
 
 
 def consumed(broker: Broker, key: bytes) -> list[Message]:

@@ -6,7 +6,8 @@ import uuid
 import zlib
 from pathlib import Path
 
-from spark_jobs.checkpoint import state_seal
+from spark_jobs.noted_topic import NotedTopic, note_topic
+from spark_jobs.seal import sealed
 
 CHUNK = 512
 METADATA = '{"batchWatermarkMs":0,"batchTimestampMs":1,"conf":{}}'
@@ -33,6 +34,7 @@ def landing_checkpoint(folder: Path, batches: int, *, committed: int | None = No
     """Write a checkpoint of Kafka's landing; the last batch may be planned only."""
     _query(folder)
     (folder / "headwater-id").write_text(str(uuid.UUID(int=7)))
+    note_topic(folder, NotedTopic("telemetry", str(uuid.UUID(int=3))))
     put(folder / "sources" / "0" / "0", '\0v1\n{"telemetry":{"0":0,"1":0}}')
     for number in range(batches):
         offset = {"telemetry": {"0": 10 * (number + 1), "1": 7 * number}}
@@ -63,7 +65,7 @@ def write_state(folder: Path, batch: int) -> None:
         "late": {"version": batch + 1, "index": -1},
         "watermarks": [],
     }
-    (folder / "gold.json").write_text(json.dumps({**state, "crc32": state_seal(state)}))
+    (folder / "gold.json").write_text(json.dumps(sealed(state)))
 
 
 def _query(folder: Path) -> None:
