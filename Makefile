@@ -43,7 +43,8 @@ test-unit: install-dev ## the tests that start no Java, in seconds
 
 test-faults: install-dev fetch ## kill processes and starve them: twice a point, 20 times at random
 	$(BIN)/pytest -m faults $(PYTEST_ARGS)
-	$(BIN)/python -m tests.faults.full --kills 20 --each 2 --within 44 $(SEEDED)
+	$(BIN)/python -m tests.faults.full_disks
+	$(BIN)/python -m tests.faults.full --kills 20 --each 2 --within 40 $(SEEDED)
 
 test-faults-full: install-dev fetch ## the same for hours: KILLS=200, and SEED=n goes on where it was
 	$(BIN)/python -m tests.faults.full --kills $(KILLS) $(SEEDED)

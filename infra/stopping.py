@@ -17,6 +17,7 @@ OURS = (
     "dagster",
     "dataquality",
     "demo",
+    "drills",
     "kafka",
     "lake",
     "logs",

@@ -1,0 +1,78 @@
+"""`headwater drill`: rehearses a fault on the running stack."""
+
+import json
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from infra.drills.course import ground_of, hold
+from infra.drills.disks import run_apart
+from infra.drills.drill import Drill
+from infra.drills.drills import ALL, DRILLS
+from telemetry.settings import Settings
+
+DOES = "\n\n".join(f"{each.name}: {each.does}." for each in ALL)
+HELP = f"""\b
+Examples:
+  headwater drill                      list the drills
+  headwater drill driver-crash         hold one
+  headwater drill poison --json
+
+\b
+A drill sends messages of a product of its own, `drill`, makes its fault, waits until all is well,
+then compares every message with its ledger. Its rows stay under that product; nothing else is
+touched. It needs a quiet stack: the comparison waits until the streams are idle. disk-full alone
+has a stack of its own, since a full disk would harm yours.
+What to do when it is no drill: docs/runbooks/.
+
+What each does:
+
+{DOES}
+"""
+
+
+@click.command(epilog=HELP)
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def drill(ctx: click.Context, name: str | None, as_json: bool) -> None:
+    """Hold drill NAME on the running stack, or list them; exit 1 if it is not passed."""
+    if name is None:
+        click.echo(_listing(as_json=as_json))
+        return
+    if name not in DRILLS:
+        raise click.UsageError(f"no drill {name!r}; there are {', '.join(DRILLS)}")
+    found = _held(DRILLS[name])
+    click.echo(json.dumps(found, indent=2)) if as_json else Console().print(_table(found))
+    ctx.exit(0 if found["passed"] else 1)
+
+
+def _listing(*, as_json: bool) -> str:
+    if as_json:
+        listed = [{"name": each.name, "line": each.line, "does": each.does} for each in ALL]
+        return json.dumps(listed, indent=2)
+    return "\n".join(f"{each.name:16} {each.line}" for each in ALL)
+
+
+def _held(drill: Drill) -> dict[str, object]:
+    def say(text: str) -> None:
+        click.echo(f"{drill.name}: {text}", err=True)
+
+    ground = ground_of(Settings(), drill, say)
+    if drill.is_apart:
+        return run_apart(drill.name, ground.folder)
+    return hold(drill, ground).as_dict()
+
+
+def _table(found: dict[str, object]) -> Table:
+    verdict = found["verdict"]
+    counts = verdict if isinstance(verdict, dict) else {}
+    table = Table("figure", "value", title="passed" if found["passed"] else "NOT PASSED")
+    table.add_row("seconds to heal", f"{found['heal_s']} (at most {found['heal_within_s']})")
+    for name in ("sent", "acked", "lost", "duplicate", "phantom", "altered", "misplaced", "gold"):
+        table.add_row(name, str(counts.get(name, "-")))
+    complaints = found["complaints"]
+    for complaint in complaints if isinstance(complaints, list) else []:
+        table.add_row("[red]wrong[/]", str(complaint).replace("[", "\\["))
+    return table

@@ -1,0 +1,50 @@
+"""How long the drill's messages take from their arrival to the commit of silver."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+from deltalake import DeltaTable
+
+from telemetry.tables import READINGS
+
+PRODUCT = "drill"
+Delay = tuple[datetime, float]
+"""When a message arrived, and after how many seconds silver held it."""
+
+
+def delays_s(lake_root: str, *, since: datetime, without: str) -> list[Delay]:
+    """Return the delays of the drill's messages that arrived since a moment, but one device's."""
+    uri = f"{lake_root}/{READINGS.name.replace('.', '/')}"
+    wanted = (
+        (pl.col("product") == PRODUCT)
+        & (pl.col("device_full") != without)
+        & (pl.col("received_at") >= since)
+    )
+    found: list[Delay] = []
+    for committed, file in _files(uri, since):
+        rows = pl.scan_parquet(f"{uri}/{file}", hive_partitioning=False).filter(wanted)
+        for (at,) in rows.select("received_at").collect().iter_rows():
+            found.append((at, (committed - at).total_seconds()))
+    return found
+
+
+def _files(uri: str, since: datetime) -> Iterator[tuple[datetime, str]]:
+    """Yield the files that were appended since a moment, with the time of their commit."""
+    newest = DeltaTable(uri).version()
+    for version in range(newest, -1, -1):
+        path = Path(uri) / "_delta_log" / f"{version:020}.json"
+        actions = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        info = next(action["commitInfo"] for action in actions if "commitInfo" in action)
+        committed = datetime.fromtimestamp(info["timestamp"] / 1000, UTC)
+        if committed < since:
+            return
+        added = (action["add"] for action in actions if "add" in action)
+        yield from ((committed, add["path"]) for add in added if add["dataChange"])
+
+
+def p95(delays: list[float]) -> float:
+    """Return the delay that 95 in a hundred do not exceed."""
+    return sorted(delays)[round((len(delays) - 1) * 0.95)]

@@ -1,0 +1,144 @@
+"""`headwater drill`: its list, what it refuses, and how an outcome is judged."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from click.testing import CliRunner
+from deltalake import write_deltalake
+
+from infra.cli import cli
+from infra.drills.drill import outcome
+from infra.drills.drills import ALL, DRILLS
+from infra.drills.floods import clock_moved_nothing, held_p95
+from infra.drills.freshness import delays_s
+from infra.drills.ground import Ground, Verdict
+from simulator.scenarios import scenario_names
+from telemetry.settings import Settings
+
+RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
+WELL: Verdict = {"ok": True, "lost": 0, "late": 3}
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Ground:
+    return Ground(Settings(home=tmp_path), "full", tmp_path / "drills" / "one", lambda _: None)
+
+
+def test_every_drill_is_listed_with_a_line() -> None:
+    done = CliRunner().invoke(cli, ["drill"])
+
+    assert done.exit_code == 0
+    assert [line.split()[0] for line in done.stdout.splitlines()] == list(DRILLS)
+    assert len(json.loads(CliRunner().invoke(cli, ["drill", "--json"]).stdout)) == len(ALL)
+
+
+def test_unknown_drill_is_wrong_use() -> None:
+    done = CliRunner().invoke(cli, ["drill", "meteor"])
+
+    assert done.exit_code == 2
+    assert "broker-crash" in done.stderr
+
+
+def test_drill_is_refused_where_no_stack_is_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADWATER_HOME", str(tmp_path))
+
+    done = CliRunner().invoke(cli, ["drill", "poison"])
+
+    assert done.exit_code == 1
+    assert "headwater up" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", DRILLS)
+def test_drill_has_its_page_and_its_fleet(name: str) -> None:
+    page = (RUNBOOKS / f"{name}.md").read_text("utf-8")
+
+    assert f"headwater drill {name}" in page
+    assert f"({name}.md)" in (RUNBOOKS / "index.md").read_text("utf-8")
+    assert DRILLS[name].fleet.scenario in scenario_names()
+
+
+def test_drill_is_passed_when_it_healed_and_all_was_kept(ground: Ground) -> None:
+    drill = DRILLS["late-flood"]
+
+    found = outcome(drill, heal_s=3.0, complaints=[], verdict=WELL, ground=ground)
+
+    assert (found.passed, found.complaints) == (True, [])
+
+
+@pytest.mark.parametrize(
+    ("heal_s", "complaints", "changed"),
+    [
+        (None, [], {}),
+        (3.0, ["job compact: lost"], {}),
+        (3.0, [], {"ok": False, "lost": 1}),
+        (3.0, [], {"late": 0}),
+    ],
+    ids=["not healed", "complaint", "lost", "no flood"],
+)
+def test_drill_is_not_passed(
+    ground: Ground, heal_s: float | None, complaints: list[str], changed: dict[str, object]
+) -> None:
+    verdict = {**WELL, **changed}
+
+    found = outcome(
+        DRILLS["late-flood"], heal_s=heal_s, complaints=complaints, verdict=verdict, ground=ground
+    )
+
+    assert not found.passed
+    assert len(found.complaints) == 1
+
+
+def write_progress(ground: Ground, watermark: datetime) -> None:
+    folder = ground.settings.progress_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "gold.json").write_text(json.dumps({"watermarks": {"drill": watermark.isoformat()}}))
+
+
+def test_watermark_ahead_of_the_time_is_seen(ground: Ground) -> None:
+    write_progress(ground, NOW - timedelta(seconds=10))
+    assert clock_moved_nothing(ground, WELL) == []
+
+    write_progress(ground, NOW + timedelta(days=365))
+    (complaint,) = clock_moved_nothing(ground, WELL)
+    assert "moved the watermark" in complaint
+
+
+def test_delays_are_read_from_the_commits_and_the_hot_device_is_left_out(ground: Ground) -> None:
+    for device, product, ago_s in (
+        ("drill.other", "drill", 30),
+        ("drill.drill-00000", "drill", 20),
+        ("meter.one", "meter", 10),
+        ("drill.other", "drill", 300),
+    ):
+        at = datetime.now(UTC) - timedelta(seconds=ago_s)
+        row = {"product": product, "device_full": device, "received_at": at}
+        rows = pl.DataFrame([row]).cast({"received_at": pl.Datetime("us", "UTC")})
+        uri = f"{ground.settings.lake_root}/silver/readings"
+        write_deltalake(uri, rows.to_arrow(), mode="append")
+
+    since = datetime.now(UTC) - timedelta(seconds=100)
+    ((_, delay),) = delays_s(ground.settings.lake_root, since=since, without="drill.drill-00000")
+
+    assert 30 <= delay < 40
+
+
+@pytest.mark.parametrize(
+    ("before", "beside", "is_held"),
+    [
+        ([1.0] * 20, [1.2] * 20, True),
+        ([1.0] * 20, [4.9] * 20, True),
+        ([1.0] * 20, [5.1] * 20, False),
+        ([6.0] * 20, [8.9] * 20, True),
+        ([6.0] * 20, [9.1] * 20, False),
+        ([1.0] * 20, [], False),
+    ],
+)
+def test_p95_of_the_others_is_held(before: list[float], beside: list[float], is_held: bool) -> None:
+    assert (held_p95(before, beside) == []) is is_held
