@@ -12,7 +12,8 @@ from orchestration.tables import asset_key
 from telemetry.settings import Settings
 from telemetry.tables import TABLES
 
-OBSERVE_EVERY_S = 300
+LOOK_EVERY_S = 30
+LONGEST_PAUSE_S = 300.0
 Event = dg.AssetMaterialization | dg.AssetObservation
 
 
@@ -21,25 +22,38 @@ def watch_sensor(
 ) -> dg.SensorDefinition:
     """Report row counts of tables that changed, and rate and lag of streams that run.
 
+    A new lake is looked at soon and then less and less often, down to every five minutes.
+
     A table that Dagster's own runs write is observed; any other is reported as materialized
     outside, which is what freshness goes by.
     """
 
     @dg.sensor(
         name="watch_lake",
-        minimum_interval_seconds=OBSERVE_EVERY_S,
+        minimum_interval_seconds=LOOK_EVERY_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Row counts over time of every table; rate, lag and age of the streams.",
     )
     def watch_lake(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        seen: dict[str, int] = json.loads(context.cursor or "{}")
+        seen, next_at, pause_s = _read(context.cursor)
+        now = time.time()
+        if now < next_at:
+            return dg.SensorResult(cursor=context.cursor)
         events: list[Event] = list(_streams(settings))
         for table, size in table_sizes(settings.lake_root, TABLES, seen):
             seen[table.name] = size.version
             events.append(_event(asset_key(table.name), size, materialized_here))
-        return dg.SensorResult(asset_events=events, cursor=json.dumps(seen))
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        cursor = json.dumps({"seen": seen, "next_at": now + pause_s, "pause_s": pause_s})
+        return dg.SensorResult(asset_events=events, cursor=cursor)
 
     return watch_lake
+
+
+def _read(cursor: str | None) -> tuple[dict[str, int], float, float]:
+    """Return the versions seen, when to look again, and the pause that led there."""
+    known = json.loads(cursor or "{}")
+    return known.get("seen", {}), known.get("next_at", 0.0), known.get("pause_s", LOOK_EVERY_S / 2)
 
 
 def _event(key: dg.AssetKey, size: TableSize, materialized_here: frozenset[dg.AssetKey]) -> Event:

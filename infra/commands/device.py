@@ -13,6 +13,7 @@ from rich.table import Table
 
 from edge.registry_files import RegistryFiles
 from infra.close_names import unknown
+from infra.console import table_console
 from infra.declaration_files import device_declarations
 from telemetry.devices import Device, device_from_dict, device_to_dict
 from telemetry.errors import DeviceError
@@ -144,7 +145,7 @@ def list_(product: str | None, tenant: str, limit: int, as_json: bool) -> None:
         place = ["" if angle is None else f"{angle:.5f}" for angle in (each.lat, each.lng)]
         words = [each.zone or "", each.customer or "", *place, each.firmware or ""]
         table.add_row(each.device_full, *words)
-    Console().print(table)
+    table_console().print(table)
     if len(found) > limit:
         click.echo(f"{len(found) - limit:,} more: --limit {len(found)}", err=True)
 

@@ -4,9 +4,9 @@ import json
 from dataclasses import asdict
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from infra.console import table_console
 from infra.doctor.examination import examine
 from infra.services import service_names
 from infra.stack import Mode
@@ -38,6 +38,6 @@ def doctor(ctx: click.Context, light: bool, as_json: bool) -> None:
         for each in findings:
             verdict = f"[{STYLES[each.verdict]}]{each.verdict}[/]"
             table.add_row(each.subject, verdict, each.found, each.fix)
-        Console().print(table)
+        table_console().print(table)
     if any(finding.verdict == "missing" for finding in findings):
         ctx.exit(1)

@@ -1,16 +1,12 @@
 """`headwater job`: runs one batch job."""
 
 import json
-import sys
-from collections.abc import Mapping
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from infra.batch_job import job_duties, job_help, job_names, run_job
-from infra.sql.formats import text, write
-from infra.sql.result import Result
+from infra.job_screen import show_figures
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
@@ -23,8 +19,6 @@ Examples:
   headwater job replay --rejected --reason unknown_device      after a registration
 """
 WRONG_USE = 2
-DIFFERENCES = "first"
-"""The figure of a replay that lists the first differences."""
 
 
 @click.command(
@@ -59,26 +53,6 @@ def job(
         raise HeadwaterError(f"{name}: {outcome.complaint}; see `headwater logs job-{name}`")
     if as_json:
         click.echo(json.dumps(outcome.figures, indent=2))
-    elif DIFFERENCES in outcome.figures:
-        _show_replay(outcome.figures)
     else:
-        Console().print(_table(outcome.figures))
+        show_figures(outcome.figures)
     ctx.exit(int(differs))
-
-
-def _table(figures: Mapping[str, object]) -> Table:
-    table = Table("figure", "value")
-    for name, value in figures.items():
-        table.add_row(name, text(value, null="-").replace("[", "\\["))
-    return table
-
-
-def _show_replay(figures: Mapping[str, object]) -> None:
-    """Show the first differences, then all figures as one line of JSON."""
-    first = figures[DIFFERENCES]
-    rows = [one for one in first if isinstance(one, Mapping)] if isinstance(first, list) else []
-    columns = ("table", "key", "columns", "before", "after")
-    if rows:
-        shown = Result(columns, (tuple(row[name] for name in columns) for row in rows))
-        write(shown, "table", sys.stdout)
-    click.echo(json.dumps({name: said for name, said in figures.items() if name != DIFFERENCES}))

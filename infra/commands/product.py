@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from edge.registry_files import RegistryFiles
 from infra.close_names import unknown
+from infra.console import table_console
 from infra.declaration_files import Declaration, product_declarations
 from infra.lateness import Proposal, measured, propose
 from infra.plotting.delays import draw_delays, save_delays
@@ -78,7 +78,7 @@ def list_(as_json: bool) -> None:
             ", ".join(str(version.version) for version in each.versions) or "-",
             str(len(metrics)) if metrics else "any",
         )
-    Console().print(table)
+    table_console().print(table)
 
 
 @product.command()
@@ -91,7 +91,7 @@ def show(name: str, tenant: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(product_to_dict(found), indent=2))
         return
-    console = Console()
+    console = table_console()
     fields = product_to_dict(found)
     for field in ("product", "tenant", "lateness", "max_age", "retention", "dedup_horizon"):
         console.print(f"{field:<14}{fields[field]}", highlight=False)
@@ -148,7 +148,7 @@ def lateness(name: str, tenant: str, png: Path | None, as_json: bool) -> None:
 
 
 def _show(proposal: Proposal) -> None:
-    console = Console()
+    console = table_console()
     table = Table("hour (UTC)", "messages", "p50 s", "p95 s", "p99 s", "max s")
     for delay in proposal.delays[-24:]:
         seconds = [f"{value:,.3f}" for value in (delay.p50, delay.p95, delay.p99, delay.max)]

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from infra.console import table_console
 from infra.health import Health, health
 from telemetry.settings import Settings
 
@@ -31,7 +32,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(now.as_json(), indent=2))
     else:
-        _show(Console(), now)
+        _show(table_console(), now)
     if not now.is_up:
         click.echo(f"not running in {settings.home}: headwater up", err=True)
     if not now.is_healthy:

@@ -4,6 +4,7 @@ import click
 from rich.console import Console
 
 from infra.commands.fetch import fetch
+from infra.console import table_console
 from infra.doctor.examination import examine, refuse_if_blocked
 from infra.doctor.stack import missing_parts
 from infra.home_lock import home_lock
@@ -45,4 +46,4 @@ def up(ctx: click.Context, light: bool, only: str | None, timeout_s: int) -> Non
         with startup_screen(Console(stderr=True)) as show:
             start(daemon, services, timeout_s=timeout_s, show=show)
     click.echo(f"Headwater is up in {settings.home}")
-    Console().print(urls(services))
+    table_console().print(urls(services))

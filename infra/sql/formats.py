@@ -13,14 +13,13 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Literal, TextIO
 
-from rich.console import Console
 from rich.table import Table
 from trino.types import NamedRowTuple
 
+from infra.console import table_console
 from infra.sql.result import Result
 
 Format = Literal["table", "csv", "json"]
-NO_TERMINAL_WIDTH = 100_000
 
 
 def write(result: Result, form: Format, out: TextIO) -> None:
@@ -48,9 +47,7 @@ def write_csv(result: Result, out: TextIO) -> None:
 
 def write_table(result: Result, out: TextIO) -> None:
     """Draw a table; what is no terminal gets lines as long as they are."""
-    console = Console(file=out)
-    if not console.is_terminal:
-        console = Console(file=out, width=NO_TERMINAL_WIDTH)
+    console = table_console(out)
     table = Table()
     rows = list(result.rows)
     for index, column in enumerate(result.columns):

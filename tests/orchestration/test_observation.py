@@ -29,6 +29,10 @@ def progress(folder: Path, **changes: object) -> None:
     (folder / "landing.json").write_text(json.dumps({**plain, **changes}))
 
 
+def later(cursor: str | None) -> str:
+    return json.dumps({**json.loads(cursor or "{}"), "next_at": 0.0})
+
+
 def test_rows_are_those_of_the_log(tmp_path: Path) -> None:
     write(tmp_path, "silver.rejected", 3)
     write(tmp_path, "silver.rejected", 4)
@@ -71,9 +75,13 @@ def test_the_sensor_reports_each_change_once(tmp_path: Path) -> None:
 
     first = sensor(dg.build_sensor_context())
     assert isinstance(first, dg.SensorResult)
-    second = sensor(dg.build_sensor_context(cursor=first.cursor))
+    soon = sensor(dg.build_sensor_context(cursor=first.cursor))
+    write(tmp_path / "lake", "ops.first_use", 1)
+    second = sensor(dg.build_sensor_context(cursor=later(first.cursor)))
 
     kinds = {event.asset_key.path[-1]: type(event) for event in first.asset_events}
     assert kinds == {"rejected": dg.AssetMaterialization, "first_use": dg.AssetObservation}
+    assert isinstance(soon, dg.SensorResult)
+    assert soon.asset_events == []
     assert isinstance(second, dg.SensorResult)
-    assert second.asset_events == []
+    assert [event.asset_key.path[-1] for event in second.asset_events] == ["first_use"]
