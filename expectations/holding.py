@@ -20,6 +20,8 @@ from great_expectations.expectations.expectation_configuration import Expectatio
 from great_expectations.expectations.metadata_types import FailureSeverity
 from pyspark.sql import DataFrame
 
+from expectations.overview import write_overview
+
 Frame: TypeAlias = DataFrame | pd.DataFrame
 Expectations: TypeAlias = Sequence[Expectation]
 EXAMPLES = 3
@@ -83,7 +85,7 @@ class Holder:
         """Build the pages of the newest results; return the first one."""
         shutil.rmtree(self._pages, ignore_errors=True)
         self._context.build_data_docs()
-        return self._pages / "index.html"
+        return write_overview(self._results, self._pages)
 
     def _run(
         self,

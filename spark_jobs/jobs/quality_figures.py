@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -97,14 +97,18 @@ def _flow(lake: Lake, table: Table, now: datetime) -> Flow | None:
         return None
     newest = max(files.select(written_at()).to_series())
     age = max(0.0, (now - newest) / timedelta(minutes=1))
-    return Flow(table.name, age, _share(files, table, now.date() - DAY))
+    # Days before there was the table are history, or a clock that is behind: no volume to go by.
+    created_ms = lake.table(table).metadata().created_time or 0
+    born = datetime.fromtimestamp(created_ms / 1000, UTC).date()
+    return Flow(table.name, age, _share(files, table, now.date() - DAY, born))
 
 
-def _share(files: pl.DataFrame, table: Table, last: date) -> float | None:
+def _share(files: pl.DataFrame, table: Table, last: date, born: date) -> float | None:
     column = f"partition.{date_column(table)}"
     counted = files.group_by(column).agg(pl.col("num_records").sum())
     rows: dict[date, int] = dict(counted.iter_rows())
-    before = [rows[day] for day in rows if last - DAY * DAYS_BEFORE <= day < last]
+    first = max(born, last - DAY * DAYS_BEFORE)
+    before = [rows[day] for day in rows if first <= day < last]
     if len(before) < FEWEST_DAYS:
         return None
     return rows.get(last, 0) * len(before) / sum(before)

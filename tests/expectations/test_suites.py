@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,9 @@ def test_pages_show_the_newest_result_of_each_suite(spark: SparkSession, tmp_pat
     assert "silver.rejected" in text
     assert "bronze.messages" in text
     assert "silver.rejected failures" not in text
+    assert text.count('class="holds"') == 2
+    for link in re.findall('<td><a href="([^"]+)"', text):
+        assert (index.parent / link).is_file()
 
 
 def test_every_table_has_a_suite() -> None:

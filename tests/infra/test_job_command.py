@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from infra.commands import job as command
+from infra import job_screen
 
 DIFFERENCE = {
     "table": "silver.readings",
@@ -20,7 +20,7 @@ def test_differences_are_a_table_and_the_figures_follow_as_json(
 ) -> None:
     figures = {"differences": {"silver.readings": 1}, "ok": False}
 
-    command._show_replay({"first": [DIFFERENCE], **figures})
+    job_screen.show_figures({"first": [DIFFERENCE], **figures})
 
     *table, last = capsys.readouterr().out.splitlines()
     assert any("meter.d1" in line and "7.0" in line and "2.5" in line for line in table)

@@ -106,7 +106,7 @@ def test_copies_and_uncounted_rows_do_not_hold(settings: Settings) -> None:
     assert "expect_compound_columns_to_be_unique" in failed(found, READINGS)
     assert "counts what silver" in failed(found, DEVICE_HOUR)
     assert "counts what silver" in failed(found, DEVICE_DAY)
-    with pytest.raises(HeadwaterError, match=r"expectations do not hold, see .*index\.html"):
+    with pytest.raises(HeadwaterError, match=r"expectations do not hold, see .*overview\.html"):
         outcome(settings, *words)
 
 
