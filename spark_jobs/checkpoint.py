@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from spark_jobs.noted_topic import noted_topic
 from spark_jobs.seal import is_sealed
@@ -30,6 +31,23 @@ class Damage(NamedTuple):
 def landing_damage(folder: Path) -> Damage | None:
     """Return the first damage of a checkpoint of landing; None if it is sound, new or gone."""
     return _first(folder, _id_damages)
+
+
+def spool_damage(folder: Path, segments: Path) -> Damage | None:
+    """Return the first damage of the spool's checkpoint, or that its segments were elsewhere.
+
+    Spark opens the files of the last batch again at each start, by the paths that it noted.
+    """
+    listings = folder.glob("sources/0/[0-9]*")
+    damage = landing_damage(folder)
+    if damage or not has_batches(folder):
+        return damage
+    newest = max(listings, key=lambda path: int(path.stem), default=None)
+    lines = newest.read_text("utf-8").split("\n")[1:] if newest else []
+    noted = [unquote(json.loads(line)["path"]) for line in lines if line]
+    if all(path.startswith(unquote(segments.as_uri())) for path in noted):
+        return None
+    return Damage("CHECKPOINT_MOVED", f"{newest} names files that are not below {segments}")
 
 
 def gold_damage(folder: Path) -> Damage | None:

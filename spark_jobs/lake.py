@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_jobs import table_files
 from spark_jobs.schema import arrow_schema, delta_schema, table_properties
+from spark_jobs.table_changes import bring
 from telemetry.errors import HeadwaterError
 from telemetry.tables import TABLES, Table
 
@@ -65,8 +66,8 @@ class Lake:
             self.create(table)
 
     def create(self, table: Table) -> None:
-        """Create one table as declared; leave it alone if it is there."""
-        DeltaTable.create(
+        """Create one table; bring one that is there to its declaration, if no row must change."""
+        handle = DeltaTable.create(
             self.uri(table),
             schema=delta_schema(table),
             mode="ignore",
@@ -75,6 +76,7 @@ class Lake:
             description=table.description,
             configuration=table_properties(table),
         )
+        bring(handle, table)
 
     def table(self, table: Table) -> DeltaTable:
         """Return the newest version of the table."""

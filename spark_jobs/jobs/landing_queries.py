@@ -14,7 +14,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from edge.outboxes import stack_mode
 from edge.spool_partition import next_offset
-from spark_jobs.checkpoint import APP_ID, has_batches, landing_damage
+from spark_jobs.checkpoint import APP_ID, has_batches, landing_damage, spool_damage
 from spark_jobs.jobs.alone import Owner
 from spark_jobs.jobs.kafka_source import KafkaLag, kafka_options
 from spark_jobs.jobs.landing import MEMORY, Landing
@@ -175,8 +175,8 @@ class SpoolQuery:
     def start(self, spark: SparkSession, trigger: Trigger) -> StreamingQuery:
         """Start behind the checkpoint."""
         settings = self._shared.settings
-        refuse_damaged(self.name, landing_damage(settings.checkpoint_dir / self.name))
         segments = settings.spool_dir / "segments"
+        refuse_damaged(self.name, spool_damage(settings.checkpoint_dir / self.name, segments))
         segments.mkdir(parents=True, exist_ok=True)
         limit = settings.max_offsets_per_batch * SPOOL_BYTES_PER_RECORD
         reader = spark.readStream.schema(RECORDS).option("maxBytesPerTrigger", str(limit))

@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+import zlib
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,7 @@ from spark_jobs.dedup.index import PackedIndex
 
 EVERY_S = 60.0
 SHARE = 20
+MAGIC = b"hwmemory"
 log = logging.getLogger(__name__)
 
 
@@ -33,10 +35,10 @@ class MemoryFile:
     def load(self) -> Saved | None:
         """Return what was saved last."""
         try:
-            return msgspec.msgpack.decode(self._path.read_bytes(), type=Saved)
+            return msgspec.msgpack.decode(_checked(self._path.read_bytes()), type=Saved)
         except FileNotFoundError:
             return None
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError) as error:
             log.warning("the memory of landing cannot be read, silver is read instead: %s", error)
             return None
 
@@ -51,9 +53,22 @@ class MemoryFile:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._path.with_suffix(".new")
         with temporary.open("wb") as file:
-            file.write(msgspec.msgpack.encode(saved))
+            content = msgspec.msgpack.encode(saved)
+            file.write(MAGIC + zlib.crc32(content).to_bytes(4))
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self._path)
         now = time.monotonic()
         self._next_at = now + max(EVERY_S, SHARE * (now - began))
+
+
+def _checked(content: bytes) -> memoryview:
+    """Return what was saved behind its checksum; raise ValueError if a byte is another one."""
+    whole = memoryview(content)
+    if not content.startswith(MAGIC):
+        return whole
+    said, saved = whole[len(MAGIC) : len(MAGIC) + 4], whole[len(MAGIC) + 4 :]
+    if int.from_bytes(said) != zlib.crc32(saved):
+        raise ValueError("its checksum does not fit")
+    return saved

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from spark_jobs.checkpoint import Damage, gold_damage, has_batches, landing_damage
+from spark_jobs.checkpoint import Damage, gold_damage, has_batches, landing_damage, spool_damage
 from spark_jobs.gold_state import GoldFiles
 from spark_jobs.jobs.alone import Owner
 from spark_jobs.jobs.gold import NAME as GOLD
@@ -77,7 +77,7 @@ def _recover(
 ) -> Result:
     stream: str = arguments.stream
     folder = settings.checkpoint_dir / stream
-    damage = gold_damage(folder) if stream == GOLD else landing_damage(folder)
+    damage = _damage(settings, stream, folder)
     standing = None
     if stream == KAFKA:
         standing = _standing(settings, lake, damage)
@@ -93,6 +93,12 @@ def _recover(
                 folder.rename(aside)
             _renew(stream, folder, standing)
     return result | {"goes_on_behind": _behind(stream, lake, standing)}
+
+
+def _damage(settings: Settings, stream: str, folder: Path) -> Damage | None:
+    if stream == SPOOL:
+        return spool_damage(folder, settings.spool_dir / "segments")
+    return gold_damage(folder) if stream == GOLD else landing_damage(folder)
 
 
 def _standing(settings: Settings, lake: Lake, damage: Damage | None) -> Standing | None:

@@ -1,5 +1,6 @@
 """A damaged checkpoint is found whatever the damage is; a sound one never is refused."""
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -7,7 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spark_jobs.checkpoint import gold_damage, has_batches, landing_damage, read_offsets
+from spark_jobs.checkpoint import (
+    gold_damage,
+    has_batches,
+    landing_damage,
+    read_offsets,
+    spool_damage,
+)
 from spark_jobs.refusal import CheckpointError, refuse_damaged
 from tests.spark_jobs.checkpoints import (
     flip,
@@ -127,6 +134,19 @@ def test_file_list_that_a_batch_names_must_be_there(tmp_path: Path) -> None:
     assert landing_code(folder) == "CHECKPOINT_GAP"
     put(folder / "sources" / "0" / "2.compact", 'v1\n{"path":"a","timestamp":1,"batchId":1}')
     assert landing_damage(folder) is None
+
+
+def test_segments_that_were_elsewhere_are_noticed(tmp_path: Path) -> None:
+    folder = landing_checkpoint(tmp_path / "landing_spool", 0)
+    for number in range(3):
+        listed = {"path": (tmp_path / f"segments/{number}").as_uri(), "timestamp": 1, "batchId": 1}
+        put(folder / "offsets" / str(number), offsets_log({"logOffset": number}))
+        put(folder / "commits" / str(number), "v1\n{}")
+        put(folder / "sources" / "0" / str(number), f"v1\n{json.dumps(listed)}")
+    assert spool_damage(folder, tmp_path / "segments") is None
+    moved = spool_damage(folder, tmp_path / "moved" / "segments")
+    assert moved
+    assert moved.code == "CHECKPOINT_MOVED"
 
 
 def test_refusal_names_code_file_and_command(tmp_path: Path) -> None:

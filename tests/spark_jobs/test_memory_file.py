@@ -34,6 +34,15 @@ def test_damaged_memory_is_built_anew(tmp_path: Path, text: bytes) -> None:
     assert MemoryFile(tmp_path / "memory").load() is None
 
 
+def test_flipped_byte_is_noticed_wherever_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "memory"
+    MemoryFile(path).save(Saved(1.5, PackedIndex([], []), [("spool", 0, 9)], []))
+    content = path.read_bytes()
+    for place in range(len(content)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        assert MemoryFile(path).load() is None
+
+
 def test_first_start_has_none(tmp_path: Path) -> None:
     file = MemoryFile(tmp_path / "memory")
     assert file.load() is None
