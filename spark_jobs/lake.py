@@ -249,10 +249,11 @@ class Lake:
         paths = [f"{self.uri(table)}/{path}" for path in files["path"]]
         return pl.scan_parquet(paths, hive_partitioning=False)
 
-    def rewrite(self, frame: DataFrame, table: Table, partitions: str) -> None:
-        """Put a Spark frame in place of the partitions that the SQL condition names."""
-        writer = frame.write.format("delta").mode("overwrite").option("replaceWhere", partitions)
-        writer.save(self.uri(table))
+    def rewrite(self, frame: DataFrame, table: Table, partitions: str, txn: Txn) -> None:
+        """Put a Spark frame in place of the partitions that the SQL condition names, once."""
+        once = {"txnAppId": txn.app_id, "txnVersion": str(txn.version)}
+        writer = frame.write.format("delta").mode("overwrite").options(**once)
+        writer.option("replaceWhere", partitions).save(self.uri(table))
 
     def stream(
         self, spark: SparkSession, table: Table, options: Mapping[str, int] | None = None

@@ -20,8 +20,9 @@ from spark_jobs.jobs.job_runs import (
     yesterday,
 )
 from spark_jobs.jobs.partitions import condition
+from spark_jobs.jobs.removal_plan import RemovalPlan
 from spark_jobs.jobs.restating import restate, runs_of_days
-from spark_jobs.lake import Lake
+from spark_jobs.lake import Lake, Txn
 from spark_jobs.session import session
 from spark_jobs.transforms.copies import by_device_and_day, later_copies, numbered
 from telemetry.settings import Settings
@@ -45,18 +46,21 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
         since = None if arguments.all or asked else last_success(lake, "dedup")
         dates = _closed_dates(lake, asked, since, now)
         spark = session(settings, "headwater-dedup")
-        removed = tried(lambda: _remove(spark, lake, dates))
+        plan = RemovalPlan(settings.checkpoint_dir / "dedup.plan", lake)
+        removed = tried(lambda: _remove(spark, lake, plan, dates), "dedup of silver")
         days = _received_days(lake, asked, since) | set(removed["day"])
         restated = "nothing to do"
         if touched := set(removed["event_date"]):
             restated = restate(settings, lake, runs_of_days(touched), "dedup")
+        rows = _summarise(lake, days, removed, plan.txn)
+        plan.forget()
         return {
             "dates": len(dates),
             "days": [[run.first, run.last] for run in runs_of_days(set(dates))],
             "removed_messages": removed["removed"].sum(),
             "removed_readings": removed["readings"].sum(),
             "gold": restated,
-            "tables": {DEVICE_DUPLICATES.name: {"rows": _summarise(lake, days, removed)}},
+            "tables": {DEVICE_DUPLICATES.name: {"rows": rows}},
         }
 
     return recorded(lake, "dedup", arguments, work)
@@ -87,19 +91,23 @@ def _written_dates(
     return set(newer[column])
 
 
-def _remove(spark: SparkSession, lake: Lake, dates: list[date]) -> pl.DataFrame:
-    """Remove later copies; return how many messages and readings they were, and where."""
+def _remove(spark: SparkSession, lake: Lake, plan: RemovalPlan, dates: list[date]) -> pl.DataFrame:
+    """Remove later copies; return how many messages and readings they were, and where.
+
+    What an earlier try or a killed run removed and did not count is among them.
+    """
     copies = numbered(_silver(spark, lake, dates))
     found = pl.from_arrow(later_copies(copies).toArrow())
     assert isinstance(found, pl.DataFrame)
+    removed = plan.begin(found)
     for table in SILVER:
         crowded = found.filter(pl.col("source") == table.name)
         if crowded.height:
             where = condition(table, crowded.select(table.partition_by))
             first = copies.where((F.col("source") == table.name) & (F.col("copy") == 1))
             kept = first.where(where).select(*table.column_names)
-            lake.rewrite(kept, table, where)
-    return found
+            lake.rewrite(kept, table, where, plan.txn)
+    return removed
 
 
 def _silver(spark: SparkSession, lake: Lake, dates: list[date]) -> DataFrame:
@@ -111,7 +119,7 @@ def _silver(spark: SparkSession, lake: Lake, dates: list[date]) -> DataFrame:
     return reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), frames)
 
 
-def _summarise(lake: Lake, days: set[date], removed: pl.DataFrame) -> int:
+def _summarise(lake: Lake, days: set[date], removed: pl.DataFrame, txn: Txn) -> int:
     """Count what the stream set aside on these days, and what was ever removed."""
     if not days:
         return 0
@@ -127,5 +135,5 @@ def _summarise(lake: Lake, days: set[date], removed: pl.DataFrame) -> int:
     columns = ["tenant", "device_full", "product", "day", "removed"]
     rows = by_device_and_day(aside, pl.concat([before.select(columns), removed.select(columns)]))
     where = condition(DEVICE_DUPLICATES, pl.DataFrame({"day": listed}))
-    lake.replace(DEVICE_DUPLICATES, rows, where, None)
+    lake.replace(DEVICE_DUPLICATES, rows, where, txn)
     return rows.height

@@ -22,6 +22,12 @@ Result = dict[str, object]
 Made = TypeVar("Made")
 TRIES = 3
 PAUSE_S = 2.0
+
+
+class LostError(HeadwaterError):
+    """A job lost against other writers as often as it tries."""
+
+
 log = logging.getLogger(__name__)
 
 
@@ -90,17 +96,29 @@ def last_success(lake: Lake, job: str) -> datetime | None:
     return started_at
 
 
-def tried(work: Callable[[], Made]) -> Made:
-    """Do the work, again if another writer changed the same files meanwhile, three times in all."""
-    for attempt in range(1, TRIES):
+def tried(work: Callable[[], Made], what: str, *, pause_s: float = PAUSE_S) -> Made:
+    """Do the work on a table, at most three times, each on the table as it is then.
+
+    Again only where another writer changed the same files meanwhile.
+    """
+    for attempt in range(1, TRIES + 1):
         try:
             return work()
         except (PySparkException, CommitFailedError) as error:
             if not is_conflict(error):
                 raise
-            log.info("another writer was faster; trying again")
-            time.sleep(PAUSE_S * attempt)
-    return work()
+            lost = error
+        log.warning(
+            "%s: another writer was faster (try %d of %d); its version is opened anew",
+            what,
+            attempt,
+            TRIES,
+        )
+        if attempt < TRIES:
+            time.sleep(pause_s * attempt)
+    raise LostError(
+        f"{what}: other writers were faster {TRIES} times: run the job again, or name closed days"
+    ) from lost
 
 
 def is_conflict(error: Exception) -> bool:

@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
         _keep_bronze_longest(lake, expired)
         if not arguments.dry_run:
             for table, partitions in expired.items():
-                tried(partial(_drop, lake, table, partitions))
+                tried(partial(_drop, lake, table, partitions), f"retention of {table.name}")
         dropped = {table.name: _said(rows) for table, rows in expired.items() if len(rows)}
         return {"dry_run": arguments.dry_run, "tables": dropped}
 

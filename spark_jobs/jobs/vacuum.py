@@ -1,9 +1,11 @@
 """Delete files that no version within the safe span needs, and what crashed writers left.
 
-The safe span is a day, or the age of what gold has still to read; for gold itself an hour.
+The safe span is a day, or the age of what a lagging stream has still to read; for gold itself an
+hour.
 """
 
 import argparse
+import json
 import math
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -13,17 +15,21 @@ from spark_jobs.jobs.gold import NAME
 from spark_jobs.jobs.job_runs import Result, recorded, tried
 from spark_jobs.lake import Lake
 from spark_jobs.schema import REWRITTEN_HOURS, is_rewritten
+from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 from telemetry.tables import LATE, READINGS, TABLES
 
 LEAST_HOURS = 24
 MARGIN = timedelta(hours=2)
+_HOUR = timedelta(hours=1)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare how long files are kept at least."""
     parser.add_argument(
-        "--hours", type=int, default=LEAST_HOURS, help="kept at least this long, never below 24"
+        "--hours",
+        type=int,
+        help="kept this long; default 24, or as long as the stream that is furthest behind needs",
     )
     parser.add_argument("--dry-run", action="store_true", help="count the files, delete none")
 
@@ -32,9 +38,12 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
     """Vacuum every table."""
 
     def work(now: datetime) -> Result:
-        hours = max(arguments.hours, LEAST_HOURS, _unread_hours(settings, lake, now))
+        hours = _hours(arguments.hours, settings, lake, now)
         deleted = {
-            table.name: tried(partial(lake.vacuum, table, kept, dry_run=arguments.dry_run))
+            table.name: tried(
+                partial(lake.vacuum, table, kept, dry_run=arguments.dry_run),
+                f"vacuum of {table.name}",
+            )
             for table in TABLES
             for kept in [REWRITTEN_HOURS if is_rewritten(table) else hours]
         }
@@ -44,15 +53,48 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
     return recorded(lake, "vacuum", arguments, work)
 
 
-def _unread_hours(settings: Settings, lake: Lake, now: datetime) -> int:
+def _hours(asked: int | None, settings: Settings, lake: Lake, now: datetime) -> int:
+    """Return how long files are kept; refuse to delete what a stream has still to read."""
+    stream, age = oldest_lag(settings, lake, now)
+    needed = max(LEAST_HOURS, math.ceil((age + MARGIN) / _HOUR) if age else 0)
+    if asked is None or asked >= needed:
+        return asked or needed
+    if needed == LEAST_HOURS:
+        raise HeadwaterError(f"--hours {asked} is below {LEAST_HOURS}, which readers rely on")
+    raise HeadwaterError(
+        f"--hours {asked} would delete what {stream} has still to read: it lags by"
+        f" {age / _HOUR:.1f} h, so files are kept for {needed} h; let it catch up (`headwater"
+        f" status` shows its lag), or leave --hours out"
+    )
+
+
+def oldest_lag(settings: Settings, lake: Lake, now: datetime) -> tuple[str, timedelta]:
+    """Return the stream that is furthest behind, and by how much."""
+    lags = {NAME: _unread_by_gold(settings, lake, now), **_reported(settings, now)}
+    return max(lags.items(), key=lambda lag: lag[1])
+
+
+def _unread_by_gold(settings: Settings, lake: Lake, now: datetime) -> timedelta:
     """Return the age of the oldest version of silver that gold has still to read."""
     state = GoldFiles(settings.checkpoint_dir / NAME).state()
     if state is None:
-        return LEAST_HOURS
+        return timedelta()
     ages = [timedelta()]
     for table, position in ((READINGS, state.readings), (LATE, state.late)):
         handle = lake.table(table)
         unread = handle.version() - position.version + 2
         oldest = min(int(commit["timestamp"]) for commit in handle.history(max(unread, 1)))
-        ages.append(now - datetime.fromtimestamp(oldest / 1000, UTC) + MARGIN)
-    return math.ceil(max(ages) / timedelta(hours=1))
+        ages.append(now - datetime.fromtimestamp(oldest / 1000, UTC))
+    return max(ages)
+
+
+def _reported(settings: Settings, now: datetime) -> dict[str, timedelta]:
+    """Return how old the newest row is that each lagging stream has taken, by its progress."""
+    lags = {}
+    for path in settings.progress_dir.glob("*.json"):
+        said = json.loads(path.read_text())
+        if said["lag_messages"] and said["age_s"] is not None:
+            since = datetime.fromtimestamp(said["at"], UTC) - timedelta(seconds=said["age_s"])
+            name = said["name"]
+            lags[f"the stream {name}"] = now - since
+    return lags

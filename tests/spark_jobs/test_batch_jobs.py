@@ -161,7 +161,7 @@ def test_compact_leaves_one_file_a_closed_partition(settings: Settings) -> None:
 
 
 def test_vacuum_keeps_what_is_young(settings: Settings) -> None:
-    assert run(vacuum, settings, "--hours", "1")["retained_hours"] == 24
+    assert run(vacuum, settings)["retained_hours"] == 24
     assert rows(settings, READINGS).height
 
 

@@ -1,0 +1,78 @@
+"""The dedup job cut short before and after each of its commits: run again, it counts the same."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from spark_jobs.jobs import dedup
+from spark_jobs.jobs.job_runs import Result
+from spark_jobs.lake import Frame, Lake, Txn
+from telemetry.settings import Settings
+from telemetry.tables import DEVICE_DUPLICATES, LATE, READINGS, Table
+from tests.spark_jobs.gold_fleet import fleet
+from tests.spark_jobs.silver_rows import silver
+
+pytestmark = [pytest.mark.spark, pytest.mark.timeout(900)]
+MESSAGES = 6
+
+
+class CutLake(Lake):
+    """Is cut short before or after one table is rewritten."""
+
+    def __init__(self, root: str, cut: tuple[str, Table]) -> None:
+        super().__init__(root)
+        self._cut = cut
+
+    def _is_cut(self, when: str, table: Table) -> None:
+        if self._cut == (when, table):
+            raise KeyboardInterrupt(f"{when} {table.name}")
+
+    def rewrite(self, frame: DataFrame, table: Table, partitions: str, txn: Txn) -> None:
+        self._is_cut("before", table)
+        super().rewrite(frame, table, partitions, txn)
+        self._is_cut("after", table)
+
+    def replace(
+        self,
+        table: Table,
+        frame: Frame,
+        predicate: str | None,
+        txn: Txn | None,
+        info: Mapping[str, str] | None = None,
+    ) -> bool:
+        self._is_cut("before", table)
+        is_done = super().replace(table, frame, predicate, txn, info)
+        self._is_cut("after", table)
+        return is_done
+
+
+def run(settings: Settings, lake: Lake) -> Result:
+    parser = argparse.ArgumentParser()
+    dedup.add_arguments(parser)
+    return dedup.run(parser.parse_args(["--all"]), settings, lake)
+
+
+def test_dedup_cut_short_anywhere_counts_each_copy_once(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    settings = Settings(home=tmp_path)
+    lake = Lake(settings.lake_root)
+    lake.create_all()
+    readings = fleet(seed=5, messages=2 * MESSAGES)
+    first, second = (pl.col("seq") < MESSAGES, pl.col("seq") >= MESSAGES)
+    for _ in range(2):
+        lake.append(READINGS, silver(readings.filter(first), READINGS), None)
+        lake.append(LATE, silver(readings.filter(second), LATE), None)
+
+    for cut in (("after", READINGS), ("after", LATE), ("after", DEVICE_DUPLICATES)):
+        with pytest.raises(KeyboardInterrupt):
+            run(settings, CutLake(lake.root, cut))
+    run(settings, lake)
+
+    assert lake.scan(READINGS).collect().height == readings.filter(first).height
+    assert lake.scan(LATE).collect().height == readings.filter(second).height
+    assert lake.scan(DEVICE_DUPLICATES).collect()["removed"].sum() == 2 * MESSAGES
