@@ -1,15 +1,13 @@
 """Topics as declared, and whether the broker answers; by kafka-python, whose job this is."""
 
-import socket
 from contextlib import closing
 
 from kafka.admin import KafkaAdminClient, NewTopic
-from kafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError
+from kafka.errors import KafkaError, TopicAlreadyExistsError
 
+from edge.listening import reach
 from telemetry.errors import HeadwaterError
 from telemetry.topics import TOPICS, Topic
-
-REACH_S = 2.0
 
 
 def broker_complaint(bootstrap: str) -> str | None:
@@ -44,19 +42,7 @@ def _create(client: KafkaAdminClient, topic: Topic) -> None:
 
 
 def _client(bootstrap: str) -> KafkaAdminClient:
-    _reach(bootstrap)
+    reach(bootstrap)
     return KafkaAdminClient(
         bootstrap_servers=bootstrap, request_timeout_ms=5_000, bootstrap_timeout_ms=2_000
     )
-
-
-def _reach(bootstrap: str) -> None:
-    """Raise if no server listens: the client would try for seconds and leave its sockets open."""
-    for server in bootstrap.split(","):
-        host, _, port = server.strip().rpartition(":")
-        try:
-            socket.create_connection((host, int(port)), timeout=REACH_S).close()
-        except (OSError, ValueError):
-            continue
-        return
-    raise KafkaConnectionError(f"nobody listens at {bootstrap}")

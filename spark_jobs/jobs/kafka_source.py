@@ -8,6 +8,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from edge.listening import reach
 from spark_jobs.lost_offsets import Log
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
@@ -33,6 +34,7 @@ def topic_now(bootstrap: str) -> TopicNow:
     limits = {"bootstrap_servers": bootstrap, "request_timeout_ms": TIMEOUT_MS}
     limits["bootstrap_timeout_ms"] = TIMEOUT_MS
     try:
+        reach(bootstrap)
         with closing(KafkaAdminClient(**limits)) as admin:
             (topic,) = admin.describe_topics([TELEMETRY.name])
         found = [partition["partition_index"] for partition in topic["partitions"]]
@@ -92,6 +94,7 @@ class KafkaLag:
 
     def _open(self) -> KafkaConsumer:
         if self._consumer is None:
+            reach(self._bootstrap)
             self._consumer = KafkaConsumer(
                 bootstrap_servers=self._bootstrap,
                 request_timeout_ms=2000,
