@@ -25,7 +25,7 @@ from telemetry.tables import LOST_OFFSETS, MESSAGES, READINGS
 from telemetry.topics import TELEMETRY
 from tests.brokers import Broker
 
-pytestmark = [pytest.mark.spark, pytest.mark.kafka]
+pytestmark = [pytest.mark.spark, pytest.mark.kafka, pytest.mark.timeout(600)]
 PARTITIONS = (0, 1)
 
 

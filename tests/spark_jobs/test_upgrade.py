@@ -62,6 +62,7 @@ def test_checkpoints_are_sound(home: Path) -> None:
 
 @pytest.mark.spark
 @pytest.mark.kafka
+@pytest.mark.timeout(600)
 def test_streams_go_on_where_the_release_stopped(
     spark: SparkSession, broker: Broker, home: Path
 ) -> None:
