@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import polars as pl
 from deltalake.exceptions import CommitFailedError
+from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 
 from spark_jobs.lake import Lake
@@ -104,7 +105,7 @@ def tried(work: Callable[[], Made], what: str, *, pause_s: float = PAUSE_S) -> M
     for attempt in range(1, TRIES + 1):
         try:
             return work()
-        except (PySparkException, CommitFailedError) as error:
+        except (PySparkException, Py4JError, CommitFailedError) as error:
             if not is_conflict(error):
                 raise
             lost = error
@@ -122,10 +123,10 @@ def tried(work: Callable[[], Made], what: str, *, pause_s: float = PAUSE_S) -> M
 
 
 def is_conflict(error: Exception) -> bool:
-    """Tell whether another writer changed the same files."""
+    """Tell whether another writer changed the same files; some of Delta's errors come as Java's."""
     if isinstance(error, PySparkException):
         return "DELTA_CONCURRENT" in f"{error.getCondition()} {error}".upper()
-    return True
+    return not isinstance(error, Py4JError) or "DELTA_CONCURRENT" in str(error)
 
 
 def yesterday(now: datetime) -> date:
