@@ -56,7 +56,7 @@ def stack_of_its_own() -> Iterator[Stack]:
     home = Path(tempfile.mkdtemp(prefix="headwater-faults-"))
     stack = Stack(home, free_port_base())
     try:
-        stack.run("up", "--only", "kafka,streams", timeout_s=900)
+        stack.run("up", "--only", "kafka,streams", "--timeout", "800", timeout_s=900)
         yield stack
     except BaseException:
         say(f"left for a look: {home}")
