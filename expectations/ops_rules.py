@@ -35,6 +35,11 @@ RULES: Mapping[Table, Sequence[Rule]] = {
         Rule("hour is a whole hour", "hour = date_trunc('hour', hour)"),
         date_of("hour_date", "hour"),
     ),
+    tables.RESTATEMENTS: (
+        Rule("a mark ends after it starts", "window_end > window_start"),
+        one_of("reason", "late", "dedup", "replay", "registry", "rebuild-gold"),
+        one_of("table", tables.DEVICE_MINUTE.name, tables.DELIVERY_DELAY.name),
+    ),
     tables.QUALITY: (date_of("checked_date", "checked_at"),),
     tables.JOB_RUNS: (
         Rule("a run ends after it starts", "ended_at >= started_at"),

@@ -18,6 +18,7 @@ LANDED = (
     tables.DEVICES.name,
     tables.FIRST_USE.name,
     tables.LOST_OFFSETS.name,
+    tables.RESTATEMENTS.name,
 )
 """Tables that landing writes."""
 
@@ -46,6 +47,7 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
     tables.DEVICES.name: (LANDING,),
     tables.FIRST_USE.name: (tables.MESSAGES.name,),
     tables.LOST_OFFSETS.name: (LANDING,),
+    tables.RESTATEMENTS.name: (tables.LATE.name,),
     GOLD: _SILVER,
     **_cascade(tables.DEVICE_WINDOWS),
     **_cascade(tables.ZONE_WINDOWS),

@@ -1,12 +1,10 @@
-"""What gold keeps beside its checkpoint: what was merged so far, who owns gold, what to restate."""
+"""What gold keeps beside its checkpoint: what was merged so far, and who owns gold."""
 
 import fcntl
 import os
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import date
 from pathlib import Path
 
 import orjson
@@ -48,24 +46,12 @@ class GoldState:
     watermarks: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=WATERMARKS))
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """Days of gold to make again, once gold has read silver up to these versions."""
-
-    first: date
-    last: date
-    readings: int
-    late: int
-    reason: str
-
-
 class GoldFiles:
-    """State, ownership and marks as files: the checkpoint's folder, and one for marks beside."""
+    """State and ownership as files: the checkpoint's folder, and a lock beside."""
 
     def __init__(self, checkpoint: Path) -> None:
         self.checkpoint = checkpoint
         self._state = checkpoint / GOLD_STATE
-        self._marks = checkpoint.with_name(f"{checkpoint.name}.marks")
         self._owner = checkpoint.with_name(f"{checkpoint.name}.owner")
 
     @contextmanager
@@ -116,45 +102,9 @@ class GoldFiles:
             for offset in offsets
         }
 
-    def mark(self, mark: Mark) -> Path:
-        """Ask the owner of gold to make days again; the file is gone once that is done."""
-        path = self._marks / f"{uuid.uuid4().hex}.json"
-        _write(path, orjson.dumps(asdict(mark)))
-        return path
-
     def is_planned(self, state: GoldState) -> bool:
-        """Tell whether a batch behind the state has begun."""
+        """Tell whether a batch behind the state has begun: some tables may have it."""
         return (self.checkpoint / "offsets" / str(state.batch_id + 1)).exists()
-
-    def ready_marks(self, state: GoldState) -> dict[Path, Mark]:
-        """Return the marks that can be done now: silver read far enough, and no batch cut short.
-
-        A batch that is planned may have changed some tables and not others.
-        """
-        positions = (state.readings, state.late)
-        if self.is_planned(state) or not all(
-            position.is_between_versions for position in positions
-        ):
-            return {}
-        return {
-            path: mark
-            for path, mark in self.marks().items()
-            if mark.readings < state.readings.version and mark.late < state.late.version
-        }
-
-    def marks(self) -> dict[Path, Mark]:
-        """Return what is asked for."""
-        found = {}
-        for path in sorted(self._marks.glob("*.json")):
-            said = orjson.loads(path.read_bytes())
-            found[path] = Mark(
-                first=date.fromisoformat(said["first"]),
-                last=date.fromisoformat(said["last"]),
-                readings=said["readings"],
-                late=said["late"],
-                reason=said["reason"],
-            )
-        return found
 
 
 def _write(path: Path, text: bytes) -> None:

@@ -39,13 +39,14 @@ class Txn:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Frames of rows, a file each, to put in place of the rows that `replaced` selects.
+    """Frames of rows, a file each, to put in place of the rows that equal one of `replaced`.
 
-    `may_hold` selects the files that such rows may be in, by `partition.…`, `min.…`, `max.…`.
+    `may_hold` selects the files that such rows may be in, by `partition.…`, `min.…`, `max.…`; of
+    them, those that hold none are left as they are.
     """
 
     frames: tuple[pl.DataFrame, ...]
-    replaced: pl.Expr
+    replaced: pl.DataFrame
     may_hold: pl.Expr
 
 
@@ -166,13 +167,19 @@ class Lake:
     ) -> None:
         uri = self.uri(table)
         files = table_files.listed(handle)
-        old = table_files.touched(files, wanted.may_hold, wanted.frames, table)
-        before = table_files.content(uri, old, table)
-        kept = [] if before is None else [before.filter(~wanted.replaced)]
+        near = files.filter(wanted.may_hold)
+        hit, kept = table_files.without(uri, near, table, wanted.replaced)
+        small = table_files.crowded(files, hit, wanted.frames, table)
+        packed = table_files.content(uri, small, table)
+        rest = [rows for rows in (kept, packed) if rows is not None]
         actions: list[table_files.Action] = [
-            *table_files.written(uri, table, [*kept, *wanted.frames]),
-            *table_files.removals(old, table),
+            *table_files.written(
+                uri, table, [*([pl.concat(rest)] if rest else []), *wanted.frames]
+            ),
+            *table_files.removals(pl.concat([hit, small]), table),
         ]
+        if not actions:
+            return
         handle.create_write_transaction(
             actions,
             "append",

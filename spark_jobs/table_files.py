@@ -27,6 +27,8 @@ SMALL_ROWS = 100_000
 MOST_SMALL = 64
 FILE_ROWS = 1_000_000
 _PART = "file part"
+_PATH = "file path"
+_HIT = "is replaced"
 
 
 def listed(handle: DeltaTable) -> pl.DataFrame:
@@ -35,28 +37,48 @@ def listed(handle: DeltaTable) -> pl.DataFrame:
     return files.rename({"size_bytes": "size"})
 
 
-def touched(
-    files: pl.DataFrame, may_hold: pl.Expr, new: Iterable[pl.DataFrame], table: Table
+def without(
+    uri: str, near: pl.DataFrame, table: Table, replaced: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """Return those of some files that hold a row to replace, and the other rows of these."""
+    rows = _content(uri, near, table)
+    if rows is None:
+        return near, None
+    marked = replaced.unique().with_columns(pl.lit(value=True).alias(_HIT))
+    rows = rows.join(marked, on=replaced.columns, how="left")
+    held = rows.filter(pl.col(_HIT)).select(_PATH).unique()
+    rest = rows.filter(pl.col(_HIT).is_null(), pl.col(_PATH).is_in(held[_PATH].implode()))
+    hit = near.filter(pl.col("path").is_in(held[_PATH].cast(pl.String).implode()))
+    return hit, rest.select(table.column_names)
+
+
+def crowded(
+    files: pl.DataFrame, hit: pl.DataFrame, new: Iterable[pl.DataFrame], table: Table
 ) -> pl.DataFrame:
-    """Return the files that may hold what is replaced, and small ones that have become many."""
-    hit = files.filter(may_hold)
+    """Return the small files, but those that are hit, where they have become many."""
     partition = [f"partition.{name}" for name in table.partition_by]
     columns = [pl.col(name).alias(f"partition.{name}") for name in table.partition_by]
     grown = pl.concat([hit.select(partition), *(frame.select(columns) for frame in new)])
     small = files.filter(pl.col("num_records") < SMALL_ROWS).join(grown, on=partition, how="semi")
     many = small.filter(pl.len().over(partition) > MOST_SMALL)
-    return pl.concat([hit, many]).unique("path", maintain_order=True)
+    return many.join(hit, on="path", how="anti")
 
 
 def content(uri: str, files: pl.DataFrame, table: Table) -> pl.DataFrame | None:
     """Return the rows of some files, partition columns filled in; None if there is no file."""
+    rows = _content(uri, files, table)
+    return None if rows is None else rows.select(table.column_names)
+
+
+def _content(uri: str, files: pl.DataFrame, table: Table) -> pl.DataFrame | None:
     if files.is_empty():
         return None
     partition = [pl.col(f"partition.{name}").alias(name) for name in table.partition_by]
     paths = [f"{uri}/{unquote(path)}" for path in files["path"]]
-    named = files.select(*partition, file=pl.Series(paths))
+    kind = pl.Enum(files["path"].unique())
+    named = files.select(*partition, pl.col("path").cast(kind).alias(_PATH), file=pl.Series(paths))
     rows = pl.scan_parquet(paths, include_file_paths="file", hive_partitioning=False)
-    return rows.join(named.lazy(), on="file").select(table.column_names).collect()
+    return rows.join(named.lazy(), on="file").select(*table.column_names, _PATH).collect()
 
 
 def removals(files: pl.DataFrame, table: Table) -> list[RemoveAction]:

@@ -9,6 +9,8 @@ from typing import Literal, cast, get_args
 
 from telemetry.durations import format_duration, parse_duration
 from telemetry.errors import HeadwaterError, ProductError
+from telemetry.retention import DAY, Kept, Reach, shortfalls
+from telemetry.tables import MESSAGES
 
 MetricType = Literal["double", "int", "string", "bool"]
 MetricKind = Literal["gauge", "counter", "state", "event"]
@@ -124,7 +126,7 @@ def _product(key: str, data: Json) -> Product:
     versions = tuple(_version(item) for item in _list(data, "versions"))
     if len({version.version for version in versions}) != len(versions):
         raise ProductError("versions: two have the same number")
-    return Product(
+    product = Product(
         key=key,
         tenant=str(data.get("tenant", defaults.tenant)),
         lateness=_duration(data, "lateness", defaults.lateness),
@@ -135,6 +137,19 @@ def _product(key: str, data: Json) -> Product:
         sliding=_sliding(data),
         session_gap=_duration(data, "session_gap", None),
     )
+    _check_retention(product)
+    return product
+
+
+def _check_retention(product: Product) -> None:
+    """Raise if retention would drop rows of the product that are still needed."""
+    width = product.sliding.width if product.sliding else timedelta()
+    reach = Reach(product.lateness, product.max_age, product.dedup_horizon, max(width, DAY))
+    name = product.retention_class
+    kept = Kept(name, retention_span(name), bronze_span=retention_span(MESSAGES.retention))
+    short = "; ".join(shortfalls(reach, kept))
+    if short:
+        raise ProductError(short)
 
 
 def _list(data: Json, name: str) -> list[Json]:

@@ -421,20 +421,21 @@ FIRST_USE = Table(
 )
 DEVICE_DUPLICATES = Table(
     name="ops.duplicates",
-    description="Duplicates and conflicts by device and day, those the proof removed beside.",
+    description="Duplicates and conflicts by device and day, and where a first copy of them is.",
     columns=(
         TENANT,
         DEVICE_FULL,
         PRODUCT,
         _col("day", "date", "UTC date of received_at", required=True),
-        _col("duplicates", "long", "copies set aside by the stream", required=True),
+        _col("duplicates", "long", "copies set aside", required=True),
         _col("conflicts", "long", "same key, other content", required=True),
         _col(
             "removed",
             "long",
-            "copies that the scheduled proof found and removed",
+            "copies that were in silver until the scheduled proof removed them",
             required=True,
         ),
+        *_FIRST,
     ),
     key=("tenant", "device_full", "day"),
     partition_by=("day",),
@@ -464,6 +465,32 @@ CONSERVATION = Table(
     partition_by=("hour_date",),
     statistics=("hour", "checked_at"),
     retention="400 d",
+)
+RESTATEMENTS = Table(
+    name="ops.restatements",
+    description="Windows whose rows in silver changed and which gold has not taken up yet.",
+    columns=(
+        _col("mark_id", "string", "what marked them in one go", required=True),
+        _col(
+            "table",
+            "string",
+            "finest table whose windows are touched; wider ones that hold them are as well",
+            required=True,
+        ),
+        _col("tenant", "string", "who owns the device; '' for all", required=True),
+        _col("product", "string", "what kind of device; '' for all", required=True),
+        _col("device_full", "string", "device; '' for all", required=True),
+        _col("zone", "string", "zone of the device then; '' where it has none", required=True),
+        _col("window_start", "timestamp", "start of the first window", required=True),
+        _col("window_end", "timestamp", "end of the last window, exclusive", required=True),
+        _col("readings_version", "long", "version of silver.readings with the change; -1: none"),
+        _col("late_version", "long", "version of silver.late with the change; -1: none"),
+        _col("reason", "string", "late, dedup, replay, registry or rebuild-gold", required=True),
+        _col("marked_at", "timestamp", "when", required=True),
+    ),
+    key=("mark_id", "table", "tenant", "product", "device_full", "zone", "window_start"),
+    partition_by=("reason",),
+    statistics=("mark_id", "window_start", "late_version"),
 )
 QUALITY = Table(
     name="ops.quality",
@@ -553,6 +580,7 @@ TABLES: tuple[Table, ...] = (
     FIRST_USE,
     DEVICE_DUPLICATES,
     CONSERVATION,
+    RESTATEMENTS,
     QUALITY,
     JOB_RUNS,
     LOST_OFFSETS,

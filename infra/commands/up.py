@@ -3,6 +3,7 @@
 import click
 from rich.console import Console
 
+from edge.registry_files import RegistryFiles
 from infra.commands.fetch import fetch
 from infra.console import table_console
 from infra.doctor.examination import examine, refuse_if_blocked
@@ -39,6 +40,8 @@ def up(ctx: click.Context, light: bool, only: str | None, timeout_s: int) -> Non
     names = chosen_names(settings, mode, only)
     with home_lock(settings.home, "up"):
         refuse_if_blocked(examine(settings, mode, names))
+        # A product that cannot be kept as declared would stop the streams later.
+        RegistryFiles(settings.registry_dir).products()
         parts = {service.part for service in declared_services(settings, mode, names)}
         if missing := missing_parts(settings, parts):
             ctx.invoke(fetch, parts=tuple(missing), is_relocking=False)

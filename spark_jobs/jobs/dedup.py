@@ -1,6 +1,7 @@
-"""Prove that no key is in silver twice: remove and count what a replay left, restate its gold."""
+"""Prove that no key is in silver twice: set later copies aside, and have their gold restated."""
 
 import argparse
+import uuid
 from collections.abc import Iterable
 from datetime import date, datetime
 from functools import reduce
@@ -21,15 +22,27 @@ from spark_jobs.jobs.job_runs import (
 )
 from spark_jobs.jobs.partitions import condition
 from spark_jobs.jobs.removal_plan import RemovalPlan
-from spark_jobs.jobs.restating import restate, runs_of_days
+from spark_jobs.jobs.restating import runs_of_days, silver_versions, take_up
+from spark_jobs.jobs.setting_aside import set_aside
 from spark_jobs.lake import Lake, Txn
+from spark_jobs.restatements import Mark, Restatements
 from spark_jobs.session import session
-from spark_jobs.transforms.copies import by_device_and_day, later_copies, numbered
+from spark_jobs.transforms.copies import (
+    ITEM,
+    LATER,
+    REMOVED,
+    by_device_and_day,
+    numbered,
+    removed_messages,
+)
+from spark_jobs.transforms.marks import of_delays, of_rows
 from telemetry.settings import Settings
 from telemetry.tables import CONFLICTS, DEVICE_DUPLICATES, DUPLICATES, LATE, READINGS, Table
 
 SILVER = (READINGS, LATE)
 ASIDE = {"duplicates": DUPLICATES, "conflicts": CONFLICTS}
+REASON = "dedup"
+FIRST = [f"first_{name}" for name in ITEM]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,25 +52,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result:
-    """Keep the first copy of each key, count the others, and have their days of gold restated."""
+    """Keep the first message of each key, set the others aside, have their windows restated."""
 
     def work(now: datetime) -> Result:
         asked = asked_days(arguments)
         since = None if arguments.all or asked else last_success(lake, "dedup")
         dates = _closed_dates(lake, asked, since, now)
         spark = session(settings, "headwater-dedup")
+        # A run that was killed has left what it was about to change.
+        Restatements(lake).settle(REASON, silver_versions(lake))
         plan = RemovalPlan(settings.checkpoint_dir / "dedup.plan", lake)
-        removed = tried(lambda: _remove(spark, lake, plan, dates), "dedup of silver")
+        removed = tried(lambda: _remove(spark, lake, plan, dates, now), "dedup of silver")
         days = _received_days(lake, asked, since) | set(removed["day"])
         restated = "nothing to do"
-        if touched := set(removed["event_date"]):
-            restated = restate(settings, lake, runs_of_days(touched), "dedup")
+        if removed.height:
+            restated = take_up(settings, lake, REASON)
         rows = _summarise(lake, days, removed, plan.txn)
         plan.forget()
         return {
             "dates": len(dates),
             "days": [[run.first, run.last] for run in runs_of_days(set(dates))],
-            "removed_messages": removed["removed"].sum(),
+            "removed_messages": removed.select(REMOVED).n_unique(),
             "removed_readings": removed["readings"].sum(),
             "gold": restated,
             "tables": {DEVICE_DUPLICATES.name: {"rows": rows}},
@@ -91,22 +106,31 @@ def _written_dates(
     return set(newer[column])
 
 
-def _remove(spark: SparkSession, lake: Lake, plan: RemovalPlan, dates: list[date]) -> pl.DataFrame:
-    """Remove later copies; return how many messages and readings they were, and where.
+def _remove(
+    spark: SparkSession, lake: Lake, plan: RemovalPlan, dates: list[date], now: datetime
+) -> pl.DataFrame:
+    """Remove later copies, after they are set aside and marked; return a row for each.
 
     What an earlier try or a killed run removed and did not count is among them.
     """
     copies = numbered(_silver(spark, lake, dates))
-    found = pl.from_arrow(later_copies(copies).toArrow())
+    found = pl.from_arrow(removed_messages(copies).toArrow())
     assert isinstance(found, pl.DataFrame)
     removed = plan.begin(found)
+    if found.is_empty():
+        return removed
+    marks = Restatements(lake)
+    windows = pl.concat([of_rows(found), of_delays(found)])
+    marks.mark(windows, Mark(uuid.uuid4().hex, REASON, now))
+    set_aside(lake, found.filter(copy=LATER))
     for table in SILVER:
         crowded = found.filter(pl.col("source") == table.name)
         if crowded.height:
             where = condition(table, crowded.select(table.partition_by))
-            first = copies.where((F.col("source") == table.name) & (F.col("copy") == 1))
+            first = copies.where((F.col("source") == table.name) & F.col("copy").isNull())
             kept = first.where(where).select(*table.column_names)
             lake.rewrite(kept, table, where, plan.txn)
+    marks.settle(REASON, silver_versions(lake))
     return removed
 
 
@@ -127,13 +151,14 @@ def _summarise(lake: Lake, days: set[date], removed: pl.DataFrame, txn: Txn) -> 
     aside = {
         name: lake.scan(table)
         .filter(pl.col("received_date").is_in(listed))
-        .select("tenant", "device_full", "product", pl.col("received_date").alias("day"))
+        .select("tenant", "device_full", "product", pl.col("received_date").alias("day"), *FIRST)
         .collect()
         for name, table in ASIDE.items()
     }
     before = lake.scan(DEVICE_DUPLICATES).filter(pl.col("day").is_in(listed)).collect()
     columns = ["tenant", "device_full", "product", "day", "removed"]
-    rows = by_device_and_day(aside, pl.concat([before.select(columns), removed.select(columns)]))
+    counted = removed.unique(REMOVED).with_columns(removed=pl.lit(1, pl.Int64))
+    rows = by_device_and_day(aside, pl.concat([before.select(columns), counted.select(columns)]))
     where = condition(DEVICE_DUPLICATES, pl.DataFrame({"day": listed}))
     lake.replace(DEVICE_DUPLICATES, rows, where, txn)
     return rows.height

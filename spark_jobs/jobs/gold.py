@@ -1,4 +1,4 @@
-"""Gold: advances every window by what silver has gained, and makes days again on demand."""
+"""Gold: advances every window by what silver has gained, and makes windows again on demand."""
 
 import logging
 import threading
@@ -16,14 +16,15 @@ from edge.registry_files import RegistryFiles
 from spark_jobs.checkpoint import gold_damage
 from spark_jobs.gold_state import GoldFiles, GoldState, Position
 from spark_jobs.jobs.gold_rebuild import Rebuild
+from spark_jobs.jobs.gold_restate import Restate
 from spark_jobs.jobs.gold_tables import TABLES, GoldTables
 from spark_jobs.lake import Lake, Txn, is_append
 from spark_jobs.refusal import refuse_damaged
+from spark_jobs.restatements import LATE_ROWS, Restatements
 from spark_jobs.schema import REWRITTEN_HOURS
 from spark_jobs.transforms.partials import READING_COLUMNS
 from spark_jobs.transforms.reduction import PACKED, reduced, unpacked
 from spark_jobs.transforms.rules import rules, watermarks
-from spark_jobs.transforms.spans import days
 from telemetry.settings import Settings
 from telemetry.tables import LATE, READINGS, Table
 
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 class Gold:
-    """The one writer of gold; between two batches it makes days again that are marked."""
+    """The one writer of gold; between two batches it makes windows again that are marked."""
 
     def __init__(self, lake: Lake, settings: Settings) -> None:
         self.state = GoldState(app_id="")
@@ -44,6 +45,7 @@ class Gold:
         self._tables = GoldTables(lake)
         self._registry = RegistryFiles(settings.registry_dir)
         self._files = GoldFiles(settings.checkpoint_dir / NAME)
+        self._marks = Restatements(lake)
         self._fingerprint: str | None = None
         self._rules = rules([])
         self._lock = threading.RLock()
@@ -143,20 +145,32 @@ class Gold:
         )
 
     def restate(self) -> int:
-        """Make the marked days again that gold has read far enough for; count the marks."""
+        """Take up the marks that gold has read far enough for; count them."""
         with self._lock:
-            if not self._files.marks():
+            if self._marks.marks().is_empty():
                 return 0
             self._pass_rewrites()
-            ready = self._files.ready_marks(self.state)
-            rebuild = Rebuild(self._lake, self._rules, self.state)
-            for path, mark in ready.items():
-                log.info("restating gold", extra={"first": mark.first, "last": mark.last})
-                self.rows.update(rebuild.run(days(mark.first, mark.last)))
-                path.unlink()
-            if ready:
+            ready = self._ready()
+            if ready.is_empty():
+                return 0
+            # Late rows have been merged by the batch that read them.
+            changed = ready.filter(pl.col("reason") != LATE_ROWS)
+            if changed.height:
+                log.info("restating gold", extra={"marks": changed.height})
+                rebuild = Rebuild(self._lake, self._rules, self.state)
+                self.rows.update(Restate(rebuild).run(changed))
                 self._find_open()
-            return len(ready)
+            self._marks.clear(ready)
+            return ready.height
+
+    def _ready(self) -> pl.DataFrame:
+        readings, late = self.state.readings, self.state.late
+        is_between = readings.is_between_versions and late.is_between_versions
+        if not is_between or self._files.is_planned(self.state):
+            return self._marks.marks().clear()
+        return self._marks.marks().filter(
+            pl.col("readings_version") < readings.version, pl.col("late_version") < late.version
+        )
 
 
 def behind_rewrites(lake: Lake, table: Table, position: Position) -> Position:

@@ -52,7 +52,7 @@ class Rebuild:
     def run(self, span: Span) -> Counter[str]:
         """Make every table again over whole days; return the rows written by table."""
         written: Counter[str] = Counter()
-        for block in self._blocks(span):
+        for block in self.blocks(span):
             written.update(self._tumbling(block))
         written.update(self._sliding(span))
         written.update(self._sessions(span))
@@ -100,7 +100,7 @@ class Rebuild:
             for table, position in sources
         ]
 
-    def _blocks(self, span: Span) -> Iterator[list[Span]]:
+    def blocks(self, span: Span) -> Iterator[list[Span]]:
         """Yield whole days in spans of bearable size: many days in one, or a day in parts."""
         by_day = self.silver(span).group_by(pl.col("event_time").dt.date()).len().collect()
         rows = dict(by_day.iter_rows())
@@ -177,9 +177,8 @@ class Rebuild:
             made = made_again(stored, readings, span, self.rules)
             if made is None:
                 return None
-            rows, whole = made
-            done = windows.completed(rows, SESSIONS, self.state.watermarks)
-            return Change((done,), whole.rows, whole.files)
+            done = windows.completed(made.rows, SESSIONS, self.state.watermarks)
+            return Change((done,), made.replaced, made.files)
 
         return Counter({SESSIONS.name: self.lake.update(SESSIONS, change, None) or 0})
 

@@ -2,27 +2,40 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import NamedTuple
 
 import polars as pl
 
 from spark_jobs.transforms import sessions, windows
 from spark_jobs.transforms.partials import STATISTICS
-from spark_jobs.transforms.scopes import WINDOW, Scope, scope
+from spark_jobs.transforms.scopes import WINDOW, scope
 from spark_jobs.transforms.spans import Span
 from telemetry.tables import SESSIONS
 
-_COLUMNS = [*sessions.SESSION_SERIES, "window_start", *STATISTICS, "window_end"]
+KEY = [*sessions.SESSION_SERIES, "window_start"]
+_COLUMNS = [*KEY, *STATISTICS, "window_end"]
+_AS_LONG = [*KEY, "window_end", "count"]
+_ENDS = ["tenant", "product", *WINDOW, "window_end"]
 _RANGE = timedelta(hours=1)
 Readings = Callable[[Span], pl.DataFrame]
 
 
+class Regrown(NamedTuple):
+    """Rows made anew, the keys of those that they take the place of, and the files of these."""
+
+    rows: pl.DataFrame
+    replaced: pl.DataFrame
+    files: pl.Expr
+
+
 def grown(
     stored: pl.LazyFrame, fresh: pl.DataFrame, ending: pl.DataFrame, rules: pl.DataFrame
-) -> tuple[pl.DataFrame, Scope]:
-    """Return the rows that hold the fresh sessions merged in, and the scope that they fill."""
+) -> Regrown | None:
+    """Return the sessions that fresh ones made or changed, and those that have ended."""
     near = _near(stored, fresh, rules)
     extended = sessions.ended(sessions.extended(near, fresh))
-    return _instead(stored, near, extended, ending)
+    ended = _of_windows(stored, ending)
+    return _instead(near, extended, also=ended, same=_AS_LONG)
 
 
 def _near(stored: pl.LazyFrame, fresh: pl.DataFrame, rules: pl.DataFrame) -> pl.DataFrame:
@@ -36,25 +49,38 @@ def _near(stored: pl.LazyFrame, fresh: pl.DataFrame, rules: pl.DataFrame) -> pl.
     return sessions.with_gap(same, rules)
 
 
+def _of_windows(stored: pl.LazyFrame, ending: pl.DataFrame) -> pl.DataFrame:
+    if ending.is_empty():
+        return stored.clear().collect()
+    near = stored.filter(scope(ending.select(WINDOW), _RANGE).rows)
+    return near.collect().join(ending, on=_ENDS, how="semi")
+
+
 def _instead(
-    stored: pl.LazyFrame, old: pl.DataFrame, new: pl.DataFrame, also: pl.DataFrame
-) -> tuple[pl.DataFrame, Scope]:
-    """Put new sessions in place of old ones among all those that share their scope."""
-    placed = new.with_columns(windows.period(SESSIONS))
-    whole = scope(pl.concat([old.select(WINDOW), placed.select(WINDOW), also]), _RANGE)
-    others = stored.filter(whole.rows).collect().join(old, on=list(SESSIONS.key), how="anti")
-    return pl.concat([others.select(_COLUMNS), placed.select(_COLUMNS)]), whole
+    old: pl.DataFrame, new: pl.DataFrame, also: pl.DataFrame, same: list[str]
+) -> Regrown | None:
+    """Put new sessions in place of old ones that they differ from; `also` come as they are."""
+    changed = new.join(old, on=same, how="anti", nulls_equal=True).select(_COLUMNS)
+    outgrown = old.join(new, on=same, how="anti", nulls_equal=True).select(_COLUMNS)
+    others = also.join(outgrown, on=KEY, how="anti").select(_COLUMNS)
+    rows = pl.concat([changed, others])
+    replaced = pl.concat([outgrown, rows])
+    if replaced.is_empty():
+        return None
+    placed = replaced.select(*KEY, windows.period(SESSIONS))
+    return Regrown(rows, placed.select(KEY).unique(), scope(placed.select(WINDOW), _RANGE).files)
 
 
 def made_again(
     stored: pl.LazyFrame, readings: Readings, span: Span, rules: pl.DataFrame
-) -> tuple[pl.DataFrame, Scope] | None:
-    """Return sessions that touch the span made again from readings, None if there are none."""
+) -> Regrown | None:
+    """Return sessions that touch the span made again from readings, None if all are as they were.
+
+    The readings may be of some series; `stored` then has to be of the same.
+    """
     old = stored.filter(_touches(span)).collect()
     new = _whole_sessions(readings, span, rules)
-    if old.is_empty() and new.is_empty():
-        return None
-    return _instead(stored, old, new, old.clear().select(WINDOW))
+    return _instead(old, new, also=old.clear(), same=_COLUMNS)
 
 
 def _touches(span: Span) -> pl.Expr:

@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import polars as pl
 
-from spark_jobs.jobs.gold_sessions import grown
+from spark_jobs.jobs.gold_sessions import Regrown, grown
 from spark_jobs.lake import Change, Lake, Txn
 from spark_jobs.transforms import delays, sessions, windows
-from spark_jobs.transforms.finality import due, open_windows
+from spark_jobs.transforms.finality import OPEN, due, open_windows
 from spark_jobs.transforms.partials import SERIES, STATISTICS, merged
 from spark_jobs.transforms.reduction import Reduction
-from spark_jobs.transforms.scopes import WINDOW, Scope, scope
+from spark_jobs.transforms.scopes import WINDOW, scope
 from telemetry.tables import (
     DELIVERY_DELAY,
     DEVICE_SLIDING,
@@ -26,6 +26,7 @@ WINDOW_TABLES = (*TUMBLING, DEVICE_SLIDING, SESSIONS)
 TABLES = (*WINDOW_TABLES, DELIVERY_DELAY)
 Written = dict[str, int]
 _RANGE_WINDOWS = 5
+_ENDS = ["tenant", "product", "retention_class", "window_start", "window_end"]
 
 
 class GoldTables:
@@ -60,46 +61,45 @@ class GoldTables:
     def _merge_windows(
         self, table: Table, gained: pl.DataFrame, watermarks: pl.DataFrame, txn: Txn
     ) -> int:
-        touched = [gained.select(WINDOW), self._due(table, watermarks).select(WINDOW)]
-        windows_touched = pl.concat(touched)
+        ending = self._due(table, watermarks)
+        windows_touched = pl.concat([gained.select(WINDOW), ending.select(WINDOW)])
         if windows_touched.is_empty():
             return 0
-        whole = scope(windows_touched, _width(table) * _RANGE_WINDOWS)
+        near = scope(windows_touched, _width(table) * _RANGE_WINDOWS)
         by = [*SERIES, table.key[2], "window_start"]
         columns = [*by, *STATISTICS, "window_end"]
 
         def change(stored: pl.LazyFrame) -> Change:
-            before = stored.filter(whole.rows).select(columns).collect()
-            together = pl.concat([before, gained.select(columns)])
+            before = stored.filter(near.rows).select(columns).collect()
+            together = pl.concat([_touched(before, gained, ending, by), gained.select(columns)])
             rows = merged(together, by, pl.col("window_end").max())
-            return self._completed(table, rows, watermarks, whole)
+            return self._completed(table, Regrown(rows, rows.select(by), near.files), watermarks)
 
         return self._lake.update(table, change, txn) or 0
 
     def _merge_sessions(
         self, fresh: pl.DataFrame, rules: pl.DataFrame, watermarks: pl.DataFrame, txn: Txn
     ) -> int:
-        ending = self._due(SESSIONS, watermarks).select(WINDOW)
+        ending = self._due(SESSIONS, watermarks)
         if fresh.is_empty() and ending.is_empty():
             return 0
-
         joined = sessions.joined(fresh)
 
-        def change(stored: pl.LazyFrame) -> Change:
-            rows, whole = grown(stored, joined, ending, rules)
-            return self._completed(SESSIONS, rows, watermarks, whole)
+        def change(stored: pl.LazyFrame) -> Change | None:
+            regrown = grown(stored, joined, ending, rules)
+            return None if regrown is None else self._completed(SESSIONS, regrown, watermarks)
 
         return self._lake.update(SESSIONS, change, txn) or 0
 
-    def _completed(
-        self, table: Table, rows: pl.DataFrame, watermarks: pl.DataFrame, whole: Scope
-    ) -> Change:
-        done = windows.completed(rows, table, watermarks)
+    def _completed(self, table: Table, regrown: Regrown, watermarks: pl.DataFrame) -> Change:
+        done = windows.completed(regrown.rows, table, watermarks)
         still_open = open_windows(done.lazy(), watermarks, settled=watermarks.clear())
-        elsewhere = self._open[table.name].filter(~whole.rows)
-        self._open[table.name] = pl.concat([elsewhere, still_open])
+        known = self._open[table.name]
+        # What is due is final now; what a session has outgrown is found not to be there when due.
+        before = known.join(due(known, watermarks), on=OPEN, how="anti")
+        self._open[table.name] = pl.concat([before, still_open]).unique()
         frames = done.filter("is_final"), done.filter(~pl.col("is_final"))
-        return Change(frames, whole.rows, whole.files)
+        return Change(frames, regrown.replaced, regrown.files)
 
     def _due(self, table: Table, watermarks: pl.DataFrame) -> pl.DataFrame:
         return due(self._open[table.name], watermarks)
@@ -110,14 +110,27 @@ class GoldTables:
         hours = fresh["hour"].unique().sort().to_list()
         dates = sorted({hour.date() for hour in hours})
         is_touched = pl.col("hour").is_in(hours)
+        touched = fresh.select(delays.KEY).unique()
         may_hold = pl.col("partition.hour_date").is_in(dates)
 
         def change(stored: pl.LazyFrame) -> Change:
             dated = stored.filter(pl.col("hour_date").is_in(dates), is_touched)
-            rows = delays.merged(delays.unfolded(dated.collect()), fresh)
-            return Change((rows.select(DELIVERY_DELAY.column_names),), is_touched, may_hold)
+            before = dated.collect().join(touched, on=touched.columns, how="semi")
+            rows = delays.merged(delays.unfolded(before), fresh)
+            return Change((rows.select(DELIVERY_DELAY.column_names),), touched, may_hold)
 
         return self._lake.update(DELIVERY_DELAY, change, txn) or 0
+
+
+def _touched(
+    before: pl.DataFrame, gained: pl.DataFrame, ending: pl.DataFrame, by: list[str]
+) -> pl.DataFrame:
+    """Return the stored rows that gain something, and those of windows that end."""
+    grown = before.join(gained.select(by), on=by, how="semi")
+    if ending.is_empty():
+        return grown
+    ended = before.join(ending, on=_ENDS, how="semi")
+    return pl.concat([grown, ended.join(gained, on=by, how="anti")])
 
 
 def _by_table(parts: Reduction, rules: pl.DataFrame) -> dict[str, pl.DataFrame]:

@@ -3,8 +3,9 @@
 import logging
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pyarrow as pa
@@ -19,10 +20,18 @@ from spark_jobs.jobs.live_registry import LiveRegistry
 from spark_jobs.jobs.settled import Settled
 from spark_jobs.jobs.silver_pause import SilverPause
 from spark_jobs.lake import Lake, Txn
+from spark_jobs.restatements import LATE_ROWS, Mark, Restatements, Versions
 from spark_jobs.transforms import routes
 from spark_jobs.transforms.first_use import first_use
 from spark_jobs.transforms.judged import judged, no_collection, packed, unpacked
-from spark_jobs.transforms.offsets import Offsets, offsets_text, ranges
+from spark_jobs.transforms.marks import of_rows
+from spark_jobs.transforms.offsets import (
+    Offsets,
+    offsets_from_text,
+    offsets_text,
+    ranges,
+    within,
+)
 from telemetry.registry import Registry
 from telemetry.settings import Settings
 from telemetry.tables import CONFLICTS, DUPLICATES, LATE, MESSAGES, READINGS, REJECTED, Table
@@ -66,6 +75,7 @@ class Landing:
         )
         self._settled = Settled(lake)
         self._silver = SilverPause(settings)
+        self._marks = Restatements(lake)
         self._broadcast: tuple[int, Broadcast[Registry]] | None = None
         self._lock = threading.Lock()
         self.progress = LandingProgress(self._memory, self._registry)
@@ -165,8 +175,23 @@ class Landing:
         )
         routed = routes.with_verdicts(accepted, candidates, verdicts)
         for table, route in ROUTES:
-            self._append(table, route(routed), txn, info)
+            rows = route(routed)
+            self._append(table, rows, txn, info)
+            if table is LATE:
+                self._mark_late(rows, txn, info)
         memory.copies.remember(*candidates.firsts(verdicts))
+
+    def _mark_late(self, rows: pl.DataFrame, txn: Txn | None, info: Mapping[str, str]) -> None:
+        """Mark the windows of late rows; where they may be there already, those of all of them."""
+        if txn is None:
+            offsets = offsets_from_text(info["offsets"])
+            rows = self._lake.scan(LATE).filter(within(offsets)).collect()
+        if rows.is_empty():
+            return
+        version = self._lake.table(LATE).version()
+        mark_id = f"{txn.app_id}/{txn.version}" if txn else uuid.uuid4().hex
+        mark = Mark(mark_id, LATE_ROWS, datetime.now(UTC), Versions(late=version))
+        self._marks.mark(of_rows(rows), mark, txn)
 
     def _append(
         self, table: Table, rows: pl.DataFrame, txn: Txn | None, info: Mapping[str, str]

@@ -20,11 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result:
     """Have the days made again by the owner of gold."""
 
-    def work(_: datetime) -> Result:
+    def work(now: datetime) -> Result:
         days = asked_days(arguments) or (_all_days(lake) if arguments.all else None)
         if days is None:
             raise HeadwaterError("name the days: --from DATE --to DATE, or --all")
-        state = restate(settings, lake, [days], "rebuild-gold")
+        state = restate(settings, lake, [days], "rebuild-gold", now)
         return {"from": days.first, "to": days.last, "gold": state}
 
     return recorded(lake, "rebuild-gold", arguments, work)

@@ -101,7 +101,7 @@ def replay(settings: Settings, lake: Lake, asked: Asked, now: datetime) -> Resul
         place = InPlace(run.main, beside, asked.received, _newest(run, replayed.offsets))
         with SilverPause(settings).change():
             put = place.put(partitions, now)
-        result |= {"put": dict(put), "restated": _restated(run, compared.days), "ok": True}
+        result |= {"put": dict(put), "restated": _restated(run, compared.days, now), "ok": True}
     return result
 
 
@@ -161,7 +161,7 @@ def _newest(run: Run, judged: Offsets) -> dict[tuple[str, int], int]:
     return newest
 
 
-def _restated(run: Run, days: set[date]) -> str:
+def _restated(run: Run, days: set[date], now: datetime) -> str:
     if not days:
         return "nothing to do"
-    return restate(run.settings, run.main, runs_of_days(days), "replay")
+    return restate(run.settings, run.main, runs_of_days(days), "replay", now)

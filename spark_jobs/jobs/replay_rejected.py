@@ -114,14 +114,13 @@ class RejectedReplay:
         items = messages.select(_ITEM)
         low, high = items["offset"].min(), items["offset"].max()
         stamp = pl.lit(self._now).cast(pl.Datetime("us", "UTC"))
-        is_mine = pl.struct(_ITEM).is_in(items.to_struct("item").implode())
 
         def change(stored: pl.LazyFrame) -> Change:
             near = stored.filter(pl.col("offset").is_between(low, high))
             rows = near.join(items.lazy(), on=_ITEM, how="semi").collect()
             stamped = rows.with_columns(replayed_at=pl.coalesce("replayed_at", stamp))
             may_hold = (pl.col("min.offset") <= high) & (pl.col("max.offset") >= low)
-            return Change((stamped,), is_mine, may_hold)
+            return Change((stamped,), items, may_hold)
 
         self._lake.update(REJECTED, change, None, {"job": "replay"})
 

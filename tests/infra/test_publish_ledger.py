@@ -69,7 +69,8 @@ def test_sentinel_is_silver(home: Home) -> None:
 def test_known_schema_decides_what_is_rejected_or_late(home: Home) -> None:
     metrics = {"kw": {"type": "double", "max": 10}}
     versions = [{"version": 1, "metrics": metrics}]
-    put_product(home, versions=versions, lateness="30 s", max_age="unbounded")
+    ages = {"max_age": "unbounded", "retention": "forever"}
+    put_product(home, versions=versions, lateness="30 s", **ages)
     texts = [f'{{{T},"metrics":{{"kw":{kw}}}}}' for kw in ("1", "11", '"x"')]
     path = home.file("m.ndjson", "\n".join([*texts, f'{{{T},"metrics":{{"kwh":1}}}}']))
     lines = ledger(home, path, "--device", "pump.d1")

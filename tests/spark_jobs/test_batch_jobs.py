@@ -24,15 +24,21 @@ from spark_jobs.jobs import (
 from spark_jobs.jobs.gold_query import GoldQuery
 from spark_jobs.jobs.gold_tables import WINDOW_TABLES
 from spark_jobs.lake import Lake
+from spark_jobs.restatements import Mark, Restatements
+from spark_jobs.schema import arrow_schema
+from spark_jobs.transforms.marks import of_delays, of_rows
 from telemetry.settings import Settings
 from telemetry.tables import (
+    CONFLICTS,
     DELIVERY_DELAY,
     DEVICE_DUPLICATES,
     DEVICE_MINUTE,
     DEVICE_WINDOWS,
     DUPLICATES,
     JOB_RUNS,
+    MESSAGES,
     READINGS,
+    RESTATEMENTS,
     SUMMARY_PRODUCT_DAY,
     SUMMARY_ZONE_HOUR,
     Table,
@@ -41,6 +47,7 @@ from tests.spark_jobs.gold_fleet import NOON, PRODUCTS, fleet
 from tests.spark_jobs.silver_rows import silver
 
 pytestmark = pytest.mark.spark
+ASIDE = (DUPLICATES, CONFLICTS)
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +111,81 @@ def test_dedup_removes_copies_of_a_replay_and_restates_gold(
     assert counted["duplicates"].sum() == 3
     assert run(dedup, settings, "--all")["removed_messages"] == 0
     assert_equal(rows(settings, DEVICE_DUPLICATES), counted)
+
+
+def test_dedup_sets_whole_messages_aside_with_their_bytes(
+    spark: SparkSession, settings: Settings
+) -> None:
+    lake = Lake(settings.lake_root)
+    before, gold = rows(settings, READINGS), {t: rows(settings, t) for t in WINDOW_TABLES}
+    firsts = before.filter(pl.col("seq").is_in([20, 21, 22]))
+    moved = pl.col("offset") + 10_000
+    later = firsts.with_columns(moved, pl.col("kafka_time") + timedelta(hours=1))
+    # The second copy of 21 says less, and something new.
+    is_other = (pl.col("seq") == 21) & (pl.col("metric") == "load")
+    renamed = later.with_columns(metric=pl.when(is_other).then(pl.lit("new")).otherwise("metric"))
+    lake.append(READINGS, renamed.filter((pl.col("seq") != 21) | (pl.col("metric") == "new")), None)
+    lake.append(MESSAGES, bronze({n: b"{%d}" % n for n in (20, 21, 22)}), None)
+    lake.append(MESSAGES, bronze({10_020: b"{20}", 10_021: b"{other}", 10_022: b"{22}"}), None)
+    advance(spark, settings)
+
+    result = run(dedup, settings, "--all")
+
+    assert (result["removed_messages"], result["gold"]) == (3, "done")
+    assert_equal(rows(settings, READINGS), before)
+    for table, expected in gold.items():
+        assert_equal(rows(settings, table), expected)
+    found = [rows(settings, table).filter(pl.col("offset") >= 10_000) for table in ASIDE]
+    shown = [list(f.select("offset", "first_offset", "message").iter_rows()) for f in found]
+    assert shown == [
+        [(10_020, 20, b"{20}"), (10_022, 22, b"{22}")],
+        [(10_021, 21, b"{other}")],
+    ]
+    assert rows(settings, RESTATEMENTS).is_empty()
+    assert run(dedup, settings, "--all")["removed_messages"] == 0
+
+
+def test_dedup_killed_on_the_way_is_finished_by_the_next_run(
+    spark: SparkSession, settings: Settings
+) -> None:
+    lake = Lake(settings.lake_root)
+    before, gold = rows(settings, READINGS), {t: rows(settings, t) for t in WINDOW_TABLES}
+    copy = before.filter(pl.col("seq") == 30).with_columns(pl.col("offset") + 20_000)
+    lake.append(READINGS, copy, None)
+    advance(spark, settings)
+    there = before.filter(pl.col("seq") == 30).head(1)
+    windows = pl.concat([of_rows(there), of_delays(there)])
+    Restatements(lake).mark(windows, Mark("killed", "dedup", NOON))
+    lake.append(DUPLICATES, aside(copy.head(1)), None)
+    # The first half of what the run that was killed did: set aside, and silver rewritten.
+    lake.replace(READINGS, before, None, None)
+
+    result = run(dedup, settings, "--all")
+    advance(spark, settings)
+
+    assert result["removed_messages"] == 0
+    for table, expected in gold.items():
+        assert_equal(rows(settings, table), expected)
+    assert rows(settings, RESTATEMENTS).is_empty()
+
+
+def bronze(values: dict[int, bytes]) -> pl.DataFrame:
+    """Return records of bronze at these offsets."""
+    plain = {"topic": "telemetry", "partition": 0, "items": 1, "headers": [], "tenant": "default"}
+    times = {"kafka_time": NOON, "received_at": NOON, "received_date": NOON.date()}
+    empty = pl.from_arrow(arrow_schema(MESSAGES).empty_table())
+    assert isinstance(empty, pl.DataFrame)
+    records = [
+        {name: {"offset": at, "value": value, **plain, **times}.get(name) for name in empty.columns}
+        for at, value in values.items()
+    ]
+    return pl.DataFrame(records, schema=empty.schema)
+
+
+def aside(readings: pl.DataFrame) -> pl.DataFrame:
+    """Return messages as they are set aside."""
+    said = silver(readings, DUPLICATES)
+    return said.with_columns(received_date=pl.col("received_at").dt.date())
 
 
 def test_rebuilding_a_day_gives_the_same_gold(settings: Settings) -> None:

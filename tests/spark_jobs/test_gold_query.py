@@ -10,13 +10,16 @@ import pytest
 from pyspark.sql import SparkSession
 
 from edge.registry_files import RegistryFiles
-from spark_jobs.gold_state import GoldFiles, Mark, OwnedError
+from spark_jobs.gold_state import GoldFiles, OwnedError
 from spark_jobs.jobs.gold_query import GoldQuery
 from spark_jobs.jobs.gold_tables import WINDOW_TABLES
+from spark_jobs.jobs.job_runs import Days
+from spark_jobs.jobs.restating import whole_days
 from spark_jobs.lake import Lake
+from spark_jobs.restatements import Mark, Restatements, Versions
 from telemetry.settings import Settings
 from telemetry.tables import DELIVERY_DELAY, DEVICE_MINUTE, LATE, READINGS, Table
-from tests.spark_jobs.gold_fleet import PRODUCTS, fleet, grouped, in_batches
+from tests.spark_jobs.gold_fleet import NOON, PRODUCTS, fleet, grouped, in_batches
 from tests.spark_jobs.silver_rows import silver
 
 pytestmark = pytest.mark.spark
@@ -89,14 +92,17 @@ def test_gold_follows_silver_through_restarts_marks_and_a_lost_checkpoint(
 
     readings_table = Lake(settings.lake_root).table(READINGS)
     readings_table.delete("device_full = 'meter.d1'")
-    Lake(settings.lake_root).table(LATE).delete("device_full = 'meter.d1'")
-    files = GoldFiles(settings.checkpoint_dir / "gold")
-    files.mark(Mark(date(2026, 10, 20), date(2026, 10, 21), readings_table.version(), 0, "test"))
+    late_table = Lake(settings.lake_root).table(LATE)
+    late_table.delete("device_full = 'meter.d1'")
+    marks = Restatements(Lake(settings.lake_root))
+    days = whole_days([Days(date(2026, 10, 20), date(2026, 10, 21))])
+    versions = Versions(readings_table.version(), late_table.version())
+    marks.mark(days, Mark("one", "rebuild-gold", NOON, versions))
     advance(spark, settings)
     without = grouped(readings.filter(pl.col("device_full") != "meter.d1"), "device_full", "minute")
     restated = gold(settings)
     assert list(restated[DEVICE_MINUTE.name].index) == list(without.index)
-    assert not files.marks()
+    assert marks.marks().is_empty()
 
     shutil.rmtree(settings.checkpoint_dir)
     advance(spark, settings)

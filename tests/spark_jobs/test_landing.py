@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
@@ -14,10 +15,22 @@ from spark_jobs.jobs.alone import alone
 from spark_jobs.jobs.landing import Landing
 from spark_jobs.jobs.landing_queries import RECORDS, SharedLanding, SpoolQuery
 from spark_jobs.lake import Frame, Lake, Txn
+from spark_jobs.restatements import NEVER
+from spark_jobs.transforms import marks
 from telemetry.devices import Device
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
-from telemetry.tables import BY_NAME, DEVICES, FIRST_USE, MESSAGES, READINGS, REJECTED, Table
+from telemetry.tables import (
+    BY_NAME,
+    DEVICES,
+    FIRST_USE,
+    LATE,
+    MESSAGES,
+    READINGS,
+    REJECTED,
+    RESTATEMENTS,
+    Table,
+)
 from tests.spark_jobs.landing_fleet import NOW, SECOND, Fleet, Model, enrol, landed, write_segment
 
 pytestmark = pytest.mark.spark
@@ -53,6 +66,7 @@ def test_landing_agrees_with_the_model_over_batches_and_restarts(
     assert landed(lake) == model.tables
     assert all(model.tables.values()), "the fleet does everything wrong"
     assert_conserved(settings, lake, first)
+    assert_late_is_marked(lake)
     commits = lake.table(REJECTED).history()
     assert sum(commit["operation"] == "WRITE" for commit in commits) == SEGMENTS
 
@@ -64,6 +78,16 @@ def assert_conserved(settings: Settings, lake: Lake, messages: int) -> None:
     assert found["difference"] == 0
     assert isinstance(found["messages"], int)
     assert messages < found["messages"] < 2 * messages
+
+
+def assert_late_is_marked(lake: Lake) -> None:
+    """Hold the marks against the minutes of late rows, and their versions against the table's."""
+    late = lake.scan(LATE).select("device_full", pl.col("event_time").dt.truncate("1m")).collect()
+    marked = lake.scan(RESTATEMENTS).collect()
+    minutes = marks.windows_of(marked, "1m").select("device_full", "window_start")
+    assert set(minutes.iter_rows()) == set(late.iter_rows())
+    assert marked["late_version"].max() == lake.table(LATE).version()
+    assert set(marked["readings_version"]) == {NEVER}
 
 
 class FailingLake(Lake):

@@ -37,10 +37,10 @@ def minute(number: int, value: float = 1.0, retention_class: str = "default") ->
 
 
 def put(lake: Lake, row: pl.DataFrame, txn: Txn | None = None) -> int | None:
-    start = row["window_start"].item()
+    start = row["window_start"].max()
     change = Change(
         (row,),
-        pl.col("window_start") == start,
+        row.select("window_start"),
         (pl.col("min.window_start") <= start) & (pl.col("max.window_start") >= start),
     )
     return lake.update(DEVICE_MINUTE, lambda _: change, txn)
@@ -54,6 +54,28 @@ def test_a_new_window_leaves_the_files_of_others_alone(lake: Lake) -> None:
 
     assert before < set(lake.files(DEVICE_MINUTE)["path"])
     assert sorted(lake.scan(DEVICE_MINUTE).collect()["sum"]) == [1.0, 2.0]
+
+
+def test_a_file_without_a_row_to_replace_stays(lake: Lake) -> None:
+    put(lake, pl.concat([minute(0), minute(2)]))
+    other = minute(1)
+    change = Change((other,), other.select(DEVICE_MINUTE.key), pl.lit(value=True))
+    before = set(lake.files(DEVICE_MINUTE)["path"])
+
+    lake.update(DEVICE_MINUTE, lambda _: change, None)
+
+    assert before < set(lake.files(DEVICE_MINUTE)["path"])
+
+
+def test_nothing_to_write_and_nothing_to_replace_is_no_commit(lake: Lake) -> None:
+    nothing = minute(0).clear()
+    lake.update(
+        DEVICE_MINUTE,
+        lambda _: Change((nothing,), nothing.select(DEVICE_MINUTE.key), pl.lit(value=True)),
+        None,
+    )
+
+    assert lake.table(DEVICE_MINUTE).version() == 0
 
 
 def test_too_many_small_files_become_one(lake: Lake) -> None:
@@ -99,7 +121,8 @@ def test_a_change_is_made_again_when_another_writer_was_faster(lake: Lake) -> No
         seen.append(stored.collect()["sum"].item())
         if len(seen) == 1:
             put(other, minute(0, 10.0))
-        return Change((minute(0, seen[-1] + 1),), pl.lit(value=True), pl.lit(value=True))
+        row = minute(0, seen[-1] + 1)
+        return Change((row,), row.select(DEVICE_MINUTE.key), pl.lit(value=True))
 
     lake.update(DEVICE_MINUTE, add_one, None)
 

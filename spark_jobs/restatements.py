@@ -1,0 +1,81 @@
+"""Marks in ops.restatements: set by who changes rows of silver, cleared by the owner of gold."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+import polars as pl
+
+from spark_jobs.lake import Change, Lake, Txn
+from telemetry.tables import RESTATEMENTS
+
+LATE_ROWS = "late"
+NEVER = -1
+"""Version of a table that a mark does not wait for."""
+
+
+class Versions(NamedTuple):
+    """Versions of silver.readings and silver.late that hold what a mark is for."""
+
+    readings: int = NEVER
+    late: int = NEVER
+
+
+class Mark(NamedTuple):
+    """What marks that are set in one go share; without versions they are an intention."""
+
+    mark_id: str
+    reason: str
+    marked_at: datetime
+    versions: Versions | None = None
+
+
+class Restatements:
+    """The table of marks; read again only when it has changed."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._version = -1
+        self._marks = pl.DataFrame()
+
+    def mark(self, windows: pl.DataFrame, mark: Mark, txn: Txn | None = None) -> None:
+        """Mark windows, given as `transforms.marks` gives them."""
+        if windows.is_empty():
+            return
+        readings, late = mark.versions or (None, None)
+        rows = windows.with_columns(
+            mark_id=pl.lit(mark.mark_id),
+            readings_version=pl.lit(readings, pl.Int64),
+            late_version=pl.lit(late, pl.Int64),
+            reason=pl.lit(mark.reason),
+            marked_at=pl.lit(mark.marked_at),
+        )
+        self._lake.append(RESTATEMENTS, rows.select(RESTATEMENTS.column_names), txn)
+
+    def marks(self) -> pl.DataFrame:
+        """Return all that is marked."""
+        version = self._lake.table(RESTATEMENTS).version()
+        if version != self._version:
+            self._marks = self._lake.scan(RESTATEMENTS).collect()
+            self._version = version
+        return self._marks
+
+    def clear(self, marks: pl.DataFrame) -> None:
+        """Take marks away; marks that came meanwhile stay."""
+        ids = marks.select("mark_id").unique()
+        if ids.height:
+            self._replace(ids, ())
+
+    def settle(self, reason: str, versions: Versions) -> None:
+        """Turn the intentions of a reason into marks: their change is in by these versions."""
+        is_open = pl.col("readings_version").is_null() & (pl.col("reason") == reason)
+        meant = self.marks().filter(is_open)
+        if meant.height:
+            settled = meant.with_columns(
+                readings_version=pl.lit(versions.readings, pl.Int64),
+                late_version=pl.lit(versions.late, pl.Int64),
+            )
+            self._replace(meant.select("mark_id").unique(), (settled,))
+
+    def _replace(self, ids: pl.DataFrame, frames: tuple[pl.DataFrame, ...]) -> None:
+        change = Change(frames, ids, pl.lit(value=True))
+        self._lake.update(RESTATEMENTS, lambda _: change, None)

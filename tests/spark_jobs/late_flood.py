@@ -1,0 +1,94 @@
+"""A fleet of which some rows come ten times later than their lateness, as gold merges it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+
+from spark_jobs.jobs.gold_tables import WINDOW_TABLES, GoldTables
+from spark_jobs.lake import Lake, Txn
+from spark_jobs.transforms import delays, marks
+from spark_jobs.transforms.finality import due
+from spark_jobs.transforms.reduction import reduction
+from spark_jobs.transforms.rules import WATERMARKS, rules, watermarks
+from telemetry.tables import SESSIONS, Table
+from tests.spark_jobs.gold_fleet import METER, PRODUCTS, fleet
+
+RULES = rules(PRODUCTS)
+assert METER.lateness is not None
+TEN_TIMES_LATER = 10 * METER.lateness
+
+
+def flood(seed: int, messages: int, span_s: int, share: float) -> pl.DataFrame:
+    """Return readings in time, but for a share that comes ten times later than it may."""
+    readings = fleet(seed, messages, span_s)
+    dice = np.random.default_rng(seed + 1)
+    is_late = pl.Series(dice.random(messages) < share).gather(readings["seq"])
+    delay = (
+        pl.when(is_late)
+        .then(TEN_TIMES_LATER + timedelta(seconds=1))
+        .otherwise(timedelta(seconds=1))
+    )
+    return readings.with_columns(received_at=pl.col("event_time") + delay)
+
+
+def by_arrival(readings: pl.DataFrame, every: timedelta) -> Iterator[pl.DataFrame]:
+    """Yield the batches that gold reads: readings by when they were received."""
+    batch = pl.col("received_at").dt.truncate(every).alias("batch")
+    for _, some in readings.sort("received_at").group_by(batch, maintain_order=True):
+        yield some
+
+
+@dataclass
+class Watched:
+    """Merges batches as gold does, and holds each file that goes against what was touched."""
+
+    lake: Lake
+    rewritten: int = 0
+    untouched: list[tuple[str, int, str]] = field(default_factory=list)
+    watermarks: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=WATERMARKS))
+
+    def __post_init__(self) -> None:
+        self.tables = GoldTables(self.lake)
+        self.tables.find_open(watermarks([self.watermarks], RULES), self.watermarks)
+
+    def merge(self, batch_id: int, batch: pl.DataFrame) -> None:
+        """Merge one batch; a file that goes holds a window that it touches, or that ended."""
+        parts = reduction(batch, delays.messages(batch), RULES)
+        after = watermarks([self.watermarks, parts.highest], RULES)
+        before = {table: self.lake.files(table) for table in WINDOW_TABLES}
+        self.tables.merge(parts, RULES, after, Txn("gold/flood", batch_id))
+        minutes = marks.windows_of(marks.of_rows(batch), "1m").select(marks.MINUTES)
+        touched = marks.touched(minutes, RULES)
+        for table in WINDOW_TABLES:
+            gone = before[table].join(self.lake.files(table), on="path", how="anti")
+            for path in gone["path"]:
+                self.rewritten += 1
+                rows = self._content(table, path)
+                is_ended = due(rows.filter(~pl.col("is_final")), after).height
+                if not is_ended and not self._is_touched(table, rows, touched, batch):
+                    self.untouched.append((table.name, batch_id, path))
+        self.watermarks = after
+
+    def _content(self, table: Table, path: str) -> pl.DataFrame:
+        return pl.read_parquet(f"{self.lake.uri(table)}/{path}", hive_partitioning=True)
+
+    def _is_touched(
+        self,
+        table: Table,
+        rows: pl.DataFrame,
+        touched: Mapping[str, pl.DataFrame],
+        batch: pl.DataFrame,
+    ) -> bool:
+        if table != SESSIONS:
+            keys = touched[table.name]
+            return bool(rows.join(keys, on=keys.columns, how="semi").height)
+        gap = METER.session_gap
+        series = batch.select("tenant", "product", "device_full", "metric", "event_time")
+        near = rows.join(series, on=["tenant", "product", "device_full", "metric"], how="inner")
+        at = pl.col("event_time")
+        return bool(
+            near.filter(at >= pl.col("window_start") - gap, at <= pl.col("window_end")).height
+        )
