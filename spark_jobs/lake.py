@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from spark_jobs import table_files
 from spark_jobs.schema import arrow_schema, delta_schema, table_properties
 from spark_jobs.table_changes import bring
+from spark_jobs.table_files import Change
 from telemetry.errors import HeadwaterError
 from telemetry.tables import TABLES, Table
 
@@ -35,19 +36,6 @@ class Txn:
 
     app_id: str
     version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Frames of rows, a file each, to put in place of the rows that equal one of `replaced`.
-
-    `may_hold` selects the files that such rows may be in, by `partition.…`, `min.…`, `max.…`; of
-    them, those that hold none are left as they are.
-    """
-
-    frames: tuple[pl.DataFrame, ...]
-    replaced: pl.DataFrame
-    may_hold: pl.Expr
 
 
 class Lake:
@@ -165,19 +153,7 @@ class Lake:
     def _swap(
         self, handle: DeltaTable, table: Table, wanted: Change, commit: CommitProperties
     ) -> None:
-        uri = self.uri(table)
-        files = table_files.listed(handle)
-        near = files.filter(wanted.may_hold)
-        hit, kept = table_files.without(uri, near, table, wanted.replaced)
-        small = table_files.crowded(files, hit, wanted.frames, table)
-        packed = table_files.content(uri, small, table)
-        rest = [rows for rows in (kept, packed) if rows is not None]
-        actions: list[table_files.Action] = [
-            *table_files.written(
-                uri, table, [*([pl.concat(rest)] if rest else []), *wanted.frames]
-            ),
-            *table_files.removals(pl.concat([hit, small]), table),
-        ]
+        actions = table_files.swap(self.uri(table), table_files.listed(handle), table, wanted)
         if not actions:
             return
         handle.create_write_transaction(

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from spark_jobs.lake import Change, Lake, Txn
+from spark_jobs.lake import Lake, Txn
+from spark_jobs.table_files import Change
 from telemetry.tables import RESTATEMENTS
 
 LATE_ROWS = "late"

@@ -10,6 +10,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypeAlias
 from urllib.parse import quote, unquote
@@ -31,10 +32,37 @@ _PATH = "file path"
 _HIT = "is replaced"
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Frames of rows, a file each, to put in place of the rows that equal one of `replaced`.
+
+    `may_hold` selects the files that such rows may be in, by `partition.…`, `min.…`, `max.…`; of
+    them, those that hold none are left as they are.
+    """
+
+    frames: tuple[pl.DataFrame, ...]
+    replaced: pl.DataFrame
+    may_hold: pl.Expr
+
+
 def listed(handle: DeltaTable) -> pl.DataFrame:
     """Return the table's files with `partition.…`, `min.…` and `max.…` of their columns."""
     files = pl.DataFrame(pa.table(handle.get_add_actions(flatten=True)))
     return files.rename({"size_bytes": "size"})
+
+
+def swap(uri: str, files: pl.DataFrame, table: Table, wanted: Change) -> list[Action]:
+    """Write the frames of a change, and what stays of files with rows that they replace."""
+    near = files.filter(wanted.may_hold)
+    hit, kept = without(uri, near, table, wanted.replaced)
+    small = crowded(files, hit, wanted.frames, table)
+    packed = content(uri, small, table)
+    rest = [rows for rows in (kept, packed) if rows is not None]
+    together = [pl.concat(rest)] if rest else []
+    return [
+        *written(uri, table, [*together, *wanted.frames]),
+        *removals(pl.concat([hit, small]), table),
+    ]
 
 
 def without(

@@ -10,7 +10,8 @@ import polars as pl
 from spark_jobs.gold_state import GoldState
 from spark_jobs.jobs.gold_sessions import made_again
 from spark_jobs.jobs.gold_tables import TABLES
-from spark_jobs.lake import Change, Lake
+from spark_jobs.lake import Lake
+from spark_jobs.table_files import Change
 from spark_jobs.transforms import delays, windows
 from spark_jobs.transforms.partials import READING_COLUMNS, SERIES, merged
 from spark_jobs.transforms.rules import watermarks

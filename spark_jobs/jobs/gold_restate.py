@@ -9,7 +9,7 @@ import polars as pl
 
 from spark_jobs.jobs.gold_rebuild import Rebuild
 from spark_jobs.jobs.gold_sessions import made_again
-from spark_jobs.lake import Change
+from spark_jobs.table_files import Change
 from spark_jobs.transforms import delays, marks, windows
 from spark_jobs.transforms.partials import SERIES, merged
 from spark_jobs.transforms.spans import Span, days

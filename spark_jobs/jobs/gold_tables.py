@@ -5,7 +5,8 @@ from datetime import timedelta
 import polars as pl
 
 from spark_jobs.jobs.gold_sessions import Regrown, grown
-from spark_jobs.lake import Change, Lake, Txn
+from spark_jobs.lake import Lake, Txn
+from spark_jobs.table_files import Change
 from spark_jobs.transforms import delays, sessions, windows
 from spark_jobs.transforms.finality import OPEN, due, open_windows
 from spark_jobs.transforms.partials import SERIES, STATISTICS, merged

@@ -13,7 +13,8 @@ from spark_jobs.jobs.judging import judged_here
 from spark_jobs.jobs.known import Known, known
 from spark_jobs.jobs.landing import ROUTES
 from spark_jobs.jobs.silver_pause import SilverPause
-from spark_jobs.lake import Change, Lake
+from spark_jobs.lake import Lake
+from spark_jobs.table_files import Change
 from spark_jobs.transforms import routes
 from spark_jobs.transforms.first_use import ORDER, first_use
 from spark_jobs.transforms.spans import Span

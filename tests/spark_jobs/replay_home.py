@@ -17,7 +17,8 @@ from spark_jobs.jobs.gold import Gold
 from spark_jobs.jobs.job_runs import Result
 from spark_jobs.jobs.landing import Landing
 from spark_jobs.jobs.landing_queries import RECORDS
-from spark_jobs.lake import Change, Frame, Lake, Txn
+from spark_jobs.lake import Frame, Lake, Txn
+from spark_jobs.table_files import Change
 from telemetry.products import Sliding
 from telemetry.settings import Settings
 from telemetry.tables import (

@@ -11,7 +11,8 @@ import pytest
 from spark_jobs.gold_state import GoldState, Position
 from spark_jobs.jobs.gold_rebuild import Rebuild
 from spark_jobs.jobs.gold_tables import WINDOW_TABLES, GoldTables
-from spark_jobs.lake import Change, Lake, Txn
+from spark_jobs.lake import Lake, Txn
+from spark_jobs.table_files import Change
 from spark_jobs.transforms import delays
 from spark_jobs.transforms.reduction import Reduction, pack, reduction, unpacked
 from spark_jobs.transforms.rules import WATERMARKS, rules, watermarks

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from spark_jobs import table_files
-from spark_jobs.lake import Change, Lake, Txn
+from spark_jobs.lake import Lake, Txn
+from spark_jobs.table_files import Change
 from spark_jobs.transforms.windows import completed, minutes
 from telemetry.tables import DEVICE_MINUTE
 from tests.spark_jobs.test_partials import readings
