@@ -24,10 +24,12 @@ def warm(folder: Path) -> Figures:
     stack.run("up", timeout_s=900)
     healthy_s = time.monotonic() - started
     fleet = [sys.executable, "-m", "infra.cli", "simulate", "mixed", "--for", "60s"]
-    quiet = subprocess.DEVNULL
-    running = subprocess.Popen(fleet, env=stack.environment, stdout=quiet, stderr=quiet)
+    with (folder / "fleet.log").open("wb") as log:
+        running = subprocess.Popen(fleet, env=stack.environment, stdout=log, stderr=log)
     try:
         while stack.table("gold.device_minute").is_empty():
+            if running.poll() or time.monotonic() - started > LIMIT_COLD_S:
+                raise SystemExit(f"no gold: {(folder / 'fleet.log').read_text()}")
             time.sleep(0.5)
         gold_s = time.monotonic() - started
     finally:

@@ -1,19 +1,15 @@
-"""Another process of ours, run in this terminal with its exit code passed on."""
+"""Other processes of ours, in this terminal: signals reach them, exit codes come back."""
 
+import os
 import subprocess
 import sys
-
-import click
-
-
-def run_module(module: str, *arguments: str) -> None:
-    """Run `python -m module arguments…` and leave with its exit code."""
-    run_here([sys.executable, "-m", module, *arguments])
+from typing import NoReturn
 
 
-def run_here(command: list[str]) -> None:
-    """Run a command in the foreground and leave with its exit code."""
-    click.get_current_context().exit(wait(subprocess.Popen(command)))
+def run_module(module: str, *arguments: str) -> NoReturn:
+    """Become `python -m module arguments…`: its signals and its exit code are ours."""
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606
 
 
 def wait(process: subprocess.Popen[bytes]) -> int:
