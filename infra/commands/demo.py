@@ -21,6 +21,7 @@ Examples:
   headwater demo --light                  no Kafka, no Trino, under 2 GiB
 """
 SETTLE_S = 30
+FIRST = "kafka,streams"
 
 
 @click.command(epilog=EXAMPLES)
@@ -32,19 +33,28 @@ def demo(light: bool, devices: int, rate: int, for_s: float | None) -> None:
     """Start the stack, run a mixed fleet with faults, and show the tables fill."""
     settings = Settings()
     console = Console(stderr=True)
-    _headwater("up", *(["--light"] if light else []))
+    _headwater("up", *(["--light"] if light else ["--only", FIRST]))
     folder = settings.home / "demo"
     folder.mkdir(parents=True, exist_ok=True)
     ledger = folder / f"ledger-{int(time.time())}.ndjson"
     fleet = _fleet(devices, rate, ledger)
+    rest = None if light else _rest(folder)
     try:
-        _watch(settings, console, ledger, for_s)
+        _watch(settings, console, ledger, for_s, rest)
     except KeyboardInterrupt:
         console.print("stopping: the fleet first, then the stack; the tables stay")
     finally:
-        _stop(fleet)
+        for process in (fleet, rest):
+            _stop(process)
     if for_s is None:
         _headwater("down")
+
+
+def _rest(folder: Path) -> subprocess.Popen[bytes]:
+    """Start what the first rows can do without, while they flow."""
+    with (folder / "up.log").open("wb") as log:
+        command = [sys.executable, "-m", "infra.cli", "up"]
+        return subprocess.Popen(command, stdout=log, stderr=log)
 
 
 def _headwater(*arguments: str) -> None:
@@ -64,35 +74,58 @@ def _fleet(devices: int, rate: int, ledger: Path) -> subprocess.Popen[bytes]:
     )
 
 
-def _stop(fleet: subprocess.Popen[bytes]) -> None:
-    fleet.terminate()
+def _stop(process: subprocess.Popen[bytes] | None) -> None:
+    if process is None:
+        return
+    process.terminate()
     try:
-        fleet.wait(timeout=15)
+        process.wait(timeout=15)
     except subprocess.TimeoutExpired:
-        fleet.kill()
+        process.kill()
 
 
-def _watch(settings: Settings, console: Console, ledger: Path, for_s: float | None) -> None:
+def _watch(
+    settings: Settings,
+    console: Console,
+    ledger: Path,
+    for_s: float | None,
+    rest: subprocess.Popen[bytes] | None,
+) -> None:
     """Show the flow; once it has settled, answer the questions; then go on until the end."""
     watch, started = Watch(settings, ledger), time.monotonic()
     answered = False
     while True:
-        _live(watch, console, started, SETTLE_S if not answered else for_s)
+        _live(watch, console, started, SETTLE_S if not answered else for_s, rest)
         if not answered:
+            _expect_up(rest, ledger.parent)
             show_answers(settings, console)
             answered = True
         if for_s is not None and time.monotonic() - started >= for_s:
             return
 
 
-def _live(watch: Watch, console: Console, started: float, until_s: float | None) -> None:
-    """Redraw every second until `until_s` after the start and until gold has rows."""
+def _expect_up(rest: subprocess.Popen[bytes] | None, folder: Path) -> None:
+    """Leave with what `up` said if the rest of the stack did not start."""
+    if rest is not None and rest.returncode:
+        click.echo((folder / "up.log").read_text(), err=True)
+        raise click.exceptions.Exit(rest.returncode)
+
+
+def _live(
+    watch: Watch,
+    console: Console,
+    started: float,
+    until_s: float | None,
+    rest: subprocess.Popen[bytes] | None,
+) -> None:
+    """Redraw every second until `until_s` after the start, gold has rows, and the rest is up."""
     with Live(console=console, auto_refresh=False) as live:
         while True:
             figures = watch.look()
             elapsed_s = time.monotonic() - started
-            live.update(screen(figures, elapsed_s=elapsed_s), refresh=True)
-            gold = any(figures.rows[name] for name in GOLD)
-            if until_s is not None and elapsed_s >= until_s and gold:
+            starting = rest is not None and rest.poll() is None
+            live.update(screen(figures, elapsed_s=elapsed_s, starting=starting), refresh=True)
+            shown = not starting and any(figures.rows[name] for name in GOLD)
+            if until_s is not None and elapsed_s >= until_s and shown:
                 return
             time.sleep(1)

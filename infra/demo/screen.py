@@ -13,9 +13,10 @@ STAGES = (
 )
 
 
-def screen(figures: Figures, *, elapsed_s: float) -> Table:
+def screen(figures: Figures, *, elapsed_s: float, starting: bool = False) -> Table:
     """Draw one look at the flow."""
-    table = Table(title=f"Headwater, live for {elapsed_s:.0f} s", title_justify="left")
+    rest = "; Trino and Dagster are starting" if starting else ""
+    table = Table(title=f"Headwater, live for {elapsed_s:.0f} s{rest}", title_justify="left")
     table.add_column("stage")
     table.add_column("rows", justify="right")
     table.add_column("what")
