@@ -10,9 +10,10 @@ import polars as pl
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.transaction import AddAction
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_jobs import table_files
+from spark_jobs import column_files, table_files
 from spark_jobs.schema import arrow_schema, delta_schema, table_properties
 from spark_jobs.table_changes import bring
 from spark_jobs.table_files import Change
@@ -80,16 +81,14 @@ class Lake:
         self, table: Table, frame: Frame, txn: Txn | None, info: Mapping[str, str] | None = None
     ) -> bool:
         """Append the rows in one commit; return False if `txn` has been committed before."""
-        rows = conform(table, frame)
+        rows = frame.to_arrow() if isinstance(frame, pl.DataFrame) else frame
+        said = {**(info or {}), "rows": str(rows.num_rows)}
+        written: list[AddAction] = []
 
         def write(handle: DeltaTable) -> None:
-            write_deltalake(
-                handle,
-                rows,
-                mode="append",
-                writer_properties=WRITER,
-                commit_properties=_commit(txn, info),
-            )
+            if not written:
+                written.extend(column_files.added(self.uri(table), table, rows))
+            _put(handle, table, [*written], _commit(txn, said))
 
         return self._commit(table, write, txn)
 
@@ -154,15 +153,8 @@ class Lake:
         self, handle: DeltaTable, table: Table, wanted: Change, commit: CommitProperties
     ) -> None:
         actions = table_files.swap(self.uri(table), table_files.listed(handle), table, wanted)
-        if not actions:
-            return
-        handle.create_write_transaction(
-            actions,
-            "append",
-            delta_schema(table),
-            list(table.partition_by),
-            commit_properties=commit,
-        )
+        if actions:
+            _put(handle, table, actions, commit)
 
     def _commit(self, table: Table, write: Callable[[DeltaTable], None], txn: Txn | None) -> bool:
         pause = FIRST_PAUSE_S
@@ -265,6 +257,13 @@ def is_append(commit: Mapping[str, object]) -> bool:
     """Tell whether a commit of a table's history only appended rows."""
     parameters = commit.get("operationParameters")
     return isinstance(parameters, Mapping) and parameters.get("mode") == "Append"
+
+
+def _put(
+    handle: DeltaTable, table: Table, actions: list[table_files.Action], commit: CommitProperties
+) -> None:
+    form = delta_schema(table), list(table.partition_by)
+    handle.create_write_transaction(actions, "append", *form, commit_properties=commit)
 
 
 def _is_committed(handle: DeltaTable, txn: Txn) -> bool:

@@ -115,7 +115,7 @@ def removals(files: pl.DataFrame, table: Table) -> list[RemoveAction]:
         RemoveAction(
             unquote(row["path"]),
             True,
-            _now_ms(),
+            now_ms(),
             row["size"],
             {name: str(row[f"partition.{name}"]) for name in table.partition_by},
         )
@@ -138,9 +138,9 @@ def _write(
     statistics = _statistics(cut, [*keys, _PART], table)
     for values, rows in cut.partition_by([*keys, _PART], as_dict=True, include_key=False).items():
         partition = {name: str(value) for name, value in zip(keys, values, strict=False)}
-        name = f"{_folder(partition)}/part-{uuid.uuid4()}.zstd.parquet".lstrip("/")
+        name = f"{folder(partition)}/part-{uuid.uuid4()}.zstd.parquet".lstrip("/")
         size = _put(store, f"{root}/{name}", rows)
-        yield AddAction(name, size, partition, _now_ms(), True, statistics[values])
+        yield AddAction(name, size, partition, now_ms(), True, statistics[values])
 
 
 def _put(store: fs.FileSystem, path: str, rows: pl.DataFrame) -> int:
@@ -152,7 +152,7 @@ def _put(store: fs.FileSystem, path: str, rows: pl.DataFrame) -> int:
     return buffer.tell()
 
 
-def _folder(partition: dict[str, str]) -> str:
+def folder(partition: dict[str, str]) -> str:
     """Return the folder that readers take the partition's values from."""
     return "/".join(f"{name}={quote(value, safe='')}" for name, value in partition.items())
 
@@ -195,5 +195,6 @@ def _plain(value: object) -> object:
     return str(value) if isinstance(value, date) else value
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """Return the time of now, in milliseconds since 1970."""
     return time.time_ns() // 1_000_000

@@ -21,6 +21,7 @@ _ALIASES = {
 }
 _FORM = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
 UNBOUNDED = "unbounded"
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def parse_duration(text: str) -> timedelta | None:
@@ -35,6 +36,11 @@ def parse_duration(text: str) -> timedelta | None:
         return timedelta(seconds=float(found[1]) * _SECONDS[unit])
     except OverflowError as error:
         raise HeadwaterError(f"{text!r} is too long: write unbounded") from error
+
+
+def micros(duration: timedelta | None) -> int | None:
+    """Return whole microseconds, None for `unbounded`."""
+    return None if duration is None else duration // _MICROSECOND
 
 
 def format_duration(duration: timedelta | None) -> str:

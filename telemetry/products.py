@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal, cast, get_args
 
-from telemetry.durations import format_duration, parse_duration
+from telemetry.durations import format_duration, micros, parse_duration
 from telemetry.errors import HeadwaterError, ProductError
 from telemetry.retention import DAY, Kept, Reach, shortfalls
 from telemetry.tables import MESSAGES
@@ -73,6 +73,16 @@ class Product:
     def __post_init__(self) -> None:
         ordered = tuple(sorted(self.versions, key=lambda version: -version.version))
         object.__setattr__(self, "newest_first", ordered)
+
+    @property
+    def lateness_us(self) -> int | None:
+        """How long a delivery may take, in microseconds; None for ever."""
+        return micros(self.lateness)
+
+    @property
+    def max_age_us(self) -> int | None:
+        """How old a message may be, in microseconds; None for any age."""
+        return micros(self.max_age)
 
 
 def history_product(

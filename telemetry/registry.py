@@ -37,6 +37,11 @@ class Registry:
         found = self.products.get((tenant, key))
         return DEFAULT_PRODUCT if found is None and key == DEFAULT_PRODUCT.key else found
 
+    def versions(self, tenant: str, device_full: str) -> tuple[Device, ...]:
+        """Return all versions of a device in their order, none for an unknown device."""
+        history = self._histories.get((tenant, device_full))
+        return history.versions if history else ()
+
     def device_at(self, tenant: str, device_full: str, event_time: int) -> Device | None:
         """Return the device as it was at `event_time`, or None for an unknown device."""
         history = self._histories.get((tenant, device_full))

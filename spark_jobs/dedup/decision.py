@@ -1,14 +1,25 @@
 """The decision on each message of a batch: the first of its key, a duplicate, or a conflict."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Literal, NamedTuple, Self
 
-from spark_jobs.dedup.index import Key, KeyIndex
-from spark_jobs.dedup.recent import Copy
+import numpy as np
+import polars as pl
+
+from spark_jobs.dedup.index import UNCOUNTED, UNIQUE, Boot, Key, KeyIndex
+from spark_jobs.dedup.recent import Copies, Copy, marks
 
 Kind = Literal["duplicate", "conflict"]
 Find = Callable[[Collection[Key]], Mapping[Key, Copy]]
 """Looks first copies up, with their digests; a key that silver lacks is left out."""
+_VERDICTS = {
+    "row": pl.UInt32,
+    "kind": pl.String,
+    "first_topic": pl.String,
+    "first_partition": pl.Int32,
+    "first_offset": pl.Int64,
+    "first_item": pl.Int32,
+}
 
 
 class Verdict(NamedTuple):
@@ -18,29 +29,69 @@ class Verdict(NamedTuple):
     first: Copy
 
 
+class Candidates(NamedTuple):
+    """Accepted messages by column; each is of one of `boots`, by its place among them.
+
+    Of two with one key, the first by append time and then coordinates wins.
+    """
+
+    rows: np.ndarray
+    boots: list[Boot]
+    boot: np.ndarray
+    seq: np.ndarray
+    time: np.ndarray
+    copies: Copies
+
+    def key(self, place: int) -> Key:
+        """Return the key of one."""
+        return (*self.boots[self.boot[place]], int(self.seq[place]))
+
+    def keys(self) -> list[Key]:
+        """Return all keys that another message could have as well."""
+        return [key for key in map(self.key, range(len(self.seq))) if not key[2].startswith(UNIQUE)]
+
+    def order(self, place: int) -> tuple[object, ...]:
+        """Return by what one is sorted."""
+        return (self.time[place], *self.copies.at(place)[:4])
+
+    def only(self, places: np.ndarray) -> Self:
+        """Return some of them."""
+        return self._replace(
+            rows=self.rows[places],
+            boot=self.boot[places],
+            seq=self.seq[places],
+            time=self.time[places],
+            copies=self.copies.only(places),
+        )
+
+
+class Verdicts(NamedTuple):
+    """The messages that are not the first of their key."""
+
+    frame: pl.DataFrame
+
+
 def decide(
-    keys: Sequence[Key],
-    copy_at: Callable[[int], Copy],
-    index: KeyIndex,
-    find: Find,
-    *,
-    received_at: int,
+    found: Candidates, index: KeyIndex, find: Find, *, received_at: int
 ) -> dict[int, Verdict]:
     """Return the verdicts, by place, on messages that are not the first of their key.
 
-    The keys come in the order in which the first copy wins, and the index takes them up at once:
-    should the batch not be committed, it says yes to them again and silver says no.
+    The index takes the keys up at once: should the batch not be committed, it says yes to them
+    again and silver says no.
     """
+    places = sorted(_doubtful(found, index), key=found.order)
+    keys = [found.key(place) for place in places]
     here: dict[Key, int] = {}
     repeated: dict[Key, list[int]] = {}
     held: dict[Key, list[int]] = {}
-    for place, key in enumerate(keys):
+    for place, key in zip(places, keys, strict=True):
         if index.add(key, received_at):
             here[key] = place
         elif key in here:
             repeated.setdefault(key, []).append(place)
         else:
             held.setdefault(key, []).append(place)
+    copy_at = found.copies.at
     firsts = {key: copy_at(here[key]) for key in repeated}
     copies = find(held.keys()) if held else {}
     firsts |= {key: copies.get(key) or copy_at(places[0]) for key, places in held.items()}
@@ -52,7 +103,54 @@ def decide(
     }
 
 
+def _doubtful(found: Candidates, index: KeyIndex) -> list[int]:
+    """Take runs of numbers up that are new as a whole; return the places of all others."""
+    is_unique = np.array([boot[2].startswith(UNIQUE) for boot in found.boots], dtype=bool)
+    is_counted = np.array([not boot[2].startswith(UNCOUNTED) for boot in found.boots], dtype=bool)
+    is_doubtful = ~is_unique[found.boot]
+    counted = np.flatnonzero(is_counted[found.boot])
+    if len(counted):
+        order = counted[np.lexsort((found.seq[counted], found.boot[counted]))]
+        for boot, run in _runs(found.boot[order], found.seq[order]):
+            numbers = found.seq[order[[run.start, run.stop - 1]]]
+            if index.add_run(found.boots[boot], *map(int, numbers)):
+                is_doubtful[order[run]] = False
+    places: list[int] = np.flatnonzero(is_doubtful).tolist()
+    return places
+
+
+def _runs(boot: np.ndarray, seq: np.ndarray) -> Iterator[tuple[int, slice]]:
+    """Yield runs of numbers without a gap of which none is there twice, with their boot."""
+    is_same_boot = boot[1:] == boot[:-1]
+    step = seq[1:] - seq[:-1]
+    starts = np.concatenate(([0], np.flatnonzero(~is_same_boot | (step != 1)) + 1))
+    is_repeated = np.zeros(len(seq), dtype=bool)
+    repeats = is_same_boot & (step == 0)
+    is_repeated[1:] = repeats
+    is_repeated[:-1] |= repeats
+    has_none = ~np.logical_or.reduceat(is_repeated, starts)
+    ends = np.concatenate((starts[1:], [len(seq)]))
+    runs = zip(boot[starts].tolist(), starts.tolist(), ends.tolist(), has_none, strict=True)
+    return ((of, slice(start, end)) for of, start, end, is_kept in runs if is_kept)
+
+
 def _beside(first: Copy, copy: Copy) -> Verdict:
     # A first copy whose bytes are gone can only be taken for the same.
     is_same = first.digest in (None, copy.digest)
     return Verdict("duplicate" if is_same else "conflict", first)
+
+
+def verdict_rows(found: Candidates, verdicts: Mapping[int, Verdict]) -> Verdicts:
+    """Return verdicts as a frame, by the messages' rows."""
+    rows = [(int(found.rows[place]), kind, *first[:4]) for place, (kind, first) in verdicts.items()]
+    return Verdicts(pl.DataFrame(rows, _VERDICTS, orient="row"))
+
+
+def firsts(found: Candidates, verdicts: Mapping[int, Verdict]) -> tuple[np.ndarray, Copies]:
+    """Return the marks and the places of those that are the first of their key."""
+    first = found
+    if verdicts:
+        is_first = np.ones(len(found.seq), dtype=bool)
+        is_first[list(verdicts)] = False
+        first = found.only(np.flatnonzero(is_first))
+    return marks(first.boots, first.boot, first.seq), first.copies

@@ -15,6 +15,7 @@ Boot: TypeAlias = tuple[str, str, str]
 """(tenant, device_full, boot)"""
 HASHED = "h:"
 UNIQUE = "k:"
+UNCOUNTED = (HASHED, UNIQUE)
 GENERATION = 100_000
 
 
@@ -55,6 +56,17 @@ class KeyIndex:
         if boot.startswith(HASHED):
             return self._add_hashed(_mark(key), received_at)
         self._counted[tenant, device_full, boot] = Intervals([(seq, seq)])
+        return True
+
+    def add_run(self, boot: Boot, first: int, last: int) -> bool:
+        """Take up the numbers from `first` to `last` of a boot that counts.
+
+        Return False, having taken up none, if one of them was there.
+        """
+        intervals = self._counted.get(boot)
+        if intervals is not None:
+            return intervals.add_run(first, last)
+        self._counted[boot] = Intervals([(first, last)])
         return True
 
     def _add_hashed(self, mark: int, received_at: int) -> bool:

@@ -22,23 +22,23 @@ class Intervals:
 
     def add(self, number: int) -> bool:
         """Add a number; return False if it was there."""
+        return self.add_run(number, number)
+
+    def add_run(self, first: int, last: int) -> bool:
+        """Add the numbers from `first` to `last`; return False, adding none, if one was there."""
         bounds = self._bounds
-        if bounds and bounds[-1] == number:
-            bounds[-1] = number + 1
+        if bounds and bounds[-1] == first:
+            bounds[-1] = last + 1
             return True
-        place = bisect_right(bounds, number)
-        if place & 1:
+        place = bisect_right(bounds, first)
+        if place & 1 or (place < len(bounds) and bounds[place] <= last):
             return False
-        joins_left = place > 0 and bounds[place - 1] == number
-        joins_right = place < len(bounds) and bounds[place] == number + 1
-        if joins_left and joins_right:
-            del bounds[place - 1 : place + 1]
-        elif joins_left:
-            bounds[place - 1] = number + 1
-        elif joins_right:
-            bounds[place] = number
-        else:
-            bounds[place:place] = array("Q", (number, number + 1))
+        joins_left = place > 0 and bounds[place - 1] == first
+        joins_right = place < len(bounds) and bounds[place] == last + 1
+        start, end = place - joins_left, place + joins_right
+        bounds[start:end] = array("Q", () if joins_left else (first,)) + array(
+            "Q", () if joins_right else (last + 1,)
+        )
         return True
 
     def merge(self, ranges: Iterable[tuple[int, int]]) -> None:

@@ -1,11 +1,12 @@
 """Where the first copies of the newest messages are, in 41 bytes a message."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
+import polars as pl
 
-from spark_jobs.dedup.index import Key
+from spark_jobs.dedup.index import Boot, Key
 
 _ROW = np.dtype(
     [
@@ -19,6 +20,7 @@ _ROW = np.dtype(
     ]
 )
 _GROWTH = 1 << 16
+_ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Copy(NamedTuple):
@@ -32,13 +34,63 @@ class Copy(NamedTuple):
 
 
 class Copies(NamedTuple):
-    """Where many messages are, by column; `digest` of all of them or of none."""
+    """Where many messages are, by column; `digest` of all of them or of none.
 
-    topic: Sequence[str]
-    partition: Sequence[int] | np.ndarray
-    offset: Sequence[int] | np.ndarray
-    item: Sequence[int] | np.ndarray
-    digest: Sequence[int] | np.ndarray | None
+    Each is in one of `topics`, by its place among them.
+    """
+
+    topics: list[str]
+    topic: np.ndarray
+    partition: np.ndarray
+    offset: np.ndarray
+    item: np.ndarray
+    digest: np.ndarray | None
+
+    def at(self, place: int) -> Copy:
+        """Return where one is."""
+        return Copy(
+            self.topics[self.topic[place]],
+            int(self.partition[place]),
+            int(self.offset[place]),
+            int(self.item[place]),
+            None if self.digest is None else int(self.digest[place]),
+        )
+
+    def only(self, places: np.ndarray) -> Self:
+        """Return some of them."""
+        return self._replace(
+            topic=self.topic[places],
+            partition=self.partition[places],
+            offset=self.offset[places],
+            item=self.item[places],
+            digest=None if self.digest is None else self.digest[places],
+        )
+
+
+def copies(frame: pl.DataFrame, digest: np.ndarray | None = None) -> Copies:
+    """Return where the messages of a frame with coordinates are."""
+    topics = frame["topic"].unique(maintain_order=True)
+    code = frame["topic"].replace_strict(topics, range(len(topics)), return_dtype=pl.Int32)
+    partition, offset, item = (frame[name].to_numpy() for name in ("partition", "offset", "item"))
+    return Copies(topics.to_list(), code.to_numpy(), partition, offset, item, digest)
+
+
+def digests(messages: pl.Series) -> np.ndarray:
+    """Return 64 bits for each message's bytes; another process may find others."""
+    return messages.hash().reinterpret(signed=True).to_numpy()
+
+
+def marks(boots: Sequence[Boot], boot: np.ndarray, seq: np.ndarray) -> np.ndarray:
+    """Return 64 bits that stand for each key in this process."""
+    hashes = np.fromiter(map(hash, boots), dtype=np.int64, count=len(boots))
+    mixed: np.ndarray = hashes[boot].view(np.uint64) ^ (seq.astype(np.uint64) * _ODD)
+    return mixed.view(np.int64)
+
+
+def key_marks(keys: Sequence[Key]) -> np.ndarray:
+    """Return `marks` of keys one by one."""
+    seq = np.fromiter((key[3] for key in keys), dtype=np.int64, count=len(keys))
+    return marks([key[:3] for key in keys], np.arange(len(keys)), seq)
 
 
 class RecentCopies:
@@ -51,9 +103,9 @@ class RecentCopies:
         self._next = 0
         self._topics: list[str] = []
 
-    def add(self, keys: Sequence[Key], copies: Copies) -> None:
-        """Remember first copies, the newest last."""
-        added = self._packed(keys, copies)[-self._capacity :]
+    def add(self, marked: np.ndarray, found: Copies) -> None:
+        """Remember first copies by the marks of their keys, the newest last."""
+        added = self._packed(marked, found)[-self._capacity :]
         if not len(added):
             return
         self._grow(self._count + len(added))
@@ -62,14 +114,15 @@ class RecentCopies:
         self._next = int(places[-1] + 1) % len(self._rows)
         self._count = min(self._count + len(added), len(self._rows))
 
-    def _packed(self, keys: Sequence[Key], copies: Copies) -> np.ndarray:
-        packed = np.empty(len(keys), dtype=_ROW)
-        packed["mark"] = np.fromiter(map(hash, keys), dtype=np.int64, count=len(keys))
-        packed["topic"] = [self._topic(topic) for topic in copies.topic]
+    def _packed(self, marked: np.ndarray, found: Copies) -> np.ndarray:
+        packed = np.empty(len(marked), dtype=_ROW)
+        packed["mark"] = marked
+        topics = np.array([self._topic(topic) for topic in found.topics], dtype=np.int32)
+        packed["topic"] = topics[found.topic] if len(marked) else 0
         for name in ("partition", "offset", "item"):
-            packed[name] = getattr(copies, name)
-        packed["has_digest"] = copies.digest is not None
-        packed["digest"] = 0 if copies.digest is None else copies.digest
+            packed[name] = getattr(found, name)
+        packed["has_digest"] = found.digest is not None
+        packed["digest"] = 0 if found.digest is None else found.digest
         return packed
 
     def _topic(self, topic: str) -> int:
@@ -87,15 +140,16 @@ class RecentCopies:
         rows[: self._count] = self._rows[: self._count]
         self._rows, self._next = rows, self._count % size
 
-    def find(self, keys: Iterable[Key]) -> dict[Key, Copy]:
+    def find(self, keys: Collection[Key]) -> dict[Key, Copy]:
         """Return the copies that are remembered, in one pass over the ring."""
-        marks = {hash(key): key for key in keys}
-        if not marks or not self._count:
+        if not keys or not self._count:
             return {}
+        asked = list(keys)
+        wanted = key_marks(asked)
+        of_mark = dict(zip(wanted.tolist(), asked, strict=True))
         rows = self._rows[: self._count]
-        wanted = np.fromiter(marks, dtype=np.int64, count=len(marks))
         found = rows[np.isin(rows["mark"], wanted)]
-        return {marks[int(row["mark"])]: self._copy(row) for row in found}
+        return {of_mark[int(row["mark"])]: self._copy(row) for row in found}
 
     def _copy(self, row: np.void) -> Copy:
         return Copy(

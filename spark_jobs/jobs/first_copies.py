@@ -3,18 +3,19 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from spark_jobs.dedup.index import Key
-from spark_jobs.dedup.recent import Copies, Copy, RecentCopies
+from spark_jobs.dedup.recent import Copies, Copy, RecentCopies, copies, digests, key_marks
 from spark_jobs.lake import Lake
-from spark_jobs.transforms.judged import digest
 from telemetry.message import decode
 from telemetry.tables import LATE, MESSAGES, READINGS
 
 KEY = ("tenant", "device_full", "boot", "seq")
 COORDINATES = ("topic", "partition", "offset", "item")
 ROWS_AT_START = 300_000
+_PLACE = dict(zip(COORDINATES, (pl.String, pl.Int32, pl.Int64, pl.Int32), strict=True))
 _KEY_TYPES = (pl.String, pl.String, pl.String, pl.Int64)
 
 
@@ -33,35 +34,29 @@ class FirstCopies:
             self._lake.newest(table, rows).select(*KEY, *COORDINATES) for table in (LATE, READINGS)
         ]
         frame = pl.concat(newest).unique(COORDINATES).sort(COORDINATES).collect()
-        topic, partition, offset, item = (frame[name].to_list() for name in COORDINATES)
-        copies = Copies(topic, partition, offset, item, None)
-        self.remember(frame.select(KEY).rows(), copies)
+        self.remember(key_marks(frame.select(KEY).rows()), copies(frame))
 
-    def remember(self, keys: Sequence[Key], copies: Copies) -> None:
-        """Remember first copies, the newest last."""
-        self._recent.add(keys, copies)
+    def remember(self, marked: np.ndarray, found: Copies) -> None:
+        """Remember first copies by the marks of their keys, the newest last."""
+        self._recent.add(marked, found)
 
     def know(self, keys: Collection[Key]) -> Collection[Key]:
         """Remember those of the keys that silver holds, and return them."""
         if not keys:
             return ()
-        copies = self._in_silver(keys)
-        topic, partition, offset, item = (
-            zip(*(copy[:4] for copy in copies.values()), strict=True)
-            if copies
-            else ((), (), (), ())
-        )
-        self.remember(list(copies), Copies(topic, partition, offset, item, None))
-        return copies.keys()
+        found = self._in_silver(keys)
+        places = [copy[:4] for copy in found.values()]
+        self.remember(key_marks([*found]), copies(pl.DataFrame(places, _PLACE, orient="row")))
+        return found.keys()
 
     def find(self, keys: Collection[Key]) -> Mapping[Key, Copy]:
         """Look first copies up with their digests; a key that silver lacks is left out."""
-        copies = self._recent.find(keys)
-        missing = [key for key in keys if key not in copies]
+        found = self._recent.find(keys)
+        missing = [key for key in keys if key not in found]
         if missing:
-            copies |= self._in_silver(missing)
-        return copies | self._digested(
-            {key: copy for key, copy in copies.items() if copy.digest is None}
+            found |= self._in_silver(missing)
+        return found | self._digested(
+            {key: copy for key, copy in found.items() if copy.digest is None}
         )
 
     def _in_silver(self, keys: Collection[Key]) -> dict[Key, Copy]:
@@ -79,14 +74,14 @@ class FirstCopies:
         ordered = rows.unique().sort(COORDINATES, descending=True).collect(engine="streaming")
         return {_key(row[:4]): _copy(row[4:]) for row in ordered.iter_rows()}
 
-    def _digested(self, copies: Mapping[Key, Copy]) -> dict[Key, Copy]:
-        if not copies:
+    def _digested(self, found: Mapping[Key, Copy]) -> dict[Key, Copy]:
+        if not found:
             return {}
-        places = [(copy.topic, copy.partition, copy.offset) for copy in copies.values()]
+        places = [(copy.topic, copy.partition, copy.offset) for copy in found.values()]
         values = self._values(places)
         return {
             key: copy._replace(digest=_digest_of(values.get(place), copy.item))
-            for (key, copy), place in zip(copies.items(), places, strict=True)
+            for (key, copy), place in zip(found.items(), places, strict=True)
         }
 
     def _values(self, places: list[tuple[str, int, int]]) -> dict[tuple[str, int, int], bytes]:
@@ -111,4 +106,6 @@ def _copy(row: Sequence[Any]) -> Copy:
 
 def _digest_of(value: bytes | None, item: int) -> int | None:
     messages = decode(value)
-    return digest(messages[item].raw) if item < len(messages) else None
+    if item >= len(messages):
+        return None
+    return int(digests(pl.Series([messages[item].raw], dtype=pl.Binary))[0])

@@ -111,10 +111,13 @@ class GoldQuery:
 
 def _appended(commit: Mapping[str, object]) -> int:
     """Return the rows that a commit of landing appended."""
-    metrics = commit.get("operationMetrics")
-    if not is_append(commit) or not isinstance(metrics, Mapping):
+    if not is_append(commit):
         return 0
-    return int(metrics.get("num_added_rows", 0))
+    if "rows" in commit:
+        return int(str(commit["rows"]))
+    # A commit of an earlier release.
+    metrics = commit.get("operationMetrics")
+    return int(metrics.get("num_added_rows", 0)) if isinstance(metrics, Mapping) else 0
 
 
 def _micros(at: datetime) -> int:

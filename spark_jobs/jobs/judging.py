@@ -12,7 +12,8 @@ from spark_jobs.jobs.landing import RECORD_COLUMNS, judge_on_worker
 from spark_jobs.lake import Lake
 from spark_jobs.schema import TIMESTAMP
 from spark_jobs.session import session
-from spark_jobs.transforms.judged import JUDGED, judged, unpacked
+from spark_jobs.transforms.judged import judged
+from spark_jobs.transforms.judgement import PACK, Judgement, as_one, unpacked
 from spark_jobs.transforms.spans import Span
 from telemetry.registry import Registry
 from telemetry.settings import Settings
@@ -42,29 +43,21 @@ class Piece:
     appended: Span
 
 
-Judge = Callable[[Piece, Registry], pl.DataFrame]
-"""Judges a piece of bronze; the rows of `judged` with a column `row`."""
+Judge = Callable[[Piece, Registry], Judgement]
+"""Judges a piece of bronze."""
 
 
-def in_order(frame: pa.Table) -> pl.DataFrame:
-    """Return judged messages as landing numbers them."""
-    found = pl.from_arrow(frame)
-    assert isinstance(found, pl.DataFrame)
-    return found.with_row_index("row")
-
-
-def judged_here(records: pl.DataFrame, registry: Registry, *, tolerance_us: int) -> pl.DataFrame:
+def judged_here(records: pl.DataFrame, registry: Registry, *, tolerance_us: int) -> Judgement:
     """Judge rows of bronze in this process."""
     shown = records.rename({"kafka_key": "key", "kafka_time": "timestamp"})
     batches = shown.select(RECORD.names).to_arrow().cast(RECORD).to_batches(max_chunksize=BATCH)
-    found = judged(batches, registry, tolerance_us=tolerance_us)
-    return in_order(pa.Table.from_batches(found, JUDGED))
+    return as_one(judged(batches, registry, tolerance_us=tolerance_us))
 
 
 def judge_here(lake: Lake, *, tolerance_us: int) -> Judge:
     """Return a judge that needs no Spark: its start costs more than some thousands of records."""
 
-    def judge(piece: Piece, registry: Registry) -> pl.DataFrame:
+    def judge(piece: Piece, registry: Registry) -> Judgement:
         rows = messages(lake, piece).collect()
         return judged_here(rows, registry, tolerance_us=tolerance_us)
 
@@ -87,13 +80,13 @@ def judge_by_spark(settings: Settings, lake: Lake, *, tolerance_us: int) -> Judg
     """Return a judge that spreads the records over Spark's workers."""
     spark = session(settings, "headwater-replay")
 
-    def judge(piece: Piece, registry: Registry) -> pl.DataFrame:
+    def judge(piece: Piece, registry: Registry) -> Judgement:
         broadcast = spark.sparkContext.broadcast(registry)
         worker = judge_on_worker(broadcast, tolerance_us)
         records = _records(spark, lake, piece).select(*RECORD_COLUMNS)
-        packs = records.mapInArrow(worker, "pack binary").toArrow()
+        packs = records.mapInArrow(worker, PACK).toArrow()
         broadcast.unpersist()
-        return unpacked(packs.column("pack")).with_row_index("row")
+        return unpacked(packs)
 
     return judge
 

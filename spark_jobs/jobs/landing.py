@@ -13,7 +13,7 @@ from pyspark.core.broadcast import Broadcast
 from pyspark.sql import DataFrame, SparkSession
 
 from edge.registry_files import RegistryFiles
-from spark_jobs.dedup.decision import decide
+from spark_jobs.dedup.decision import decide, firsts, verdict_rows
 from spark_jobs.jobs.landing_memory import LandingMemory
 from spark_jobs.jobs.landing_progress import LandingProgress, newest_us
 from spark_jobs.jobs.live_registry import LiveRegistry
@@ -23,8 +23,9 @@ from spark_jobs.lake import Lake, Txn
 from spark_jobs.restatements import LATE_ROWS, Mark, Restatements, Versions
 from spark_jobs.transforms import routes
 from spark_jobs.transforms.first_use import first_use
-from spark_jobs.transforms.judged import judged, no_collection, packed, unpacked
-from spark_jobs.transforms.marks import of_rows
+from spark_jobs.transforms.judged import judged, no_collection
+from spark_jobs.transforms.judgement import PACK, Judgement, packed, unpacked
+from spark_jobs.transforms.marks import TOUCHED, of_rows
 from spark_jobs.transforms.offsets import (
     Offsets,
     offsets_from_text,
@@ -34,7 +35,7 @@ from spark_jobs.transforms.offsets import (
 )
 from telemetry.registry import Registry
 from telemetry.settings import Settings
-from telemetry.tables import CONFLICTS, DUPLICATES, LATE, MESSAGES, READINGS, REJECTED, Table
+from telemetry.tables import LATE, MESSAGES, Table
 
 RECORD_COLUMNS = ("key", "value", "topic", "partition", "offset", "timestamp", "headers")
 NOTHING = (
@@ -47,14 +48,6 @@ NOTHING = (
     "cast(null as array<struct<key: string, value: binary>>) as headers",
 )
 """Columns of a record that says nothing."""
-ROUTES: tuple[tuple[Table, Callable[[pl.DataFrame], pl.DataFrame]], ...] = (
-    (REJECTED, routes.rejected),
-    (DUPLICATES, routes.duplicates),
-    (CONFLICTS, routes.conflicts),
-    (LATE, routes.late),
-    (READINGS, routes.readings),
-)
-"""In the order of their commits: a batch that is in readings is landed whole."""
 MEMORY = "landing-memory"
 log = logging.getLogger(__name__)
 
@@ -96,7 +89,7 @@ class Landing:
             self._registry.refresh()
             found = self._judged(batch)
             judged_at = time.perf_counter()
-            if not found.is_empty():
+            if found.messages.num_rows:
                 with self._silver.batch() as is_changed, no_collection():
                     if is_changed:
                         self._remember_anew()
@@ -106,7 +99,7 @@ class Landing:
                 "batch %d of %s: %d messages, judged in %.0f ms, committed in %.0f ms",
                 txn.version,
                 txn.app_id.split("/")[0],
-                len(found),
+                found.messages.num_rows,
                 (judged_at - began) * 1000,
                 (time.perf_counter() - judged_at) * 1000,
             )
@@ -117,7 +110,7 @@ class Landing:
             self._registry.refresh()
             before = dict(self.progress.rows)
             found = self._judged(records)
-            if not found.is_empty():
+            if found.messages.num_rows:
                 self._take(found, None)
                 self._memory.save(time.time())
             return {name: n - before.get(name, 0) for name, n in self.progress.rows.items()}
@@ -127,10 +120,9 @@ class Landing:
         self._memory.renew()
         self._registry.recall()
 
-    def _judged(self, batch: DataFrame) -> pl.DataFrame:
+    def _judged(self, batch: DataFrame) -> Judgement:
         worker = judge_on_worker(self._registry_broadcast(batch), self._tolerance_us)
-        packs = batch.select(*RECORD_COLUMNS).mapInArrow(worker, "pack binary").toArrow()
-        return unpacked(packs.column("pack")).with_row_index("row")
+        return unpacked(batch.select(*RECORD_COLUMNS).mapInArrow(worker, PACK).toArrow())
 
     def _registry_broadcast(self, batch: DataFrame) -> Broadcast[Registry]:
         edition = self._registry.edition
@@ -141,45 +133,42 @@ class Landing:
             self._broadcast = edition, context.broadcast(self._registry.registry)
         return self._broadcast[1]
 
-    def _take(self, found: pl.DataFrame, txn: Txn | None) -> None:
-        offsets = ranges(found)
+    def _take(self, found: Judgement, txn: Txn | None) -> None:
+        heads = routes.heads(found)
+        offsets = ranges(heads)
         info = _commit_info(txn, offsets)
-        messages = routes.bronze(found)
+        records = heads.filter(pl.col("item") == 0)
         if any(first <= self.landed.get(at, -1) for at, (first, _) in offsets.items()):
             # A part of the batch is there: what the tables hold decides, not the transaction.
             txn = None
-            messages = self._settled.new_records(messages, offsets)
-            found = self._without_settled(found, offsets)
+            records = self._settled.new_records(records, offsets)
+            heads = self._without_settled(heads, offsets)
+        messages = routes.bronze(found, records["row"].to_numpy())
         self._append(MESSAGES, messages, txn, info)
         self._memory.note_landed({at: last for at, (_, last) in offsets.items()})
-        self._take_silver(found, txn, info)
-        self.progress.landed(found)
+        self._take_silver(found, heads, txn, info)
+        self.progress.landed(heads)
 
-    def _without_settled(self, found: pl.DataFrame, offsets: Offsets) -> pl.DataFrame:
+    def _without_settled(self, heads: pl.DataFrame, offsets: Offsets) -> pl.DataFrame:
         settled = self._settled.messages(offsets)
         self._memory.remember(settled.keys, settled.copies, received_at=settled.received_at)
-        return found.join(settled.items, on=settled.items.columns, how="anti")
+        return heads.join(settled.items, on=settled.items.columns, how="anti")
 
-    def _take_silver(self, found: pl.DataFrame, txn: Txn | None, info: Mapping[str, str]) -> None:
-        uses = first_use(found, self._registry.types)
+    def _take_silver(
+        self, found: Judgement, heads: pl.DataFrame, txn: Txn | None, info: Mapping[str, str]
+    ) -> None:
+        uses = first_use(routes.unsettled(found, heads, self._registry.types), self._registry.types)
         self._registry.fix(uses.fixed, txn)
-        accepted = found.update(uses.reasons, on="row")
-        candidates = routes.candidates(accepted)
+        candidates = routes.candidates(found, routes.accepted(heads, uses.reasons))
         memory = self._memory
-        verdicts = decide(
-            candidates.keys,
-            candidates.copy_at,
-            memory.index,
-            memory.copies.find,
-            received_at=newest_us(found, "received_at") or 0,
-        )
-        routed = routes.with_verdicts(accepted, candidates, verdicts)
-        for table, route in ROUTES:
-            rows = route(routed)
+        newest = newest_us(heads, "received_at") or 0
+        verdicts = decide(candidates, memory.index, memory.copies.find, received_at=newest)
+        aside = verdict_rows(candidates, verdicts)
+        for table, rows in routes.routed(found, heads, uses.reasons, aside):
             self._append(table, rows, txn, info)
             if table is LATE:
-                self._mark_late(rows, txn, info)
-        memory.copies.remember(*candidates.firsts(verdicts))
+                self._mark_late(routes.frame_of(rows.select(TOUCHED)), txn, info)
+        memory.copies.remember(*firsts(candidates, verdicts))
 
     def _mark_late(self, rows: pl.DataFrame, txn: Txn | None, info: Mapping[str, str]) -> None:
         """Mark the windows of late rows; where they may be there already, those of all of them."""
@@ -194,12 +183,12 @@ class Landing:
         self._marks.mark(of_rows(rows), mark, txn)
 
     def _append(
-        self, table: Table, rows: pl.DataFrame, txn: Txn | None, info: Mapping[str, str]
+        self, table: Table, rows: pa.Table, txn: Txn | None, info: Mapping[str, str]
     ) -> None:
-        if rows.is_empty():
+        if not rows.num_rows:
             return
         if self._lake.append(table, rows, txn, info):
-            self.progress.committed(table, len(rows))
+            self.progress.committed(table, rows.num_rows)
         else:
             log.info("%s holds batch %s already", table.name, txn)
 
@@ -216,7 +205,7 @@ def judge_on_worker(
     """Return the function by which Spark's workers judge batches of records."""
 
     def judge_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return packed(judged(batches, registry.value, tolerance_us=tolerance_us))
+        return map(packed, judged(batches, registry.value, tolerance_us=tolerance_us))
 
     return judge_batches
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from spark_jobs.dedup.index import HASHED, UNIQUE, Key, KeyIndex
-from spark_jobs.dedup.recent import Copies
+from spark_jobs.dedup.recent import Copies, key_marks
 from spark_jobs.jobs.first_copies import KEY, FirstCopies
 from spark_jobs.jobs.memory_file import MemoryFile, Saved
 from spark_jobs.lake import Lake
@@ -89,7 +89,7 @@ class LandingMemory:
         """Take up first copies that silver holds."""
         for key in keys:
             self.index.add(key, received_at)
-        self.copies.remember(keys, copies)
+        self.copies.remember(key_marks(keys), copies)
 
     def save_if_due(self, now: float) -> None:
         """Save from time to time, between two batches."""

@@ -27,14 +27,14 @@ class LandingProgress:
         self.rows["bronze" if table == MESSAGES else table.name.split(".")[1]] += rows
 
     def landed(self, found: pl.DataFrame) -> None:
-        """Take note of a batch's times."""
+        """Take note of the times of a batch's messages."""
         newest = found.group_by("tenant", "product").agg(
             pl.col("received_at").max().dt.timestamp("us")
         )
         self._memory.note_received(
             {(tenant, product): at for tenant, product, at in newest.iter_rows()}
         )
-        accepted = found.filter(pl.col("reasons").list.len() == 0)
+        accepted = found.filter("is_accepted")
         times = (self._event_time, newest_us(accepted, "event_time"))
         self._event_time = max((at for at in times if at is not None), default=None)
 

@@ -7,9 +7,9 @@ from datetime import datetime
 
 import polars as pl
 
-from spark_jobs.jobs.landing import ROUTES
 from spark_jobs.jobs.partitions import condition
 from spark_jobs.lake import Lake
+from spark_jobs.transforms.routes import SILVER
 from spark_jobs.transforms.spans import Span
 from telemetry.tables import FIRST_USE, REJECTED, Table
 
@@ -34,7 +34,7 @@ class InPlace:
         """Replace the range's rows in partitions that differ; return the rows put by table."""
         put: Counter[str] = Counter()
         self._add_first_uses()
-        for table, _ in ROUTES:
+        for table in SILVER:
             partitions = differing.get(table.name, pl.DataFrame())
             if partitions.is_empty():
                 continue

@@ -9,7 +9,6 @@ import polars as pl
 
 from spark_jobs.jobs.judging import Judge, judge_by_spark, judge_here, received_messages
 from spark_jobs.jobs.known import known
-from spark_jobs.jobs.landing import ROUTES
 from spark_jobs.jobs.replay_comparison import Comparison, Sides, comparison
 from spark_jobs.jobs.replay_gold import (
     PinnedGold,
@@ -23,6 +22,7 @@ from spark_jobs.jobs.restating import restate, runs_of_days
 from spark_jobs.jobs.silver_pause import SilverPause
 from spark_jobs.lake import Lake
 from spark_jobs.transforms.offsets import Offsets
+from spark_jobs.transforms.routes import SILVER
 from spark_jobs.transforms.spans import Span
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
@@ -73,7 +73,7 @@ def replay(settings: Settings, lake: Lake, asked: Asked, now: datetime) -> Resul
     file = settings.home / "replay" / f"{asked.name}.differences.ndjson"
     beside = _empty_lake(folder, lake)
     with SilverPause(settings).still():
-        tables = (MESSAGES, *(table for table, _ in ROUTES))
+        tables = (MESSAGES, *(table for table in SILVER))
         versions = {table.name: lake.table(table).version() for table in tables}
     gold = pinned_gold(settings, lake)
     if gold is not None:
@@ -82,7 +82,7 @@ def replay(settings: Settings, lake: Lake, asked: Asked, now: datetime) -> Resul
     replayed = RangeReplay(lake, beside, known(settings, lake, now), received=asked.received)
     replayed.run(_judge(run), versions[MESSAGES.name])
     with comparison(file) as compared:
-        partitions = {table.name: compared.compare(run.sides(table)) for table, _ in ROUTES}
+        partitions = {table.name: compared.compare(run.sides(table)) for table in SILVER}
         if gold is not None:
             _compare_gold(run, gold, compared)
     result: Result = {
@@ -153,7 +153,7 @@ def _gold_said(gold: PinnedGold | None) -> str:
 def _newest(run: Run, judged: Offsets) -> dict[tuple[str, int], int]:
     """Return how far each partition was judged, or held by silver: what is later stays."""
     newest = {at: last for at, (_, last) in judged.items()}
-    for table, _ in ROUTES:
+    for table in SILVER:
         held = run.sides(table).before.group_by("topic", "partition").agg(pl.col("offset").max())
         for topic, partition, offset in held.collect().iter_rows():
             at = topic, partition

@@ -5,15 +5,15 @@ from datetime import timedelta
 
 import polars as pl
 
-from spark_jobs.dedup.decision import decide
-from spark_jobs.dedup.index import UNIQUE, KeyIndex
+from spark_jobs.dedup.decision import decide, firsts, verdict_rows
+from spark_jobs.dedup.index import KeyIndex
 from spark_jobs.jobs.first_copies import FirstCopies
 from spark_jobs.jobs.judging import Judge, Piece, received_messages
 from spark_jobs.jobs.known import Known
-from spark_jobs.jobs.landing import ROUTES
 from spark_jobs.lake import Lake
 from spark_jobs.transforms import routes
 from spark_jobs.transforms.first_use import first_use
+from spark_jobs.transforms.judgement import Judgement
 from spark_jobs.transforms.offsets import Offsets, ranges
 from spark_jobs.transforms.spans import Span
 from telemetry.tables import FIRST_USE
@@ -44,24 +44,25 @@ class RangeReplay:
         for piece in _pieces(rows, Piece(version, self._received, self._received), chunk):
             self._take(judge(piece, self._known.registry()), index, copies)
 
-    def _take(self, found: pl.DataFrame, index: KeyIndex, copies: FirstCopies) -> None:
-        self.messages += len(found)
-        self._note(ranges(found))
-        uses = first_use(found, self._known.types)
+    def _take(self, found: Judgement, index: KeyIndex, copies: FirstCopies) -> None:
+        heads = routes.heads(found)
+        self.messages += len(heads)
+        self._note(ranges(heads))
+        types = self._known.types
+        uses = first_use(routes.unsettled(found, heads, types), types)
         if uses.fixed.height:
             self._known = self._known.with_types(uses.fixed)
             self._beside.append(FIRST_USE, uses.fixed.select(FIRST_USE.column_names), None)
-        accepted = found.update(uses.reasons, on="row")
-        candidates = routes.candidates(accepted)
-        for key in copies.know([key for key in candidates.keys if not key[2].startswith(UNIQUE)]):
+        accepted = routes.accepted(heads, uses.reasons)
+        candidates = routes.candidates(found, accepted)
+        for key in copies.know(candidates.keys()):
             index.add(key, 0)
-        verdicts = decide(candidates.keys, candidates.copy_at, index, copies.find, received_at=0)
-        routed = routes.with_verdicts(accepted, candidates, verdicts)
-        for table, route in ROUTES:
-            rows = route(routed)
-            if rows.height:
+        verdicts = decide(candidates, index, copies.find, received_at=0)
+        aside = verdict_rows(candidates, verdicts)
+        for table, rows in routes.routed(found, heads, uses.reasons, aside):
+            if rows.num_rows:
                 self._beside.append(table, rows, None)
-        copies.remember(*candidates.firsts(verdicts))
+        copies.remember(*firsts(candidates, verdicts))
 
     def _note(self, offsets: Offsets) -> None:
         for at, (first, last) in offsets.items():

@@ -5,25 +5,27 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
+import pyarrow as pa
 
-from spark_jobs.dedup.decision import decide
-from spark_jobs.dedup.index import UNIQUE, KeyIndex
+from spark_jobs.dedup.decision import decide, verdict_rows
+from spark_jobs.dedup.index import KeyIndex
 from spark_jobs.jobs.first_copies import FirstCopies
 from spark_jobs.jobs.judging import judged_here
 from spark_jobs.jobs.known import Known, known
-from spark_jobs.jobs.landing import ROUTES
 from spark_jobs.jobs.silver_pause import SilverPause
 from spark_jobs.lake import Lake
 from spark_jobs.table_files import Change
 from spark_jobs.transforms import routes
 from spark_jobs.transforms.first_use import ORDER, first_use
+from spark_jobs.transforms.judgement import Judgement
+from spark_jobs.transforms.routes import SILVER
 from spark_jobs.transforms.spans import Span
 from telemetry.settings import Settings
 from telemetry.tables import FIRST_USE, MESSAGES, REJECTED, Table
 
 CHUNK = 50_000
 _ITEM, _RECORD = list(REJECTED.key), list(MESSAGES.key)
-_LANDS_IN = tuple((table, route) for table, route in ROUTES if table != REJECTED)
+_LANDS_IN = tuple(table for table in SILVER if table != REJECTED)
 Result = dict[str, object]
 
 
@@ -60,27 +62,29 @@ class RejectedReplay:
 
     def run(self, items: pl.DataFrame) -> None:
         """Judge messages anew, in the order in which they came, and land those that pass."""
-        passing = self._passing(items)
+        found, passing = self._passing(items)
         if passing.is_empty():
             return
         with self._silver.change():
-            uses = first_use(passing, self._known.types)
+            types = self._known.types
+            uses = first_use(routes.unsettled(found, passing, types), types)
             if uses.fixed.height:
                 fixed = uses.fixed.select(FIRST_USE.column_names)
                 self._known = self._known.with_types(fixed)
                 self._lake.append(FIRST_USE, fixed, None)
             accepted = passing.join(uses.reasons, on="row", how="anti")
-            self._land(accepted.join(self._settled(accepted), on=_ITEM, how="anti"))
+            self._land(found, accepted.join(self._settled(accepted), on=_ITEM, how="anti"))
             self._stamp(accepted)
 
-    def _passing(self, items: pl.DataFrame) -> pl.DataFrame:
+    def _passing(self, items: pl.DataFrame) -> tuple[Judgement, pl.DataFrame]:
+        """Return all messages of the records, and the heads of those that pass."""
         near = pl.col("received_date").is_in(items["received_date"].unique().to_list())
         low, high = items["offset"].min(), items["offset"].max()
         rows = self._lake.scan(MESSAGES).filter(near, pl.col("offset").is_between(low, high))
         records = rows.join(items.lazy(), on=_RECORD, how="semi").collect()
         found = judged_here(records, self._known.registry(), tolerance_us=self._tolerance_us)
-        mine = found.join(items, on=_ITEM, how="semi")
-        return mine.filter(pl.col("reasons").list.len() == 0)
+        mine = routes.heads(found).join(items, on=_ITEM, how="semi")
+        return found, mine.filter("is_accepted")
 
     def _settled(self, messages: pl.DataFrame) -> pl.DataFrame:
         """Return those that a replay has landed before it was killed."""
@@ -89,25 +93,24 @@ class RejectedReplay:
         items = messages.lazy().select(_ITEM)
         held = [
             self._lake.scan(table).select(_ITEM).filter(near).join(items, on=_ITEM, how="semi")
-            for table, _ in _LANDS_IN
+            for table in _LANDS_IN
         ]
         return pl.concat(held).unique().collect()
 
-    def _land(self, messages: pl.DataFrame) -> None:
-        candidates = routes.candidates(messages)
-        copies = FirstCopies(self._lake, remembered=max(1, 2 * len(messages)))
+    def _land(self, found: Judgement, heads: pl.DataFrame) -> None:
+        candidates = routes.candidates(found, heads["row"].sort().to_numpy())
+        copies = FirstCopies(self._lake, remembered=max(1, 2 * len(heads)))
         index = KeyIndex(remembered=2**62, horizon_us=None)
-        for key in copies.know([key for key in candidates.keys if not key[2].startswith(UNIQUE)]):
+        for key in copies.know(candidates.keys()):
             index.add(key, 0)
-        verdicts = decide(candidates.keys, candidates.copy_at, index, copies.find, received_at=0)
-        routed = routes.with_verdicts(messages, candidates, verdicts)
-        for table, route in _LANDS_IN:
-            self._append(table, route(routed))
+        aside = verdict_rows(candidates, decide(candidates, index, copies.find, received_at=0))
+        for table, rows in routes.routed(found, heads, heads.select("row").clear(), aside):
+            self._append(table, rows)
 
-    def _append(self, table: Table, rows: pl.DataFrame) -> None:
-        if rows.height:
+    def _append(self, table: Table, rows: pa.Table) -> None:
+        if rows.num_rows:
             self._lake.append(table, rows, None, {"job": "replay"})
-            self.landed[table.name] += len(rows)
+            self.landed[table.name] += rows.num_rows
 
     def _stamp(self, messages: pl.DataFrame) -> None:
         """Say of rejected messages that they were replayed; they leave the sum."""

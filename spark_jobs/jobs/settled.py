@@ -5,7 +5,7 @@ from typing import NamedTuple
 import polars as pl
 
 from spark_jobs.dedup.index import Key
-from spark_jobs.dedup.recent import Copies
+from spark_jobs.dedup.recent import Copies, copies
 from spark_jobs.lake import Lake
 from spark_jobs.transforms.offsets import Offsets, offsets_text, within
 from telemetry.errors import HeadwaterError
@@ -59,12 +59,6 @@ class Settled:
         return SettledMessages(
             items.unique(),
             firsts.select(_KEY).rows(),
-            Copies(
-                topic=firsts["topic"].to_list(),
-                partition=firsts["partition"].to_list(),
-                offset=firsts["offset"].to_list(),
-                item=firsts["item"].to_list(),
-                digest=None,
-            ),
+            copies(firsts),
             newest if isinstance(newest, int) else 0,
         )

@@ -1,107 +1,55 @@
 """Records to judged messages, an Arrow batch at a time, as Spark's workers run it."""
 
 import gc
-import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import accumulate, pairwise
+from itertools import accumulate
 
-import polars as pl
+import numpy as np
 import pyarrow as pa
 
 from spark_jobs.schema import REASON, TIMESTAMP
+from spark_jobs.transforms.columns import accepted
+from spark_jobs.transforms.judgement import (
+    HEADERS,
+    MESSAGES,
+    OF_MESSAGE,
+    OF_RECORD,
+    READINGS,
+    TAGS,
+    Judgement,
+    together,
+)
+from spark_jobs.transforms.senders import Headers, Places, headers_of, senders
 from telemetry.devices import split_full_name
 from telemetry.judge import Judged, judge
 from telemetry.message import Reason
 from telemetry.records import Record
 from telemetry.registry import Registry
-from telemetry.schema_check import Reading
 
-READING = pa.struct(
-    [
-        ("metric", pa.string()),
-        ("value", pa.float64()),
-        ("value_text", pa.string()),
-        ("value_bool", pa.bool_()),
-        ("unit", pa.string()),
-        ("quality", pa.string()),
-    ]
-)
-TAGS = pa.map_(pa.string(), pa.string())
-HEADERS = pa.map_(pa.string(), pa.binary())
-_OF_MESSAGE = (
-    pa.field("item", pa.int32()),
-    pa.field("items", pa.int32()),
-    pa.field("message", pa.binary()),
-    pa.field("tenant", pa.string()),
-    pa.field("device_full", pa.string()),
-    pa.field("device", pa.string()),
-    pa.field("product", pa.string()),
-    pa.field("boot", pa.string()),
-    pa.field("seq", pa.int64()),
-    pa.field("device_time", TIMESTAMP),
-    pa.field("event_time", TIMESTAMP),
-    pa.field("received_at", TIMESTAMP),
-    pa.field("clock", pa.string()),
-    pa.field("is_late", pa.bool_()),
-    pa.field("schema_version", pa.int32()),
-    pa.field("zone", pa.string()),
-    pa.field("customer", pa.string()),
-    pa.field("lat", pa.float64()),
-    pa.field("lng", pa.float64()),
-    pa.field("firmware", pa.string()),
-    pa.field("retention_class", pa.string()),
-    pa.field("digest", pa.int64()),
-)
-_OF_RECORD = (
-    pa.field("topic", pa.string()),
-    pa.field("partition", pa.int32()),
-    pa.field("offset", pa.int64()),
-    pa.field("kafka_time", TIMESTAMP),
-    pa.field("kafka_key", pa.binary()),
-    pa.field("value", pa.binary()),
-    pa.field("headers", HEADERS),
-)
-JUDGED = pa.schema(
-    [
-        *_OF_RECORD,
-        *_OF_MESSAGE,
-        pa.field("tags", TAGS),
-        pa.field("reasons", pa.list_(REASON)),
-        pa.field("readings", pa.list_(READING)),
-    ]
-)
-"""A row a message. `message` is null where it is the record's whole value; key, value and headers
-stand on the record's first message alone. `digest` is of an accepted message's bytes."""
+FEWEST = 64
+"""Fewer messages of a product are judged one by one: columns would cost more."""
 
 
 def judged(
-    batches: Iterable[pa.RecordBatch], registry: Registry, *, tolerance_us: int
-) -> Iterator[pa.RecordBatch]:
+    batches: Iterable[pa.RecordBatch],
+    registry: Registry,
+    *,
+    tolerance_us: int,
+    fewest: int = FEWEST,
+) -> Iterator[Judgement]:
     """Judge each record's messages; the batches have the columns of Spark's Kafka source."""
     for batch in batches:
         if batch.num_rows:
             with no_collection():
-                found = _judged_batch(batch, registry, tolerance_us)
+                found = _judged_batch(batch, registry, tolerance_us, fewest)
             yield found
 
 
-def packed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Pack each batch into one binary value, which the JVM passes on without looking into it."""
-    for batch in batches:
-        yield pa.RecordBatch.from_pydict(
-            {"pack": pa.array([batch.serialize().to_pybytes()], pa.binary())}
-        )
-
-
-def unpacked(packs: pa.ChunkedArray) -> pl.DataFrame:
-    """Return the judged messages of all packs."""
-    batches = [
-        pa.ipc.read_record_batch(pack.as_buffer(), JUDGED) for pack in packs.cast(pa.large_binary())
-    ]
-    frame = pl.from_arrow(pa.Table.from_batches(batches, JUDGED))
-    assert isinstance(frame, pl.DataFrame)
-    return frame
+def one_by_one(batch: pa.RecordBatch, registry: Registry, *, tolerance_us: int) -> Judgement:
+    """Judge the messages of records as `telemetry.judge` defines it."""
+    records = _record_columns(batch, headers_of(batch.column("headers")))
+    return _one_by_one(batch, records, np.arange(batch.num_rows), registry, tolerance_us)
 
 
 @contextmanager
@@ -114,75 +62,100 @@ def no_collection() -> Iterator[None]:
         gc.enable()
 
 
-def _judged_batch(batch: pa.RecordBatch, registry: Registry, tolerance_us: int) -> pa.RecordBatch:
-    headers = _header_dicts(batch.column("headers"))
+def _judged_batch(
+    batch: pa.RecordBatch, registry: Registry, tolerance_us: int, fewest: int
+) -> Judgement:
+    headers = headers_of(batch.column("headers"))
+    times = batch.column("timestamp").cast(TIMESTAMP).cast(pa.int64()).to_numpy()
+    known = senders(batch, headers, times)
+    records = _record_columns(batch, headers)
+    parts, is_left = [], np.ones(batch.num_rows, dtype=bool)
+    for rows, found in accepted(batch, known, registry, tolerance_us=tolerance_us, fewest=fewest):
+        is_left[rows] = False
+        parts.append(_with_records(records, rows, rows, found))
+    left = np.flatnonzero(is_left)
+    if len(left):
+        parts.append(_one_by_one(batch, records, left, registry, tolerance_us))
+    return together(parts)
+
+
+def _with_records(
+    records: pa.Table, places: Places, firsts: Sequence[int | None] | Places, found: Judgement
+) -> Judgement:
+    """Add the records' columns; key, value and headers only where `firsts` says of which record."""
+    if len(places) == records.num_rows and np.array_equal(places, np.arange(len(places))):
+        of_all = records
+    else:
+        of_all = records.take(pa.array(places))
+    columns = {name: of_all[name] for name in records.column_names}
+    if firsts is not places:
+        of_first = pa.array(firsts, pa.int64())
+        for name in ("kafka_key", "value", "headers"):
+            columns[name] = records[name].take(of_first)
+    messages = columns | {name: found.messages[name] for name in found.messages.column_names}
+    return Judgement(
+        pa.table([messages[name] for name in MESSAGES.names], schema=MESSAGES), found.readings
+    )
+
+
+def _record_columns(batch: pa.RecordBatch, headers: Headers) -> pa.Table:
+    columns = [batch.column(name) for name in ("topic", "partition", "offset", "timestamp")]
+    columns += [batch.column("key"), batch.column("value"), _header_maps(headers)]
+    topic, *others = columns
+    cast = [column.cast(field.type) for column, field in zip(others, OF_RECORD[1:], strict=True)]
+    return pa.table([topic.dictionary_encode(), *cast], schema=pa.schema(OF_RECORD))
+
+
+def _header_maps(headers: Headers) -> pa.Array:
+    if not headers.is_map:
+        # A header may come twice in a record, but not in a map.
+        lists = headers.lists.to_pylist()
+        dicts = [{entry["key"]: entry["value"] for entry in each or ()} for each in lists]
+        return pa.array([list(each.items()) for each in dicts], HEADERS)
+    entries = headers.lists.values
+    return pa.MapArray.from_arrays(
+        headers.lists.offsets,
+        entries.field(0).cast(pa.string()),
+        entries.field(1).cast(pa.binary()),
+    )
+
+
+def _one_by_one(
+    batch: pa.RecordBatch, records: pa.Table, rows: Places, registry: Registry, tolerance_us: int
+) -> Judgement:
+    of_rows = batch.take(pa.array(rows)) if len(rows) < batch.num_rows else batch
     found = [
-        (place, record, message)
-        for place, record in enumerate(_records(batch, headers))
+        (int(rows[at]), record, message)
+        for at, record in enumerate(_records(of_rows))
         for message in judge(record, registry, tolerance_us=tolerance_us)
     ]
     messages = [message for _, _, message in found]
-    columns = [
-        *_record_columns(batch, headers, [(place, message.item) for place, _, message in found]),
-        *_message_columns([_row(record, message, registry) for _, record, message in found]),
-        _tags(messages),
-        _structs([message.reasons for message in messages], REASON),
-        _structs([message.readings for message in messages], READING),
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=JUDGED)
+    columns = _message_columns([_row(record, message, registry) for _, record, message in found])
+    fields = [*OF_MESSAGE, MESSAGES.field("tags"), MESSAGES.field("reasons")]
+    arrays = [*columns, _tags(messages), _reasons([message.reasons for message in messages])]
+    return _with_records(
+        records,
+        np.array([row for row, _, _ in found]),
+        [None if message.item else row for row, _, message in found],
+        Judgement(pa.table(arrays, schema=pa.schema(fields)), _readings(messages)),
+    )
 
 
-def _header_dicts(headers: pa.ListArray) -> list[dict[str, bytes]]:
-    offsets = headers.offsets.to_pylist()
-    entries = headers.values.slice(offsets[0], offsets[-1] - offsets[0])
-    names, values = (entries.field(index).to_pylist() for index in (0, 1))
-    return [
-        dict(zip(names[start:end], values[start:end], strict=True))
-        for start, end in pairwise(offset - offsets[0] for offset in offsets)
-    ]
-
-
-def _records(batch: pa.RecordBatch, headers: list[dict[str, bytes]]) -> Iterator[Record]:
+def _records(batch: pa.RecordBatch) -> Iterator[Record]:
     times = batch.column("timestamp").cast(TIMESTAMP).cast(pa.int64())
     columns = [batch.column(name) for name in ("topic", "partition", "offset")]
     columns += [times, batch.column("key"), batch.column("value")]
+    headers = [
+        {entry["key"]: entry["value"] for entry in each or ()}
+        for each in batch.column("headers").to_pylist()
+    ]
     lists = [column.to_pylist() for column in columns]
     return map(Record._make, zip(*lists, headers, strict=True))
-
-
-def _record_columns(
-    batch: pa.RecordBatch, headers: list[dict[str, bytes]], messages: list[tuple[int, int]]
-) -> list[pa.Array]:
-    names = ("topic", "partition", "offset", "timestamp")
-    of_all = [batch.column(name) for name in names]
-    of_first = [batch.column("key"), batch.column("value"), _header_maps(batch, headers)]
-    if len(messages) != batch.num_rows:
-        places = pa.array([place for place, _ in messages], pa.int32())
-        firsts = pa.array([None if item else place for place, item in messages], pa.int32())
-        of_all = [column.take(places) for column in of_all]
-        of_first = [column.take(firsts) for column in of_first]
-    return [
-        column.cast(field.type)
-        for column, field in zip([*of_all, *of_first], _OF_RECORD, strict=True)
-    ]
-
-
-def _header_maps(batch: pa.RecordBatch, headers: list[dict[str, bytes]]) -> pa.Array:
-    lists = batch.column("headers")
-    count = lists.offsets[-1].as_py() - lists.offsets[0].as_py()
-    if sum(map(len, headers)) != count:
-        # A header may come twice in a record, but not in a map.
-        return pa.array([list(header.items()) for header in headers], HEADERS)
-    entries = lists.values
-    return pa.MapArray.from_arrays(
-        lists.offsets, entries.field(0).cast(pa.string()), entries.field(1).cast(pa.binary())
-    )
 
 
 def _row(record: Record, judged: Judged, registry: Registry) -> tuple[object, ...]:
     message, device = judged.message, judged.device
     lat, lng = (message.lat, message.lng) if message else (None, None)
-    is_accepted = message is not None and not judged.reasons and device is not None
     product = registry.product(judged.tenant, judged.product) if judged.product else None
     return (
         judged.item,
@@ -206,20 +179,18 @@ def _row(record: Record, judged: Judged, registry: Registry) -> tuple[object, ..
         lng if lng is not None or device is None else device.lng,
         device.firmware if device else None,
         product.retention_class if product else None,
-        digest(judged.raw) if is_accepted else None,
     )
 
 
-def digest(message: bytes) -> int:
-    """Return the first 64 bits of the message's SHA-256."""
-    return int.from_bytes(hashlib.sha256(message).digest()[:8], "big", signed=True)
-
-
 def _message_columns(rows: list[tuple[object, ...]]) -> list[pa.Array]:
-    columns = zip(*rows, strict=True) if rows else ((),) * len(_OF_MESSAGE)
-    return [
-        pa.array(column, field.type) for column, field in zip(columns, _OF_MESSAGE, strict=True)
-    ]
+    columns = zip(*rows, strict=True) if rows else ((),) * len(OF_MESSAGE)
+    return [_array(column, field.type) for column, field in zip(columns, OF_MESSAGE, strict=True)]
+
+
+def _array(column: Sequence[object], type_: pa.DataType) -> pa.Array:
+    if pa.types.is_dictionary(type_):
+        return pa.array(column, type_.value_type).dictionary_encode()
+    return pa.array(column, type_)
 
 
 def _tags(messages: list[Judged]) -> pa.Array:
@@ -227,12 +198,17 @@ def _tags(messages: list[Judged]) -> pa.Array:
     return pa.array([None if tag is None else list(tag.items()) for tag in tags], TAGS)
 
 
-def _structs(
-    lists: list[tuple[Reason, ...]] | list[tuple[Reading, ...]], type_: pa.DataType
-) -> pa.Array:
+def _reasons(lists: list[tuple[Reason, ...]]) -> pa.Array:
     offsets = list(accumulate(map(len, lists), initial=0))
     flat = [row for rows in lists for row in rows]
-    columns = zip(*flat, strict=True) if flat else ((),) * type_.num_fields
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, type_, strict=True)]
-    values = pa.StructArray.from_arrays(arrays, fields=list(type_))
+    columns = zip(*flat, strict=True) if flat else ((),) * REASON.num_fields
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, REASON, strict=True)]
+    values = pa.StructArray.from_arrays(arrays, fields=list(REASON))
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
+
+
+def _readings(messages: list[Judged]) -> pa.Table:
+    rows = [(at, *reading) for at, judged in enumerate(messages) for reading in judged.readings]
+    columns = zip(*rows, strict=True) if rows else ((),) * len(READINGS)
+    arrays = [_array(column, field.type) for column, field in zip(columns, READINGS, strict=True)]
+    return pa.table(arrays, schema=READINGS)

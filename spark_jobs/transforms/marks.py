@@ -20,6 +20,9 @@ OF = ["table", "tenant", "product", "device_full", "zone"]
 WINDOWS = [*OF, "window_start", "window_end"]
 MINUTES = ["tenant", "product", "device_full", "zone", "window_start"]
 
+TOUCHED = ["tenant", "product", "device_full", "zone", "event_time"]
+"""What `of_rows` wants of readings."""
+
 
 def of_rows(rows: pl.DataFrame) -> pl.DataFrame:
     """Return the minutes that readings touch, those of a device that meet as one mark."""

@@ -1,128 +1,240 @@
-"""Judged messages to the rows of bronze and silver."""
+"""Judged messages to the rows of bronze and silver, in columns."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterator
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from spark_jobs.dedup.decision import Verdict
-from spark_jobs.dedup.index import Key
-from spark_jobs.dedup.recent import Copies, Copy
-from spark_jobs.transforms.first_use import ORDER
+from spark_jobs.dedup.decision import Candidates, Verdicts
+from spark_jobs.dedup.recent import copies, digests
+from spark_jobs.schema import REASON, TIMESTAMP, arrow_schema
+from spark_jobs.transforms.first_use import Types
+from spark_jobs.transforms.judgement import WORD, Judgement
+from spark_jobs.transforms.senders import combined
 from telemetry.tables import CONFLICTS, DUPLICATES, LATE, MESSAGES, READINGS, REJECTED, Table
 
+SILVER = (REJECTED, DUPLICATES, CONFLICTS, LATE, READINGS)
+"""In the order of their commits: a batch that is in readings is landed whole."""
+Rows = np.ndarray
+"""Numbers of rows of the judged messages."""
 COORDINATES = ("topic", "partition", "offset", "item")
-_COPY = (*COORDINATES, "digest")
-_KEY = ("tenant", "device_full", "boot", "seq")
-_VERDICTS = {
-    "row": pl.UInt32,
-    "kind": pl.String,
-    "first_topic": pl.String,
-    "first_partition": pl.Int32,
-    "first_offset": pl.Int64,
-    "first_item": pl.Int32,
-}
+_BOOT = ("tenant", "device_full", "boot")
+_SEEN = ("topic", "partition", "offset", "item", "kafka_time", "tenant", "product")
+_DECIDED = ("device_full", "boot", "seq", "received_at", "event_time", "is_late", "schema_version")
+_FIRST = ("first_topic", "first_partition", "first_offset", "first_item")
+_LONG_RUN = 1000
+_TIME = pl.Datetime("us", "UTC")
 
 
-class Candidates(NamedTuple):
-    """Accepted messages in the order in which the first copy wins."""
-
-    frame: pl.DataFrame
-    keys: list[Key]
-
-    def copy_at(self, place: int) -> Copy:
-        """Return where one is."""
-        topic, partition, offset, item, digest = self.frame.select(_COPY).row(place)
-        return Copy(topic, partition, offset, item, digest)
-
-    def firsts(self, verdicts: Mapping[int, Verdict]) -> tuple[list[Key], Copies]:
-        """Return the keys, and where they are, of those that are the first of their key."""
-        frame, keys = self.frame, self.keys
-        if verdicts:
-            keys = [key for place, key in enumerate(keys) if place not in verdicts]
-            frame = frame.filter(~pl.Series(range(len(frame))).is_in(list(verdicts)))
-        numbers = {name: frame[name].to_numpy() for name in _COPY[1:]}
-        return keys, Copies(frame["topic"].to_list(), **numbers)
+def heads(found: Judgement) -> pl.DataFrame:
+    """Return of each message what decisions need, with its `row` and whether it is accepted."""
+    messages = found.messages
+    frame = frame_of(messages.select([*_SEEN, *_DECIDED])).with_row_index("row")
+    broken = pl.from_arrow(pc.list_value_length(messages["reasons"]))
+    assert isinstance(broken, pl.Series)
+    return frame.with_columns(is_accepted=broken == 0)
 
 
-def candidates(judged: pl.DataFrame) -> Candidates:
-    """Return the messages that broke no rule; `judged` has a column `row`."""
-    accepted = judged.lazy().filter(pl.col("reasons").list.len() == 0)
-    ordered = accepted.select("row", "kafka_time", *_KEY, *_COPY).sort(ORDER).collect()
-    return Candidates(ordered, ordered.select(_KEY).rows())
+def frame_of(table: pa.Table) -> pl.DataFrame:
+    """Return an Arrow table as a frame, words as texts."""
+    fields = [
+        pa.field(field.name, pa.string()) if field.type == WORD else field for field in table.schema
+    ]
+    frame = pl.from_arrow(table.cast(pa.schema(fields)))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
 
 
-def with_verdicts(
-    judged: pl.DataFrame, found: Candidates, verdicts: Mapping[int, Verdict]
-) -> pl.DataFrame:
-    """Add `kind` (null for a rejected message) and the first copy's coordinates."""
-    numbers = found.frame["row"]
-    rows = [(numbers[place], kind, *first[:4]) for place, (kind, first) in verdicts.items()]
-    joined = judged.join(pl.DataFrame(rows, _VERDICTS, orient="row"), on="row", how="left")
-    is_first = pl.col("kind").is_null() & (pl.col("reasons").list.len() == 0)
-    return joined.with_columns(kind=pl.when(is_first).then(pl.lit("first")).otherwise("kind"))
+def accepted(heads: pl.DataFrame, against: pl.DataFrame) -> Rows:
+    """Return the rows of messages that broke no rule, nor what first use has fixed."""
+    return _accepted(heads, against)["row"].sort().to_numpy()
 
 
-def bronze(judged: pl.DataFrame) -> pl.DataFrame:
-    """Return a row a record."""
-    records = judged.filter(pl.col("item") == 0)
-    return _rows(records.with_columns(received_date=pl.col("received_at").dt.date()), MESSAGES)
+def _accepted(heads: pl.DataFrame, against: pl.DataFrame) -> pl.DataFrame:
+    return heads.filter("is_accepted").join(against, on="row", how="anti")
 
 
-def rejected(judged: pl.DataFrame) -> pl.DataFrame:
-    """Return the messages that broke a rule."""
-    return _aside(judged.filter(pl.col("kind").is_null()), REJECTED)
-
-
-def duplicates(judged: pl.DataFrame) -> pl.DataFrame:
-    """Return further copies of what silver holds."""
-    return _aside(judged.filter(pl.col("kind") == "duplicate"), DUPLICATES)
-
-
-def conflicts(judged: pl.DataFrame) -> pl.DataFrame:
-    """Return messages with another one's key and other content."""
-    return _aside(judged.filter(pl.col("kind") == "conflict"), CONFLICTS)
-
-
-def _aside(messages: pl.DataFrame, table: Table) -> pl.DataFrame:
-    return _rows(
-        messages.with_columns(
-            message=_MESSAGE,
-            replayed_at=_NEVER,
-            received_date=pl.col("received_at").dt.date(),
-        ),
-        table,
+def candidates(found: Judgement, rows: Rows) -> Candidates:
+    """Return messages that broke no rule, by their rows."""
+    messages = found.messages.select([*_BOOT, *COORDINATES, "seq", "kafka_time"])
+    some = _taken(messages, rows).combine_chunks()
+    words = [some[name].combine_chunks() for name in _BOOT]
+    codes, firsts = combined(words)
+    boots = zip(*(word.take(pa.array(firsts)).to_pylist() for word in words), strict=True)
+    places = frame_of(some.select(COORDINATES))
+    return Candidates(
+        rows=rows,
+        boots=[*boots],
+        boot=codes,
+        seq=some["seq"].to_numpy(),
+        time=some["kafka_time"].cast(pa.int64()).to_numpy(),
+        copies=copies(places, digests(bodies(found, rows))),
     )
 
 
-def readings(judged: pl.DataFrame) -> pl.DataFrame:
-    """Return a row a reading of the messages that are the first of their key and not late."""
-    in_time = judged.filter((pl.col("kind") == "first") & ~pl.col("is_late"))
-    return _rows(_exploded(in_time), READINGS)
+def bodies(found: Judgement, rows: Rows) -> pl.Series:
+    """Return the messages' bytes."""
+    columns = [_taken(found.messages[name], rows) for name in ("message", "value")]
+    series = pl.from_arrow(pc.coalesce(*columns))
+    assert isinstance(series, pl.Series)
+    return series
 
 
-def late(judged: pl.DataFrame) -> pl.DataFrame:
+def with_readings(found: Judgement, rows: Rows) -> pl.DataFrame:
+    """Return some messages as a frame with their `row`, and their readings as a list."""
+    is_wanted = np.zeros(found.messages.num_rows, dtype=bool)
+    is_wanted[rows] = True
+    readings = frame_of(found.readings.filter(pa.array(is_wanted[_places(found.readings)])))
+    names = [name for name in readings.columns if name != "place"]
+    lists = readings.group_by("place", maintain_order=True).agg(readings=pl.struct(names))
+    messages = frame_of(_taken(found.messages, rows)).with_columns(
+        row=pl.Series(rows, dtype=pl.UInt32)
+    )
+    joined = messages.join(
+        lists.with_columns(pl.col("place").cast(pl.UInt32)),
+        left_on="row",
+        right_on="place",
+        how="left",
+    )
+    return joined.with_columns(pl.col("readings").fill_null([]))
+
+
+def bronze(found: Judgement, rows: Rows) -> pa.Table:
+    """Return a row a record, for the rows of first messages."""
+    records = _taken(found.messages, rows)
+    dated = records.append_column("received_date", records["received_at"].cast(pa.date32()))
+    return dated.select(MESSAGES.column_names)
+
+
+def unsettled(found: Judgement, heads: pl.DataFrame, known: Types) -> pl.DataFrame:
+    """Return messages without schema that use a metric whose type is not known yet."""
+    of_open = heads.filter("is_accepted", pl.col("schema_version").is_null())
+    is_open = np.zeros(found.messages.num_rows, dtype=bool)
+    is_open[of_open["row"].to_numpy()] = True
+    used = found.readings.filter(pa.array(is_open[_places(found.readings)]))
+    uses = frame_of(used.select(["place", "metric"])).with_columns(pl.col("place").cast(pl.UInt32))
+    of_message = of_open.select("row", "tenant", "product")
+    named = uses.join(of_message, left_on="place", right_on="row", how="inner")
+    types = [(*key, metric) for key, metrics in known.items() for metric in metrics]
+    settled = pl.DataFrame(types, ["tenant", "product", "metric"], orient="row") if types else None
+    new = named if settled is None else named.join(settled, on=settled.columns, how="anti")
+    return with_readings(found, new["place"].unique().sort().to_numpy())
+
+
+def routed(
+    found: Judgement, heads: pl.DataFrame, against: pl.DataFrame, verdicts: Verdicts
+) -> Iterator[tuple[Table, pa.Table]]:
+    """Yield the rows of each table of silver for the messages of `heads`.
+
+    They come in the order of commits. `against` has reasons of messages against what first use
+    has fixed.
+    """
+    broken = heads.filter(~pl.col("is_accepted"))
+    yield REJECTED, _rejected(found, broken["row"].to_numpy(), against)
+    for table, kind in ((DUPLICATES, "duplicate"), (CONFLICTS, "conflict")):
+        yield table, _beside(found, verdicts.frame.filter(pl.col("kind") == kind), table)
+    first = _accepted(heads, against).join(verdicts.frame, on="row", how="anti")
+    for table, route, is_late in ((LATE, late, True), (READINGS, readings, False)):
+        is_kept = np.zeros(found.messages.num_rows, dtype=bool)
+        is_kept[first.filter(pl.col("is_late") == is_late)["row"].to_numpy()] = True
+        yield table, route(found, is_kept)
+
+
+def _rejected(found: Judgement, rows: Rows, against: pl.DataFrame) -> pa.Table:
+    first = _aside(found, rows)
+    if against.is_empty():
+        return first.select(REJECTED.column_names)
+    second = _aside(found, against["row"].to_numpy())
+    at = first.schema.get_field_index("reasons")
+    reasons = pa.chunked_array([against["reasons"].to_arrow().cast(pa.list_(REASON))])
+    both = [first, second.set_column(at, first.schema.field(at), reasons)]
+    return pa.concat_tables(both).select(REJECTED.column_names)
+
+
+def _beside(found: Judgement, verdicts: pl.DataFrame, table: Table) -> pa.Table:
+    rows = _aside(found, verdicts["row"].to_numpy())
+    for name in _FIRST:
+        field = arrow_schema(table).field(name)
+        rows = rows.append_column(field, verdicts[name].to_arrow().cast(field.type))
+    return rows.select(table.column_names)
+
+
+def _aside(found: Judgement, rows: Rows) -> pa.Table:
+    messages = _with_bodies(_taken(found.messages, rows))
+    dated = messages.append_column("received_date", messages["received_at"].cast(pa.date32()))
+    return dated.append_column("replayed_at", pa.nulls(len(rows), TIMESTAMP))
+
+
+def _with_bodies(messages: pa.Table) -> pa.Table:
+    whole = pc.coalesce(messages["message"], messages["value"])
+    return messages.set_column(messages.schema.get_field_index("message"), "message", whole)
+
+
+def readings(found: Judgement, is_kept: np.ndarray) -> pa.Table:
+    """Return a row a reading of the messages that are kept."""
+    return _exploded(found.messages, found.readings, is_kept).select(READINGS.column_names)
+
+
+def late(found: Judgement, is_kept: np.ndarray) -> pa.Table:
     """Return a row a reading of late messages, with the message's bytes."""
-    is_late = judged.filter((pl.col("kind") == "first") & pl.col("is_late"))
+    rows = np.flatnonzero(is_kept)
+    messages = _with_bodies(_taken(found.messages, rows))
+    at = messages.schema.get_field_index("reasons")
+    messages = messages.set_column(at, messages.schema.field(at), _late_by(messages))
+    messages = messages.append_column("replayed_at", pa.nulls(len(rows), TIMESTAMP))
+    moved = np.zeros(len(is_kept), dtype=np.int32)
+    moved[rows] = np.arange(len(rows), dtype=np.int32)
+    of_rows = found.readings.filter(pa.array(is_kept[_places(found.readings)]))
+    of_rows = of_rows.set_column(0, "place", pa.array(moved[_places(of_rows)]))
+    exploded = _exploded(messages, of_rows, np.ones(len(rows), dtype=bool))
+    return exploded.select(LATE.column_names)
+
+
+def _late_by(messages: pa.Table) -> pa.Array:
+    times = pl.DataFrame(
+        [pl.Series(name, messages[name], _TIME) for name in ("received_at", "event_time")]
+    )
     delay = (pl.col("received_at") - pl.col("event_time")).dt.total_microseconds() / 1e6
     reason = pl.struct(
         field=pl.lit("ts"), rule=pl.lit("late"), value=pl.format("{} s late", delay.round(3))
     )
-    said = is_late.with_columns(message=_MESSAGE, reasons=pl.concat_list(reason))
-    return _rows(_exploded(said).with_columns(replayed_at=_NEVER), LATE)
+    reasons = times.select(reasons=pl.concat_list(reason))
+    return reasons["reasons"].to_arrow().cast(pa.list_(REASON))
 
 
-def _exploded(messages: pl.DataFrame) -> pl.DataFrame:
-    of_message = messages.drop("value", "kafka_key", "headers").with_columns(
-        event_time_us=pl.col("event_time").dt.timestamp("us"),
-        event_date=pl.col("event_time").dt.date(),
-    )
-    return of_message.explode("readings").unnest("readings")
+def _exploded(messages: pa.Table, of_messages: pa.Table, is_kept: np.ndarray) -> pa.Table:
+    if not is_kept.all():
+        of_messages = of_messages.filter(pa.array(is_kept[_places(of_messages)]))
+    messages = messages.append_column("event_time_us", messages["event_time"].cast(pa.int64()))
+    messages = messages.append_column("event_date", messages["event_time"].cast(pa.date32()))
+    messages = messages.drop_columns(["value", "kafka_key", "headers"])
+    rows = _repeated(messages, _places(of_messages))
+    for name in of_messages.column_names[1:]:
+        rows = rows.append_column(name, of_messages[name])
+    return rows
 
 
-def _rows(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
-    return frame.select(table.column_names)
+def _repeated(messages: pa.Table, places: np.ndarray) -> pa.Table:
+    """Return the messages at the places: without a copy where these run on for long."""
+    starts = np.flatnonzero(np.diff(places, prepend=-2) != 1)
+    if len(starts) * _LONG_RUN > len(places):
+        return messages.take(pa.array(places))
+    lengths = np.diff(starts, append=len(places))
+    spans = zip(places[starts].tolist(), lengths.tolist(), strict=True)
+    runs = [messages.slice(place, length) for place, length in spans]
+    return pa.concat_tables([messages.slice(0, 0), *runs])
 
 
-_MESSAGE = pl.coalesce("message", "value")
-_NEVER = pl.lit(None, pl.Datetime("us", "UTC"))
+def _places(readings: pa.Table) -> np.ndarray:
+    places: np.ndarray = readings["place"].to_numpy()
+    return places
+
+
+def _taken(columns: pa.Table | pa.ChunkedArray, rows: Rows) -> pa.Table | pa.ChunkedArray:
+    if not len(rows):
+        return columns.slice(0, 0)
+    if len(rows) == len(columns) and np.array_equal(rows, np.arange(len(rows))):
+        return columns
+    return columns.take(pa.array(rows, pa.int64()))

@@ -1,14 +1,16 @@
 """Duplicates and conflicts, against a dict that remembers everything."""
 
 from collections.abc import Collection, Mapping
+from itertools import pairwise
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spark_jobs.dedup.decision import Verdict, decide
+from spark_jobs.dedup.decision import Candidates, Verdict, decide
 from spark_jobs.dedup.index import Key, KeyIndex, PackedIndex
 from spark_jobs.dedup.intervals import Intervals
-from spark_jobs.dedup.recent import Copies, Copy, RecentCopies
+from spark_jobs.dedup.recent import Copies, Copy, RecentCopies, key_marks
 
 numbers = st.integers(min_value=0, max_value=40) | st.just(2**63 - 1)
 
@@ -29,6 +31,19 @@ def test_intervals_hold_what_a_set_holds(added: list[int]) -> None:
     assert sum(last - first + 1 for first, last in intervals.ranges()) == len(model)
 
 
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 5))))
+def test_runs_are_added_whole_or_not_at_all(runs: list[tuple[int, int]]) -> None:
+    intervals, model = Intervals(), set[int]()
+    for first, more in runs:
+        run = set(range(first, first + more + 1))
+        assert intervals.add_run(first, first + more) == model.isdisjoint(run)
+        model |= run if model.isdisjoint(run) else set()
+        assert {number for number in range(50) if number in intervals} == model
+        ranges = intervals.ranges()
+        assert all(one[1] + 1 < other[0] for one, other in pairwise(ranges))
+
+
 def test_counting_upwards_costs_one_interval() -> None:
     intervals = Intervals()
     for number in range(1000):
@@ -38,8 +53,24 @@ def test_counting_upwards_costs_one_interval() -> None:
 
 def copies(*found: Copy) -> Copies:
     """Return copies by column."""
-    topics, partitions, offsets, items, digests = zip(*found, strict=True)
-    return Copies(topics, partitions, offsets, items, digests)
+    topics, *numbers = zip(*found, strict=True)
+    partition, offset, item, digest = (np.array(column, np.int64) for column in numbers)
+    names = sorted(set(topics))
+    codes = np.array([names.index(topic) for topic in topics])
+    return Copies(names, codes, partition, offset, item, digest)
+
+
+def candidates(keys: list[Key], batch: list[Copy]) -> Candidates:
+    """Return a batch by column; it came in this order."""
+    boots = sorted({key[:3] for key in keys})
+    return Candidates(
+        rows=np.arange(len(keys)),
+        boots=boots,
+        boot=np.array([boots.index(key[:3]) for key in keys], np.int64),
+        seq=np.array([key[3] for key in keys], np.int64),
+        time=np.arange(len(keys)),
+        copies=copies(*batch),
+    )
 
 
 @settings(deadline=None)
@@ -49,7 +80,7 @@ def test_recent_copies_are_the_newest(offsets: list[int], capacity: int) -> None
     keys = [("t", "d", "b", place) for place in range(len(offsets))]
     added = [Copy("telemetry", 0, offset, 0, -offset) for offset in offsets]
     for key, copy in zip(keys, added, strict=True):
-        recent.add([key], copies(copy))
+        recent.add(key_marks([key]), copies(copy))
     newest = dict(zip(keys, added, strict=True))
     for key in keys[:-capacity]:
         del newest[key]
@@ -60,8 +91,8 @@ def test_recent_copies_grow() -> None:
     recent = RecentCopies(1_000_000)
     keys = [("t", "d", "b", n) for n in range(100_000)]
     added = [Copy("spool", 0, n, 0, n) for n in range(100_000)]
-    recent.add(keys[:70_000], copies(*added[:70_000]))
-    recent.add(keys[70_000:], copies(*added[70_000:]))
+    recent.add(key_marks(keys[:70_000]), copies(*added[:70_000]))
+    recent.add(key_marks(keys[70_000:]), copies(*added[70_000:]))
     assert recent.find([keys[0], keys[-1]]) == {keys[0]: added[0], keys[-1]: added[-1]}
 
 
@@ -90,7 +121,7 @@ class Silver:
         for key, copy in self.copies.items():
             if key not in self.saved_keys:
                 self.index.add(key, 0)
-            self.recent.add([key], copies(copy)._replace(digest=None))
+            self.recent.add(key_marks([key]), copies(copy)._replace(digest=None))
 
     def save(self) -> None:
         self.saved, self.saved_keys = self.index.packed(), set(self.copies)
@@ -100,21 +131,24 @@ class Silver:
         return {key: self.copies[key] for key in keys if key in self.copies} | found
 
     def decide(self, keys: list[Key], batch: list[Copy]) -> dict[int, Verdict]:
-        return decide(keys, batch.__getitem__, self.index, self.find, received_at=0)
+        if not keys:
+            return {}
+        return decide(candidates(keys, batch), self.index, self.find, received_at=0)
 
     def land(self, keys: list[Key], batch: list[Copy], fate: str) -> dict[int, Verdict]:
         verdicts = self.decide(keys, batch)
         if fate == "fails":
             assert self.decide(keys, batch) == verdicts
-        firsts = [place for place in range(len(keys)) if place not in verdicts]
-        for place in firsts:
+        first = [place for place in range(len(keys)) if place not in verdicts]
+        for place in first:
             self.copies.setdefault(keys[place], batch[place])
         if fate == "is killed":
             self.restart()
             assert self.decide(keys, batch) == verdicts
-        elif firsts:
+        elif first:
             self.recent.add(
-                [keys[place] for place in firsts], copies(*(batch[place] for place in firsts))
+                key_marks([keys[place] for place in first]),
+                copies(*(batch[place] for place in first)),
             )
         if fate == "is saved":
             self.save()

@@ -6,7 +6,9 @@ import pyarrow as pa
 from edge.outbox import OutRecord
 from edge.spool_partition import segments_frame
 from spark_jobs.transforms.first_use import FirstUse, Types, first_use
-from spark_jobs.transforms.judged import judged, packed, unpacked
+from spark_jobs.transforms.judged import judged
+from spark_jobs.transforms.judgement import packed, unpacked
+from spark_jobs.transforms.routes import heads, unsettled
 from telemetry.products import DEFAULT_PRODUCT
 from telemetry.registry import Registry
 from tests.spark_jobs.landing_fleet import DEVICES, METER, NOW, TOLERANCE
@@ -21,9 +23,14 @@ def used(*metrics: bytes, known: Types | None = None) -> FirstUse:
         for seq, metric in enumerate(metrics)
     ]
     registry = Registry([METER, DEFAULT_PRODUCT], DEVICES, known)
+    return of_records(records, registry, known or {})
+
+
+def of_records(records: list[OutRecord], registry: Registry, known: Types) -> FirstUse:
     batches = segments_frame(records, 0, 0, NOW).to_batches()
-    found = pa.Table.from_batches(packed(judged(batches, registry, tolerance_us=TOLERANCE)))
-    return first_use(unpacked(found["pack"]).with_row_index("row"), known or {})
+    packs = map(packed, judged(batches, registry, tolerance_us=TOLERANCE))
+    found = unpacked(pa.Table.from_batches(packs))
+    return first_use(unsettled(found, heads(found), known), known)
 
 
 def fixed(use: FirstUse) -> dict[str, tuple[str, int]]:
@@ -60,9 +67,6 @@ def test_known_types_hold_and_cost_nothing() -> None:
 
 def test_products_with_a_schema_have_no_first_use() -> None:
     record = OutRecord(b"meter.d1", b'{"metrics": {"kwh": 1}}', [])
-    batches = segments_frame([record], 0, 0, NOW).to_batches()
-    registry = Registry([METER], DEVICES)
-    found = pa.Table.from_batches(packed(judged(batches, registry, tolerance_us=TOLERANCE)))
-    use = first_use(unpacked(found["pack"]).with_row_index("row"), {})
+    use = of_records([record], Registry([METER], DEVICES), {})
     assert use.fixed.is_empty()
     assert isinstance(use.reasons, pl.DataFrame)

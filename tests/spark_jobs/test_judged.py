@@ -1,5 +1,6 @@
 """Records to judged messages, by Arrow batches, without Spark."""
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from edge.outbox import OutRecord
 from edge.spool_partition import SEGMENT_SCHEMA, segments_frame
 from spark_jobs.transforms import routes
-from spark_jobs.transforms.judged import judged, packed, unpacked
+from spark_jobs.transforms.judged import judged
+from spark_jobs.transforms.judgement import Judgement, packed, unpacked
 from telemetry.products import DEFAULT_PRODUCT
 from telemetry.records import record_headers
 from telemetry.registry import Registry
@@ -16,6 +18,7 @@ from tests.spark_jobs.landing_fleet import DEVICES, METER, NOW, TOLERANCE
 
 REGISTRY = Registry([METER, DEFAULT_PRODUCT], DEVICES)
 HEADERS = record_headers("meter.d1", received_at=NOW, protocol="mqtt")
+PACKS = pa.schema([("messages", pa.binary()), ("readings", pa.binary())])
 BODY = b'{"seq": 7, "boot": "b", "metrics": {"kwh": 1.5, "open": true}, "tags": {"line": "3"}}'
 
 
@@ -24,13 +27,26 @@ def out(value: bytes, headers: list[tuple[str, bytes]] = HEADERS) -> OutRecord:
 
 
 def frame(*records: OutRecord, batch_rows: int = 100) -> pl.DataFrame:
+    return with_readings(found(*records, batch_rows=batch_rows))
+
+
+def found(*records: OutRecord, batch_rows: int = 100) -> Judgement:
     segment = segments_frame(list(records), 3, 10, NOW)
-    return judged_frame(segment.to_batches(max_chunksize=batch_rows))
+    return landed(segment.to_batches(max_chunksize=batch_rows))
 
 
-def judged_frame(batches: list[pa.RecordBatch]) -> pl.DataFrame:
-    found = pa.Table.from_batches(packed(judged(batches, REGISTRY, tolerance_us=TOLERANCE)))
-    return unpacked(found["pack"])
+def landed(batches: list[pa.RecordBatch]) -> Judgement:
+    packs = map(packed, judged(batches, REGISTRY, tolerance_us=TOLERANCE))
+    return unpacked(pa.Table.from_batches(packs, PACKS))
+
+
+def with_readings(of: Judgement) -> pl.DataFrame:
+    return routes.with_readings(of, np.arange(of.messages.num_rows))
+
+
+def bronze(of: Judgement) -> pl.DataFrame:
+    records = routes.heads(of).filter(pl.col("item") == 0)
+    return routes.frame_of(routes.bronze(of, records["row"].to_numpy()))
 
 
 def test_message_has_its_readings_and_its_device() -> None:
@@ -49,14 +65,15 @@ def test_message_has_its_readings_and_its_device() -> None:
 
 
 def test_list_is_a_row_a_message_and_one_record() -> None:
-    found = frame(out(BODY), out(b"[%b, {}]" % BODY), out(BODY))
-    assert found["item"].to_list() == [0, 0, 1, 0]
-    assert found["offset"].to_list() == [10, 11, 11, 12]
-    assert found["message"].to_list() == [None, BODY, b"{}", None]
-    bronze = routes.bronze(found)
-    assert bronze["items"].to_list() == [1, 2, 1]
-    assert bronze["value"].to_list() == [BODY, b"[%b, {}]" % BODY, BODY]
-    assert bronze.columns == list(MESSAGES.column_names)
+    of_three = found(out(BODY), out(b"[%b, {}]" % BODY), out(BODY))
+    messages = routes.frame_of(of_three.messages)
+    assert messages["item"].to_list() == [0, 0, 1, 0]
+    assert messages["offset"].to_list() == [10, 11, 11, 12]
+    assert messages["message"].to_list() == [None, BODY, b"{}", None]
+    records = bronze(of_three)
+    assert records["items"].to_list() == [1, 2, 1]
+    assert records["value"].to_list() == [BODY, b"[%b, {}]" % BODY, BODY]
+    assert records.columns == list(MESSAGES.column_names)
 
 
 @pytest.mark.parametrize("batch_rows", [1, 2, 100])
@@ -69,19 +86,19 @@ def test_tombstone_keeps_its_place_in_bronze() -> None:
     segment = segments_frame([out(BODY)], 3, 10, NOW)
     column = pa.array([None], pa.binary())
     dead = segment.set_column(SEGMENT_SCHEMA.get_field_index("value"), "value", column)
-    row = judged_frame(dead.to_batches()).row(0, named=True)
+    row = with_readings(landed(dead.to_batches())).row(0, named=True)
     assert row["value"] is None
     assert [reason["rule"] for reason in row["reasons"]] == ["empty"]
 
 
 def test_records_without_headers_or_with_one_twice_are_landed() -> None:
     twice = [("device", b"meter.d2"), ("device", b"meter.d1")]
-    bronze = routes.bronze(frame(out(BODY, []), out(BODY, twice)))
-    assert bronze["tenant"].to_list() == ["default", "default"]
-    assert bronze["headers"].to_arrow().to_pylist() == [[], [("device", b"meter.d1")]]
+    records = bronze(found(out(BODY, []), out(BODY, twice)))
+    assert records["tenant"].to_list() == ["default", "default"]
+    assert records["headers"].to_arrow().to_pylist() == [[], [("device", b"meter.d1")]]
 
 
 def test_no_record_is_no_batch() -> None:
     empty = segments_frame([], 3, 10, NOW)
     assert list(judged(empty.to_batches(), REGISTRY, tolerance_us=TOLERANCE)) == []
-    assert unpacked(pa.chunked_array([], pa.binary())).is_empty()
+    assert landed([]).messages.num_rows == 0

@@ -13,9 +13,9 @@ from pyspark.sql import SparkSession
 from edge.registry_files import RegistryFiles
 from spark_jobs.jobs.gold_query import GoldQuery
 from spark_jobs.jobs.gold_tables import WINDOW_TABLES
-from spark_jobs.jobs.landing import ROUTES
 from spark_jobs.jobs.landing_queries import SharedLanding, SpoolQuery
 from spark_jobs.lake import Lake
+from spark_jobs.transforms.routes import SILVER
 from telemetry.products import Sliding
 from telemetry.settings import Settings
 from telemetry.tables import DELIVERY_DELAY, MESSAGES
@@ -24,7 +24,7 @@ from tests.spark_jobs.landing_fleet import METER, NOW, SECOND, Fleet, enrol, wri
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(240)]
 SEGMENTS, SIZE = 9, 60
 HOUR = timedelta(hours=1)
-COMPARED = (MESSAGES, *(table for table, _ in ROUTES), *WINDOW_TABLES, DELIVERY_DELAY)
+COMPARED = (MESSAGES, *SILVER, *WINDOW_TABLES, DELIVERY_DELAY)
 NOT_CONTENT = ["processed_at", "updated_at"]
 
 

@@ -1,0 +1,220 @@
+"""The judgement of many messages at once, in columns: only of those that break no rule.
+
+What `telemetry.judge` says of a message is the definition; here is the same for messages that
+are plain JSON of a known device and fit its product. All others are left to it.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from spark_jobs.schema import REASON, TIMESTAMP
+from spark_jobs.transforms.groups import Group, groups, of_senders, only
+from spark_jobs.transforms.judgement import READINGS, TAGS, Judgement
+from spark_jobs.transforms.senders import Places, Senders
+from spark_jobs.transforms.shapes import Fit, fits
+from spark_jobs.transforms.words import mask_of, repeated, word, words
+from telemetry.devices import Device, split_full_name
+from telemetry.message import Message, Place, message_key
+from telemetry.registry import Registry
+
+_CLOCKS = ("ok", "ahead", "missing")
+
+
+class Times(NamedTuple):
+    """When messages happened, in microseconds, and what their clock was: a place in `_CLOCKS`."""
+
+    event: Places
+    clock: Places
+    delay: Places
+
+
+def accepted(
+    batch: pa.RecordBatch, known: Senders, registry: Registry, *, tolerance_us: int, fewest: int
+) -> Iterator[tuple[Places, Judgement]]:
+    """Yield messages that break no rule, with the rows of their records, judged.
+
+    They lack the columns of the record. Products with fewer messages than `fewest` are left out.
+    """
+    for group in groups(batch, known, registry, fewest):
+        yield from _judged(batch, group, registry, tolerance_us)
+
+
+def _judged(
+    batch: pa.RecordBatch, whole: Group, registry: Registry, tolerance_us: int
+) -> Iterator[tuple[Places, Judgement]]:
+    times = _times(whole, tolerance_us)
+    young = _within(times.delay, whole.product.max_age_us)
+    for fit in fits(whole.product, whole.metrics):
+        kept = fit.accepted & young
+        group = only(whole, kept)
+        if group is None:
+            continue
+        of_kept = Times(*(column[kept] for column in times))
+        sentinels = {name: mask[kept] for name, mask in fit.sentinels.items()}
+        readings = _readings(group, fit._replace(sentinels=sentinels))
+        yield (
+            group.rows,
+            Judgement(_messages(batch, group, of_kept, fit.version, registry), readings),
+        )
+
+
+def _within(delay: Places, limit_us: int | None) -> np.ndarray:
+    return np.ones(len(delay), dtype=bool) if limit_us is None else delay <= limit_us
+
+
+def _times(group: Group, tolerance_us: int) -> Times:
+    received_at = group.senders.received_at[group.rows]
+    is_missing = mask_of(group.device_time.is_null())
+    said = group.device_time.cast(pa.int64()).fill_null(0).to_numpy()
+    said = np.where(is_missing, received_at, said)
+    event = np.minimum(said, received_at + tolerance_us)
+    clock = np.where(is_missing, 2, np.where(said > event, 1, 0))
+    return Times(event, clock, received_at - event)
+
+
+def _messages(
+    batch: pa.RecordBatch, group: Group, times: Times, version: int | None, registry: Registry
+) -> pa.Table:
+    count, product, columns = len(group.rows), group.product, group.columns
+    known = group.senders.known
+    boot, seq = _keys(batch, group)
+    lateness = product.lateness_us
+    devices, codes = _devices(group, times.event, registry)
+    lat, lng = (
+        pc.coalesce(columns[name], pa.array(of_all, pa.float64()).take(pa.array(codes)))
+        for name, of_all in (
+            ("lat", [device.lat for device in devices]),
+            ("lng", [device.lng for device in devices]),
+        )
+    )
+    found = {
+        "item": repeated(0, pa.int32(), count),
+        "items": repeated(1, pa.int32(), count),
+        "message": pa.nulls(count, pa.binary()),
+        "tenant": of_senders(group, [sender.tenant for sender in known]),
+        "device_full": of_senders(group, [sender.device_full for sender in known]),
+        "device": of_senders(
+            group, [split_full_name(sender.device_full or "")[1] for sender in known]
+        ),
+        "product": word(product.key, count),
+        "boot": boot,
+        "seq": seq,
+        "device_time": group.device_time,
+        "event_time": pa.array(times.event).cast(TIMESTAMP),
+        "received_at": pa.array(group.senders.received_at[group.rows]).cast(TIMESTAMP),
+        "clock": words(_CLOCKS, times.clock),
+        "is_late": pa.array(~_within(times.delay, lateness)),
+        "schema_version": repeated(version, pa.int32(), count),
+        "zone": words([device.zone for device in devices], codes),
+        "customer": words([device.customer for device in devices], codes),
+        "lat": lat,
+        "lng": lng,
+        "firmware": words([device.firmware for device in devices], codes),
+        "retention_class": word(product.retention_class, count),
+        "tags": _tags(columns.get("tags"), count),
+        "reasons": _no_reasons(count),
+    }
+    return pa.table(found)
+
+
+def _no_reasons(count: int) -> pa.Array:
+    none = pa.array(np.zeros(count + 1, dtype=np.int32))
+    return pa.ListArray.from_arrays(none, pa.array([], REASON))
+
+
+def _keys(batch: pa.RecordBatch, group: Group) -> tuple[pa.Array, pa.Array]:
+    """Return boot and seq: of most messages what they say, of the others as it is defined."""
+    boot, seq = group.columns["boot"].fill_null(""), group.columns["seq"]
+    if seq.null_count:
+        lacking = np.flatnonzero(mask_of(seq.is_null()))
+        keys = [_key(batch, int(group.rows[at]), group.device_time[at]) for at in lacking]
+        mask = seq.is_null()
+        boot = pc.replace_with_mask(boot, mask, pa.array([key[0] for key in keys], pa.string()))
+        seq = pc.replace_with_mask(seq, mask, pa.array([key[1] for key in keys], pa.int64()))
+    return boot.dictionary_encode(), seq
+
+
+def _key(batch: pa.RecordBatch, row: int, time: pa.Scalar) -> tuple[str, int]:
+    topic, partition, offset, raw = (
+        batch.column(name)[row].as_py() for name in ("topic", "partition", "offset", "value")
+    )
+    said = Message(time.value, None, None, {}, None, None, None, None)
+    return message_key(said, raw, Place(topic, partition, offset, 0, 1))
+
+
+def _devices(group: Group, event_time: Places, registry: Registry) -> tuple[list[Device], Places]:
+    """Return versions of devices, and the place of each message's among them."""
+    codes = group.senders.codes[group.rows]
+    histories = [
+        registry.versions(sender.tenant, sender.device_full or "") for sender in group.senders.known
+    ]
+    found = [versions[0] if versions else Device("") for versions in histories]
+    has_many = np.array([len(versions) > 1 for versions in histories], dtype=bool)
+    changed = np.flatnonzero(has_many[codes])
+    if not len(changed):
+        return found, codes
+    numbers: dict[Device, int] = {}
+    codes = codes.copy()
+    for at in changed:
+        sender = group.senders.known[codes[at]]
+        device = registry.device_at(sender.tenant, sender.device_full or "", int(event_time[at]))
+        assert device is not None
+        codes[at] = numbers.setdefault(device, len(found) + len(numbers))
+    return [*found, *numbers], codes
+
+
+def _tags(tags: pa.Array | None, count: int) -> pa.Array:
+    if tags is None:
+        return pa.nulls(count, TAGS)
+    fields = tags.flatten()
+    present = np.stack([mask_of(field.is_valid()) for field in fields], axis=1)
+    order = np.arange(present.size).reshape(present.shape[::-1]).T[present]
+    names = pa.array([field.name for field in tags.type], pa.string())
+    keys = names.take(pa.array(np.broadcast_to(np.arange(len(names)), present.shape)[present]))
+    items = pa.concat_arrays(fields).take(pa.array(order))
+    ends = np.cumsum(present.sum(axis=1))
+    starts = pa.array(np.concatenate(([0], ends)), pa.int32())
+    found = pa.MapArray.from_arrays(starts, keys, items)
+    return pc.if_else(tags.is_valid(), found, pa.scalar(None, TAGS))
+
+
+def _readings(group: Group, fit: Fit) -> pa.Table:
+    return pa.concat_tables(
+        _of_metric(name, column, fit)
+        for name, column in group.metrics.items()
+        if column.null_count < len(column)
+    )
+
+
+def _of_metric(name: str, column: pa.Array, fit: Fit) -> pa.Table:
+    places = np.arange(len(column), dtype=np.int32)
+    is_sentinel = fit.sentinels.get(name)
+    if is_sentinel is not None and not is_sentinel.any():
+        is_sentinel = None
+    if column.null_count:
+        is_there = mask_of(column.is_valid())
+        places, column = places[is_there], column.drop_null()
+        is_sentinel = is_sentinel[is_there] if is_sentinel is not None else None
+    count = len(places)
+    quality = word("ok", count)
+    if is_sentinel is not None:
+        column = pc.if_else(pa.array(is_sentinel), pa.scalar(None, column.type), column)
+        quality = words(("ok", "sentinel"), is_sentinel.astype(np.int64))
+    values = {"value": pa.float64(), "value_text": pa.string(), "value_bool": pa.bool_()}
+    return pa.table(
+        [
+            pa.array(places),
+            word(name, count),
+            *(
+                column if column.type == type_ else pa.nulls(count, type_)
+                for type_ in values.values()
+            ),
+            word(fit.units.get(name), count),
+            quality,
+        ],
+        schema=READINGS,
+    )

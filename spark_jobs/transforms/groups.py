@@ -1,0 +1,175 @@
+"""Messages of one product among a batch's records, parsed into columns."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from spark_jobs.schema import TIMESTAMP
+from spark_jobs.transforms.lines import parsed, plain
+from spark_jobs.transforms.senders import Places, Senders
+from spark_jobs.transforms.shapes import shape
+from spark_jobs.transforms.words import mask_of, words
+from telemetry.devices import split_full_name
+from telemetry.message import parse_time
+from telemetry.products import Product
+from telemetry.records import Sender
+from telemetry.registry import Registry
+
+_TIME = (
+    r"^(?:000[1-9]|00[1-9]\d|0[1-9]\d\d|[1-9]\d{3})-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3}|\.\d{6})?Z$"
+)
+"""Times as most devices write them; others are read one by one."""
+
+
+class Group(NamedTuple):
+    """Messages of one product, in columns, with their rows in the batch."""
+
+    rows: Places
+    product: Product
+    senders: Senders
+    columns: Mapping[str, pa.Array]
+    metrics: Mapping[str, pa.Array]
+    device_time: pa.Array
+
+
+def groups(
+    batch: pa.RecordBatch, known: Senders, registry: Registry, fewest: int
+) -> Iterator[Group]:
+    """Yield the messages of each product that has the fewest; those that do not parse are left."""
+    for rows, product in _of_products(known, registry, fewest):
+        group = _group(batch, rows, product, known, registry)
+        if group is not None:
+            yield group
+
+
+def _of_products(
+    known: Senders, registry: Registry, fewest: int
+) -> Iterator[tuple[Places, Product]]:
+    products = [_product(sender, registry) for sender in known.known]
+    numbers: dict[tuple[str, str], int] = {}
+    of_sender = [
+        -1 if product is None else numbers.setdefault((sender.tenant, product.key), len(numbers))
+        for sender, product in zip(known.known, products, strict=True)
+    ]
+    of_record = np.array(of_sender, dtype=np.int64)[known.codes]
+    for number in range(len(numbers)):
+        rows = np.flatnonzero(of_record == number)
+        product = products[of_sender.index(number)]
+        if len(rows) >= fewest and product is not None:
+            yield rows, product
+
+
+def _product(sender: Sender, registry: Registry) -> Product | None:
+    name = sender.device_full
+    if name is None or sender.content_type.startswith("application/cbor"):
+        return None
+    if not registry.versions(sender.tenant, name):
+        return None
+    return registry.product(sender.tenant, split_full_name(name)[0])
+
+
+def _group(
+    batch: pa.RecordBatch, rows: Places, product: Product, known: Senders, registry: Registry
+) -> Group | None:
+    values = batch.column("value")
+    lines = values if len(rows) == len(values) else values.take(pa.array(rows))
+    fitting = plain(lines)
+    if not fitting.all():
+        rows = rows[fitting]
+        lines = lines.filter(pa.array(fitting))
+    if not len(rows):
+        return None
+    fixed = registry.first_use.get((product.tenant, product.key), {})
+    schema = shape(product, fixed, lines)
+    if schema is None:
+        return None
+    found = parsed(lines, schema)
+    if not len(found.places):
+        return None
+    columns = {name: _whole(found.columns[name]) for name in schema.names}
+    metrics = columns.pop("metrics")
+    named = [field.name for field in metrics.type]
+    times, is_time = _device_times(columns["ts"])
+    group = Group(
+        rows[found.places],
+        product,
+        known,
+        columns,
+        dict(zip(named, metrics.flatten(), strict=True)),
+        times,
+    )
+    return only(group, is_time & _is_formal(group))
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def only(group: Group, kept: np.ndarray) -> Group | None:
+    """Return some of the messages, None if there is none."""
+    if kept.all():
+        return group
+    mask = pa.array(kept)
+    rows = group.rows[kept]
+    if not len(rows):
+        return None
+    return group._replace(
+        rows=rows,
+        columns={name: column.filter(mask) for name, column in group.columns.items()},
+        metrics={name: column.filter(mask) for name, column in group.metrics.items()},
+        device_time=group.device_time.filter(mask),
+    )
+
+
+def _device_times(texts: pa.Array) -> tuple[pa.Array, np.ndarray]:
+    """Return the times, null where there is none, and which of the texts are times."""
+    if texts.null_count == len(texts):
+        return texts.cast(TIMESTAMP), np.ones(len(texts), dtype=bool)
+    usual = pc.match_substring_regex(texts, _TIME).fill_null(True)
+    if usual.false_count == 0:
+        try:
+            return texts.cast(TIMESTAMP), np.ones(len(texts), dtype=bool)
+        except pa.ArrowInvalid:
+            # A day or an hour that there is not.
+            pass
+    micros = [None if text is None else parse_time(text) for text in texts.to_pylist()]
+    times = pa.array(micros, pa.int64()).cast(TIMESTAMP)
+    return times, mask_of(pc.or_(texts.is_null(), times.is_valid()))
+
+
+def _is_formal(group: Group) -> np.ndarray:
+    """Tell which messages have the form of one, and name nobody but their sender."""
+    columns = group.columns
+    lat, lng = columns["lat"], columns["lng"]
+    rules = [
+        pc.equal(columns["v"], 1).fill_null(True),
+        pc.greater_equal(columns["seq"], 0).fill_null(True),
+    ]
+    if lat.null_count < len(lat) or lng.null_count < len(lng):
+        rules += [
+            pc.equal(lat.is_valid(), lng.is_valid()),
+            pc.less_equal(pc.abs(lat), 90).fill_null(True),
+            pc.less_equal(pc.abs(lng), 180).fill_null(True),
+        ]
+    for name in ("device", "device_id"):
+        if columns[name].null_count < len(columns[name]):
+            rules.append(_names_sender(columns[name], group))
+    kept: np.ndarray = np.logical_and.reduce([mask_of(rule) for rule in rules])
+    return kept
+
+
+def _names_sender(said: pa.Array, group: Group) -> pa.Array:
+    full = of_senders(group, [sender.device_full for sender in group.senders.known])
+    short = of_senders(
+        group, [split_full_name(sender.device_full or "")[1] for sender in group.senders.known]
+    )
+    same = [pc.equal(said, name.cast(pa.string())) for name in (full, short)]
+    return pc.or_(*same).fill_null(True)
+
+
+def of_senders(group: Group, said: Sequence[str | None]) -> pa.Array:
+    """Return for each message the word of its sender, given those of all senders."""
+    return words(said, group.senders.codes[group.rows])
