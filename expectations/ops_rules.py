@@ -38,7 +38,10 @@ RULES: Mapping[Table, Sequence[Rule]] = {
     tables.RESTATEMENTS: (
         Rule("a mark ends after it starts", "window_end > window_start"),
         one_of("reason", "late", "dedup", "replay", "registry", "rebuild-gold"),
-        one_of("table", tables.DEVICE_MINUTE.name, tables.DELIVERY_DELAY.name),
+        Rule(
+            "marks are of minutes or of delays",
+            f"table in ('{tables.DEVICE_MINUTE.name}', '{tables.DELIVERY_DELAY.name}')",
+        ),
     ),
     tables.QUALITY: (date_of("checked_date", "checked_at"),),
     tables.JOB_RUNS: (
