@@ -1,7 +1,7 @@
 """The only reads and writes of the lake: delta-rs for small fast commits, Spark for the rest."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
@@ -88,7 +88,7 @@ class Lake:
         def write(handle: DeltaTable) -> None:
             if not written:
                 written.extend(column_files.added(self.uri(table), table, rows))
-            _put(handle, table, [*written], _commit(txn, said))
+            table_files.commit(handle, table, [*written], _commit(txn, said))
 
         return self._commit(table, write, txn)
 
@@ -152,9 +152,27 @@ class Lake:
     def _swap(
         self, handle: DeltaTable, table: Table, wanted: Change, commit: CommitProperties
     ) -> None:
-        actions = table_files.swap(self.uri(table), table_files.listed(handle), table, wanted)
+        files = table_files.listed(handle)
+        actions = table_files.swap(self.uri(table), files, table, wanted)
         if actions:
-            _put(handle, table, actions, commit)
+            table_files.commit(handle, table, actions, commit)
+        if table_files.crowded(files, table, wanted.frames).height:
+            self._pack(table, wanted.frames)
+
+    def _pack(self, table: Table, grown: Iterable[pl.DataFrame]) -> None:
+        """Make small files one, in a commit of its own that changes no row."""
+        handle = self.table(table)
+        small = table_files.crowded(table_files.listed(handle), table, grown)
+        if small.is_empty():
+            return
+        commit = _commit(None, {"packed": str(small.height)}, retries=0)
+        try:
+            table_files.commit(
+                handle, table, table_files.pack(self.uri(table), small, table), commit
+            )
+        except CommitFailedError:
+            # Another writer was there: the next change packs them.
+            self._handles.pop(table.name, None)
 
     def _commit(self, table: Table, write: Callable[[DeltaTable], None], txn: Txn | None) -> bool:
         pause = FIRST_PAUSE_S
@@ -257,13 +275,6 @@ def is_append(commit: Mapping[str, object]) -> bool:
     """Tell whether a commit of a table's history only appended rows."""
     parameters = commit.get("operationParameters")
     return isinstance(parameters, Mapping) and parameters.get("mode") == "Append"
-
-
-def _put(
-    handle: DeltaTable, table: Table, actions: list[table_files.Action], commit: CommitProperties
-) -> None:
-    form = delta_schema(table), list(table.partition_by)
-    handle.create_write_transaction(actions, "append", *form, commit_properties=commit)
 
 
 def _is_committed(handle: DeltaTable, txn: Txn) -> bool:

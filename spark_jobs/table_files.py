@@ -17,10 +17,11 @@ from urllib.parse import quote, unquote
 
 import polars as pl
 import pyarrow as pa
-from deltalake import DeltaTable
+from deltalake import CommitProperties, DeltaTable
 from deltalake.transaction import AddAction, RemoveAction
 from pyarrow import fs
 
+from spark_jobs.schema import delta_schema
 from telemetry.tables import Table
 
 Action: TypeAlias = AddAction | RemoveAction
@@ -53,16 +54,31 @@ def listed(handle: DeltaTable) -> pl.DataFrame:
 
 def swap(uri: str, files: pl.DataFrame, table: Table, wanted: Change) -> list[Action]:
     """Write the frames of a change, and what stays of files with rows that they replace."""
-    near = files.filter(wanted.may_hold)
-    hit, kept = without(uri, near, table, wanted.replaced)
-    small = crowded(files, hit, wanted.frames, table)
-    packed = content(uri, small, table)
-    rest = [rows for rows in (kept, packed) if rows is not None]
-    together = [pl.concat(rest)] if rest else []
-    return [
-        *written(uri, table, [*together, *wanted.frames]),
-        *removals(pl.concat([hit, small]), table),
-    ]
+    hit, kept = without(uri, files.filter(wanted.may_hold), table, wanted.replaced)
+    frames = wanted.frames if kept is None else (kept, *wanted.frames)
+    return [*written(uri, table, frames), *removals(hit, table)]
+
+
+def pack(uri: str, small: pl.DataFrame, table: Table) -> list[Action]:
+    """Write the rows of small files into one a partition; they are the same rows as before."""
+    rows = _content(uri, small, table)
+    assert rows is not None
+    whole = rows.select(table.column_names)
+    added = written(uri, table, [whole], is_change=False)
+    return [*added, *removals(small, table, is_change=False)]
+
+
+def commit(
+    handle: DeltaTable, table: Table, actions: list[Action], properties: CommitProperties
+) -> None:
+    """Commit files that come and go, on the very version of the handle."""
+    handle.create_write_transaction(
+        actions,
+        "append",
+        delta_schema(table),
+        list(table.partition_by),
+        commit_properties=properties,
+    )
 
 
 def without(
@@ -80,22 +96,14 @@ def without(
     return hit, rest.select(table.column_names)
 
 
-def crowded(
-    files: pl.DataFrame, hit: pl.DataFrame, new: Iterable[pl.DataFrame], table: Table
-) -> pl.DataFrame:
-    """Return the small files, but those that are hit, where they have become many."""
+def crowded(files: pl.DataFrame, table: Table, new: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Return the small files of partitions that gained rows, where they have become many."""
     partition = [f"partition.{name}" for name in table.partition_by]
     columns = [pl.col(name).alias(f"partition.{name}") for name in table.partition_by]
-    grown = pl.concat([hit.select(partition), *(frame.select(columns) for frame in new)])
+    nothing = files.clear().select(partition)
+    grown = pl.concat([nothing, *(frame.select(columns) for frame in new)])
     small = files.filter(pl.col("num_records") < SMALL_ROWS).join(grown, on=partition, how="semi")
-    many = small.filter(pl.len().over(partition) > MOST_SMALL)
-    return many.join(hit, on="path", how="anti")
-
-
-def content(uri: str, files: pl.DataFrame, table: Table) -> pl.DataFrame | None:
-    """Return the rows of some files, partition columns filled in; None if there is no file."""
-    rows = _content(uri, files, table)
-    return None if rows is None else rows.select(table.column_names)
+    return small.filter(pl.len().over(partition) > MOST_SMALL)
 
 
 def _content(uri: str, files: pl.DataFrame, table: Table) -> pl.DataFrame | None:
@@ -109,12 +117,12 @@ def _content(uri: str, files: pl.DataFrame, table: Table) -> pl.DataFrame | None
     return rows.join(named.lazy(), on="file").select(*table.column_names, _PATH).collect()
 
 
-def removals(files: pl.DataFrame, table: Table) -> list[RemoveAction]:
+def removals(files: pl.DataFrame, table: Table, *, is_change: bool = True) -> list[RemoveAction]:
     """Return what takes files out of the table."""
     return [
         RemoveAction(
             unquote(row["path"]),
-            True,
+            is_change,
             now_ms(),
             row["size"],
             {name: str(row[f"partition.{name}"]) for name in table.partition_by},
@@ -123,15 +131,24 @@ def removals(files: pl.DataFrame, table: Table) -> list[RemoveAction]:
     ]
 
 
-def written(uri: str, table: Table, frames: Iterable[pl.DataFrame]) -> list[AddAction]:
+def written(
+    uri: str, table: Table, frames: Iterable[pl.DataFrame], *, is_change: bool = True
+) -> list[AddAction]:
     """Write each frame's partitions into files of their own; return what adds them."""
-    store, root = fs.FileSystem.from_uri(uri)
-    return [added for frame in frames if len(frame) for added in _write(store, root, table, frame)]
+    place = fs.FileSystem.from_uri(uri)
+    return [
+        AddAction(name, size, partition, now_ms(), is_change, statistics)
+        for frame in frames
+        if len(frame)
+        for name, size, partition, statistics in _write(place, table, frame)
+    ]
 
 
 def _write(
-    store: fs.FileSystem, root: str, table: Table, frame: pl.DataFrame
-) -> Iterator[AddAction]:
+    place: tuple[fs.FileSystem, str], table: Table, frame: pl.DataFrame
+) -> Iterator[tuple[str, int, dict[str, str], str]]:
+    """Yield the name, the size, the partition and the statistics of each file written."""
+    store, root = place
     keys = list(table.partition_by)
     part = pl.int_range(pl.len()) // FILE_ROWS
     cut = frame.sort(table.cluster_by).with_columns(part.over(keys or pl.lit(1)).alias(_PART))
@@ -140,7 +157,7 @@ def _write(
         partition = {name: str(value) for name, value in zip(keys, values, strict=False)}
         name = f"{folder(partition)}/part-{uuid.uuid4()}.zstd.parquet".lstrip("/")
         size = _put(store, f"{root}/{name}", rows)
-        yield AddAction(name, size, partition, now_ms(), True, statistics[values])
+        yield name, size, partition, statistics[values]
 
 
 def _put(store: fs.FileSystem, path: str, rows: pl.DataFrame) -> int:

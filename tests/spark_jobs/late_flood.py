@@ -1,8 +1,11 @@
 """A fleet of which some rows come ten times later than their lateness, as gold merges it."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import polars as pl
@@ -58,19 +61,33 @@ class Watched:
         """Merge one batch; a file that goes holds a window that it touches, or that ended."""
         parts = reduction(batch, delays.messages(batch), RULES)
         after = watermarks([self.watermarks, parts.highest], RULES)
-        before = {table: self.lake.files(table) for table in WINDOW_TABLES}
+        before = {table: self.lake.table(table).version() for table in WINDOW_TABLES}
         self.tables.merge(parts, RULES, after, Txn("gold/flood", batch_id))
         minutes = marks.windows_of(marks.of_rows(batch), "1m").select(marks.MINUTES)
         touched = marks.touched(minutes, RULES)
         for table in WINDOW_TABLES:
-            gone = before[table].join(self.lake.files(table), on="path", how="anti")
-            for path in gone["path"]:
+            for path in self._gone(table, before[table]):
                 self.rewritten += 1
                 rows = self._content(table, path)
                 is_ended = due(rows.filter(~pl.col("is_final")), after).height
                 if not is_ended and not self._is_touched(table, rows, touched, batch):
                     self.untouched.append((table.name, batch_id, path))
         self.watermarks = after
+
+    def _gone(self, table: Table, before: int) -> Iterator[str]:
+        """Yield the files that versions since then took away, but those packed into one."""
+        for version in range(before + 1, self.lake.table(table).version() + 1):
+            log = Path(self.lake.uri(table)) / "_delta_log" / f"{version:020d}.json"
+            actions = [json.loads(line) for line in log.read_text().splitlines()]
+            is_packing = any("packed" in action.get("commitInfo", {}) for action in actions)
+            changes = [
+                action[kind] for action in actions for kind in ("add", "remove") if kind in action
+            ]
+            assert {change["dataChange"] for change in changes} == {not is_packing}
+            if not is_packing:
+                yield from (
+                    unquote(action["remove"]["path"]) for action in actions if "remove" in action
+                )
 
     def _content(self, table: Table, path: str) -> pl.DataFrame:
         return pl.read_parquet(f"{self.lake.uri(table)}/{path}", hive_partitioning=True)

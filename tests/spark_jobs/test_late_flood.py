@@ -56,7 +56,7 @@ def test_five_percent_come_ten_times_later(tmp_path: Path) -> None:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_five_percent_come_ten_times_later_for_a_day(tmp_path: Path, seed: int) -> None:
-    readings = flood(seed, messages=20_000, span_s=86_400, share=SHARE)
-    hold(tmp_path, readings, timedelta(minutes=5))
+    readings = flood(seed, messages=10_000, span_s=86_400, share=SHARE)
+    hold(tmp_path, readings, timedelta(minutes=10))

@@ -84,6 +84,9 @@ def test_too_many_small_files_become_one(lake: Lake) -> None:
         put(lake, minute(number))
 
     assert lake.files(DEVICE_MINUTE).height <= 3
+    packing, change = lake.table(DEVICE_MINUTE).history(2)
+    assert int(packing["packed"]) > table_files.MOST_SMALL
+    assert "packed" not in change
     assert lake.scan(DEVICE_MINUTE).collect().height == table_files.MOST_SMALL + 2
 
 
