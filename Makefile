@@ -36,7 +36,7 @@ fmt: install-dev ## format and fix what can be fixed
 	$(BIN)/ruff format
 
 test: check fetch ## everything that CI holds; PYTEST_ARGS="-k late" narrows it
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest -m "not long" $(PYTEST_ARGS)
 
 test-unit: install-dev ## the tests that start no Java, in seconds
 	$(BIN)/pytest -m "$(UNIT)" $(PYTEST_ARGS)

@@ -22,7 +22,7 @@ from telemetry.settings import Settings
 from telemetry.tables import MESSAGES, READINGS
 from tests.spark_jobs.landing_fleet import NOW, SECOND, write_segment
 
-pytestmark = [pytest.mark.spark, pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.spark, pytest.mark.faults, pytest.mark.long, pytest.mark.timeout(600)]
 SIZE_KB = 4096
 EACH = 200
 WITHIN_S = 120

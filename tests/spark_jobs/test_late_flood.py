@@ -56,6 +56,7 @@ def test_five_percent_come_ten_times_later(tmp_path: Path) -> None:
 
 
 @pytest.mark.faults
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(2))
 def test_five_percent_come_ten_times_later_for_a_day(tmp_path: Path, seed: int) -> None:
     readings = flood(seed, messages=10_000, span_s=86_400, share=SHARE)

@@ -184,6 +184,7 @@ def test_jobs_end_while_a_writer_appends_and_a_reader_reads(
 
 @pytest.mark.spark
 @pytest.mark.faults
+@pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_jobs_end_beside_appends_round_after_round(
     spark: SparkSession, settings: Settings, caplog: pytest.LogCaptureFixture
