@@ -11,7 +11,7 @@ from infra.services import declared_services, service_names
 from infra.stack import read_stack
 from infra.streams import Stream, read_streams
 from infra.supervision.daemon import Daemon, Run
-from infra.supervision.service import Service
+from infra.supervision.service import Service, no_complaint
 from telemetry.settings import Settings
 
 State = Literal["starting", "running", "degraded", "stopped", "failed"]
@@ -78,12 +78,22 @@ def health(settings: Settings) -> Health:
 
 
 def _service(service: Service, run: Run | None, jobs: Sequence[int]) -> ServiceHealth:
-    state: State = run.state if run else "stopped"
     pid = run.pid if run else None
-    if run and state == "running" and service.complaint():
-        state = "starting" if run.age_s < WARM_UP_S else "degraded"
     pss = tree_pss_mb(pid, without=jobs) if pid else None
+    state = service_state(service, run)
     return ServiceHealth(service.name, state, service.url, pid, pss, service.budget_mb)
+
+
+def service_state(service: Service, run: Run | None) -> State:
+    """Say how a service is: by its own answer where it has one to give, else by supervisord."""
+    if run is None:
+        return "stopped"
+    if not run.pid or run.state == "failed" or service.complaint is no_complaint:
+        return run.state
+    if service.complaint() is None:
+        # It may answer before the seconds are over in which supervisord calls it starting.
+        return "running"
+    return "starting" if run.age_s < WARM_UP_S else "degraded"
 
 
 def _batch_job(pid: int) -> ServiceHealth:

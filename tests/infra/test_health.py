@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from infra.health import Health, ServiceHealth, State, health
+from infra.health import Health, ServiceHealth, State, health, service_state
 from infra.stack import Stack, write_stack
 from infra.streams import Stream
+from infra.supervision.daemon import Run
+from infra.supervision.service import Service
 from telemetry.settings import Settings
 
 
@@ -33,6 +35,30 @@ def test_all_that_was_started_must_run(
     services: list[ServiceHealth], streams: list[Stream], is_healthy: bool
 ) -> None:
     assert Health(tuple(services), tuple(streams), ("kafka", "streams")).is_healthy == is_healthy
+
+
+@pytest.mark.parametrize(
+    ("run", "complaint", "state"),
+    [
+        (Run("kafka", "starting", 7, 2), None, "running"),
+        (Run("kafka", "starting", 7, 2), "no answer", "starting"),
+        (Run("kafka", "starting", None, 2), None, "starting"),
+        (Run("kafka", "running", 7, 10), "no answer", "starting"),
+        (Run("kafka", "running", 7, 100), "no answer", "degraded"),
+        (Run("kafka", "running", 7, 100), None, "running"),
+        (Run("kafka", "failed", None, 100), None, "failed"),
+        (None, None, "stopped"),
+    ],
+)
+def test_service_that_answers_runs(run: Run | None, complaint: str | None, state: State) -> None:
+    asked = Service("kafka", command=list, budget_mb=512, complaint=lambda: complaint)
+    assert service_state(asked, run) == state
+
+
+def test_service_without_a_probe_is_what_supervisord_says() -> None:
+    silent = Service("kafka", command=list, budget_mb=512)
+    assert service_state(silent, Run("kafka", "starting", 7, 2)) == "starting"
+    assert service_state(silent, Run("kafka", "running", 7, 100)) == "running"
 
 
 def test_streams_that_were_not_started_do_not_count() -> None:
