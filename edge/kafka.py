@@ -23,6 +23,7 @@ PRODUCER_CONFIG: dict[str, str | int | float | bool] = {
     "queue.buffering.max.kbytes": 128 * 1024,
     "log_level": 0,
 }
+OnDelivery = Callable[[KafkaError | None, Message], None]
 CLOSE_TIMEOUT_S = 30.0
 POLL_EVERY = 64
 
@@ -37,6 +38,8 @@ class KafkaOutbox:
         self._topic = topic
         self._failure: str | None = None
         self._since_poll = 0
+        self._on_ack: OnAck | None = None
+        self._delivered = self._on_delivery(None)
         self._full_wait_s = delivery_timeout_s
         timeout = {"delivery.timeout.ms": round(delivery_timeout_s * 1000)}
         self._producer = Producer({"bootstrap.servers": bootstrap, **PRODUCER_CONFIG, **timeout})
@@ -62,21 +65,29 @@ class KafkaOutbox:
             self._since_poll = 0
             self._producer.poll(0)
         self._raise_failure()
+        if on_ack != self._on_ack:
+            # A closure a record, each kept until its acknowledgement, would cost as much as all
+            # the rest: who sends many records hands over the same function.
+            self._on_ack, self._delivered = on_ack, self._on_delivery(on_ack)
+        if not self._produced(record):
+            self._wait_for_room(record)
+
+    def _wait_for_room(self, record: OutRecord) -> None:
         give_up = time.monotonic() + self._full_wait_s
-        while not self._produced(record, on_ack):
+        while not self._produced(record):
             self._producer.poll(0.1)
             self._raise_failure()
             if time.monotonic() > give_up:
                 raise OutboxError(self._away())
 
-    def _produced(self, record: OutRecord, on_ack: OnAck | None) -> bool:
+    def _produced(self, record: OutRecord) -> bool:
         try:
             self._producer.produce(
                 self._topic,
-                value=record.value,
-                key=record.key,
+                record.value,
+                record.key,
                 headers=[*record.headers],
-                on_delivery=self._on_delivery(on_ack),
+                on_delivery=self._delivered,
             )
         except BufferError:
             return False
@@ -86,7 +97,7 @@ class KafkaOutbox:
             ) from error
         return True
 
-    def _on_delivery(self, on_ack: OnAck | None) -> Callable[[KafkaError | None, Message], None]:
+    def _on_delivery(self, on_ack: OnAck | None) -> OnDelivery:
         def delivered(error: KafkaError | None, _message: Message) -> None:
             if error is not None:
                 self._failure = self._failure or _reason(error)

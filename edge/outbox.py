@@ -1,11 +1,11 @@
 """Outboxes: where a record is handed over so that an acknowledgement means that it is durable."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from telemetry.errors import HeadwaterError
+from telemetry.records import Headers
 
 OnAck = Callable[[int], None]
 """Called with the time of the acknowledgement in epoch microseconds, on the sender's own thread."""
@@ -15,13 +15,12 @@ class OutboxError(HeadwaterError):
     """Records could not be made durable; those without an acknowledgement may be lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutRecord:
+class OutRecord(NamedTuple):
     """One record: the device's full name, the payload's bytes, and the headers of `records`."""
 
     key: bytes
     value: bytes
-    headers: list[tuple[str, bytes]] = field(default_factory=list)
+    headers: Headers
 
 
 class Outbox(Protocol):

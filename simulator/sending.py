@@ -112,8 +112,9 @@ class Sending:
         self._settle(MOST_UNDERWAY - 1)
         underway = _Underway(group)
         self._underway.append(underway)
+        send, acknowledge = self._outbox.send, underway.acknowledge
         for record in group.records:
-            self._outbox.send(record, underway.acknowledge)
+            send(record, acknowledge)
         self.totals.sent += len(group.sent)
         self.totals.records += len(group.records)
         self.totals.bytes += sum(len(record.value) for record in group.records)

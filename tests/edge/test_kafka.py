@@ -70,7 +70,7 @@ def test_acknowledged_records_are_in_the_topic_in_order(broker: Broker) -> None:
 
 def test_empty_value_is_not_null(broker: Broker) -> None:
     with KafkaOutbox(broker.settings.kafka_bootstrap) as outbox:
-        outbox.send(OutRecord(b"empty.d1", b""))
+        outbox.send(OutRecord(b"empty.d1", b"", []))
     assert [message.value() for message in consumed(broker, b"empty.d1")] == [b""]
 
 
@@ -78,7 +78,7 @@ def test_partition_is_the_java_client_s(broker: Broker) -> None:
     keys = [f"meter.d{number}".encode() for number in range(20)]
     with KafkaOutbox(broker.settings.kafka_bootstrap) as outbox:
         for key in keys:
-            outbox.send(OutRecord(key, b"x"))
+            outbox.send(OutRecord(key, b"x", []))
     found = {key: consumed(broker, key)[0].partition() for key in keys}
     assert found == {key: java_partition(key) for key in keys}
 
@@ -88,7 +88,7 @@ def test_record_that_is_too_large_is_refused_by_name(broker: Broker) -> None:
         pytest.raises(OutboxError, match=r"refuses a record of 3,000,000 bytes"),
         KafkaOutbox(broker.settings.kafka_bootstrap) as outbox,
     ):
-        outbox.send(OutRecord(b"large.d1", b"x" * 3_000_000))
+        outbox.send(OutRecord(b"large.d1", b"x" * 3_000_000, []))
 
 
 def test_topic_that_is_missing_is_named(broker: Broker) -> None:
@@ -115,14 +115,14 @@ def test_broker_that_dies_is_an_error_and_nothing_is_acknowledged_in_vain(broker
     key = b"killed.d1"
     outbox = KafkaOutbox(broker.settings.kafka_bootstrap, delivery_timeout_s=3)
     for number in range(2_000):
-        outbox.send(OutRecord(key, b"%d" % number), at.append)
+        outbox.send(OutRecord(key, b"%d" % number, []), at.append)
         if number == 1_000:
             outbox.flush(30)
             broker.kill()
     with pytest.raises(OutboxError, match="does not acknowledge"):
         outbox.flush(20)
     with pytest.raises(OutboxError):
-        outbox.send(OutRecord(key, b"more"))
+        outbox.send(OutRecord(key, b"more", []))
 
     broker.restart()
     found = [message.value() for message in consumed(broker, key)]

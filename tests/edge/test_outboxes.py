@@ -18,7 +18,7 @@ def stack(home: Path, text: str, kafka: str | None = None) -> Settings:
 def test_light_stack_has_the_spool(tmp_path: Path) -> None:
     with open_outbox(stack(tmp_path, '{"mode": "light"}')) as outbox:
         assert isinstance(outbox, SpoolOutbox)
-        outbox.send(OutRecord(b"d", b"v"))
+        outbox.send(OutRecord(b"d", b"v", []))
     assert len(list((tmp_path / "spool" / "segments").iterdir())) == 1
 
 

@@ -33,7 +33,7 @@ def acknowledge(at):
 
 with SpoolOutbox(Path(sys.argv[1]), segment_records=7) as outbox:
     while True:
-        outbox.send(OutRecord(b"d", b"v"), acknowledge)
+        outbox.send(OutRecord(b"d", b"v", []), acknowledge)
 """
 
 
