@@ -9,6 +9,7 @@ PYTHON ?= $(eval PYTHON := $(shell for name in python3 python3.13 python3.12 pyt
 BIN := .venv/bin
 UNIT := not spark and not kafka and not trino and not stack and not faults
 PYTEST_ARGS ?=
+SIDE_BY_SIDE ?= -n 2 --dist loadgroup --no-loadscope-reorder
 KILLS ?= 200
 SEEDED = $(if $(SEED),--seed $(SEED))
 DEMO_ARGS ?=
@@ -36,7 +37,7 @@ fmt: install-dev ## format and fix what can be fixed
 	$(BIN)/ruff format
 
 test: check fetch ## everything that CI holds; PYTEST_ARGS="-k late" narrows it
-	$(BIN)/pytest -m "not long" $(PYTEST_ARGS)
+	$(BIN)/pytest -m "not long" $(SIDE_BY_SIDE) $(PYTEST_ARGS)
 
 test-unit: install-dev ## the tests that start no Java, in seconds
 	$(BIN)/pytest -m "$(UNIT)" $(PYTEST_ARGS)

@@ -71,10 +71,20 @@ class Stack:
         )
 
 
+PORT_BASES = range(21000, 32000, 50)
+"""Below the ports that the system gives to clients."""
+
+
 def free_port_base() -> int:
-    """Return a base above which all ports of a stack are free."""
-    for base in range(21000, 60000, 50):
-        if all(_is_free(base + step) for step in range(len(PORT_NAMES))):
+    """Return a base above which all ports of a stack are free.
+
+    Processes that test side by side begin at different places, so that none takes the ports that
+    another has found free and not yet used.
+    """
+    start = os.getpid() * 7 % len(PORT_BASES)
+    for step in range(len(PORT_BASES)):
+        base = PORT_BASES[(start + step) % len(PORT_BASES)]
+        if all(_is_free(base + port) for port in range(len(PORT_NAMES))):
             return base
     raise AssertionError("no free range of ports")
 
