@@ -1,11 +1,17 @@
 """What tests of several packages share: a broker for a module, and who runs beside whom."""
 
+import sys
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 
 import pytest
 
 from telemetry.settings import Settings
 from tests.brokers import Broker
+
+if (main := sys.modules["__main__"]).__spec__ is None and not hasattr(main, "__file__"):
+    # A process that xdist starts looks to pyspark as one of its own doctests, which it would end.
+    main.__spec__ = ModuleSpec("__main__", None)
 
 
 @pytest.fixture(scope="module")
