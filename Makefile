@@ -9,7 +9,7 @@ PYTHON ?= $(eval PYTHON := $(shell for name in python3 python3.13 python3.12 pyt
 BIN := .venv/bin
 UNIT := not spark and not kafka and not trino and not stack and not faults
 PYTEST_ARGS ?=
-SIDE_BY_SIDE ?= -n 2 --dist loadgroup --no-loadscope-reorder
+SIDE_BY_SIDE ?= -n 2 --dist loadfile --no-loadscope-reorder
 KILLS ?= 200
 SEEDED = $(if $(SEED),--seed $(SEED))
 DEMO_ARGS ?=

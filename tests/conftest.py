@@ -1,4 +1,4 @@
-"""What tests of several packages share: a broker for a module, and who runs beside whom."""
+"""What tests of several packages share: a broker for a module."""
 
 import sys
 from collections.abc import Iterator
@@ -21,16 +21,3 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     running = Broker(tmp_path_factory.mktemp("broker"))
     yield running
     running.kill()
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares a stack or a Spark session; else a file's tests stay together."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-
-
-def _group(item: pytest.Item) -> str:
-    if item.get_closest_marker("spark") or "spark" in getattr(item, "fixturenames", ()):
-        return "spark"
-    return "end_to_end" if item.path.parent.name == "end_to_end" else item.path.name
