@@ -113,7 +113,8 @@ class Lake:
                 mode="overwrite",
                 predicate=predicate,
                 writer_properties=WRITER,
-                commit_properties=_commit(txn, info),
+                # delta-rs itself tries again beside a packing, and leaves the packed rows there.
+                commit_properties=_commit(txn, info, retries=0),
             )
 
         return self._commit(table, write, txn)
@@ -143,7 +144,12 @@ class Lake:
 
     def delete(self, table: Table, predicate: str) -> None:
         """Delete the rows that the SQL predicate names; whole partitions cost no rewrite."""
-        self.table(table).delete(predicate, commit_properties=_commit(None, None))
+        commit = _commit(None, None, retries=0)
+
+        def write(handle: DeltaTable) -> None:
+            handle.delete(predicate, commit_properties=commit)
+
+        self._commit(table, write, None)
 
     def vacuum(self, table: Table, hours: int, *, dry_run: bool = False) -> int:
         """Delete files that no version of the last `hours` needs, strays included; count them."""
@@ -165,7 +171,7 @@ class Lake:
         small = table_files.crowded(table_files.listed(handle), table, grown)
         if small.is_empty():
             return
-        commit = _commit(None, {"packed": str(small.height)}, retries=0)
+        commit = _commit(None, {table_files.PACKED: str(small.height)}, retries=0)
         try:
             table_files.commit(
                 handle, table, table_files.pack(self.uri(table), small, table), commit
@@ -274,7 +280,8 @@ def conform(table: Table, frame: Frame) -> pa.Table:
 def is_append(commit: Mapping[str, object]) -> bool:
     """Tell whether a commit of a table's history only appended rows."""
     parameters = commit.get("operationParameters")
-    return isinstance(parameters, Mapping) and parameters.get("mode") == "Append"
+    is_written = isinstance(parameters, Mapping) and parameters.get("mode") == "Append"
+    return is_written and table_files.PACKED not in commit
 
 
 def _is_committed(handle: DeltaTable, txn: Txn) -> bool:

@@ -10,7 +10,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TypeAlias
 from urllib.parse import quote, unquote
@@ -21,13 +21,15 @@ from deltalake import CommitProperties, DeltaTable
 from deltalake.transaction import AddAction, RemoveAction
 from pyarrow import fs
 
-from spark_jobs.schema import delta_schema
+from spark_jobs.schema import arrow_schema, delta_schema
 from telemetry.tables import Table
 
 Action: TypeAlias = AddAction | RemoveAction
 SMALL_ROWS = 100_000
 MOST_SMALL = 64
 FILE_ROWS = 1_000_000
+PACKED = "packed"
+"""In a commit's info: how many files it made one, and that it changed no row."""
 _PART = "file part"
 _PATH = "file path"
 _HIT = "is replaced"
@@ -46,6 +48,11 @@ class Change:
     may_hold: pl.Expr
 
 
+def paths(files: pl.DataFrame) -> list[str]:
+    """Return where files are below the table; the log has their names in the form of a URL."""
+    return [unquote(path) for path in files["path"]]
+
+
 def listed(handle: DeltaTable) -> pl.DataFrame:
     """Return the table's files with `partition.…`, `min.…` and `max.…` of their columns."""
     files = pl.DataFrame(pa.table(handle.get_add_actions(flatten=True)))
@@ -60,12 +67,32 @@ def swap(uri: str, files: pl.DataFrame, table: Table, wanted: Change) -> list[Ac
 
 
 def pack(uri: str, small: pl.DataFrame, table: Table) -> list[Action]:
-    """Write the rows of small files into one a partition; they are the same rows as before."""
+    """Write the rows of small files into one a partition; they are the same rows as before.
+
+    The new files are as old as the newest that they take the place of: nothing was written.
+    """
     rows = _content(uri, small, table)
     assert rows is not None
     whole = rows.select(table.column_names)
     added = written(uri, table, [whole], is_change=False)
-    return [*added, *removals(small, table, is_change=False)]
+    ages = _newest(small, table)
+    aged = [replace(one, modification_time=ages[_values_of(one, table)]) for one in added]
+    return [*aged, *removals(small, table, is_change=False)]
+
+
+def _newest(files: pl.DataFrame, table: Table) -> dict[tuple[str | None, ...], int]:
+    """Return when a file of each partition was written last, in milliseconds since 1970."""
+    partition = [f"partition.{name}" for name in table.partition_by]
+    found = files.group_by(partition or pl.lit(value=True)).agg(pl.col("modification_time").max())
+    times = found.with_columns(pl.col("modification_time").cast(pl.Datetime("ms")).cast(pl.Int64))
+    return {
+        tuple(str(row[name]) for name in partition): int(row["modification_time"])
+        for row in times.iter_rows(named=True)
+    }
+
+
+def _values_of(file: AddAction, table: Table) -> tuple[str | None, ...]:
+    return tuple(file.partition_values[name] for name in table.partition_by)
 
 
 def commit(
@@ -110,11 +137,23 @@ def _content(uri: str, files: pl.DataFrame, table: Table) -> pl.DataFrame | None
     if files.is_empty():
         return None
     partition = [pl.col(f"partition.{name}").alias(name) for name in table.partition_by]
-    paths = [f"{uri}/{unquote(path)}" for path in files["path"]]
+    at = [f"{uri}/{path}" for path in paths(files)]
     kind = pl.Enum(files["path"].unique())
-    named = files.select(*partition, pl.col("path").cast(kind).alias(_PATH), file=pl.Series(paths))
-    rows = pl.scan_parquet(paths, include_file_paths="file", hive_partitioning=False)
+    named = files.select(*partition, pl.col("path").cast(kind).alias(_PATH), file=pl.Series(at))
+    rows = pl.scan_parquet(
+        at,
+        include_file_paths="file",
+        hive_partitioning=False,
+        schema=_stored(table),
+        missing_columns="insert",
+    )
     return rows.join(named.lazy(), on="file").select(*table.column_names, _PATH).collect()
+
+
+def _stored(table: Table) -> pl.Schema:
+    """Return the columns that a file has; one of an earlier release may lack some."""
+    whole = pl.DataFrame(arrow_schema(table).empty_table()).schema
+    return pl.Schema({name: whole[name] for name in whole if name not in table.partition_by})
 
 
 def removals(files: pl.DataFrame, table: Table, *, is_change: bool = True) -> list[RemoveAction]:

@@ -61,6 +61,11 @@ class Settings(BaseSettings):
         ge=1,
         description="messages whose first copy is remembered in memory",
     )
+    compact_budget_s: float = Field(
+        default=300.0,
+        ge=0,
+        description="a compaction begins nothing more after so long; the next one goes on",
+    )
     stream_heap_mb: int = Field(default=1024, ge=256, description="JVM heap of the stream app")
     job_heap_mb: int = Field(default=640, ge=256, description="JVM heap of one batch job")
     trino_heap_mb: int = Field(default=1024, ge=512, description="JVM heap of Trino")

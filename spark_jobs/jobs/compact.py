@@ -1,15 +1,21 @@
 """Rewrite partitions of many small files into few: closed ones sorted, the newest one only packed.
 
-Gold packs its open partitions itself, between two batches, so here only its closed ones are.
+Small files are packed here, many partitions a commit. What is too much for memory is sorted by
+Spark, a partition at a time. Gold packs its open partitions itself, between two batches, so here
+only its closed ones are.
 """
 
 import argparse
 import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import polars as pl
 from pyspark.sql import SparkSession
 
+from spark_jobs import packing
 from spark_jobs.jobs.gold_tables import WINDOW_TABLES
 from spark_jobs.jobs.job_runs import LostError, Result, recorded, tried
 from spark_jobs.jobs.partitions import condition, date_column, last_day
@@ -18,38 +24,120 @@ from spark_jobs.session import session
 from telemetry.settings import Settings
 from telemetry.tables import TABLES, Table
 
-SMALL_BYTES = 64 * 1024 * 1024
+UNSORTED_BYTES = 64 * 1024 * 1024
+"""A file of more is one that Spark has sorted, and stays."""
 CLOSED_FILES, OPEN_FILES = 2, 8
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What of a table is worth a rewrite: small files to pack, partitions that Spark sorts."""
+
+    table: Table
+    small: pl.DataFrame
+    unsorted: pl.DataFrame
+    files: int
+
+    @property
+    def crowd(self) -> int:
+        """Return the number of files that it would take away."""
+        return len(self.small) + int(self.unsorted["files"].sum())
+
+
+@dataclass(slots=True)
+class Budget:
+    """The time that a run has; what it does not come to is counted, for the next run."""
+
+    seconds: float
+    clock: Callable[[], float] = time.monotonic
+    began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin."""
+        self.began = self.clock()
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether no further piece of work may begin."""
+        return self.clock() - self.began >= self.seconds
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare which tables; the default is all."""
+    """Declare which tables, and how long; the default is all of them."""
     parser.add_argument("--tables", nargs="*", metavar="SCHEMA.TABLE", help="only these tables")
+    parser.add_argument(
+        "--within",
+        type=float,
+        metavar="SECONDS",
+        help="begin nothing more after so long; default HEADWATER_COMPACT_BUDGET_S",
+    )
 
 
 def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result:
-    """Compact whatever has enough small files."""
+    """Compact whatever has enough small files, the most crowded tables first."""
 
     def work(now: datetime) -> Result:
-        spark = session(settings, "headwater-compact")
         chosen = [table for table in TABLES if table.name in (arguments.tables or [table.name])]
-        found = {table.name: _compact(spark, lake, table, now.date()) for table in chosen}
-        return {"tables": {name: figures for name, figures in found.items() if figures}}
+        within = arguments.within
+        budget = Budget(settings.compact_budget_s if within is None else within)
+        plans = sorted(
+            (plan for table in chosen if (plan := planned(lake, table, now.date())).crowd),
+            key=lambda plan: plan.crowd,
+            reverse=True,
+        )
+        found = {plan.table.name: _compact(settings, lake, plan, budget) for plan in plans}
+        left = sum(int(str(figures.get("left", 0))) for figures in found.values())
+        return {"left": left, "tables": {name: found[name] for name in sorted(found)}}
 
     return recorded(lake, "compact", arguments, work)
 
 
-def _compact(spark: SparkSession, lake: Lake, table: Table, today: date) -> dict[str, object]:
-    before = lake.files(table).height
-    figures: dict[str, object] = {}
-    kinds = {"closed": True} if table in WINDOW_TABLES else {"closed": True, "open": False}
-    for name, is_closed in kinds.items():
-        partitions = _crowded(lake, table, today, is_closed=is_closed)
-        if partitions is not None:
-            statement = _statement(lake, table, partitions, is_closed=is_closed)
-            figures[name if _optimize(spark, statement) else "left"] = len(partitions)
-    return {**figures, "files": [before, lake.files(table).height]} if figures else {}
+def planned(lake: Lake, table: Table, today: date) -> Plan:
+    """Return what of a table is worth a rewrite."""
+    files = lake.files(table)
+    names = [f"partition.{name}" for name in table.partition_by]
+    crowd = files.filter(pl.col("size") < UNSORTED_BYTES).with_columns(
+        _is_closed(files, table, today).alias("closed"), _of(names, pl.len()).alias("crowd")
+    )
+    is_large = _of(names, pl.col("num_records").sum()) > packing.MOST_ROWS
+    is_large |= _of(names, pl.col("size").sum()) > packing.MOST_BYTES
+    sorts = pl.col("closed") & is_large & (pl.col("crowd") >= CLOSED_FILES)
+    crowd = crowd.with_columns((sorts & bool(table.cluster_by)).alias("sorts"))
+    small = crowd.filter(~pl.col("sorts"), packing.is_small() | (pl.col("closed") & ~is_large))
+    least = pl.when("closed").then(CLOSED_FILES).otherwise(OPEN_FILES)
+    is_gold = pl.lit(table in WINDOW_TABLES)
+    wanted = (_of(names, pl.len()) >= least) & (pl.col("closed") | ~is_gold)
+    unsorted = crowd.filter("sorts").group_by(names or pl.lit(1)).len("files")
+    return Plan(table, small.filter(wanted), unsorted, len(files))
+
+
+def _of(partition: list[str], figure: pl.Expr) -> pl.Expr:
+    return figure.over(partition) if partition else figure
+
+
+def _is_closed(files: pl.DataFrame, table: Table, today: date) -> pl.Expr:
+    """Return the expression of files in partitions that nothing in time is added to any more."""
+    dated = date_column(table)
+    if dated is None:
+        return pl.lit(value=False)
+    periods = files[f"partition.{dated}"].unique()
+    closed = [period for period in periods if last_day(table, period) < today]
+    return pl.col(f"partition.{dated}").is_in(closed)
+
+
+def _compact(settings: Settings, lake: Lake, plan: Plan, budget: Budget) -> dict[str, object]:
+    left = 0
+    for group in packing.groups(plan.small, plan.table):
+        if budget.is_over:
+            left += len(group)
+        else:
+            packing.pack(lake, plan.table, group)
+    for statement, files in _statements(lake, plan):
+        if budget.is_over or not _optimize(session(settings, "headwater-compact"), statement):
+            left += files
+    figures: dict[str, object] = {"files": [plan.files, lake.files(plan.table).height]}
+    return figures | ({"left": left} if left else {})
 
 
 def _optimize(spark: SparkSession, statement: str) -> bool:
@@ -62,23 +150,12 @@ def _optimize(spark: SparkSession, statement: str) -> bool:
     return True
 
 
-def _crowded(lake: Lake, table: Table, today: date, *, is_closed: bool) -> pl.DataFrame | None:
-    """Return the partitions with too many small files; None if there is none."""
-    small = lake.files(table).filter(pl.col("size") < SMALL_BYTES)
-    names = {f"partition.{name}": name for name in table.partition_by}
-    counted = small.rename(names).group_by(table.partition_by or pl.lit(value=True)).len("files")
-    dated = date_column(table)
-    closed = [
-        dated is not None and last_day(table, row[dated]) < today
-        for row in counted.iter_rows(named=True)
-    ]
-    least = CLOSED_FILES if is_closed else OPEN_FILES
-    wanted = (pl.Series(closed, dtype=pl.Boolean) == is_closed) & (counted["files"] >= least)
-    chosen = counted.filter(wanted).drop("files")
-    return None if chosen.is_empty() else chosen
-
-
-def _statement(lake: Lake, table: Table, partitions: pl.DataFrame, *, is_closed: bool) -> str:
-    where = f" where {condition(table, partitions)}" if date_column(table) else ""
-    order = f" zorder by ({', '.join(table.cluster_by)})" if is_closed and table.cluster_by else ""
-    return f"optimize delta.`{lake.uri(table)}`{where}{order}"
+def _statements(lake: Lake, plan: Plan) -> Iterator[tuple[str, int]]:
+    """Yield what has Spark sort a partition, and of how many files."""
+    table = plan.table
+    named = {f"partition.{name}": name for name in table.partition_by}
+    order = ", ".join(table.cluster_by)
+    for partition in plan.unsorted.sort("files", descending=True).iter_slices(1):
+        where = condition(table, partition.rename(named))
+        statement = f"optimize delta.`{lake.uri(table)}` where {where} zorder by ({order})"
+        yield statement, partition["files"].item()
