@@ -9,6 +9,7 @@ from confluent_kafka import Producer
 
 from edge.kafka import PRODUCER_CONFIG
 from edge.registry_files import RegistryFiles
+from simulator.poison import BODIES
 from telemetry.devices import Device
 from telemetry.products import product_from_dict
 from telemetry.records import record_headers
@@ -46,18 +47,19 @@ def name(number: int) -> str:
     return f"{PRODUCT}.d{number:06}"
 
 
-def fill(bootstrap: str, events: int, metrics: int, devices: int) -> int:
-    """Send the events, each device's in turn; return the bytes of one."""
+def fill(bootstrap: str, events: int, metrics: int, devices: int, *, poison_every: int = 0) -> int:
+    """Send the events, each device's in turn, some of them poison; return the bytes of one."""
     producer = Producer({"bootstrap.servers": bootstrap, **PRODUCER_CONFIG})
     pick, types, names = random.Random(1), metric_types(metrics), [name(n) for n in range(devices)]
     body = b""
     for event in range(events):
         device, now = names[event % devices], time.time_ns() // 1000
         body = _body(event // devices, now - pick.randrange(1_000_000), types, pick)
+        sent = body if not poison_every or event % poison_every else pick.choice(BODIES)[0]
         headers = record_headers(device, received_at=now, protocol="mqtt")
         while True:
             try:
-                producer.produce(TELEMETRY.name, body, device.encode(), headers=[*headers])
+                producer.produce(TELEMETRY.name, sent, device.encode(), headers=[*headers])
                 break
             except BufferError:
                 producer.poll(0.05)

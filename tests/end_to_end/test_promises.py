@@ -1,7 +1,6 @@
 """A faulty fleet, killed streams and rubbish: counted from outside, nothing is lost or doubled."""
 
-import os
-import signal
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
@@ -10,9 +9,15 @@ import pytest
 
 from infra.commands.sql import answer
 from infra.demo.questions import FAULTS
+from infra.drills.floods import MOST_GROWTH_MB
+from infra.processes import tree_pss_mb
 from simulator.scenarios import load_scenario
 from telemetry.settings import Settings
 from tests.end_to_end.stack import Stack
+from tests.faults.plan import Kill, Round
+from tests.faults.points import RANDOM
+from tests.faults.record import Line
+from tests.faults.siege import Siege, Told
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
@@ -35,6 +40,20 @@ POISON = [
     b"\x00\x01\x02",
     b'{"metrics":{"x":1}}\r',
 ]
+
+
+@dataclass
+class Heard(Told):
+    """What a siege told."""
+
+    kills: list[Line] = field(default_factory=list)
+    found: list[Line] = field(default_factory=list)
+
+    def kill(self, one: Round, kill: Kill, struck: Line) -> None:
+        self.kills.append(struck)
+
+    def round(self, one: Round, found: Line) -> None:
+        self.found.append(found)
 
 
 def simulate(stack: Stack, scenario: str, ledger: Path, *, seed: int, for_s: int = 20) -> None:
@@ -84,14 +103,32 @@ def test_demo_s_query_finds_a_row_of_each_fault(full_stack: Stack) -> None:
     assert set(load_scenario("mixed").faults) == set(FAULTS)
 
 
-def test_streams_killed_in_the_middle_lose_and_double_nothing(full_stack: Stack) -> None:
-    ledger = full_stack.home / "killed.ndjson"
-    pid = streams_pid(full_stack)
-    simulate(full_stack, "mixed", ledger, seed=4, for_s=10)
-    os.killpg(os.getpgid(pid), signal.SIGKILL)
+def test_streams_killed_three_times_lose_and_double_nothing(full_stack: Stack) -> None:
+    points = ("commit:bronze.messages", "commit:gold.device_minute", RANDOM)
+    kills = [Kill(number, point, nth=2, share=0.1) for number, point in enumerate(points)]
+    told = Heard()
 
-    assert_kept(verdict(full_stack, ledger))
-    assert streams_pid(full_stack) != pid
+    is_kept = Siege(full_stack, rate=200, seed=4).hold(Round(0, tuple(kills)), told)
+
+    assert is_kept, told
+    assert len({kill["at"] for kill in told.kills}) == len(points)
+
+
+def test_poison_costs_no_message_and_no_memory(full_stack: Stack) -> None:
+    ledger = full_stack.home / "poisoned.ndjson"
+    pid = streams_pid(full_stack)
+    before = tree_pss_mb(pid)
+    simulate(full_stack, "poison", ledger, seed=5, for_s=10)
+
+    found = verdict(full_stack, ledger)
+    after = tree_pss_mb(pid)
+    assert_kept(found)
+    rejected = found["rejected"]
+    assert isinstance(rejected, dict)
+    assert sum(rejected.values()) >= 20
+    assert before is not None
+    assert after is not None, "the stream application died of it"
+    assert after - before < MOST_GROWTH_MB
 
 
 def test_rubbish_gets_rows_with_reasons(full_stack: Stack) -> None:
