@@ -1,12 +1,13 @@
 """The kills of a run, drawn from its seed: the same seed draws the same."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.faults.points import NAMES, RANDOM
 
-IN_A_ROUND = 10
+IN_A_ROUND = 8
+"""A fleet and a verdict cost as much as two kills, and a broken round is looked at as a whole."""
 LATEST_FILE = 4
 LONGEST_WAIT_S = 45.0
 """From one kill to the next at random: long enough to hit a start as well as a batch."""
@@ -35,28 +36,25 @@ class Round:
     kills: tuple[Kill, ...]
 
     @property
-    def point(self) -> str:
+    def points(self) -> list[str]:
         """Return where its kills are."""
-        return self.kills[0].point
+        return [kill.point for kill in self.kills]
 
 
-def plan(seed: int, *, each: int, at_random: int) -> list[Round]:
+def plan(
+    seed: int, *, each: int, at_random: int, points: Sequence[str] = (*NAMES, RANDOM)
+) -> list[Round]:
     """Return `each` kills at every named point, and some at random moments, in mixed order."""
     rng = random.Random(seed)
-    wanted = [(name, each) for name in NAMES]
-    wanted += [(RANDOM, min(IN_A_ROUND, at_random - done)) for done in _steps(at_random)]
+    wanted = [name for name in NAMES if name in points for _ in range(each)]
+    wanted += [RANDOM] * (at_random if RANDOM in points else 0)
     rng.shuffle(wanted)
-    rounds: list[Round] = []
-    number = 0
-    for point, count in wanted:
-        kills = []
-        for _ in range(count):
-            kills.append(Kill(number, point, rng.randint(1, LATEST_FILE), rng.random()))
-            number += 1
-        if kills:
-            rounds.append(Round(len(rounds), tuple(kills)))
-    return rounds
-
-
-def _steps(at_random: int) -> Iterator[int]:
-    yield from range(0, at_random, IN_A_ROUND)
+    kills = [
+        Kill(number, point, rng.randint(1, LATEST_FILE), rng.random())
+        for number, point in enumerate(wanted)
+    ]
+    starts = range(0, len(kills), IN_A_ROUND)
+    return [
+        Round(number, tuple(kills[start : start + IN_A_ROUND]))
+        for number, start in enumerate(starts)
+    ]

@@ -70,9 +70,11 @@ class Siege:
         """Kill once, and wait until the stream application has healed."""
         if kill.point.startswith("job:"):
             return self._strike_job(kill)
+        began = time.time()
         struck = self._at_random(kill) if kill.point == RANDOM else self._at_file(kill)
-        cut = aftermath.cut(self.home / "lake")
         at = float(str(struck["at"]))
+        struck |= {"waited_s": round(at - began, 1)}
+        cut = aftermath.cut(self.home / "lake")
         heal_s = healed_after(self.home, at, most_lag=self.most_lag, within_s=HEAL_WITHIN_S)
         return {**struck, "cut": cut, "heal_s": heal_s}
 
@@ -142,6 +144,7 @@ class Siege:
 
     def hold(self, one: Round, told: "Told") -> bool:
         """Make a round's kills under a fleet and a reader, and tell whether all was kept."""
+        began = time.monotonic()
         fleet, reader = self.start_fleet(one.number), Looks(self.home)
         try:
             self._wait_for_traffic()
@@ -150,10 +153,13 @@ class Siege:
         finally:
             fleet.terminate()
             left = fleet.wait(timeout=240)
+        struck_at = time.monotonic()
         found = self.verdict()
         seen = reader.end()
+        ended = time.monotonic()
+        took = {"took_s": round(ended - began), "verdict_s": round(ended - struck_at)}
         is_kept = bool(found["ok"]) and not seen["seen"] and bool(seen["looks"]) and left == 0
-        told.round(one, {**found, **seen, "fleet": left, "ok": is_kept})
+        told.round(one, {**found, **seen, **took, "fleet": left, "ok": is_kept})
         return is_kept
 
     def _wait_for_traffic(self) -> None:
