@@ -15,6 +15,9 @@ from spark_jobs.seal import is_sealed
 
 APP_ID = "headwater-id"
 GOLD_STATE = "gold.json"
+LAKE_OLDER = "LAKE_OLDER"
+OLDER_NOTE = "older-lake"
+"""There once gold was found ahead of silver: silver grows, and would hide it."""
 CRC_MAGIC = b"crc\0"
 _VERSION = re.compile(r"\0?v\d+\Z")
 _NUMBER = re.compile(r"\d+")
@@ -214,6 +217,8 @@ def _id_damages(folder: Path) -> Iterator[Damage]:
 
 
 def _state_damages(folder: Path) -> Iterator[Damage]:
+    if (folder / OLDER_NOTE).exists():
+        yield Damage(LAKE_OLDER, (folder / OLDER_NOTE).read_text("utf-8"))
     path = folder / GOLD_STATE
     if not path.exists():
         if has_batches(folder):

@@ -7,9 +7,14 @@ import polars as pl
 
 from spark_jobs.lake import Lake, Txn
 from spark_jobs.table_files import Change
+from spark_jobs.transforms.spans import Span
 from telemetry.tables import RESTATEMENTS
 
 LATE_ROWS = "late"
+REPLAYED_ROWS = "replayed"
+"""Of rejected messages that pass now."""
+MERGED = (LATE_ROWS, REPLAYED_ROWS)
+"""Reasons of rows that were added: gold merges them with the batch that reads them."""
 NEVER = -1
 """Version of a table that a mark does not wait for."""
 
@@ -66,16 +71,23 @@ class Restatements:
         if ids.height:
             self._replace(ids, ())
 
-    def settle(self, reason: str, versions: Versions) -> None:
+    def settle(self, reason: str, versions: Versions, within: Span | None = None) -> None:
         """Turn the intentions of a reason into marks: their change is in by these versions."""
-        is_open = pl.col("readings_version").is_null() & (pl.col("reason") == reason)
-        meant = self.marks().filter(is_open)
+        is_meant = pl.col("readings_version").is_null() & (pl.col("reason") == reason)
+        if within is not None:
+            is_meant &= within.holds("window_start") & (pl.col("window_end") <= within.end)
+        marks = self.marks()
+        meant = marks.filter(is_meant)
         if meant.height:
+            ids = meant.select("mark_id").unique()
             settled = meant.with_columns(
+                # Those that go on waiting keep the id, by which marks are cleared.
+                mark_id=pl.col("mark_id") + f"/{versions.readings}",
                 readings_version=pl.lit(versions.readings, pl.Int64),
                 late_version=pl.lit(versions.late, pl.Int64),
             )
-            self._replace(meant.select("mark_id").unique(), (settled,))
+            waiting = marks.filter(~is_meant).join(ids, on="mark_id", how="semi")
+            self._replace(ids, (settled, waiting))
 
     def _replace(self, ids: pl.DataFrame, frames: tuple[pl.DataFrame, ...]) -> None:
         change = Change(frames, ids, pl.lit(value=True))

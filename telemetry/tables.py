@@ -485,7 +485,12 @@ RESTATEMENTS = Table(
         _col("window_end", "timestamp", "end of the last window, exclusive", required=True),
         _col("readings_version", "long", "version of silver.readings with the change; -1: none"),
         _col("late_version", "long", "version of silver.late with the change; -1: none"),
-        _col("reason", "string", "late, dedup, replay, registry or rebuild-gold", required=True),
+        _col(
+            "reason",
+            "string",
+            "late, replayed, dedup, replay, registry or rebuild-gold",
+            required=True,
+        ),
         _col("marked_at", "timestamp", "when", required=True),
     ),
     key=("mark_id", "table", "tenant", "product", "device_full", "zone", "window_start"),

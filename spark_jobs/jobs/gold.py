@@ -18,9 +18,10 @@ from spark_jobs.gold_state import GoldFiles, GoldState, Position
 from spark_jobs.jobs.gold_rebuild import Rebuild
 from spark_jobs.jobs.gold_restate import Restate
 from spark_jobs.jobs.gold_tables import TABLES, GoldTables
+from spark_jobs.jobs.older_lake import gold_is_ahead, refuse_older_lake
 from spark_jobs.lake import Lake, Txn, is_append
 from spark_jobs.refusal import refuse_damaged
-from spark_jobs.restatements import LATE_ROWS, Restatements
+from spark_jobs.restatements import MERGED, Restatements
 from spark_jobs.schema import REWRITTEN_HOURS
 from spark_jobs.transforms.partials import READING_COLUMNS
 from spark_jobs.transforms.reduction import PACKED, reduced, unpacked
@@ -41,7 +42,7 @@ class Gold:
         self.state = GoldState(app_id="")
         self.rows: Counter[str] = Counter()
         self.newest_event: datetime | None = None
-        self._lake = lake
+        self._lake, self._settings = lake, settings
         self._tables = GoldTables(lake)
         self._registry = RegistryFiles(settings.registry_dir)
         self._files = GoldFiles(settings.checkpoint_dir / NAME)
@@ -54,6 +55,7 @@ class Gold:
         """Take up the state; without one, make gold from all of silver and go on from there."""
         with self._lock:
             refuse_damaged(NAME, gold_damage(self._files.checkpoint))
+            refuse_older_lake(NAME, gold_is_ahead(self._settings, self._lake))
             self._fingerprint = None
             self.state = self._files.state() or self._first_state()
             self._read_rules()
@@ -153,8 +155,7 @@ class Gold:
             ready = self._ready()
             if ready.is_empty():
                 return 0
-            # Late rows have been merged by the batch that read them.
-            changed = ready.filter(pl.col("reason") != LATE_ROWS)
+            changed = ready.filter(~pl.col("reason").is_in(MERGED))
             if changed.height:
                 log.info("restating gold", extra={"marks": changed.height})
                 rebuild = Rebuild(self._lake, self._rules, self.state)

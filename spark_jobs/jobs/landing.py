@@ -17,6 +17,7 @@ from spark_jobs.dedup.decision import decide, firsts, verdict_rows
 from spark_jobs.jobs.landing_memory import LandingMemory
 from spark_jobs.jobs.landing_progress import LandingProgress, newest_us
 from spark_jobs.jobs.live_registry import LiveRegistry
+from spark_jobs.jobs.older_lake import MEMORY
 from spark_jobs.jobs.settled import Settled
 from spark_jobs.jobs.silver_pause import SilverPause
 from spark_jobs.lake import Lake, Txn
@@ -48,7 +49,6 @@ NOTHING = (
     "cast(null as array<struct<key: string, value: binary>>) as headers",
 )
 """Columns of a record that says nothing."""
-MEMORY = "landing-memory"
 log = logging.getLogger(__name__)
 
 

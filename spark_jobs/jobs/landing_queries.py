@@ -17,13 +17,14 @@ from edge.spool_partition import next_offset
 from spark_jobs.checkpoint import APP_ID, has_batches, landing_damage, spool_damage
 from spark_jobs.jobs.alone import Owner
 from spark_jobs.jobs.kafka_source import KafkaLag, kafka_options
-from spark_jobs.jobs.landing import MEMORY, Landing
+from spark_jobs.jobs.landing import Landing
 from spark_jobs.jobs.landing_start import (
     forget_start,
     kafka_start,
     last_batch,
     newest_offsets,
 )
+from spark_jobs.jobs.older_lake import MEMORY, landing_is_ahead, refuse_older_lake
 from spark_jobs.jobs.query import Figures, Query, Trigger
 from spark_jobs.lake import Lake, Txn
 from spark_jobs.refusal import refuse_damaged
@@ -143,8 +144,10 @@ class KafkaQuery:
     def start(self, spark: SparkSession, trigger: Trigger) -> StreamingQuery:
         """Start behind the checkpoint; without one, behind what bronze holds."""
         settings = self._shared.settings
+        lake = Lake(settings.lake_root)
         refuse_damaged(self.name, landing_damage(settings.checkpoint_dir / self.name))
-        start = kafka_start(settings, Lake(settings.lake_root), datetime.now(UTC))
+        refuse_older_lake(self.name, landing_is_ahead(settings, lake, self.name))
+        start = kafka_start(settings, lake, datetime.now(UTC))
         self._lag.landed_as = start.topic
         options = kafka_options(settings) | {"startingOffsets": start.offsets}
         records = spark.readStream.format("kafka").options(**options).load()
@@ -177,6 +180,8 @@ class SpoolQuery:
         settings = self._shared.settings
         segments = settings.spool_dir / "segments"
         refuse_damaged(self.name, spool_damage(settings.checkpoint_dir / self.name, segments))
+        ahead = landing_is_ahead(settings, Lake(settings.lake_root), self.name)
+        refuse_older_lake(self.name, ahead)
         segments.mkdir(parents=True, exist_ok=True)
         limit = settings.max_offsets_per_batch * SPOOL_BYTES_PER_RECORD
         reader = spark.readStream.schema(RECORDS).option("maxBytesPerTrigger", str(limit))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from edge.registry_files import RegistryFiles
+from spark_jobs.jobs.corrections import mark_back_dated
 from spark_jobs.lake import Lake, Txn
 from spark_jobs.transforms.device_history import changed, grown, history_of, history_rows
 from telemetry.errors import HeadwaterError
@@ -43,7 +44,8 @@ class LiveRegistry:
             return
         try:
             products = self._files.products()
-            versions = changed(self._history, self._files.devices(), now or datetime.now(UTC))
+            at = now or datetime.now(UTC)
+            versions = changed(self._history, self._files.devices(), at)
         except (HeadwaterError, OSError) as error:
             if not self.edition:
                 raise
@@ -52,6 +54,7 @@ class LiveRegistry:
             self.error = str(error)
             return
         if versions:
+            mark_back_dated(self._lake, versions, at)
             self._history = grown(self._history, versions)
             self._lake.replace(DEVICES, history_rows(self._history), None, None)
         self._fingerprint, self._products, self.error = fingerprint, products, None

@@ -21,6 +21,7 @@ from spark_jobs.jobs.landing_start import (
     newest_offsets,
 )
 from spark_jobs.jobs.lost_records import accepted, write_down
+from spark_jobs.jobs.older_lake import gold_is_ahead, landing_is_ahead
 from spark_jobs.lake import Lake
 from spark_jobs.lost_offsets import shown, unanswered
 from spark_jobs.noted_topic import NotedTopic, generation, generation_name, note_topic
@@ -77,7 +78,7 @@ def _recover(
 ) -> Result:
     stream: str = arguments.stream
     folder = settings.checkpoint_dir / stream
-    damage = _damage(settings, stream, folder)
+    damage = _damage(settings, stream, folder) or _older_lake(settings, lake, stream)
     standing = None
     if stream == KAFKA:
         standing = _standing(settings, lake, damage)
@@ -99,6 +100,12 @@ def _damage(settings: Settings, stream: str, folder: Path) -> Damage | None:
     if stream == SPOOL:
         return spool_damage(folder, settings.spool_dir / "segments")
     return gold_damage(folder) if stream == GOLD else landing_damage(folder)
+
+
+def _older_lake(settings: Settings, lake: Lake, stream: str) -> Damage | None:
+    if stream == GOLD:
+        return gold_is_ahead(settings, lake)
+    return landing_is_ahead(settings, lake, stream)
 
 
 def _standing(settings: Settings, lake: Lake, damage: Damage | None) -> Standing | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from spark_jobs.jobs.corrections import corrected
 from spark_jobs.jobs.judging import Judge, judge_by_spark, judge_here, received_messages
 from spark_jobs.jobs.known import known
 from spark_jobs.jobs.replay_comparison import Comparison, Sides, comparison
@@ -18,7 +19,7 @@ from spark_jobs.jobs.replay_gold import (
 )
 from spark_jobs.jobs.replay_in_place import InPlace
 from spark_jobs.jobs.replay_range import RangeReplay
-from spark_jobs.jobs.restating import restate, runs_of_days
+from spark_jobs.jobs.restating import restate, runs_of_days, silver_versions
 from spark_jobs.jobs.silver_pause import SilverPause
 from spark_jobs.lake import Lake
 from spark_jobs.transforms.offsets import Offsets
@@ -101,6 +102,7 @@ def replay(settings: Settings, lake: Lake, asked: Asked, now: datetime) -> Resul
         place = InPlace(run.main, beside, asked.received, _newest(run, replayed.offsets))
         with SilverPause(settings).change():
             put = place.put(partitions, now)
+            corrected(lake, asked.received, silver_versions(lake))
         result |= {"put": dict(put), "restated": _restated(run, compared.days, now), "ok": True}
     return result
 

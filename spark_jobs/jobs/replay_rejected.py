@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 
 import polars as pl
 import pyarrow as pa
@@ -12,16 +13,19 @@ from spark_jobs.dedup.index import KeyIndex
 from spark_jobs.jobs.first_copies import FirstCopies
 from spark_jobs.jobs.judging import judged_here
 from spark_jobs.jobs.known import Known, known
+from spark_jobs.jobs.restating import silver_versions
 from spark_jobs.jobs.silver_pause import SilverPause
 from spark_jobs.lake import Lake
+from spark_jobs.restatements import REPLAYED_ROWS, Mark, Restatements
 from spark_jobs.table_files import Change
 from spark_jobs.transforms import routes
 from spark_jobs.transforms.first_use import ORDER, first_use
 from spark_jobs.transforms.judgement import Judgement
+from spark_jobs.transforms.marks import TOUCHED, of_rows
 from spark_jobs.transforms.routes import SILVER
 from spark_jobs.transforms.spans import Span
 from telemetry.settings import Settings
-from telemetry.tables import FIRST_USE, MESSAGES, REJECTED, Table
+from telemetry.tables import FIRST_USE, LATE, MESSAGES, READINGS, REJECTED, Table
 
 CHUNK = 50_000
 _ITEM, _RECORD = list(REJECTED.key), list(MESSAGES.key)
@@ -59,6 +63,7 @@ class RejectedReplay:
         self._known: Known = known(settings, lake, now)
         self._tolerance_us = round(settings.clock_tolerance_s * 1_000_000)
         self._silver = SilverPause(settings)
+        self._marks = Restatements(lake)
 
     def run(self, items: pl.DataFrame) -> None:
         """Judge messages anew, in the order in which they came, and land those that pass."""
@@ -74,6 +79,7 @@ class RejectedReplay:
                 self._lake.append(FIRST_USE, fixed, None)
             accepted = passing.join(uses.reasons, on="row", how="anti")
             self._land(found, accepted.join(self._settled(accepted), on=_ITEM, how="anti"))
+            self._mark(accepted.select(_ITEM))
             self._stamp(accepted)
 
     def _passing(self, items: pl.DataFrame) -> tuple[Judgement, pl.DataFrame]:
@@ -111,6 +117,20 @@ class RejectedReplay:
         if rows.num_rows:
             self._lake.append(table, rows, None, {"job": "replay"})
             self.landed[table.name] += rows.num_rows
+
+    def _mark(self, items: pl.DataFrame) -> None:
+        """Mark the windows of what landed, also of what a replay landed before it was killed."""
+        mark_id = f"{REPLAYED_ROWS}/{sha256(items.write_ndjson().encode()).hexdigest()[:16]}"
+        if mark_id in self._marks.marks()["mark_id"]:
+            return
+        near = pl.col("offset").is_between(items["offset"].min(), items["offset"].max())
+        held = [
+            self._lake.scan(table).filter(near).join(items.lazy(), on=_ITEM, how="semi")
+            for table in (READINGS, LATE)
+        ]
+        rows = pl.concat(frame.select(TOUCHED) for frame in held).collect()
+        mark = Mark(mark_id, REPLAYED_ROWS, self._now, silver_versions(self._lake))
+        self._marks.mark(of_rows(rows), mark)
 
     def _stamp(self, messages: pl.DataFrame) -> None:
         """Say of rejected messages that they were replayed; they leave the sum."""

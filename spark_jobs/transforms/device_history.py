@@ -24,12 +24,18 @@ def changed(history: History, registered: Iterable[Device], now: datetime) -> li
         if known is None:
             versions.append(replace(device, valid_from=FIRST_VALID_FROM))
         elif _said(known[-1]) != _said(device):
-            versions.append(replace(device, valid_from=now + SETTLES_AFTER))
+            versions.append(replace(device, valid_from=_settles(device, known[-1], now)))
     return versions
 
 
 def _said(device: Device) -> Device:
     return replace(device, valid_from=None)
+
+
+def _settles(device: Device, before: Device, now: datetime) -> datetime:
+    """Return from when the registry says that a version holds, else from when we know of it."""
+    said = device.valid_from
+    return said if said and said > _from(before) else now + SETTLES_AFTER
 
 
 def grown(history: History, versions: Iterable[Device]) -> dict[tuple[str, str], list[Device]]:

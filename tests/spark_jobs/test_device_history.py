@@ -27,6 +27,16 @@ def test_change_is_valid_a_minute_after_its_commit() -> None:
     assert changed(history, [moved], NOW) == [replace(moved, valid_from=NOW + SETTLES_AFTER)]
 
 
+def test_change_that_the_registry_dates_back_holds_from_then_on() -> None:
+    first = replace(DEVICE, valid_from=NOW - timedelta(days=9))
+    moved = replace(DEVICE, zone="b", valid_from=NOW - timedelta(days=1))
+    history = {("default", "meter.d1"): [first]}
+
+    assert changed(history, [moved], NOW) == [moved]
+    too_early = replace(moved, valid_from=NOW - timedelta(days=10))
+    assert changed(history, [too_early], NOW)[0].valid_from == NOW + SETTLES_AFTER
+
+
 def test_change_that_is_taken_back_before_it_holds_leaves_no_overlap() -> None:
     history = grown({}, changed({}, [DEVICE], NOW))
     history = grown(history, changed(history, [replace(DEVICE, zone="b")], NOW))

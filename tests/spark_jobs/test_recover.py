@@ -16,7 +16,9 @@ from pyspark.sql import SparkSession
 from edge.registry_files import RegistryFiles
 from infra.kafka.topics import create_topics
 from spark_jobs.jobs import recover
+from spark_jobs.jobs.landing_memory import LandingMemory
 from spark_jobs.jobs.landing_queries import KafkaQuery, SharedLanding
+from spark_jobs.jobs.older_lake import MEMORY
 from spark_jobs.lake import Lake
 from spark_jobs.refusal import CheckpointError, LostOffsetsError
 from telemetry.devices import Device
@@ -93,6 +95,12 @@ class Scene:
         readings = self.lake.scan(READINGS).select("seq").collect()["seq"]
         assert sorted(readings) == self.sent
 
+    def remember(self) -> None:
+        """Save what landing remembers, as it does once a minute."""
+        path = self.settings.checkpoint_dir / MEMORY
+        memory = LandingMemory(self.lake, path, remembered=100, horizon_us=None)
+        memory.save(time.time())
+
     def asides(self) -> list[Path]:
         """List checkpoints that were set aside."""
         return sorted(self.settings.checkpoint_dir.glob("landing.broken-*"))
@@ -101,6 +109,26 @@ class Scene:
 @pytest.fixture
 def scene(spark: SparkSession, broker: Broker, tmp_path: Path) -> Scene:
     return Scene(spark, broker, tmp_path)
+
+
+def test_a_lake_put_back_from_a_backup_is_refused_then_filled_again(scene: Scene) -> None:
+    backup = scene.settings.home / "backup"
+    scene.send(20)
+    scene.land()
+    shutil.copytree(scene.lake.root, backup)
+    scene.send(20)
+    scene.land()
+    scene.remember()
+    shutil.rmtree(scene.lake.root)
+    shutil.move(backup, scene.lake.root)
+    scene.send(5)
+
+    with pytest.raises(CheckpointError, match=r"\[LAKE_OLDER\].*job recover landing"):
+        scene.land()
+    assert "LAKE_OLDER" in str(scene.recover()["found"])
+    scene.land()
+
+    scene.assert_kept()
 
 
 def test_lost_and_damaged_checkpoints_lose_and_double_nothing(scene: Scene) -> None:

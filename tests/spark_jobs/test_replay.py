@@ -9,12 +9,16 @@ import polars as pl
 import pytest
 from pyspark.sql import SparkSession
 
+from edge.registry_files import RegistryFiles
 from spark_jobs.jobs.gold_tables import WINDOW_TABLES
 from spark_jobs.jobs.judging import judge_by_spark, judge_here
 from spark_jobs.jobs.known import known
+from spark_jobs.jobs.live_registry import LiveRegistry
 from spark_jobs.jobs.replay_range import RangeReplay
 from spark_jobs.lake import Lake
+from spark_jobs.transforms.marks import windows_of
 from spark_jobs.transforms.spans import days
+from telemetry.devices import Device
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 from telemetry.tables import (
@@ -23,6 +27,7 @@ from telemetry.tables import (
     MESSAGES,
     READINGS,
     REJECTED,
+    RESTATEMENTS,
     SESSIONS,
     Table,
 )
@@ -43,6 +48,8 @@ from tests.spark_jobs.replay_home import (
 pytestmark = pytest.mark.spark
 SEVEN, NEVER = pl.lit(7.0).alias("value"), pl.lit(-1, pl.Int64)
 AT = datetime(2026, 11, 22, tzinfo=UTC)
+MOVED = "meter.d1"
+BOTH = (READINGS, LATE)
 
 
 @pytest.fixture
@@ -128,6 +135,38 @@ def test_differing_rows_are_put_in_place_and_their_gold_restated(
     assert result["restated"] == "done"
     assert landed(Lake(damaged.lake_root)) == landed(Lake(replay_home.lake_root))
     assert run(damaged, *DAY)["differences"] == {}
+
+
+def test_a_change_dated_back_is_marked_and_replayed_into_place(
+    settings: Settings,
+) -> None:
+    lake = Lake(settings.lake_root)
+    of_device = [lake.scan(table).filter(pl.col("device_full") == MOVED) for table in BOTH]
+    readings = pl.concat(frame.select("event_time") for frame in of_device).collect()
+    since = readings["event_time"].sort()[len(readings) // 2]
+    registry = LiveRegistry(RegistryFiles(settings.registry_dir), lake)
+    registry.refresh()
+    moved = Device(MOVED, zone="moved", valid_from=since)
+    RegistryFiles(settings.registry_dir).enrol([moved])
+    registry.refresh(AT)
+    marks = lake.scan(RESTATEMENTS).filter(pl.col("reason") == "registry").collect()
+    touched = windows_of(marks, "1m")
+
+    result = run(settings, *DAY, "--in-place")
+
+    minute = pl.col("event_time").dt.truncate("1m")
+    minutes = readings.filter(pl.col("event_time") >= since).select(minute).to_series().unique()
+    assert set(touched["window_start"]) == set(minutes)
+    assert "moved" in touched["zone"].to_list()
+    assert marks["readings_version"].null_count() == len(marks), "silver is not changed yet"
+    assert result["ok"]
+    after = lake.scan(READINGS).filter(pl.col("device_full") == MOVED).collect()
+    is_moved = after["event_time"] >= since
+    assert after.filter(is_moved)["zone"].unique().to_list() == ["moved"]
+    assert "moved" not in after.filter(~is_moved)["zone"].to_list()
+    left = lake.scan(RESTATEMENTS).collect()
+    assert left.filter(pl.col("window_start").dt.date() == date(2026, 11, 21)).is_empty()
+    assert run(settings, *DAY)["differences"] == {}
 
 
 def test_replay_in_place_cut_short_anywhere_goes_on(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from pyspark.sql import SparkSession
 
 from edge.outbox import OutRecord
@@ -13,6 +14,8 @@ from edge.registry_files import RegistryFiles
 from spark_jobs.jobs.landing import Landing
 from spark_jobs.jobs.landing_queries import RECORDS
 from spark_jobs.lake import Lake, Txn
+from spark_jobs.restatements import REPLAYED_ROWS
+from spark_jobs.transforms.marks import WINDOWS, of_rows
 from telemetry.devices import Device
 from telemetry.products import SchemaVersion
 from telemetry.settings import Settings
@@ -21,6 +24,7 @@ from telemetry.tables import (
     MESSAGES,
     READINGS,
     REJECTED,
+    RESTATEMENTS,
 )
 from tests.spark_jobs.landing_fleet import (
     METER,
@@ -68,6 +72,13 @@ def rejected(lake: Lake, rule: str) -> pl.DataFrame:
     return lake.scan(REJECTED).filter(rules.list.contains(rule)).collect()
 
 
+def marked(lake: Lake) -> pl.DataFrame:
+    """Return the windows that are marked for rejected messages that landed."""
+    marks = lake.scan(RESTATEMENTS).filter(pl.col("reason") == REPLAYED_ROWS).collect()
+    assert marks["readings_version"].null_count() == 0
+    return marks.select(WINDOWS)
+
+
 def test_messages_of_a_device_that_was_registered_are_taken_up(
     spark: SparkSession, settings: Settings
 ) -> None:
@@ -83,6 +94,8 @@ def test_messages_of_a_device_that_was_registered_are_taken_up(
     assert stamped["replayed_at"].count() == result["taken_up"]
     assert result["taken_up"], "the stranger sent something that passes"
     assert counted(lake) == sent(lake)
+    mine = lake.scan(READINGS).filter(pl.col("device_full") == "meter.stranger").collect()
+    assert_frame_equal(marked(lake), of_rows(mine), check_row_order=False)
     assert "z" in lake.scan(READINGS).select("zone").unique().collect()["zone"].to_list()
     assert run(settings, "--rejected")["taken_up"] == 0
     again = stamped.filter(pl.col("replayed_at").is_not_null(), pl.col("item") == 0).head(1)
@@ -111,6 +124,8 @@ def test_taking_up_after_a_schema_fix_cut_short_anywhere_goes_on(
     assert landed(lake) == landed(Lake(other.lake_root))
     assert counted(lake) == sent(lake)
     assert rejected(lake, "range")["replayed_at"].count()
+    assert marked(lake).height
     make_gold(settings)
+    assert marked(lake).is_empty(), "gold has read all that was marked"
     # What passes this rule may break another one now, such as being too old.
     assert set(run(settings, *DAY)["differences"]) <= {REJECTED.name}  # type: ignore[call-overload]

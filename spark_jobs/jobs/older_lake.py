@@ -1,0 +1,71 @@
+"""Whether the lake is older than what a stream keeps beside it, as after a backup was put back."""
+
+from pathlib import Path
+
+from spark_jobs.checkpoint import LAKE_OLDER, OLDER_NOTE, Damage, has_batches
+from spark_jobs.gold_state import GoldFiles
+from spark_jobs.jobs.landing_start import newest_offsets
+from spark_jobs.jobs.memory_file import MemoryFile
+from spark_jobs.lake import Lake
+from spark_jobs.noted_topic import generation
+from spark_jobs.refusal import CheckpointError
+from telemetry.settings import Settings
+from telemetry.tables import LATE, READINGS
+from telemetry.topics import SPOOL_TOPIC
+
+MEMORY = "landing-memory"
+
+
+def landing_is_ahead(settings: Settings, lake: Lake, stream: str) -> Damage | None:
+    """Return what landing has landed and bronze does not hold; what it remembers tells.
+
+    Its checkpoint alone would not do: an end of Kafka's may count marks that are no records.
+    """
+    if not has_batches(settings.checkpoint_dir / stream):
+        return None
+    saved = MemoryFile(settings.checkpoint_dir / MEMORY).load()
+    of_spool = stream != "landing"
+    landed = {
+        (topic, partition): offset
+        for topic, partition, offset in (saved.landed if saved else [])
+        if (topic == SPOOL_TOPIC) == of_spool and (of_spool or generation(topic))
+    }
+    held = newest_offsets(lake) if landed else {}
+    for at, offset in sorted(landed.items()):
+        if offset > held.get(at, -1):
+            has = f"offset {held[at]}" if at in held else "nothing"
+            said = f"{at[0]}/{at[1]} was landed up to offset {offset}, and bronze has {has}"
+            return Damage(LAKE_OLDER, said)
+    return None
+
+
+def gold_is_ahead(settings: Settings, lake: Lake) -> Damage | None:
+    """Return what gold has read and silver does not hold; noted, since silver grows again."""
+    files = GoldFiles(settings.checkpoint_dir / "gold")
+    state = files.state()
+    if state is None:
+        return None
+    for table, position in ((READINGS, state.readings), (LATE, state.late)):
+        newest = lake.table(table).version()
+        if position.version > newest + 1:
+            said = f"version {position.version - 1} of {table.name} was read, it has {newest}"
+            _note(files.checkpoint / OLDER_NOTE, said)
+            return Damage(LAKE_OLDER, said)
+    return None
+
+
+def _note(path: Path, said: str) -> None:
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_text(said)
+    temporary.replace(path)
+
+
+def refuse_older_lake(stream: str, damage: Damage | None) -> None:
+    """Raise if the lake is older than the stream, with both ways out."""
+    if damage:
+        raise CheckpointError(
+            damage.code,
+            f"the lake is older than {stream}: {damage.said}, as after a backup was put back."
+            f" Either put the lake back that belongs to it, or `headwater job recover {stream}`"
+            " goes on from the lake that is there, and reads again what Kafka still has",
+        )
