@@ -1,6 +1,7 @@
 """A faulty fleet, killed streams and rubbish: counted from outside, nothing is lost or doubled."""
 
-from dataclasses import dataclass, field
+import os
+import signal
 from pathlib import Path
 
 import orjson
@@ -14,10 +15,8 @@ from infra.processes import tree_pss_mb
 from simulator.scenarios import load_scenario
 from telemetry.settings import Settings
 from tests.end_to_end.stack import Stack
-from tests.faults.plan import Kill, Round
-from tests.faults.points import RANDOM
-from tests.faults.record import Line
-from tests.faults.siege import Siege, Told
+from tests.faults.plan import Kill
+from tests.faults.siege import Siege
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
@@ -42,29 +41,16 @@ POISON = [
 ]
 
 
-@dataclass
-class Heard(Told):
-    """What a siege told."""
-
-    kills: list[Line] = field(default_factory=list)
-    found: list[Line] = field(default_factory=list)
-
-    def kill(self, one: Round, kill: Kill, struck: Line) -> None:
-        self.kills.append(struck)
-
-    def round(self, one: Round, found: Line) -> None:
-        self.found.append(found)
-
-
 def simulate(stack: Stack, scenario: str, ledger: Path, *, seed: int, for_s: int = 20) -> None:
     """Run a small fleet with its ledger."""
     sizes = ["--devices", "60", "--rate", "400", "--for", f"{for_s}s", "--seed", str(seed)]
     stack.run("simulate", scenario, *sizes, "--ledger", str(ledger))
 
 
-def verdict(stack: Stack, ledger: Path) -> dict[str, object]:
+def verdict(stack: Stack, *ledgers: Path) -> dict[str, object]:
     """Return the verdict; the code of the command must agree with it."""
-    answer = stack.run("verify", str(ledger), "--json", "--timeout", "180", check=False)
+    names = map(str, ledgers)
+    answer = stack.run("verify", *names, "--json", "--timeout", "180", check=False)
     found = answer.json
     assert isinstance(found, dict)
     assert (answer.code == 0) is found["ok"]
@@ -104,14 +90,20 @@ def test_demo_s_query_finds_a_row_of_each_fault(full_stack: Stack) -> None:
 
 
 def test_streams_killed_three_times_lose_and_double_nothing(full_stack: Stack) -> None:
-    points = ("commit:bronze.messages", "commit:gold.device_minute", RANDOM)
-    kills = [Kill(number, point, nth=2, share=0.1) for number, point in enumerate(points)]
-    told = Heard()
+    siege = Siege(full_stack, rate=200, seed=4, scenario="mixed")
+    fleet = siege.start_fleet(0)
+    try:
+        siege.wait_for_traffic()
+        for number, point in enumerate(("commit:bronze.messages", "commit:gold.device_minute")):
+            assert siege.strike(Kill(number, point, nth=2, share=0.0))["heal_s"] is not None
+        pid = siege.application()
+        os.killpg(os.getpgid(pid), signal.SIGKILL)
+    finally:
+        fleet.terminate()
+        assert fleet.wait(timeout=120) == 0
 
-    is_kept = Siege(full_stack, rate=200, seed=4).hold(Round(0, tuple(kills)), told)
-
-    assert is_kept, told
-    assert len({kill["at"] for kill in told.kills}) == len(points)
+    assert_kept(verdict(full_stack, *siege.ledgers))
+    assert siege.application() != pid
 
 
 def test_poison_costs_no_message_and_no_memory(full_stack: Stack) -> None:

@@ -144,12 +144,14 @@ class Siege:
 
     def hold(self, one: Round, told: "Told") -> bool:
         """Make a round's kills under a fleet and a reader, and tell whether all was kept."""
-        began = time.monotonic()
+        began, unhealed = time.monotonic(), list[str]()
         fleet, reader = self.start_fleet(one.number), Looks(self.home)
         try:
-            self._wait_for_traffic()
+            self.wait_for_traffic()
             for kill in one.kills:
-                told.kill(one, kill, self.strike(kill))
+                struck = self.strike(kill)
+                unhealed += [kill.point] * (struck["heal_s"] is None)
+                told.kill(one, kill, struck)
         finally:
             fleet.terminate()
             left = fleet.wait(timeout=240)
@@ -158,11 +160,13 @@ class Siege:
         seen = reader.end()
         ended = time.monotonic()
         took = {"took_s": round(ended - began), "verdict_s": round(ended - struck_at)}
-        is_kept = bool(found["ok"]) and not seen["seen"] and bool(seen["looks"]) and left == 0
-        told.round(one, {**found, **seen, **took, "fleet": left, "ok": is_kept})
+        is_kept = bool(found["ok"]) and not seen["seen"] and bool(seen["looks"])
+        is_kept = is_kept and left == 0 and not unhealed
+        more = {"fleet": left, "unhealed": unhealed, "ok": is_kept}
+        told.round(one, {**found, **seen, **took, **more})
         return is_kept
 
-    def _wait_for_traffic(self) -> None:
+    def wait_for_traffic(self) -> None:
         """Wait until landing has taken up something of the fleet."""
         began = time.time()
         while time.time() - began < HEAL_WITHIN_S:
