@@ -14,6 +14,7 @@ from infra.drills.floods import MOST_GROWTH_MB
 from infra.processes import tree_pss_mb
 from simulator.scenarios import load_scenario
 from telemetry.settings import Settings
+from tests.end_to_end.durable import durable, grown, unlanded
 from tests.end_to_end.stack import Stack
 from tests.faults.plan import Kill
 from tests.faults.siege import Siege
@@ -103,6 +104,7 @@ def test_streams_killed_three_times_lose_and_double_nothing(full_stack: Stack) -
         assert fleet.wait(timeout=120) == 0
 
     assert_kept(verdict(full_stack, *siege.ledgers))
+    assert unlanded(full_stack) == {}
     assert siege.application() != pid
 
 
@@ -128,7 +130,9 @@ def test_rubbish_gets_rows_with_reasons(full_stack: Stack) -> None:
     file.write_bytes(b"\n".join(POISON) + b"\n")
     ledger = full_stack.home / "poison.ndjson"
     arguments = ["--raw", "--device", "poison", "--ledger", str(ledger)]
+    before = durable(full_stack)
     said = full_stack.run("publish", str(file), *arguments).json
+    assert grown(before, durable(full_stack)) == len(POISON), "acknowledged is durable"
 
     verdict(full_stack, ledger)
     mine = pl.col("device_full") == "poison"

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.end_to_end.durable import unlanded
 from tests.end_to_end.stack import Stack
 from tests.faults import aftermath
 from tests.faults.application import STREAMS, healed_after, landing_progress, pid_of
@@ -140,7 +141,14 @@ class Siege:
             return {"ok": False, "said": answer.err.strip()[-500:]}
         kept = {name: found[name] for name in ("ok", "sent", "acked", *BROKEN)}
         gold_wrong = found["gold"]["wrong"] if found["gold"] else None
-        return {**kept, "gold_wrong": gold_wrong, "examples": found["examples"][:3]}
+        left_out = unlanded(self.stack)
+        kept["ok"] = kept["ok"] and not left_out
+        return {
+            **kept,
+            "gold_wrong": gold_wrong,
+            "unlanded": left_out,
+            "examples": found["examples"][:3],
+        }
 
     def hold(self, one: Round, told: "Told") -> bool:
         """Make a round's kills under a fleet and a reader, and tell whether all was kept."""
