@@ -121,6 +121,7 @@ def test_a_lake_put_back_from_a_backup_is_refused_then_filled_again(scene: Scene
     scene.remember()
     shutil.rmtree(scene.lake.root)
     shutil.move(backup, scene.lake.root)
+    scene.lake = Lake(scene.settings.lake_root)
     scene.send(5)
 
     with pytest.raises(CheckpointError, match=r"\[LAKE_OLDER\].*job recover landing"):

@@ -9,8 +9,10 @@ from spark_jobs.gold_state import GoldFiles, OwnedError
 from spark_jobs.jobs import recover
 from spark_jobs.lake import Lake
 from telemetry.settings import Settings
-from telemetry.tables import JOB_RUNS
+from telemetry.tables import JOB_RUNS, LATE, READINGS
 from tests.spark_jobs.checkpoints import gold_checkpoint, landing_checkpoint
+from tests.spark_jobs.gold_fleet import fleet
+from tests.spark_jobs.silver_rows import silver
 
 
 @pytest.fixture
@@ -30,6 +32,10 @@ def asides(settings: Settings, stream: str) -> list[Path]:
 
 
 def test_gold_is_set_aside_whole_and_the_run_is_recorded(settings: Settings) -> None:
+    lake = Lake(settings.lake_root)
+    for table, versions in ((READINGS, 6), (LATE, 2)):
+        for _ in range(versions):
+            lake.append(table, silver(fleet(seed=1, messages=1), table), None)
     folder = gold_checkpoint(settings.checkpoint_dir / "gold", 3)
     assert recovered(settings, "gold")["found"] == "the checkpoint is sound"
     assert not asides(settings, "gold")
@@ -42,6 +48,15 @@ def test_gold_is_set_aside_whole_and_the_run_is_recorded(settings: Settings) -> 
     assert not folder.exists(), "gold makes itself again from silver"
     runs = Lake(settings.lake_root).scan(JOB_RUNS).collect()
     assert runs.filter(job="recover")["success"].to_list() == [True, True]
+
+
+def test_gold_that_has_read_more_than_silver_holds_is_set_aside(settings: Settings) -> None:
+    gold_checkpoint(settings.checkpoint_dir / "gold", 3)
+
+    assert "[LAKE_OLDER]" in str(recovered(settings, "gold")["found"])
+
+    assert asides(settings, "gold")
+    assert recovered(settings, "gold")["found"] == "there is no checkpoint"
 
 
 def test_gold_that_another_process_writes_is_left_alone(settings: Settings) -> None:

@@ -15,12 +15,13 @@ from spark_jobs.jobs.landing import Landing
 from spark_jobs.jobs.landing_queries import RECORDS
 from spark_jobs.lake import Lake, Txn
 from spark_jobs.restatements import REPLAYED_ROWS
-from spark_jobs.transforms.marks import WINDOWS, of_rows
+from spark_jobs.transforms.marks import TOUCHED, WINDOWS, of_rows
 from telemetry.devices import Device
 from telemetry.products import SchemaVersion
 from telemetry.settings import Settings
 from telemetry.tables import (
     DUPLICATES,
+    LATE,
     MESSAGES,
     READINGS,
     REJECTED,
@@ -94,8 +95,10 @@ def test_messages_of_a_device_that_was_registered_are_taken_up(
     assert stamped["replayed_at"].count() == result["taken_up"]
     assert result["taken_up"], "the stranger sent something that passes"
     assert counted(lake) == sent(lake)
-    mine = lake.scan(READINGS).filter(pl.col("device_full") == "meter.stranger").collect()
-    assert_frame_equal(marked(lake), of_rows(mine), check_row_order=False)
+    is_mine = pl.col("device_full") == "meter.stranger"
+    mine = [lake.scan(table).filter(is_mine).select(TOUCHED) for table in (READINGS, LATE)]
+    windows = of_rows(pl.concat(mine).collect())
+    assert_frame_equal(marked(lake), windows, check_row_order=False)
     assert "z" in lake.scan(READINGS).select("zone").unique().collect()["zone"].to_list()
     assert run(settings, "--rejected")["taken_up"] == 0
     again = stamped.filter(pl.col("replayed_at").is_not_null(), pl.col("item") == 0).head(1)
