@@ -4,16 +4,17 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import psutil
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from benchmarks.backlog import metric_types
+from benchmarks.cpu_parts import cpu_s_by_part
 from spark_jobs.jobs.kafka_source import kafka_options
 from spark_jobs.jobs.landing_queries import KafkaQuery, SharedLanding
 from spark_jobs.lake import Lake
@@ -105,40 +106,34 @@ class Mark(NamedTuple):
     """How far a run is, and what it took until then."""
 
     rows: int
-    cpu_s: float
+    cpu_s: Mapping[str, float]
     at: float
 
 
 def measured(start: Callable[[], StreamingQuery], warm_rows: int) -> tuple[Mark, Mark]:
     """Run a query to its end; return the marks after its warm-up and at its end."""
-    query, warm = start(), None
+    query, warm, batches = start(), None, 0
     while query.isActive:
-        rows = _rows(query)
-        if warm is None and rows >= warm_rows:
-            warm = Mark(rows, _cpu_s(), time.monotonic())
-        time.sleep(0.01)
+        # Progress is written as JSON for each look at it: it is looked at once a batch.
+        seen = _batches(query)
+        if warm is None and seen > batches:
+            batches, rows = seen, _rows(query)
+            if rows >= warm_rows:
+                warm = Mark(rows, cpu_s_by_part(), time.monotonic())
+        time.sleep(0.05)
     query.awaitTermination()
-    end = Mark(_rows(query), _cpu_s(), time.monotonic())
+    end = Mark(_rows(query), cpu_s_by_part(), time.monotonic())
     assert warm is not None, "the warm-up took the whole backlog: let it be smaller"
     return warm, end
 
 
+def _batches(query: StreamingQuery) -> int:
+    newest = query._jsq.lastProgress()
+    return 0 if newest is None else int(newest.batchId()) + 1
+
+
 def _rows(query: StreamingQuery) -> int:
     return sum(progress["numInputRows"] for progress in query.recentProgress)
-
-
-def _cpu_s() -> float:
-    """Return the CPU time of this process and all below it, ended ones included."""
-    me = psutil.Process()
-    return sum(_own_s(process) for process in (me, *me.children(recursive=True)))
-
-
-def _own_s(process: psutil.Process) -> float:
-    try:
-        used = process.cpu_times()
-    except psutil.NoSuchProcess:
-        return 0.0
-    return float(used.user + used.system + used.children_user + used.children_system)
 
 
 def main() -> None:
@@ -155,13 +150,16 @@ def main() -> None:
     # The devices' history, which stock Spark joins with as well.
     SharedLanding(settings).open()
     spark = session(settings, f"bench-{given.way}")
-    cpu_us = wall_us = 0.0
+    by_part: dict[str, float] = defaultdict(float)
+    wall_us = 0.0
     for start in WAYS[given.way](Job(spark, settings, given.metrics)):
         warm, end = measured(start, given.warm)
         rows = end.rows - warm.rows
-        cpu_us += (end.cpu_s - warm.cpu_s) / rows * 1e6
+        for part, used_s in end.cpu_s.items():
+            by_part[part] += (used_s - warm.cpu_s.get(part, 0.0)) / rows * 1e6
         wall_us += (end.at - warm.at) / rows * 1e6
-    sys.stdout.write(json.dumps({"cpu_us": cpu_us, "events_per_s": 1e6 / wall_us}) + "\n")
+    figures = {"cpu_us": sum(by_part.values()), "events_per_s": 1e6 / wall_us}
+    sys.stdout.write(json.dumps({**figures, "cpu_us_by_part": by_part}) + "\n")
 
 
 if __name__ == "__main__":
