@@ -6,9 +6,11 @@ them; for rows that repeat their message's columns that is most of the cost of a
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date, datetime
+from typing import NamedTuple
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -17,55 +19,98 @@ import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
 from pyarrow import fs
 
+from spark_jobs.reading_rows import OF_READING, Block, ReadingRows, parted
 from spark_jobs.schema import arrow_schema
+from spark_jobs.shared_chunks import Piece, of_block, of_rows, write
 from spark_jobs.table_files import folder, now_ms
 from telemetry.errors import HeadwaterError
 from telemetry.tables import Table
 
-GROUP_ROWS = 256 * 1024
-_TEXTS = ("string", "binary")
-_LEVEL = 1
+
+class _Content(NamedTuple):
+    """What goes into one file: rows, and blocks of readings."""
+
+    rows: pa.Table
+    blocks: list[Block]
 
 
-def added(uri: str, table: Table, rows: pa.Table) -> list[AddAction]:
+def added(uri: str, table: Table, rows: pa.Table | ReadingRows) -> list[AddAction]:
     """Write the rows, a file a partition; return what adds them."""
     if not rows.num_rows:
         return []
     store, root = fs.FileSystem.from_uri(uri)
-    kept = _checked(table, rows)
+    found = rows if isinstance(rows, ReadingRows) else ReadingRows((), rows)
+    contents: dict[tuple[str, ...], _Content] = {}
+    nothing = found.rows.slice(0, 0)
+    for values, of_partition in _partitions(table, _checked(table, found.rows)):
+        contents[values] = _Content(of_partition, [])
+    for block in found.blocks:
+        kept = block._replace(messages=_checked(table, block.messages))
+        for values, mask in _masks(table, kept.messages):
+            content = contents.setdefault(values, _Content(nothing, []))
+            content.blocks.append(kept if mask is None else kept.only(mask))
     return [
-        _put(store, root, table, partition, of_partition)
-        for partition, of_partition in _partitions(table, kept)
+        _put(store, root, table, dict(zip(table.partition_by, values, strict=True)), content)
+        for values, content in contents.items()
     ]
 
 
+def as_text(file: AddAction) -> str:
+    """Return what adds a file as JSON, for another process to commit it."""
+    return json.dumps(
+        [file.path, file.size, file.partition_values, file.modification_time, file.stats]
+    )
+
+
+def from_text(said: str) -> AddAction:
+    """Return what adds a file that another process has written."""
+    path, size, partition, at_ms, statistics = json.loads(said)
+    return AddAction(path, size, partition, at_ms, True, statistics)
+
+
+def records(file: AddAction) -> int:
+    """Return how many rows a file that was written here has."""
+    return int(json.loads(file.stats)["numRecords"])
+
+
+def content(uri: str, files: Iterable[AddAction], columns: Sequence[str]) -> pa.Table:
+    """Return what files hold, be they committed or not."""
+    store, root = fs.FileSystem.from_uri(uri)
+    paths = [f"{root}/{unquote(file.path)}" for file in files]
+    return pq.ParquetDataset(paths, filesystem=store, partitioning=None).read([*columns])
+
+
 def _checked(table: Table, rows: pa.Table) -> pa.Table:
-    """Return the rows with the table's columns and types, but words for texts where they are."""
-    columns = []
+    """Return the table's columns that are there in its types, but words for texts."""
+    columns = {}
     for field in arrow_schema(table):
+        if field.name not in rows.column_names:
+            continue
         column = rows[field.name]
         if not field.nullable and column.null_count:
             raise HeadwaterError(f"{table.name}: a row has no {field.name}")
         is_word = pa.types.is_dictionary(column.type) and column.type.value_type == field.type
-        columns.append(column if is_word else column.cast(field.type))
-    return pa.table(columns, names=[*table.column_names])
+        columns[field.name] = column if is_word else column.cast(field.type)
+    return pa.table(columns)
 
 
-def _partitions(table: Table, rows: pa.Table) -> Iterator[tuple[dict[str, str], pa.Table]]:
+def _partitions(table: Table, rows: pa.Table) -> Iterator[tuple[tuple[str, ...], pa.Table]]:
+    if rows.num_rows:
+        for values, mask in _masks(table, rows):
+            yield values, rows if mask is None else rows.filter(mask)
+
+
+def _masks(table: Table, rows: pa.Table) -> Iterator[tuple[tuple[str, ...], np.ndarray | None]]:
+    """Yield each partition, and which rows are of it, None for all."""
     keys = [_codes(rows[name]) for name in table.partition_by]
-    content = rows.drop_columns([*table.partition_by])
     if all(len(values) == 1 for _, values in keys):
-        names = zip(table.partition_by, keys, strict=True)
-        yield {name: values[0] for name, (_, values) in names}, content
+        yield tuple(values[0] for _, values in keys), None
         return
     codes = np.stack([code for code, _ in keys], axis=1)
     found, inverse = np.unique(codes, axis=0, return_inverse=True)
     for number, places in enumerate(found):
-        partition = {
-            name: values[place]
-            for name, (_, values), place in zip(table.partition_by, keys, places, strict=True)
-        }
-        yield partition, content.filter(pa.array(inverse.ravel() == number))
+        values = (of[place] for (_, of), place in zip(keys, places, strict=True))
+        yield tuple(values), inverse.ravel() == number
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
@@ -77,57 +122,94 @@ def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
 
 
 def _put(
-    store: fs.FileSystem, root: str, table: Table, partition: dict[str, str], rows: pa.Table
+    store: fs.FileSystem, root: str, table: Table, partition: dict[str, str], content: _Content
 ) -> AddAction:
     name = f"{folder(partition)}/part-{uuid.uuid4()}.zstd.parquet".lstrip("/")
     path = f"{root}/{name}"
     store.create_dir(path.rpartition("/")[0])
-    statistics = [each for each in table.statistics if each not in table.partition_by]
+    names = [each for each in table.statistics if each not in table.partition_by]
+    schema = stored_schema(table)
     try:
-        size = _written(store, path, rows, statistics)
+        with store.open_output_stream(path) as file:
+            size = write(file, _pieces(content, schema), schema, names)
     except OSError:
         # A disk that is full has no room for a half of a file either.
         with suppress(OSError):
             store.delete_file(path)
         raise
-    said = json.dumps(_statistics(rows, statistics))
+    said = json.dumps(_statistics(content, names))
     return AddAction(name, size, partition, now_ms(), True, said)
 
 
-def _written(store: fs.FileSystem, path: str, rows: pa.Table, statistics: list[str]) -> int:
-    with store.open_output_stream(path) as file:
-        pq.write_table(
-            rows,
-            file,
-            row_group_size=GROUP_ROWS,
-            compression="zstd",
-            compression_level=_LEVEL,
-            use_dictionary=[field.name for field in rows.schema if _repeats(field.type)],
-            write_statistics=statistics,
-            store_schema=False,
-        )
-        return int(file.tell())
+def stored_schema(table: Table) -> pa.Schema:
+    """Return the columns that the table's files have: all but those it is partitioned by."""
+    return pa.schema(
+        [
+            field.with_nullable(True)
+            for field in arrow_schema(table)
+            if field.name not in table.partition_by
+        ]
+    )
 
 
-def _repeats(type_: pa.DataType) -> bool:
-    return bool(pa.types.is_dictionary(type_) or pa.types.is_map(type_))
+def _pieces(content: _Content, schema: pa.Schema) -> Iterator[Piece]:
+    loose = [content.rows.select(schema.names)] if content.rows.num_rows else []
+    shared = [name for name in schema.names if name not in OF_READING]
+    for block in content.blocks:
+        whole, left = parted(block._replace(messages=block.messages.select(shared)))
+        yield from map(of_block, whole)
+        loose += [] if left is None else [rows.select(schema.names) for rows in left.rows()]
+    if loose:
+        yield from of_rows(pa.concat_tables(loose).unify_dictionaries())
 
 
-def _statistics(rows: pa.Table, names: list[str]) -> dict[str, object]:
-    spans = {name: _span(rows[name]) for name in names}
+def _statistics(content: _Content, names: list[str]) -> dict[str, object]:
+    spans = {name: _span([*_columns(content, name)]) for name in names}
+    nulls = {name: content.rows[name].null_count for name in names}
+    for block in content.blocks:
+        for name in set(names).intersection(block.messages.column_names):
+            nulls[name] += _nulls(block, name)
     return {
-        "numRecords": rows.num_rows,
+        "numRecords": content.rows.num_rows + sum(block.num_rows for block in content.blocks),
         "minValues": {name: span[0] for name, span in spans.items() if span[0] is not None},
         "maxValues": {name: span[1] for name, span in spans.items() if span[1] is not None},
-        "nullCount": {name: rows[name].null_count for name in names},
+        "nullCount": nulls,
     }
 
 
-def _span(column: pa.ChunkedArray) -> tuple[object, object]:
-    if pa.types.is_dictionary(column.type):
-        column = column.unify_dictionaries().unique().cast(pa.string())
-    least, greatest = pc.min_max(column).values()
-    return _plain(least.as_py()), _plain(greatest.as_py())
+def _columns(content: _Content, name: str) -> Iterator[pa.ChunkedArray]:
+    if content.rows.num_rows:
+        yield content.rows[name]
+    for block in content.blocks:
+        if name in block.messages.column_names:
+            yield block.messages[name]
+        else:
+            yield pa.chunked_array([pa.array(block.columns.column_names, pa.string())])
+
+
+def _nulls(block: Block, name: str) -> int:
+    column = block.messages[name]
+    if not column.null_count:
+        return 0
+    is_null = column.is_null()
+    return sum(pc.sum(pc.and_(is_null, each.is_valid())).as_py() for each in block.columns.columns)
+
+
+def _span(columns: list[pa.ChunkedArray]) -> tuple[object, object]:
+    found = [pc.min_max(_distinct(column)).as_py() for column in columns]
+    least = [span["min"] for span in found if span["min"] is not None]
+    greatest = [span["max"] for span in found if span["max"] is not None]
+    return _plain(min(least, default=None)), _plain(max(greatest, default=None))
+
+
+def _distinct(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if not pa.types.is_dictionary(column.type):
+        return column
+    if column.num_chunks == 1 and not column.null_count:
+        # Words that no row has are few: dictionaries are those of a batch.
+        used = pc.unique(column.chunk(0).indices)
+        return column.chunk(0).dictionary.take(used)
+    return column.unify_dictionaries().unique().cast(pa.string())
 
 
 def _plain(value: object) -> object:

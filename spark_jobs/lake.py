@@ -1,7 +1,7 @@
 """The only reads and writes of the lake: delta-rs for small fast commits, Spark for the rest."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
@@ -14,7 +14,8 @@ from deltalake.transaction import AddAction
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_jobs import column_files, table_files
-from spark_jobs.schema import arrow_schema, delta_schema, table_properties
+from spark_jobs.reading_rows import ReadingRows
+from spark_jobs.schema import conform, delta_schema, table_properties
 from spark_jobs.table_changes import bring
 from spark_jobs.table_files import Change
 from telemetry.errors import HeadwaterError
@@ -78,19 +79,32 @@ class Lake:
         return handle
 
     def append(
-        self, table: Table, frame: Frame, txn: Txn | None, info: Mapping[str, str] | None = None
+        self,
+        table: Table,
+        frame: Frame | ReadingRows,
+        txn: Txn | None,
+        info: Mapping[str, str] | None = None,
+        staged: Sequence[AddAction] = (),
     ) -> bool:
-        """Append the rows in one commit; return False if `txn` has been committed before."""
+        """Append the rows in one commit; return False if `txn` has been committed before.
+
+        `staged` are files that are written already.
+        """
         rows = frame.to_arrow() if isinstance(frame, pl.DataFrame) else frame
-        said = {**(info or {}), "rows": str(rows.num_rows)}
+        count = rows.num_rows + sum(map(column_files.records, staged))
+        said = {**(info or {}), "rows": str(count)}
         written: list[AddAction] = []
 
         def write(handle: DeltaTable) -> None:
             if not written:
                 written.extend(column_files.added(self.uri(table), table, rows))
-            table_files.commit(handle, table, [*written], _commit(txn, said))
+            table_files.commit(handle, table, [*staged, *written], _commit(txn, said))
 
         return self._commit(table, write, txn)
+
+    def rows_of(self, table: Table, staged: Iterable[AddAction], columns: list[str]) -> pa.Table:
+        """Return rows of files that are written, be they committed or not."""
+        return column_files.content(self.uri(table), staged, columns)
 
     def replace(
         self,
@@ -104,7 +118,7 @@ class Lake:
 
         Every row must fit the predicate. Return False if `txn` has been committed before.
         """
-        rows = conform(table, frame)
+        rows = conform(table, frame.to_arrow() if isinstance(frame, pl.DataFrame) else frame)
 
         def write(handle: DeltaTable) -> None:
             write_deltalake(
@@ -268,13 +282,6 @@ class Lake:
         except TableNotFoundError:
             return False
         return True
-
-
-def conform(table: Table, frame: Frame) -> pa.Table:
-    """Return the frame with exactly the table's columns, order and types."""
-    schema = arrow_schema(table)
-    rows = frame.to_arrow() if isinstance(frame, pl.DataFrame) else frame
-    return rows.select(schema.names).cast(schema)
 
 
 def is_append(commit: Mapping[str, object]) -> bool:

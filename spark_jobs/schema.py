@@ -34,6 +34,12 @@ def arrow_schema(table: Table) -> pa.Schema:
     return pa.schema([_arrow_field(column) for column in table.columns])
 
 
+def conform(table: Table, rows: pa.Table) -> pa.Table:
+    """Return the rows with exactly the table's columns, order and types."""
+    schema = arrow_schema(table)
+    return rows.select(schema.names).cast(schema)
+
+
 def _arrow_field(column: Column) -> pa.Field:
     return pa.field(column.name, ARROW_TYPES[column.type], nullable=not column.required)
 

@@ -4,15 +4,18 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
+from deltalake.transaction import AddAction
 from pyspark.core.broadcast import Broadcast
 from pyspark.sql import DataFrame, SparkSession
 
 from edge.registry_files import RegistryFiles
+from spark_jobs.column_files import added, as_text, from_text, records
 from spark_jobs.dedup.decision import decide, firsts, verdict_rows
 from spark_jobs.jobs.landing_memory import LandingMemory
 from spark_jobs.jobs.landing_progress import LandingProgress, newest_us
@@ -21,6 +24,7 @@ from spark_jobs.jobs.older_lake import MEMORY
 from spark_jobs.jobs.settled import Settled
 from spark_jobs.jobs.silver_pause import SilverPause
 from spark_jobs.lake import Lake, Txn
+from spark_jobs.reading_rows import ReadingRows
 from spark_jobs.restatements import LATE_ROWS, Mark, Restatements, Versions
 from spark_jobs.transforms import routes
 from spark_jobs.transforms.first_use import first_use
@@ -33,6 +37,15 @@ from spark_jobs.transforms.offsets import (
     offsets_text,
     ranges,
     within,
+)
+from spark_jobs.transforms.routes import COORDINATES
+from spark_jobs.transforms.staging import (
+    CONTENT,
+    STAGE_FROM,
+    Staging,
+    staged,
+    unstaged,
+    with_content,
 )
 from telemetry.registry import Registry
 from telemetry.settings import Settings
@@ -55,8 +68,9 @@ log = logging.getLogger(__name__)
 class Landing:
     """The one writer of bronze and silver; its memory belongs to one process."""
 
-    def __init__(self, settings: Settings, lake: Lake) -> None:
+    def __init__(self, settings: Settings, lake: Lake, *, stage_from: int = STAGE_FROM) -> None:
         self._lake = lake
+        self._stage_from = stage_from
         self._tolerance_us = round(settings.clock_tolerance_s * 1_000_000)
         self._registry = LiveRegistry(RegistryFiles(settings.registry_dir), lake)
         self._registry.refresh()
@@ -87,7 +101,7 @@ class Landing:
         with self._lock:
             began = time.perf_counter()
             self._registry.refresh()
-            found = self._judged(batch)
+            found = self._judged(batch, staging=True)
             judged_at = time.perf_counter()
             if found.messages.num_rows:
                 with self._silver.batch() as is_changed, no_collection():
@@ -120,9 +134,13 @@ class Landing:
         self._memory.renew()
         self._registry.recall()
 
-    def _judged(self, batch: DataFrame) -> Judgement:
-        worker = judge_on_worker(self._registry_broadcast(batch), self._tolerance_us)
-        return unpacked(batch.select(*RECORD_COLUMNS).mapInArrow(worker, PACK).toArrow())
+    def _judged(self, batch: DataFrame, *, staging: bool = False) -> Judgement:
+        where = Staging(self._lake.uri(MESSAGES), self._stage_from) if staging else None
+        worker = judge_on_worker(self._registry_broadcast(batch), self._tolerance_us, where)
+        # A task a core: each has its own price, in Spark and in what it hands back.
+        cores = batch.sparkSession.sparkContext.defaultParallelism
+        records = batch.select(*RECORD_COLUMNS).coalesce(cores)
+        return unpacked(records.mapInArrow(worker, PACK).toArrow())
 
     def _registry_broadcast(self, batch: DataFrame) -> Broadcast[Registry]:
         edition = self._registry.edition
@@ -137,17 +155,31 @@ class Landing:
         heads = routes.heads(found)
         offsets = ranges(heads)
         info = _commit_info(txn, offsets)
-        records = heads.filter(pl.col("item") == 0)
+        firsts = heads.filter(pl.col("item") == 0)
         if any(first <= self.landed.get(at, -1) for at, (first, _) in offsets.items()):
             # A part of the batch is there: what the tables hold decides, not the transaction.
             txn = None
-            records = self._settled.new_records(records, offsets)
+            found = self._unstaged(found)
+            firsts = self._settled.new_records(firsts, offsets)
             heads = self._without_settled(heads, offsets)
-        messages = routes.bronze(found, records["row"].to_numpy())
-        self._append(MESSAGES, messages, txn, info)
+        held = firsts.filter(~pl.col("is_staged")) if found.files else firsts
+        messages = routes.bronze(found, held["row"].to_numpy())
+        self._append(MESSAGES, messages, txn, info, staged=[*map(from_text, found.files)])
         self._memory.note_landed({at: last for at, (_, last) in offsets.items()})
         self._take_silver(found, heads, txn, info)
         self.progress.landed(heads)
+
+    def _unstaged(self, found: Judgement) -> Judgement:
+        """Return a batch as if its records had not been written; vacuum finds their files."""
+        rows = np.arange(found.messages.num_rows)
+        return unstaged(self._with_content(found, rows))
+
+    def _with_content(self, found: Judgement, rows: np.ndarray) -> Judgement:
+        if not found.files or not len(rows):
+            return found
+        files = [*map(from_text, found.files)]
+        columns = [*COORDINATES[:3], *CONTENT]
+        return with_content(found, rows, self._lake.rows_of(MESSAGES, files, columns))
 
     def _without_settled(self, heads: pl.DataFrame, offsets: Offsets) -> pl.DataFrame:
         settled = self._settled.messages(offsets)
@@ -164,9 +196,10 @@ class Landing:
         newest = newest_us(heads, "received_at") or 0
         verdicts = decide(candidates, memory.index, memory.copies.find, received_at=newest)
         aside = verdict_rows(candidates, verdicts)
+        found = self._with_content(found, aside.frame["row"].to_numpy())
         for table, rows in routes.routed(found, heads, uses.reasons, aside):
             self._append(table, rows, txn, info)
-            if table is LATE:
+            if table is LATE and isinstance(rows, pa.Table):
                 self._mark_late(routes.frame_of(rows.select(TOUCHED)), txn, info)
         memory.copies.remember(*firsts(candidates, verdicts))
 
@@ -183,12 +216,18 @@ class Landing:
         self._marks.mark(of_rows(rows), mark, txn)
 
     def _append(
-        self, table: Table, rows: pa.Table, txn: Txn | None, info: Mapping[str, str]
+        self,
+        table: Table,
+        rows: pa.Table | ReadingRows,
+        txn: Txn | None,
+        info: Mapping[str, str],
+        staged: Sequence[AddAction] = (),
     ) -> None:
-        if not rows.num_rows:
+        count = rows.num_rows + sum(map(records, staged))
+        if not count:
             return
-        if self._lake.append(table, rows, txn, info):
-            self.progress.committed(table, rows.num_rows)
+        if self._lake.append(table, rows, txn, info, staged):
+            self.progress.committed(table, count)
         else:
             log.info("%s holds batch %s already", table.name, txn)
 
@@ -200,12 +239,23 @@ def _commit_info(txn: Txn | None, offsets: Offsets) -> dict[str, str]:
 
 
 def judge_on_worker(
-    registry: Broadcast[Registry], tolerance_us: int
+    registry: Broadcast[Registry], tolerance_us: int, staging: Staging | None = None
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """Return the function by which Spark's workers judge batches of records."""
+    """Return the function by which Spark's workers judge batches of records.
+
+    Where they are told where bronze is, they write the records of tasks with many themselves.
+    """
 
     def judge_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return map(packed, judged(batches, registry.value, tolerance_us=tolerance_us))
+        found = judged(batches, registry.value, tolerance_us=tolerance_us)
+        if staging is None:
+            return map(packed, found)
+        uri = staging.uri
+
+        def write(rows: pa.Table) -> list[str]:
+            return [*map(as_text, added(uri, MESSAGES, rows))]
+
+        return map(packed, staged(found, write, staging.fewest))
 
     return judge_batches
 

@@ -16,6 +16,7 @@ from spark_jobs.jobs.known import Known, known
 from spark_jobs.jobs.restating import silver_versions
 from spark_jobs.jobs.silver_pause import SilverPause
 from spark_jobs.lake import Lake
+from spark_jobs.reading_rows import ReadingRows
 from spark_jobs.restatements import REPLAYED_ROWS, Mark, Restatements
 from spark_jobs.table_files import Change
 from spark_jobs.transforms import routes
@@ -113,7 +114,7 @@ class RejectedReplay:
         for table, rows in routes.routed(found, heads, heads.select("row").clear(), aside):
             self._append(table, rows)
 
-    def _append(self, table: Table, rows: pa.Table) -> None:
+    def _append(self, table: Table, rows: pa.Table | ReadingRows) -> None:
         if rows.num_rows:
             self._lake.append(table, rows, None, {"job": "replay"})
             self.landed[table.name] += rows.num_rows

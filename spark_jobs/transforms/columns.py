@@ -11,12 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spark_jobs.reading_rows import VALUES, metric_field
+from spark_jobs.reading_rows import repeated as word
 from spark_jobs.schema import REASON, TIMESTAMP
 from spark_jobs.transforms.groups import Group, groups, of_senders, only
-from spark_jobs.transforms.judgement import READINGS, TAGS, Judgement
+from spark_jobs.transforms.judgement import READINGS, TAGS, Block, Judgement
 from spark_jobs.transforms.senders import Places, Senders
 from spark_jobs.transforms.shapes import Fit, fits
-from spark_jobs.transforms.words import mask_of, repeated, word, words
+from spark_jobs.transforms.words import mask_of, repeated, words
 from telemetry.devices import Device, split_full_name
 from telemetry.message import Message, Place, message_key
 from telemetry.registry import Registry
@@ -55,11 +57,8 @@ def _judged(
             continue
         of_kept = Times(*(column[kept] for column in times))
         sentinels = {name: mask[kept] for name, mask in fit.sentinels.items()}
-        readings = _readings(group, fit._replace(sentinels=sentinels))
-        yield (
-            group.rows,
-            Judgement(_messages(batch, group, of_kept, fit.version, registry), readings),
-        )
+        messages = _messages(batch, group, of_kept, fit.version, registry)
+        yield group.rows, Judgement(messages, *_readings(group, fit._replace(sentinels=sentinels)))
 
 
 def _within(delay: Places, limit_us: int | None) -> np.ndarray:
@@ -182,39 +181,24 @@ def _tags(tags: pa.Array | None, count: int) -> pa.Array:
     return pc.if_else(tags.is_valid(), found, pa.scalar(None, TAGS))
 
 
-def _readings(group: Group, fit: Fit) -> pa.Table:
-    return pa.concat_tables(
-        _of_metric(name, column, fit)
-        for name, column in group.metrics.items()
-        if column.null_count < len(column)
-    )
+def _readings(group: Group, fit: Fit) -> tuple[pa.Table, tuple[Block, ...]]:
+    """Return sentinels as rows, and a block of all other readings."""
+    rows, fields, columns = [READINGS.empty_table()], [], []
+    for name, said in group.metrics.items():
+        unit, is_sentinel = fit.units.get(name), fit.sentinels.get(name)
+        values = said
+        if is_sentinel is not None and is_sentinel.any():
+            rows.append(_sentinels(name, unit, np.flatnonzero(is_sentinel)))
+            values = pc.if_else(pa.array(is_sentinel), pa.scalar(None, said.type), said)
+        if values.null_count < len(values):
+            fields.append(metric_field(name, said.type, unit))
+            columns.append(values)
+    blocks = (Block(0, pa.table(columns, schema=pa.schema(fields))),) if fields else ()
+    return pa.concat_tables(rows), blocks
 
 
-def _of_metric(name: str, column: pa.Array, fit: Fit) -> pa.Table:
-    places = np.arange(len(column), dtype=np.int32)
-    is_sentinel = fit.sentinels.get(name)
-    if is_sentinel is not None and not is_sentinel.any():
-        is_sentinel = None
-    if column.null_count:
-        is_there = mask_of(column.is_valid())
-        places, column = places[is_there], column.drop_null()
-        is_sentinel = is_sentinel[is_there] if is_sentinel is not None else None
+def _sentinels(name: str, unit: str | None, places: Places) -> pa.Table:
     count = len(places)
-    quality = word("ok", count)
-    if is_sentinel is not None:
-        column = pc.if_else(pa.array(is_sentinel), pa.scalar(None, column.type), column)
-        quality = words(("ok", "sentinel"), is_sentinel.astype(np.int64))
-    values = {"value": pa.float64(), "value_text": pa.string(), "value_bool": pa.bool_()}
-    return pa.table(
-        [
-            pa.array(places),
-            word(name, count),
-            *(
-                column if column.type == type_ else pa.nulls(count, type_)
-                for type_ in values.values()
-            ),
-            word(fit.units.get(name), count),
-            quality,
-        ],
-        schema=READINGS,
-    )
+    nulls = [pa.nulls(count, type_) for type_ in VALUES.values()]
+    said = [word(name, count), *nulls, word(unit, count), word("sentinel", count)]
+    return pa.table([pa.array(places, pa.int32()), *said], schema=READINGS)

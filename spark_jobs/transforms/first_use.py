@@ -1,6 +1,7 @@
 """Types of metrics of products without a schema: the first message to use a metric fixes them."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -32,6 +33,18 @@ def first_use(judged: pl.DataFrame, known: Types) -> FirstUse:
 
     A message that contradicts a type, known or fixed before it, fixes none.
     """
+    if judged.is_empty():
+        return _no_use(tuple(judged.schema.items()))
+    return _fixed(judged, known)
+
+
+@lru_cache
+def _no_use(schema: tuple[tuple[str, pl.DataType], ...]) -> FirstUse:
+    """Return what no message fixes, which is asked of most batches."""
+    return _fixed(pl.DataFrame(schema=dict(schema)), {})
+
+
+def _fixed(judged: pl.DataFrame, known: Types) -> FirstUse:
     uses = _uses(judged, known)
     types = {
         (tenant, product, metric): type_

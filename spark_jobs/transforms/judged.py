@@ -6,8 +6,11 @@ from contextlib import contextmanager
 from itertools import accumulate
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from spark_jobs.dedup.recent import digests
 from spark_jobs.schema import REASON, TIMESTAMP
 from spark_jobs.transforms.columns import accepted
 from spark_jobs.transforms.judgement import (
@@ -18,7 +21,6 @@ from spark_jobs.transforms.judgement import (
     READINGS,
     TAGS,
     Judgement,
-    together,
 )
 from spark_jobs.transforms.senders import Headers, Places, headers_of, senders
 from telemetry.devices import split_full_name
@@ -27,6 +29,8 @@ from telemetry.message import Reason
 from telemetry.records import Record
 from telemetry.registry import Registry
 
+_JUDGED = OF_MESSAGE[:-2]
+"""Columns that judging fills; digest and stage follow from the record."""
 FEWEST = 64
 """Fewer messages of a product are judged one by one: columns would cost more."""
 
@@ -38,12 +42,15 @@ def judged(
     tolerance_us: int,
     fewest: int = FEWEST,
 ) -> Iterator[Judgement]:
-    """Judge each record's messages; the batches have the columns of Spark's Kafka source."""
+    """Judge each record's messages; the batches have the columns of Spark's Kafka source.
+
+    What is yielded has one block of all its messages, or none.
+    """
     for batch in batches:
         if batch.num_rows:
             with no_collection():
                 found = _judged_batch(batch, registry, tolerance_us, fewest)
-            yield found
+            yield from found
 
 
 def one_by_one(batch: pa.RecordBatch, registry: Registry, *, tolerance_us: int) -> Judgement:
@@ -64,7 +71,7 @@ def no_collection() -> Iterator[None]:
 
 def _judged_batch(
     batch: pa.RecordBatch, registry: Registry, tolerance_us: int, fewest: int
-) -> Judgement:
+) -> list[Judgement]:
     headers = headers_of(batch.column("headers"))
     times = batch.column("timestamp").cast(TIMESTAMP).cast(pa.int64()).to_numpy()
     known = senders(batch, headers, times)
@@ -76,7 +83,7 @@ def _judged_batch(
     left = np.flatnonzero(is_left)
     if len(left):
         parts.append(_one_by_one(batch, records, left, registry, tolerance_us))
-    return together(parts)
+    return parts
 
 
 def _with_records(
@@ -93,9 +100,19 @@ def _with_records(
         for name in ("kafka_key", "value", "headers"):
             columns[name] = records[name].take(of_first)
     messages = columns | {name: found.messages[name] for name in found.messages.column_names}
-    return Judgement(
-        pa.table([messages[name] for name in MESSAGES.names], schema=MESSAGES), found.readings
-    )
+    messages["digest"] = _digests(messages["message"], records["value"], places)
+    messages["is_staged"] = pa.array(np.zeros(len(places), dtype=bool))
+    table = pa.table([messages[name] for name in MESSAGES.names], schema=MESSAGES)
+    return found._replace(messages=table)
+
+
+def _digests(messages: pa.Array, values: pa.ChunkedArray, places: Places) -> pa.Array:
+    whole = messages
+    if messages.null_count:
+        whole = pc.coalesce(messages, values.take(pa.array(places)))
+    series = pl.from_arrow(whole)
+    assert isinstance(series, pl.Series)
+    return pa.array(digests(series))
 
 
 def _record_columns(batch: pa.RecordBatch, headers: Headers) -> pa.Table:
@@ -131,7 +148,7 @@ def _one_by_one(
     ]
     messages = [message for _, _, message in found]
     columns = _message_columns([_row(record, message, registry) for _, record, message in found])
-    fields = [*OF_MESSAGE, MESSAGES.field("tags"), MESSAGES.field("reasons")]
+    fields = [*_JUDGED, MESSAGES.field("tags"), MESSAGES.field("reasons")]
     arrays = [*columns, _tags(messages), _reasons([message.reasons for message in messages])]
     return _with_records(
         records,
@@ -183,8 +200,8 @@ def _row(record: Record, judged: Judged, registry: Registry) -> tuple[object, ..
 
 
 def _message_columns(rows: list[tuple[object, ...]]) -> list[pa.Array]:
-    columns = zip(*rows, strict=True) if rows else ((),) * len(OF_MESSAGE)
-    return [_array(column, field.type) for column, field in zip(columns, OF_MESSAGE, strict=True)]
+    columns = zip(*rows, strict=True) if rows else ((),) * len(_JUDGED)
+    return [_array(column, field.type) for column, field in zip(columns, _JUDGED, strict=True)]
 
 
 def _array(column: Sequence[object], type_: pa.DataType) -> pa.Array:

@@ -1,14 +1,15 @@
 """What workers hand over: a table of judged messages, and one of their readings."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import pyarrow as pa
 
+from spark_jobs.reading_rows import WORD
 from spark_jobs.schema import REASON, TIMESTAMP
 
-WORD = pa.dictionary(pa.int32(), pa.string())
-"""Text of which many rows have the same."""
 TAGS = pa.map_(pa.string(), pa.string())
 HEADERS = pa.map_(pa.string(), pa.binary())
 OF_RECORD = (
@@ -42,12 +43,15 @@ OF_MESSAGE = (
     pa.field("lng", pa.float64()),
     pa.field("firmware", WORD),
     pa.field("retention_class", WORD),
+    pa.field("digest", pa.int64()),
+    pa.field("is_staged", pa.bool_()),
 )
 MESSAGES = pa.schema(
     [*OF_RECORD, *OF_MESSAGE, pa.field("tags", TAGS), pa.field("reasons", pa.list_(REASON))]
 )
 """A row a message. `message` is null where it is the record's whole value; key, value and headers
-stand on the record's first message alone."""
+stand on the record's first message alone. `digest` is of the message's bytes. Where it is staged,
+the record is in a file of bronze already, and key, value and headers are null."""
 READINGS = pa.schema(
     [
         pa.field("place", pa.int32()),
@@ -62,28 +66,48 @@ READINGS = pa.schema(
 """A row a reading of accepted messages; `place` is the row of its message."""
 
 
+class Block(NamedTuple):
+    """Readings of messages that follow one another: a column a metric, null where it is not said.
+
+    The unit is in the field's metadata; the quality of all is ok.
+    """
+
+    first: int
+    columns: pa.Table
+
+
 class Judgement(NamedTuple):
-    """Messages, and the readings of those that broke no rule."""
+    """Messages, and the readings of those that broke no rule: in blocks, and row by row.
+
+    `files` are those of staged records, as JSON.
+    """
 
     messages: pa.Table
     readings: pa.Table
+    blocks: tuple[Block, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 def together(parts: Sequence[Judgement]) -> Judgement:
     """Return many as one; places follow."""
     if len(parts) == 1:
         return parts[0]
-    first, readings = 0, []
+    first, readings, blocks = 0, [], []
     for part in parts:
         readings.append(_moved(part.readings, first))
+        blocks += [block._replace(first=block.first + first) for block in part.blocks]
         first += part.messages.num_rows
     return Judgement(
         pa.concat_tables([MESSAGES.empty_table(), *(part.messages for part in parts)]),
         pa.concat_tables([READINGS.empty_table(), *readings]),
+        tuple(blocks),
+        tuple(file for part in parts for file in part.files),
     )
 
 
 def _moved(readings: pa.Table, by: int) -> pa.Table:
+    if not by or not readings.num_rows:
+        return readings
     places = pa.chunked_array(
         [pa.array(chunk.to_numpy() + by, pa.int32()) for chunk in readings["place"].chunks],
         pa.int32(),
@@ -92,38 +116,73 @@ def _moved(readings: pa.Table, by: int) -> pa.Table:
 
 
 def packed(judgement: Judgement) -> pa.RecordBatch:
-    """Pack it into two binary values, which the JVM passes on without looking into them."""
-    return pa.RecordBatch.from_pydict(
-        {
-            "messages": pa.array([_bytes(judgement.messages)], pa.binary()),
-            "readings": pa.array([_bytes(judgement.readings)], pa.binary()),
-        }
+    """Pack it into binary values, which the JVM passes on without looking into them.
+
+    It has at most one block, which is of all its messages.
+    """
+    columns = [_bytes(block.columns) for block in judgement.blocks]
+    return pa.RecordBatch.from_arrays(
+        [
+            _bytes(judgement.messages),
+            _bytes(judgement.readings),
+            columns[0] if columns else pa.array([b""], pa.binary()),
+            pa.array([json.dumps(judgement.files).encode()], pa.binary()),
+        ],
+        names=["messages", "readings", "columns", "files"],
     )
 
 
-PACK = "messages binary, readings binary"
+PACK = "messages binary, readings binary, columns binary, files binary"
 """The columns of a pack, for Spark."""
 
 
 def unpacked(packs: pa.Table) -> Judgement:
     """Return what all packs hold."""
-    columns = [packs.column(name).cast(pa.large_binary()) for name in ("messages", "readings")]
-    pairs: Iterable[tuple[pa.LargeBinaryScalar, ...]] = zip(*columns, strict=True)
-    return as_one(Judgement(*(_table(pack) for pack in pair)) for pair in pairs)
+    columns = [packs.column(name).cast(pa.large_binary()) for name in packs.column_names]
+    return as_one(_part(*row) for row in zip(*columns, strict=True))
+
+
+def _part(*row: pa.LargeBinaryScalar) -> Judgement:
+    *two, block, files = row
+    blocks = (Block(0, _table(block)),) if len(block.as_buffer()) else ()
+    messages, readings = map(_table, two)
+    return Judgement(messages, readings, blocks, tuple(json.loads(files.as_py())))
 
 
 def as_one(parts: Iterable[Judgement]) -> Judgement:
-    """Return many as one, in one chunk: rows are then taken without a look at other chunks."""
-    found = together([*parts])
-    return Judgement(*(table.unify_dictionaries().combine_chunks() for table in found))
+    """Return many as one, in one chunk: rows are then taken without a look at other chunks.
+
+    Messages with the same metrics come to follow one another, and are one block.
+    """
+    found = together(sorted(parts, key=_kind))
+    messages, readings = map(_whole, (found.messages, found.readings))
+    return Judgement(messages, readings, tuple(_joined(found.blocks)), found.files)
 
 
-def _bytes(table: pa.Table) -> bytes:
+def _kind(part: Judgement) -> bytes:
+    blocks = part.blocks
+    return bytes(blocks[0].columns.schema.serialize()) if blocks else b""
+
+
+def _joined(blocks: Iterable[Block]) -> Iterator[Block]:
+    for _, alike in groupby(blocks, key=lambda block: bytes(block.columns.schema.serialize())):
+        first, *others = alike
+        tables = [first.columns, *(block.columns for block in others)]
+        yield Block(first.first, _whole(pa.concat_tables(tables)))
+
+
+def _whole(table: pa.Table) -> pa.Table:
+    return table.unify_dictionaries().combine_chunks()
+
+
+def _bytes(table: pa.Table) -> pa.Array:
+    """Return an array of one value, which is not copied once more."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    packed: bytes = sink.getvalue().to_pybytes()
-    return packed
+    content = sink.getvalue()
+    ends = pa.array([0, content.size], pa.int32()).buffers()[1]
+    return pa.Array.from_buffers(pa.binary(), 1, [None, ends, content])
 
 
 def _table(pack: pa.LargeBinaryScalar) -> pa.Table:

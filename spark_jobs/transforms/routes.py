@@ -1,6 +1,7 @@
 """Judged messages to the rows of bronze and silver, in columns."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -8,10 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spark_jobs.dedup.decision import Candidates, Verdicts
-from spark_jobs.dedup.recent import copies, digests
+from spark_jobs.dedup.recent import copies
+from spark_jobs.reading_rows import OF_READING, WORD, ReadingRows
+from spark_jobs.reading_rows import Block as ReadingBlock
 from spark_jobs.schema import REASON, TIMESTAMP, arrow_schema
 from spark_jobs.transforms.first_use import Types
-from spark_jobs.transforms.judgement import WORD, Judgement
+from spark_jobs.transforms.judgement import MESSAGES as JUDGED
+from spark_jobs.transforms.judgement import READINGS as OF_PLACE
+from spark_jobs.transforms.judgement import Block, Judgement
 from spark_jobs.transforms.senders import combined
 from telemetry.tables import CONFLICTS, DUPLICATES, LATE, MESSAGES, READINGS, REJECTED, Table
 
@@ -22,9 +27,8 @@ Rows = np.ndarray
 COORDINATES = ("topic", "partition", "offset", "item")
 _BOOT = ("tenant", "device_full", "boot")
 _SEEN = ("topic", "partition", "offset", "item", "kafka_time", "tenant", "product")
-_DECIDED = ("device_full", "boot", "seq", "received_at", "event_time", "is_late", "schema_version")
+_DECIDED = ("received_at", "event_time", "is_late", "schema_version", "is_staged")
 _FIRST = ("first_topic", "first_partition", "first_offset", "first_item")
-_LONG_RUN = 1000
 _TIME = pl.Datetime("us", "UTC")
 
 
@@ -53,12 +57,13 @@ def accepted(heads: pl.DataFrame, against: pl.DataFrame) -> Rows:
 
 
 def _accepted(heads: pl.DataFrame, against: pl.DataFrame) -> pl.DataFrame:
-    return heads.filter("is_accepted").join(against, on="row", how="anti")
+    kept = heads.filter("is_accepted")
+    return kept.join(against, on="row", how="anti") if against.height else kept
 
 
 def candidates(found: Judgement, rows: Rows) -> Candidates:
     """Return messages that broke no rule, by their rows."""
-    messages = found.messages.select([*_BOOT, *COORDINATES, "seq", "kafka_time"])
+    messages = found.messages.select([*_BOOT, *COORDINATES, "seq", "kafka_time", "digest"])
     some = _taken(messages, rows).combine_chunks()
     words = [some[name].combine_chunks() for name in _BOOT]
     codes, firsts = combined(words)
@@ -70,23 +75,15 @@ def candidates(found: Judgement, rows: Rows) -> Candidates:
         boot=codes,
         seq=some["seq"].to_numpy(),
         time=some["kafka_time"].cast(pa.int64()).to_numpy(),
-        copies=copies(places, digests(bodies(found, rows))),
+        copies=copies(places, some["digest"].to_numpy()),
     )
-
-
-def bodies(found: Judgement, rows: Rows) -> pl.Series:
-    """Return the messages' bytes."""
-    columns = [_taken(found.messages[name], rows) for name in ("message", "value")]
-    series = pl.from_arrow(pc.coalesce(*columns))
-    assert isinstance(series, pl.Series)
-    return series
 
 
 def with_readings(found: Judgement, rows: Rows) -> pl.DataFrame:
     """Return some messages as a frame with their `row`, and their readings as a list."""
     is_wanted = np.zeros(found.messages.num_rows, dtype=bool)
     is_wanted[rows] = True
-    readings = frame_of(found.readings.filter(pa.array(is_wanted[_places(found.readings)])))
+    readings = frame_of(_row_by_row(found, is_wanted))
     names = [name for name in readings.columns if name != "place"]
     lists = readings.group_by("place", maintain_order=True).agg(readings=pl.struct(names))
     messages = frame_of(_taken(found.messages, rows)).with_columns(
@@ -109,7 +106,12 @@ def bronze(found: Judgement, rows: Rows) -> pa.Table:
 
 
 def unsettled(found: Judgement, heads: pl.DataFrame, known: Types) -> pl.DataFrame:
-    """Return messages without schema that use a metric whose type is not known yet."""
+    """Return messages without schema that use a metric whose type is not known yet.
+
+    None of these is in a block: columns are only judged where all types are known.
+    """
+    if not found.readings.num_rows:
+        return _no_message()
     of_open = heads.filter("is_accepted", pl.col("schema_version").is_null())
     is_open = np.zeros(found.messages.num_rows, dtype=bool)
     is_open[of_open["row"].to_numpy()] = True
@@ -123,23 +125,36 @@ def unsettled(found: Judgement, heads: pl.DataFrame, known: Types) -> pl.DataFra
     return with_readings(found, new["place"].unique().sort().to_numpy())
 
 
+@lru_cache
+def _no_message() -> pl.DataFrame:
+    nothing = Judgement(JUDGED.empty_table(), OF_PLACE.empty_table())
+    return with_readings(nothing, np.zeros(0, dtype=np.int64))
+
+
 def routed(
     found: Judgement, heads: pl.DataFrame, against: pl.DataFrame, verdicts: Verdicts
-) -> Iterator[tuple[Table, pa.Table]]:
-    """Yield the rows of each table of silver for the messages of `heads`.
+) -> Iterator[tuple[Table, pa.Table | ReadingRows]]:
+    """Yield the rows of each table of silver that gains some from the messages of `heads`.
 
     They come in the order of commits. `against` has reasons of messages against what first use
     has fixed.
     """
     broken = heads.filter(~pl.col("is_accepted"))
-    yield REJECTED, _rejected(found, broken["row"].to_numpy(), against)
+    if broken.height or against.height:
+        yield REJECTED, _rejected(found, broken["row"].to_numpy(), against)
     for table, kind in ((DUPLICATES, "duplicate"), (CONFLICTS, "conflict")):
-        yield table, _beside(found, verdicts.frame.filter(pl.col("kind") == kind), table)
-    first = _accepted(heads, against).join(verdicts.frame, on="row", how="anti")
+        beside = verdicts.frame.filter(pl.col("kind") == kind)
+        if beside.height:
+            yield table, _beside(found, beside, table)
+    first = _accepted(heads, against)
+    if verdicts.frame.height:
+        first = first.join(verdicts.frame, on="row", how="anti")
     for table, route, is_late in ((LATE, late, True), (READINGS, readings, False)):
-        is_kept = np.zeros(found.messages.num_rows, dtype=bool)
-        is_kept[first.filter(pl.col("is_late") == is_late)["row"].to_numpy()] = True
-        yield table, route(found, is_kept)
+        rows = first.filter(pl.col("is_late") == is_late)["row"].to_numpy()
+        if len(rows):
+            is_kept = np.zeros(found.messages.num_rows, dtype=bool)
+            is_kept[rows] = True
+            yield table, route(found, is_kept)
 
 
 def _rejected(found: Judgement, rows: Rows, against: pl.DataFrame) -> pa.Table:
@@ -172,22 +187,54 @@ def _with_bodies(messages: pa.Table) -> pa.Table:
     return messages.set_column(messages.schema.get_field_index("message"), "message", whole)
 
 
-def readings(found: Judgement, is_kept: np.ndarray) -> pa.Table:
-    """Return a row a reading of the messages that are kept."""
-    return _exploded(found.messages, found.readings, is_kept).select(READINGS.column_names)
+def readings(found: Judgement, is_kept: np.ndarray) -> ReadingRows:
+    """Return the readings of the messages that are kept."""
+    messages = found.messages.drop_columns(["value", "kafka_key", "headers"])
+    messages = messages.append_column("event_time_us", messages["event_time"].cast(pa.int64()))
+    messages = messages.append_column("event_date", messages["event_time"].cast(pa.date32()))
+    shared = messages.select([name for name in READINGS.column_names if name not in OF_READING])
+    blocks = [_kept(shared, block, is_kept) for block in found.blocks]
+    rows = _exploded(shared, found.readings, is_kept).select(READINGS.column_names)
+    return ReadingRows(tuple(block for block in blocks if block.num_rows), rows)
+
+
+def _kept(messages: pa.Table, block: Block, is_kept: np.ndarray) -> ReadingBlock:
+    count = block.columns.num_rows
+    whole = ReadingBlock(messages.slice(block.first, count), block.columns)
+    return whole.only(is_kept[block.first : block.first + count])
+
+
+def _row_by_row(found: Judgement, is_kept: np.ndarray) -> pa.Table:
+    """Return the readings of the messages that are kept, with their places."""
+    rows = [found.readings]
+    if not is_kept.all():
+        rows = [found.readings.filter(pa.array(is_kept[_places(found.readings)]))]
+    for block in found.blocks:
+        of_block = is_kept[block.first : block.first + block.columns.num_rows]
+        rows += _rows_of_block(block, np.flatnonzero(of_block)) if of_block.any() else ()
+    return pa.concat_tables(rows).unify_dictionaries()
+
+
+def _rows_of_block(block: Block, kept: Rows) -> Iterator[pa.Table]:
+    places = pa.table({"place": pa.array(kept + block.first, pa.int32())})
+    for rows in ReadingBlock(places, block.columns.take(pa.array(kept))).rows():
+        yield rows.select(OF_PLACE.names).cast(OF_PLACE)
 
 
 def late(found: Judgement, is_kept: np.ndarray) -> pa.Table:
     """Return a row a reading of late messages, with the message's bytes."""
     rows = np.flatnonzero(is_kept)
     messages = _with_bodies(_taken(found.messages, rows))
+    messages = messages.drop_columns(["value", "kafka_key", "headers"])
     at = messages.schema.get_field_index("reasons")
     messages = messages.set_column(at, messages.schema.field(at), _late_by(messages))
     messages = messages.append_column("replayed_at", pa.nulls(len(rows), TIMESTAMP))
     moved = np.zeros(len(is_kept), dtype=np.int32)
     moved[rows] = np.arange(len(rows), dtype=np.int32)
-    of_rows = found.readings.filter(pa.array(is_kept[_places(found.readings)]))
+    of_rows = _row_by_row(found, is_kept)
     of_rows = of_rows.set_column(0, "place", pa.array(moved[_places(of_rows)]))
+    messages = messages.append_column("event_time_us", messages["event_time"].cast(pa.int64()))
+    messages = messages.append_column("event_date", messages["event_time"].cast(pa.date32()))
     exploded = _exploded(messages, of_rows, np.ones(len(rows), dtype=bool))
     return exploded.select(LATE.column_names)
 
@@ -207,24 +254,10 @@ def _late_by(messages: pa.Table) -> pa.Array:
 def _exploded(messages: pa.Table, of_messages: pa.Table, is_kept: np.ndarray) -> pa.Table:
     if not is_kept.all():
         of_messages = of_messages.filter(pa.array(is_kept[_places(of_messages)]))
-    messages = messages.append_column("event_time_us", messages["event_time"].cast(pa.int64()))
-    messages = messages.append_column("event_date", messages["event_time"].cast(pa.date32()))
-    messages = messages.drop_columns(["value", "kafka_key", "headers"])
-    rows = _repeated(messages, _places(of_messages))
+    rows = messages.take(pa.array(_places(of_messages)))
     for name in of_messages.column_names[1:]:
         rows = rows.append_column(name, of_messages[name])
     return rows
-
-
-def _repeated(messages: pa.Table, places: np.ndarray) -> pa.Table:
-    """Return the messages at the places: without a copy where these run on for long."""
-    starts = np.flatnonzero(np.diff(places, prepend=-2) != 1)
-    if len(starts) * _LONG_RUN > len(places):
-        return messages.take(pa.array(places))
-    lengths = np.diff(starts, append=len(places))
-    spans = zip(places[starts].tolist(), lengths.tolist(), strict=True)
-    runs = [messages.slice(place, length) for place, length in spans]
-    return pa.concat_tables([messages.slice(0, 0), *runs])
 
 
 def _places(readings: pa.Table) -> np.ndarray:

@@ -2,13 +2,14 @@
 
 import argparse
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import orjson
 import polars as pl
+from deltalake.transaction import AddAction
 from pyspark.sql import SparkSession
 
 from edge.registry_files import RegistryFiles
@@ -18,6 +19,7 @@ from spark_jobs.jobs.job_runs import Result
 from spark_jobs.jobs.landing import Landing
 from spark_jobs.jobs.landing_queries import RECORDS
 from spark_jobs.lake import Frame, Lake, Txn
+from spark_jobs.reading_rows import ReadingRows
 from spark_jobs.table_files import Change
 from telemetry.products import Sliding
 from telemetry.settings import Settings
@@ -99,10 +101,15 @@ class BreakingLake(Lake):
             raise OSError("broken")
 
     def append(
-        self, table: Table, frame: Frame, txn: Txn | None, info: Mapping[str, str] | None = None
+        self,
+        table: Table,
+        frame: Frame | ReadingRows,
+        txn: Txn | None,
+        info: Mapping[str, str] | None = None,
+        staged: Sequence[AddAction] = (),
     ) -> bool:
         self._one_less()
-        return super().append(table, frame, txn, info)
+        return super().append(table, frame, txn, info, staged)
 
     def replace(
         self,

@@ -14,7 +14,7 @@ from edge.outbox import OutRecord
 from edge.spool_partition import segments_frame
 from spark_jobs.transforms.columns import accepted
 from spark_jobs.transforms.judged import judged, one_by_one
-from spark_jobs.transforms.judgement import Judgement
+from spark_jobs.transforms.judgement import Judgement, as_one
 from spark_jobs.transforms.routes import with_readings
 from spark_jobs.transforms.senders import headers_of
 from spark_jobs.transforms.senders import senders as senders_of
@@ -202,7 +202,7 @@ def in_order(found: Judgement) -> pl.DataFrame:
 
 def assert_equal(records: list[OutRecord]) -> Judgement:
     batch = batch_of(records)
-    (found,) = judged([batch], REGISTRY, tolerance_us=TOLERANCE, fewest=1)
+    found = as_one(judged([batch], REGISTRY, tolerance_us=TOLERANCE, fewest=1))
     expected = one_by_one(batch, REGISTRY, tolerance_us=TOLERANCE)
     for left, right in zip(in_order(found).rows(), in_order(expected).rows(), strict=True):
         assert left == right

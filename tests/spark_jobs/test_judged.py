@@ -1,5 +1,7 @@
 """Records to judged messages, by Arrow batches, without Spark."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -18,7 +20,8 @@ from tests.spark_jobs.landing_fleet import DEVICES, METER, NOW, TOLERANCE
 
 REGISTRY = Registry([METER, DEFAULT_PRODUCT], DEVICES)
 HEADERS = record_headers("meter.d1", received_at=NOW, protocol="mqtt")
-PACKS = pa.schema([("messages", pa.binary()), ("readings", pa.binary())])
+NAMES = ("messages", "readings", "columns", "files")
+PACKS = pa.schema([(name, pa.binary()) for name in NAMES])
 BODY = b'{"seq": 7, "boot": "b", "metrics": {"kwh": 1.5, "open": true}, "tags": {"line": "3"}}'
 
 
@@ -31,12 +34,17 @@ def frame(*records: OutRecord, batch_rows: int = 100) -> pl.DataFrame:
 
 
 def found(*records: OutRecord, batch_rows: int = 100) -> Judgement:
+    return landed(batches(records, batch_rows))
+
+
+def batches(records: Sequence[OutRecord], batch_rows: int) -> list[pa.RecordBatch]:
+    """Return the records as a source shows them, some rows at a time."""
     segment = segments_frame(list(records), 3, 10, NOW)
-    return landed(segment.to_batches(max_chunksize=batch_rows))
+    return list(segment.to_batches(max_chunksize=batch_rows))
 
 
-def landed(batches: list[pa.RecordBatch]) -> Judgement:
-    packs = map(packed, judged(batches, REGISTRY, tolerance_us=TOLERANCE))
+def landed(shown: list[pa.RecordBatch]) -> Judgement:
+    packs = map(packed, judged(shown, REGISTRY, tolerance_us=TOLERANCE))
     return unpacked(pa.Table.from_batches(packs, PACKS))
 
 

@@ -1,12 +1,13 @@
 """Landing over many batches, restarts and crashes, whole tables against a simple model."""
 
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
+from deltalake.transaction import AddAction
 from pyspark.sql import DataFrame, SparkSession
 
 from edge.registry_files import RegistryFiles
@@ -15,8 +16,10 @@ from spark_jobs.jobs.alone import alone
 from spark_jobs.jobs.landing import Landing
 from spark_jobs.jobs.landing_queries import RECORDS, SharedLanding, SpoolQuery
 from spark_jobs.lake import Frame, Lake, Txn
+from spark_jobs.reading_rows import ReadingRows
 from spark_jobs.restatements import NEVER
 from spark_jobs.transforms import marks
+from spark_jobs.transforms.staging import STAGE_FROM
 from telemetry.devices import Device
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
@@ -96,24 +99,30 @@ class FailingLake(Lake):
     fails_at: str | None = None
 
     def append(
-        self, table: Table, frame: Frame, txn: Txn | None, info: Mapping[str, str] | None = None
+        self,
+        table: Table,
+        frame: Frame | ReadingRows,
+        txn: Txn | None,
+        info: Mapping[str, str] | None = None,
+        staged: Sequence[AddAction] = (),
     ) -> bool:
         if table.name == self.fails_at:
             raise OSError("the disk is full")
-        return super().append(table, frame, txn, info)
+        return super().append(table, frame, txn, info, staged)
 
 
 def segment(spark: SparkSession, path: Path) -> DataFrame:
     return spark.read.schema(RECORDS).parquet(str(path))
 
 
+@pytest.mark.parametrize("stage_from", [1, STAGE_FROM], ids=["staged", "by the driver"])
 @pytest.mark.parametrize("is_restarted", [True, False], ids=["restarted", "same process"])
 def test_crash_between_any_two_commits_leaves_each_message_once(
-    spark: SparkSession, settings: Settings, *, is_restarted: bool
+    spark: SparkSession, settings: Settings, stage_from: int, *, is_restarted: bool
 ) -> None:
     fleet, model, first = Fleet(2), Model(), 0
     lake = FailingLake(settings.lake_root)
-    landing = Landing(settings, lake)
+    landing = Landing(settings, lake, stage_from=stage_from)
     for batch_id, name in enumerate(name for name in BY_NAME if name in model.tables):
         at = NOW + batch_id * SECOND
         records = list(fleet.batch(60, at))
@@ -125,7 +134,7 @@ def test_crash_between_any_two_commits_leaves_each_message_once(
             landing.land(segment(spark, path), Txn("landing_spool/1", batch_id))
         lake.fails_at = None
         if is_restarted:
-            landing = Landing(settings, lake)
+            landing = Landing(settings, lake, stage_from=stage_from)
         landing.land(segment(spark, path), Txn("landing_spool/1", batch_id))
         assert landed(lake) == model.tables, name
 
@@ -137,9 +146,9 @@ def test_lost_checkpoint_and_new_batches_add_nothing(
     records = list(fleet.batch(200, NOW))
     model.land(records, 0, NOW)
     whole = write_segment(settings.spool_dir, records, 0, NOW)
-    Landing(settings, lake).land(segment(spark, whole), Txn("landing_spool/1", 0))
+    Landing(settings, lake, stage_from=1).land(segment(spark, whole), Txn("landing_spool/1", 0))
 
-    again = Landing(settings, lake)
+    again = Landing(settings, lake, stage_from=1)
     part = write_segment(settings.spool_dir, records[:150], 0, NOW)
     again.land(segment(spark, part), Txn("landing_spool/2", 0))
     rest = write_segment(settings.spool_dir, records[150:], 150, NOW)

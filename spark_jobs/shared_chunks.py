@@ -1,0 +1,209 @@
+"""Parquet files in which column chunks that are alike are written once.
+
+A row group says of each of its column chunks where it begins. The row groups of a block of
+readings, one a metric, say the same place for all that the readings of a message share:
+
+    chunks      seq  event_time  …  metric 0  value 0  metric 1  value 1
+    row group 0  x        x      x      x        x
+    row group 1  x        x      x                         x        x
+
+To a reader these are rows like others; written, a message's columns cost what one row costs.
+"""
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple, Protocol, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from spark_jobs.parquet_footer import (
+    BINARY,
+    I16,
+    I64,
+    LIST,
+    MAGIC,
+    STRUCT,
+    Items,
+    Struct,
+    Value,
+    encoded,
+    footer,
+    structs,
+    tail,
+)
+from spark_jobs.reading_rows import OK, VALUES, Block, repeated
+
+GROUP_ROWS = 256 * 1024
+_LEVEL = 1
+# Fields of Parquet's FileMetaData, RowGroup, ColumnChunk and ColumnMetaData.
+_NUM_ROWS, _GROUPS = 3, 4
+_COLUMNS, _BYTES, _ROWS, _OFFSET, _COMPRESSED, _ORDINAL = 1, 2, 3, 5, 6, 7
+_CHUNK_OFFSET, _META = 2, 3
+_PATH, _META_BYTES, _META_COMPRESSED, _PLACES = 3, 6, 7, (9, 10, 11)
+
+
+class BinaryFile(Protocol):
+    """What is written to."""
+
+    def write(self, content: bytes | memoryview, /) -> int:
+        """Write all of it; return how much that was."""
+
+
+class Piece(NamedTuple):
+    """Columns to write, and of which of them each row group is made, by the table's columns."""
+
+    content: pa.Table
+    groups: Sequence[Mapping[str, str]]
+
+
+class _Chunk(NamedTuple):
+    """A column chunk's metadata, encoded, and its sizes."""
+
+    packed: bytes
+    size: int
+    compressed: int
+
+
+def of_rows(rows: pa.Table) -> list[Piece]:
+    """Return rows as they are, in row groups of a bounded size."""
+    starts = range(0, rows.num_rows, GROUP_ROWS)
+    same = {name: name for name in rows.column_names}
+    return [Piece(rows.slice(start, GROUP_ROWS), [same]) for start in starts]
+
+
+def of_block(block: Block) -> Piece:
+    """Return a block without nulls: a row group a metric."""
+    messages, count = block.messages, block.messages.num_rows
+    content = {name: messages[name] for name in messages.column_names}
+    shared = {name: name for name in content}
+    for name in ("event_time_us", "device_time"):
+        # The same numbers, be they called a time or not.
+        if name in content and content[name].cast(pa.int64()).equals(_numbers(content)):
+            shared[name] = "event_time"
+            del content[name]
+    shared["quality"] = "quality"
+    content["quality"] = repeated(OK, count)
+    groups: list[dict[str, str]] = []
+    for number, metric in enumerate(block.metrics()):
+        own = {"metric": f"metric {number}", "unit": f"unit {metric.unit}"}
+        own |= {name: f"no {name}" for name in VALUES} | {metric.value_column: f"value {number}"}
+        content[own["metric"]] = repeated(metric.name, count)
+        content[f"value {number}"] = metric.values
+        content.setdefault(own["unit"], repeated(metric.unit, count))
+        for name, type_ in VALUES.items():
+            if own[name] not in content:
+                content[own[name]] = pa.nulls(count, type_)
+        groups.append(shared | own)
+    return Piece(pa.table(content), groups)
+
+
+def _numbers(content: Mapping[str, pa.ChunkedArray]) -> pa.ChunkedArray:
+    return content["event_time"].cast(pa.int64())
+
+
+def write(
+    file: BinaryFile, pieces: Iterable[Piece], schema: pa.Schema, statistics: Sequence[str]
+) -> int:
+    """Write the pieces as one file with the schema's columns; return its size."""
+    groups: list[Value] = []
+    size, rows = file.write(MAGIC), 0
+    for piece in pieces:
+        body, of_piece = _written(piece, statistics)
+        chunks = _Chunks(of_piece, size - len(MAGIC))
+        for columns in piece.groups:
+            named = [chunk for name in schema.names for chunk in chunks.of(columns[name], name)]
+            groups.append(_group(named, piece.content.num_rows, len(groups), size))
+            rows += piece.content.num_rows
+        size += file.write(body)
+    found: Struct = {_NUM_ROWS: (I64, rows), _GROUPS: (LIST, (STRUCT, groups))}
+    return size + file.write(tail(_empty(schema) | found))
+
+
+class _Chunks:
+    """The chunks of a piece by its columns' names, and as they are called in a row group."""
+
+    def __init__(self, of_piece: Struct, moved: int) -> None:
+        self._found: dict[str, list[Struct]] = {}
+        self._named: dict[tuple[str, str], list[_Chunk]] = {}
+        self._moved = moved
+        (group,) = structs(of_piece[_GROUPS])
+        for chunk in structs(group[_COLUMNS]):
+            self._found.setdefault(_path(chunk)[0].decode(), []).append(chunk)
+
+    def of(self, column: str, name: str) -> list[_Chunk]:
+        """Return the chunks of a column, one a leaf, under the name that the table has for it."""
+        key = column, name
+        if key not in self._named:
+            self._named[key] = [self._called(chunk, name) for chunk in self._found[column]]
+        return self._named[key]
+
+    def _called(self, chunk: Struct, name: str) -> _Chunk:
+        meta = dict(cast(Struct, chunk[_META][1]))
+        path = [name.encode(), *_path(chunk)[1:]]
+        meta[_PATH] = LIST, (BINARY, [*path])
+        for place in _PLACES:
+            if place in meta:
+                meta[place] = I64, cast(int, meta[place][1]) + self._moved
+        offset = cast(int, chunk[_CHUNK_OFFSET][1])
+        # Writers set it to 0 where the metadata stands in the footer alone.
+        moved = offset + self._moved if offset else 0
+        packed = encoded({**chunk, _CHUNK_OFFSET: (I64, moved), _META: (STRUCT, meta)})
+        sizes = (cast(int, meta[field][1]) for field in (_META_BYTES, _META_COMPRESSED))
+        return _Chunk(packed, *sizes)
+
+
+def _path(chunk: Struct) -> list[bytes]:
+    meta = cast(Struct, chunk[_META][1])
+    return cast(list[bytes], cast(Items, meta[_PATH][1])[1])
+
+
+def _group(chunks: list[_Chunk], rows: int, number: int, offset: int) -> bytes:
+    return encoded(
+        {
+            _COLUMNS: (LIST, (STRUCT, [chunk.packed for chunk in chunks])),
+            _BYTES: (I64, sum(chunk.size for chunk in chunks)),
+            _ROWS: (I64, rows),
+            _OFFSET: (I64, offset),
+            _COMPRESSED: (I64, sum(chunk.compressed for chunk in chunks)),
+            _ORDINAL: (I16, number),
+        }
+    )
+
+
+@lru_cache
+def _empty(schema: pa.Schema) -> Struct:
+    sink = io.BytesIO()
+    pq.write_table(schema.empty_table(), sink, store_schema=False)
+    return footer(sink.getvalue())[0]
+
+
+def _written(piece: Piece, statistics: Sequence[str]) -> tuple[memoryview, Struct]:
+    """Write the columns into one row group; return the file's body, and its footer."""
+    content, sink = piece.content, io.BytesIO()
+    kinds = {field.name: field.type for field in content.schema}
+    kept = [name for name in kinds if name in statistics or name.startswith("metric ")]
+    pq.write_table(
+        content,
+        sink,
+        row_group_size=max(1, content.num_rows),
+        compression="zstd",
+        compression_level=_LEVEL,
+        use_dictionary=[name for name in kinds if _repeats(name, kinds[name])],
+        column_encoding={name: "DELTA_BINARY_PACKED" for name in kinds if _counts(kinds[name])},
+        write_statistics=kept,
+        store_schema=False,
+    )
+    whole = sink.getbuffer()
+    found, end = footer(whole)
+    return whole[len(MAGIC) : end], found
+
+
+def _repeats(name: str, type_: pa.DataType) -> bool:
+    is_word = pa.types.is_dictionary(type_) or pa.types.is_map(type_) or pa.types.is_int32(type_)
+    return is_word or name in ("lat", "lng") or (name.startswith("value ") and type_ == pa.string())
+
+
+def _counts(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_int64(type_) or pa.types.is_timestamp(type_))
