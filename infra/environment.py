@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from infra.java import java_for_spark
 from telemetry.settings import Settings
 
@@ -10,6 +12,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 """Folder of our packages: the checkout, or site-packages."""
 
 ALWAYS_NAMED = {"home", "cache", "port_base"}
+COMMANDS_ONLY = {"debug", "registry_key", "system_java_home"}
 
 
 def child_environment(settings: Settings) -> dict[str, str]:
@@ -28,6 +31,10 @@ def child_environment(settings: Settings) -> dict[str, str]:
 
 def setting_variables(settings: Settings) -> dict[str, str]:
     """Return the settings as environment variables: those that were changed, and the places."""
-    changed = settings.model_dump(exclude_defaults=True, exclude={"debug", "system_java_home"})
+    changed = settings.model_dump(exclude_defaults=True, exclude=COMMANDS_ONLY)
     named = changed | settings.model_dump(include=ALWAYS_NAMED)
-    return {f"HEADWATER_{name.upper()}": str(value) for name, value in sorted(named.items())}
+    return {f"HEADWATER_{name.upper()}": _text(value) for name, value in sorted(named.items())}
+
+
+def _text(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from typing import Literal, cast, get_args
 
 from telemetry.errors import DeviceError
 from telemetry.products import NAME
 
 FIRST_VALID_FROM = datetime(1900, 1, 1, tzinfo=UTC)
+
+Durability = Literal["industrial", "consumer"]
+"""`consumer` trades the promise of durability for speed: its messages wait for one replica."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,8 @@ class Device:
     lng: float | None = None
     firmware: str | None = None
     valid_from: datetime | None = None
+    durability: Durability | None = None
+    """None is industrial; no part of the history in `dim.devices`."""
 
     @property
     def product(self) -> str:
@@ -72,7 +78,17 @@ def device_from_dict(data: Mapping[str, object]) -> Device:
         lng=_degrees(name, "lng", data.get("lng"), 180),
         firmware=_text(data.get("firmware")),
         valid_from=_aware(name, valid_from) if valid_from else None,
+        durability=_durability(name, data.get("durability")),
     )
+
+
+def _durability(name: str, value: object) -> Durability | None:
+    if value in (None, ""):
+        return None
+    if value not in get_args(Durability):
+        known = " or ".join(get_args(Durability))
+        raise DeviceError(f"device {name}: durability {value!r} is neither {known}")
+    return cast(Durability, value)
 
 
 def _text(value: object) -> str | None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PORT_NAMES = (
@@ -70,6 +70,23 @@ class Settings(BaseSettings):
     job_heap_mb: int = Field(default=640, ge=256, description="JVM heap of one batch job")
     trino_heap_mb: int = Field(default=1024, ge=512, description="JVM heap of Trino")
     kafka_heap_mb: int = Field(default=384, ge=128, description="JVM heap of the broker")
+    registry_database: SecretStr | None = Field(
+        default=None,
+        description="SQLAlchemy URL, such as postgresql+psycopg://…; default SQLite in the home",
+    )
+    registry_url: str | None = Field(
+        default=None, description="where the registry answers; default the stack's own"
+    )
+    registry_key: SecretStr | None = Field(
+        default=None, description="API key of commands; default the first admin's, in the home"
+    )
+    key_file: Path | None = Field(
+        default=None,
+        description="keys that secrets are sealed under; default {home}/registry/keys.json",
+    )
+    rotation_overlap_d: float = Field(
+        default=90.0, ge=0, description="days that a device's old secret lives beside its new one"
+    )
     spark_cores: int = Field(default=2, ge=1, description="threads of local Spark")
     debug: bool = Field(default=False, description="show tracebacks")
 
@@ -77,6 +94,11 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
+
+    @field_validator("key_file")
+    @classmethod
+    def _absolute_or_none(cls, path: Path | None) -> Path | None:
+        return path and path.expanduser().absolute()
 
     @field_validator("java_home", "system_java_home", mode="before")
     @classmethod
@@ -101,6 +123,28 @@ class Settings(BaseSettings):
     def registry_dir(self) -> Path:
         """Product and device files."""
         return self.home / "registry"
+
+    @property
+    def registry_database_url(self) -> str:
+        """SQLAlchemy URL of the registry's database."""
+        if self.registry_database:
+            return self.registry_database.get_secret_value()
+        return f"sqlite:///{self.registry_dir / 'registry.db'}"
+
+    @property
+    def registry_address(self) -> str:
+        """Base URL of the registry."""
+        return (self.registry_url or f"http://127.0.0.1:{self.port('registry')}").rstrip("/")
+
+    @property
+    def registry_admin_key_file(self) -> Path:
+        """The API key that the registry's first start made."""
+        return self.registry_dir / "admin.key"
+
+    @property
+    def registry_key_file(self) -> Path:
+        """Key-encryption keys of the registry's secrets."""
+        return self.key_file or self.registry_dir / "keys.json"
 
     @property
     def spool_dir(self) -> Path:

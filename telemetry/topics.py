@@ -35,7 +35,20 @@ TELEMETRY_DEAD = Topic(
         "retention.ms": str(7 * _DAY_MS),
     },
 )
-TOPICS: tuple[Topic, ...] = (TELEMETRY, TELEMETRY_DEAD)
+REGISTRY_CHANGES = Topic(
+    "registry.changes",
+    1,
+    "the registry's newest word on each tenant, product, device, credential, certificate and key;"
+    " key: `{kind}/{tenant}/{name}`, null: gone or revoked; JSON in `telemetry/changes.py`",
+    {
+        "cleanup.policy": "compact",
+        "min.compaction.lag.ms": "0",
+        "segment.ms": str(_DAY_MS),
+        "delete.retention.ms": str(7 * _DAY_MS),
+    },
+)
+"""One partition: whoever reads it sees the changes in the order of their commits."""
+TOPICS: tuple[Topic, ...] = (TELEMETRY, TELEMETRY_DEAD, REGISTRY_CHANGES)
 
 SPOOL_TOPIC = "spool"
 """Topic name in the coordinates of records that came through the spool."""

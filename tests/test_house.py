@@ -12,7 +12,8 @@ import pytest
 
 CHECKOUT = Path(__file__).parents[1]
 PACKAGES = (
-    "telemetry", "edge", "expectations", "infra", "orchestration", "simulator", "spark_jobs",
+    "telemetry", "edge", "expectations", "infra", "orchestration", "services", "simulator",
+    "spark_jobs",
 )  # fmt: skip
 # Written in pieces, so that this file holds none of them.
 REGISTRIES = [

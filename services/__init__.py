@@ -1,0 +1,1 @@
+"""Processes that answer over HTTP, each a package of its own."""

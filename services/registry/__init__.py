@@ -1,0 +1,1 @@
+"""The registry: tenants, products, devices, credentials and keys, and every change of them."""
