@@ -14,6 +14,15 @@ from telemetry.tables import MESSAGES
 
 MetricType = Literal["double", "int", "string", "bool"]
 MetricKind = Literal["gauge", "counter", "state", "event"]
+Compatibility = Literal[
+    "BACKWARD",
+    "BACKWARD_TRANSITIVE",
+    "FORWARD",
+    "FORWARD_TRANSITIVE",
+    "FULL",
+    "FULL_TRANSITIVE",
+]
+"""What a new version of a schema is held to: see `telemetry.compatibility`."""
 Json = Mapping[str, object]
 
 NAME = re.compile(r"[A-Za-z0-9_:\-]{1,128}")
@@ -68,6 +77,7 @@ class Product:
     versions: tuple[SchemaVersion, ...] = ()
     sliding: Sliding | None = None
     session_gap: timedelta | None = None
+    compatibility: Compatibility = "BACKWARD"
     newest_first: tuple[SchemaVersion, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -146,9 +156,16 @@ def _product(key: str, data: Json) -> Product:
         versions=versions,
         sliding=_sliding(data),
         session_gap=_duration(data, "session_gap", None),
+        compatibility=_compatibility(data.get("compatibility", defaults.compatibility)),
     )
     _check_retention(product)
     return product
+
+
+def _compatibility(mode: object) -> Compatibility:
+    if mode not in get_args(Compatibility):
+        raise ProductError(f"compatibility {mode!r} must be one of {get_args(Compatibility)}")
+    return cast(Compatibility, mode)
 
 
 def _check_retention(product: Product) -> None:
@@ -260,6 +277,8 @@ def product_to_dict(product: Product) -> dict[str, object]:
         }
     if product.session_gap:
         data["session_gap"] = format_duration(product.session_gap)
+    if product.compatibility != "BACKWARD":
+        data["compatibility"] = product.compatibility
     return data
 
 

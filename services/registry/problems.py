@@ -1,0 +1,103 @@
+"""Answers to what cannot be done, as RFC 9457 describes problems."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from telemetry.errors import HeadwaterError
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Fault(BaseModel):
+    """What is wrong with one field or line."""
+
+    where: str
+    reason: str
+
+
+class ProblemDetails(BaseModel):
+    """A problem, RFC 9457."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[Fault] = []
+
+
+class Problem(Exception):
+    """A request that cannot be answered as it was asked."""
+
+    def __init__(self, status: HTTPStatus, detail: str, *, errors: Sequence[Fault] = ()) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.errors = list(errors)
+
+
+def not_found(kind: str, name: str) -> Problem:
+    """Say that there is no such thing."""
+    return Problem(HTTPStatus.NOT_FOUND, f"there is no {kind} {name!r}")
+
+
+def conflict(detail: str) -> Problem:
+    """Say what stands against it."""
+    return Problem(HTTPStatus.CONFLICT, detail)
+
+
+def answer(status: int, detail: str, errors: Sequence[Fault] = ()) -> JSONResponse:
+    """Return a problem as a response."""
+    title = HTTPStatus(status).phrase
+    body = ProblemDetails(title=title, status=status, detail=detail, errors=list(errors))
+    headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    return JSONResponse(body.model_dump(), status, headers, MEDIA_TYPE)
+
+
+def answer_problems(app: FastAPI) -> None:
+    """Make the application answer every error as a problem."""
+
+    @app.exception_handler(Problem)
+    def _problem(_request: Request, problem: Problem) -> JSONResponse:
+        return answer(problem.status, problem.detail, problem.errors)
+
+    @app.exception_handler(HeadwaterError)
+    def _mendable(_request: Request, error: HeadwaterError) -> JSONResponse:
+        return answer(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+
+    @app.exception_handler(RequestValidationError)
+    def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        faults = [
+            Fault(where=".".join(str(part) for part in one["loc"]), reason=one["msg"])
+            for one in error.errors()
+        ]
+        first = f"{faults[0].where}: {faults[0].reason}"
+        return answer(HTTPStatus.UNPROCESSABLE_ENTITY, first, faults)
+
+    @app.exception_handler(HTTPException)
+    def _http(_request: Request, error: HTTPException) -> JSONResponse:
+        said = answer(error.status_code, str(error.detail))
+        said.headers.update(error.headers or {})
+        return said
+
+
+RESPONSES: dict[int | str, dict[str, object]] = {
+    status.value: {
+        "description": status.phrase,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
+    }
+    for status in (
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.CONFLICT,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    )
+}
+"""What every route may answer beside its own."""
