@@ -1,9 +1,14 @@
-"""The registry as files: a JSON file a product, and NDJSON of devices in which later lines win."""
+"""The registry as files: a JSON file a product, and NDJSON of devices in which later lines win.
+
+Where the registry runs as a service, `registry.ndjson` is its own word on every device, and
+`enrolled.ndjson` is what others have enrolled since it last looked: it takes that up and drops it.
+"""
 
 import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +27,7 @@ from telemetry.products import (
 ProductKey = tuple[str, str]
 DeviceKey = tuple[str, str]
 ENROLLED = "enrolled.ndjson"
+PROJECTED = "registry.ndjson"
 LONGEST_LINE = 1 << 20
 
 
@@ -71,7 +77,7 @@ class RegistryFiles:
             for device in devices:
                 key = (device.tenant, device.device_full)
                 before = written.get(key) or known.get(key)
-                if before is None or (device != before and not keep_known):
+                if before is None or (not keep_known and _said(device) != _said(before)):
                     written[key] = device
             if written:
                 self._append(written)
@@ -83,9 +89,63 @@ class RegistryFiles:
         self._known |= written
         self._known_marks = {**(self._known_marks or {}), path.name: _mark(path)}
 
-    def fingerprint(self) -> str:
+    @property
+    def is_projected(self) -> bool:
+        """Say whether a registry has put its own word here."""
+        return (self._devices_dir / PROJECTED).exists()
+
+    def project(self, devices: Iterable[Device]) -> None:
+        """Append the registry's own word on devices; `valid_from` says from when it holds."""
+        with self._writing(), self._locked():
+            _append_durably(self._devices_dir / PROJECTED, _lines(devices))
+
+    def compact(self) -> None:
+        """Keep one line a device of the registry's own word."""
+        path = self._devices_dir / PROJECTED
+        with self._writing(), self._locked():
+            if not path.exists():
+                return
+            newest = {(d.tenant, d.device_full): d for d in _read_devices(path)}
+            _replace_durably(path, _lines(newest.values()))
+
+    def enrolled(self, seen: str = "") -> tuple[list[Device], str]:
+        """Return what was enrolled behind a mark, and the mark of all that is there."""
+        path = self._devices_dir / ENROLLED
+        with self._locked():
+            if not path.exists():
+                return [], ""
+            inode, size = path.stat().st_ino, path.stat().st_size
+            mark = f"{inode}:{size}"
+            behind = _size_seen(seen, inode)
+            return (list(_read_devices(path, behind)) if size > behind else []), mark
+
+    def drop_enrolled(self, mark: str) -> None:
+        """Drop what was enrolled up to a mark."""
+        path = self._devices_dir / ENROLLED
+        with self._writing(), self._locked():
+            if not path.exists():
+                return
+            rest = path.read_bytes()[_size_seen(mark, path.stat().st_ino) :]
+            if rest:
+                _replace_durably(path, rest)
+            else:
+                path.unlink()
+
+    def foreign(self) -> Iterator[Device]:
+        """Yield the devices of people's own files."""
+        for path in self._device_files():
+            if path.name not in (PROJECTED, ENROLLED):
+                yield from _read_devices(path)
+
+    def product_files(self) -> Iterator[tuple[Path, bytes]]:
+        """Yield each product's file and its content."""
+        for path in sorted(self._products_dir.glob("*/*.json")):
+            yield path, path.read_bytes()
+
+    def fingerprint(self, *, without: str = "") -> str:
         """Return a token that changes whenever a file does; costs a stat a file."""
         paths = [*self._products_dir.glob("*/*.json"), *self._devices_dir.glob("*.ndjson")]
+        paths = [path for path in paths if path.name != without]
         return ";".join(f"{path.name}:{_mark(path)}" for path in sorted(paths))
 
     def _newest(self) -> dict[DeviceKey, Device]:
@@ -100,7 +160,8 @@ class RegistryFiles:
 
     def _device_files(self) -> list[Path]:
         paths = self._devices_dir.glob("*.ndjson")
-        return sorted(paths, key=lambda path: (path.name == ENROLLED, path.name))
+        ranks = {PROJECTED: 1, ENROLLED: 2}
+        return sorted(paths, key=lambda path: (ranks.get(path.name, 0), path.name))
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -122,15 +183,35 @@ def _mark(path: Path) -> str:
     return f"{stat.st_ino}:{stat.st_mtime_ns}:{stat.st_size}"
 
 
+def _said(device: Device) -> Device:
+    return replace(device, valid_from=None)
+
+
+def _size_seen(mark: str, inode: int) -> int:
+    seen_inode, _, size = mark.partition(":")
+    return int(size) if size and seen_inode == str(inode) else 0
+
+
 def _read_product(path: Path) -> Product:
+    return read_product(path, path.read_bytes())
+
+
+def read_product(path: Path, content: bytes) -> Product:
+    """Read the content of a product's file; raise `ProductError` that names the file."""
     try:
-        return product_from_dict(orjson.loads(path.read_bytes()))
+        return product_from_dict(orjson.loads(content))
     except (HeadwaterError, orjson.JSONDecodeError, AttributeError) as error:
         raise ProductError(f"{path}: {error}") from error
 
 
-def _read_devices(path: Path) -> Iterator[Device]:
-    lines = path.read_bytes().split(b"\n")
+def _read_devices(path: Path, behind: int = 0) -> Iterator[Device]:
+    """Yield the devices of a file; only the registry itself says from when they hold."""
+    for device in _read_lines(path, behind):
+        yield device if path.name == PROJECTED else _said(device)
+
+
+def _read_lines(path: Path, behind: int) -> Iterator[Device]:
+    lines = path.read_bytes()[behind:].split(b"\n")
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal, cast, get_args
 
 from telemetry.errors import DeviceError
 from telemetry.products import NAME
 
 FIRST_VALID_FROM = datetime(1900, 1, 1, tzinfo=UTC)
+SETTLES_AFTER = timedelta(seconds=60)
+"""A new version holds from its commit on plus this, so that every stream knows it in time."""
 
 Durability = Literal["industrial", "consumer"]
 """`consumer` trades the promise of durability for speed: its messages wait for one replica."""

@@ -87,10 +87,7 @@ def answer_problems(app: FastAPI) -> None:
 
 
 RESPONSES: dict[int | str, dict[str, object]] = {
-    status.value: {
-        "description": status.phrase,
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
-    }
+    status.value: {"description": status.phrase, "model": ProblemDetails}
     for status in (
         HTTPStatus.BAD_REQUEST,
         HTTPStatus.UNAUTHORIZED,

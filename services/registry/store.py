@@ -219,6 +219,13 @@ class Store:
             query = select(table.c.edition).where(table.c.sink == sink)
             return int(reading.connection.execute(query).scalar() or 0)
 
+    def positions(self) -> dict[str, int]:
+        """Return every sink's position."""
+        table = tables.POSITIONS
+        with self.reading() as reading:
+            found = reading.connection.execute(select(table.c.sink, table.c.edition))
+            return {sink: edition for sink, edition in found}
+
     def move(self, sink: str, edition: int) -> None:
         """Say that a sink has everything up to an edition."""
         table = tables.POSITIONS

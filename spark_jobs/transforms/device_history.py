@@ -2,16 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pyarrow as pa
 
 from spark_jobs.schema import arrow_schema
-from telemetry.devices import FIRST_VALID_FROM, Device
+from telemetry.devices import FIRST_VALID_FROM, SETTLES_AFTER, Device
 from telemetry.tables import DEVICES
 
-SETTLES_AFTER = timedelta(seconds=60)
-"""A new version holds from its commit on plus this, so that every stream knows it in time."""
 History = Mapping[tuple[str, str], Sequence[Device]]
 """(tenant, device_full) → versions by `valid_from`, the current one last."""
 
@@ -29,7 +27,13 @@ def changed(history: History, registered: Iterable[Device], now: datetime) -> li
 
 
 def _said(device: Device) -> Device:
-    return replace(device, valid_from=None)
+    return replace(device, valid_from=None, durability=None)
+
+
+def _settles(device: Device, before: Device, now: datetime) -> datetime:
+    """Return from when the registry says that a version holds, else from when we know of it."""
+    said = device.valid_from
+    return said if said and said > _from(before) else now + SETTLES_AFTER
 
 
 def _settles(device: Device, before: Device, now: datetime) -> datetime:

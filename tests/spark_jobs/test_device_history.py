@@ -4,13 +4,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from spark_jobs.transforms.device_history import (
-    SETTLES_AFTER,
     changed,
     grown,
     history_of,
     history_rows,
 )
-from telemetry.devices import FIRST_VALID_FROM, Device
+from telemetry.devices import FIRST_VALID_FROM, SETTLES_AFTER, Device
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 DEVICE = Device("meter.d1", zone="a", lat=48.0, lng=11.0)

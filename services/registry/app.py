@@ -1,0 +1,52 @@
+"""The registry's HTTP application."""
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from services.registry.problems import RESPONSES, answer_problems
+from services.registry.routes import (
+    api_keys,
+    audit,
+    credentials,
+    devices,
+    products,
+    tenants,
+)
+from services.registry.served import Registry, Served
+
+DESCRIPTION = """\
+Tenants, products, devices, credentials and keys. Every change goes to the Kafka topic
+`registry.changes` in the order of its commit, and to the audit trail."""
+
+
+class HealthOut(BaseModel):
+    """How far the registry is: its newest change, and up to which one each reader has all."""
+
+    status: str
+    edition: int
+    published: dict[str, int]
+
+
+def application(registry: Registry) -> FastAPI:
+    """Return the application over a registry's parts."""
+    app = FastAPI(
+        title="Headwater registry",
+        version="1",
+        description=DESCRIPTION,
+        responses=RESPONSES,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.registry = registry
+    answer_problems(app)
+    for module in (tenants, products, devices, credentials, api_keys, audit):
+        app.include_router(module.router)
+    app.get("/health", tags=["health"], responses={})(show_health)
+    return app
+
+
+def show_health(served: Served) -> HealthOut:
+    """Say how far the registry is."""
+    with served.store.reading() as reading:
+        edition = reading.edition()
+    return HealthOut(status="ok", edition=edition, published=served.store.positions())

@@ -1,0 +1,90 @@
+"""Devices in the store: enrolled one by one or by the thousand, disabled and enabled."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from services.registry.problems import not_found
+from services.registry.products import has_product
+from services.registry.store import Entry, Reading, Writing
+from services.registry.tables import KIND_TABLES
+from telemetry.changes import ChangeKey, DeviceBody
+from telemetry.devices import Device
+
+
+def put(writing: Writing, device: Device) -> Entry:
+    """Enrol a device, or change it; what it is disabled for stays."""
+    if writing.get("tenant", device.tenant, device.tenant) is None:
+        raise not_found("tenant", device.tenant)
+    if not has_product(writing, device.tenant, device.product):
+        raise not_found("product", device.product)
+    enrol(writing, [device])
+    return the_device(writing, device.tenant, device.device_full)
+
+
+def enrol(writing: Writing, devices: Sequence[Device], *, keep_known: bool = False) -> list[Device]:
+    """Put devices in force that are new or changed (only new ones if `keep_known`)."""
+    newest = {_key(device): replace(device, valid_from=None) for device in devices}
+    known = writing.known("device", newest)
+    added: list[Device] = []
+    changed: list[tuple[Device, DeviceBody]] = []
+    for key, device in newest.items():
+        before = known.get(key)
+        if before is None:
+            added.append(device)
+            continue
+        assert isinstance(before.body, DeviceBody)
+        if not keep_known and before.body.device != device:
+            changed.append((device, replace(before.body, device=device)))
+    writing.put_all([_named(device, DeviceBody(device)) for device in added], "add")
+    writing.put_all([_named(device, body) for device, body in changed], "change")
+    return [*added, *(device for device, _ in changed)]
+
+
+def _key(device: Device) -> ChangeKey:
+    return ChangeKey("device", device.tenant, device.device_full)
+
+
+def _named(device: Device, body: DeviceBody) -> tuple[str, str, DeviceBody]:
+    return device.tenant, device.device_full, body
+
+
+def the_device(reading: Reading, tenant: str, device_full: str) -> Entry:
+    """Return a device, or answer that it is not there."""
+    found = reading.get("device", tenant, device_full)
+    if found is None:
+        raise not_found("device", device_full)
+    return found
+
+
+def set_disabled(writing: Writing, tenant: str, device_full: str, is_disabled: bool) -> Entry:
+    """Let a device connect no more, or again."""
+    found = the_device(writing, tenant, device_full)
+    assert isinstance(found.body, DeviceBody)
+    if found.body.is_disabled != is_disabled:
+        body = replace(found.body, is_disabled=is_disabled)
+        writing.put(tenant, device_full, body, "disable" if is_disabled else "enable")
+    return the_device(writing, tenant, device_full)
+
+
+def revoke(writing: Writing, tenant: str, device_full: str) -> Entry:
+    """Disable a device, and take its secrets and certificates out of force for good."""
+    found = set_disabled(writing, tenant, device_full, True)
+    held = [*of_device(writing, "credential", tenant, device_full)]
+    held += of_device(writing, "certificate", tenant, device_full)
+    writing.revoke([entry.key for entry in held], "revoke")
+    return found
+
+
+def of_device(
+    reading: Reading,
+    kind: Literal["credential", "certificate"],
+    tenant: str,
+    device_full: str,
+    *,
+    with_revoked: bool = False,
+) -> list[Entry]:
+    """Return what a device proves with who it is."""
+    table = KIND_TABLES[kind]
+    mine = (table.c.tenant == tenant, table.c.device_full == device_full)
+    return reading.entries(kind, *mine, with_revoked=with_revoked)

@@ -1,0 +1,112 @@
+"""The follower: takes up what the home's files say, and tells every sink what was committed."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Protocol, cast
+
+from services.registry.store import Store
+from telemetry.changes import ChangeKey, ChangeRecord, Kind
+from telemetry.errors import HeadwaterError
+
+log = logging.getLogger(__name__)
+AT_ONCE = 2_000
+LOOK_EVERY_S = 1.0
+TAKING_UP, SETTLING = "taking up files", "dropping what was taken up"
+
+
+class Sink(Protocol):
+    """Who must hear of every change, in the order of their commits, at least once."""
+
+    name: str
+
+    def has_lost_all(self) -> bool:
+        """Say whether it has nothing of what it once took."""
+
+    def take(self, records: Sequence[ChangeRecord]) -> None:
+        """Have the records durably, or raise."""
+
+
+class Source(Protocol):
+    """Where changes come from that nobody asked the registry for."""
+
+    def take_up(self) -> int:
+        """Take what is new, and count it."""
+
+    def settle(self) -> None:
+        """Let go of what was taken and told."""
+
+
+class Follower:
+    """A thread of its own; a sink that fails is tried again and holds up no other."""
+
+    def __init__(self, store: Store, sinks: Sequence[Sink], source: Source) -> None:
+        self._store = store
+        self._sinks = {sink.name: sink for sink in sinks}
+        self._unasked = set(self._sinks)
+        self._source = source
+        self._complaints: dict[str, str] = {}
+        self._woken, self._ending = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+
+    def start(self) -> None:
+        """Take up the files before anybody is answered, then begin to follow."""
+        self._guarded(TAKING_UP, self._source.take_up)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Say that there is something new."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Tell the sinks what they have not heard yet, and end."""
+        self._ending.set()
+        self._woken.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=30)
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            self.follow()
+            self._woken.wait(LOOK_EVERY_S)
+            self._woken.clear()
+        self.follow()
+
+    def follow(self) -> None:
+        """Take up the files once, and bring every sink up to date."""
+        self._guarded(TAKING_UP, self._source.take_up)
+        for name in self._sinks:
+            self._guarded(name, partial(self._publish, name))
+        self._guarded(SETTLING, self._source.settle)
+
+    def _guarded(self, name: str, act: Callable[[], object]) -> None:
+        """Act, and say of a failure once what it is."""
+        try:
+            act()
+        except (HeadwaterError, OSError) as error:
+            if self._complaints.get(name) != str(error):
+                log.error("%s: %s", name, error)
+            self._complaints[name] = str(error)
+        else:
+            if self._complaints.pop(name, None):
+                log.info("%s: as it should be again", name)
+
+    def _publish(self, name: str) -> None:
+        sink, position = self._sinks[name], self._store.position(name)
+        if name in self._unasked:
+            if position and sink.has_lost_all():
+                position = 0
+            self._unasked.discard(name)
+        while rows := self._store.changes(position, AT_ONCE):
+            sink.take([_record(row) for row in rows])
+            position = cast(int, rows[-1]["edition"])
+            self._store.move(name, position)
+
+
+def _record(row: Mapping[str, object]) -> ChangeRecord:
+    key = ChangeKey(cast(Kind, row["kind"]), cast(str, row["tenant"]), cast(str, row["name"]))
+    changed_at = cast(datetime, row["at"]).isoformat()
+    headers = [("edition", b"%d" % cast(int, row["edition"])), ("changed_at", changed_at.encode())]
+    return ChangeRecord(key.encoded(), cast(bytes | None, row["value"]), headers)

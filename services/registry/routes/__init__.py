@@ -1,0 +1,1 @@
+"""Routes of the registry, a module for each kind of thing."""
