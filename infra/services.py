@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from infra.dagster_home import dagster_services
 from infra.kafka.broker import kafka_service
+from infra.registry.service import registry_service
 from infra.stack import Mode
 from infra.streams import streams_service
 from infra.supervision.service import Service
@@ -25,7 +26,8 @@ def service_names(settings: Settings, mode: Mode) -> tuple[str, ...]:
         return ("streams",)
     broker = () if settings.kafka else ("kafka",)
     streams = ("streams",) if settings.streams == "always_on" else ()
-    return (*broker, *streams, "trino", *DAGSTER)
+    registry = () if settings.registry_url else ("registry",)
+    return (*broker, *registry, *streams, "trino", *DAGSTER)
 
 
 def declared_services(
@@ -35,6 +37,7 @@ def declared_services(
     makes_tables = bool({"streams", "dagster-daemon"} & set(names))
     declared = (
         kafka_service(settings),
+        registry_service(settings),
         streams_service(settings, mode),
         trino_service(settings, waits_for_tables=makes_tables),
         *dagster_services(settings),

@@ -25,6 +25,7 @@ Compatibility = Literal[
 """What a new version of a schema is held to: see `telemetry.compatibility`."""
 Json = Mapping[str, object]
 
+METRIC_FIELDS = {"type", "unit", "kind", "min", "max", "required", "sentinels", "values"}
 NAME = re.compile(r"[A-Za-z0-9_:\-]{1,128}")
 RETENTION_CLASSES: dict[str, timedelta | None] = {
     "default": timedelta(days=90),
@@ -215,16 +216,7 @@ def _version(data: Json) -> SchemaVersion:
 def _metric(name: str, spec: object) -> Metric:
     if not isinstance(spec, Mapping):
         raise ProductError(f"metric {name}: must be an object")
-    unknown = set(spec) - {
-        "type",
-        "unit",
-        "kind",
-        "min",
-        "max",
-        "required",
-        "sentinels",
-        "values",
-    }
+    unknown = set(spec) - METRIC_FIELDS
     if unknown:
         raise ProductError(f"metric {name}: unknown field {', '.join(sorted(unknown))}")
     metric = Metric(

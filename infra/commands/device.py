@@ -1,21 +1,23 @@
 """`headwater device`: which devices there are, and what is known of them."""
 
+import csv
 import json
 from collections.abc import Iterator
-from itertools import islice
+from functools import partial
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import TypedDict, Unpack, get_args
 
 import click
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from edge.registry_files import RegistryFiles
+from edge.device_lines import DEVICE_COLUMNS, device_declarations
 from infra.close_names import unknown
 from infra.console import table_console
-from infra.declaration_files import device_declarations
-from telemetry.devices import Device, device_from_dict, device_to_dict
+from infra.registry.book import Book, open_book
+from infra.registry.secret_commands import credentials, enable, enrol_with_secrets, revoke, rotate
+from telemetry.devices import Device, Durability, device_from_dict, device_to_dict
 from telemetry.errors import DeviceError
 from telemetry.settings import Settings
 
@@ -25,10 +27,18 @@ Examples:
   headwater device import fleet.csv        columns device, product, zone, customer, lat, lng …
   headwater device list --product meter
   headwater device show meter.m1
+  headwater device export fleet.ndjson
+
+\b
+Secrets, while the registry runs:
+  headwater device credentials meter.m1 --issue    shown once
+  headwater device rotate meter.m1                 the one before lives on for 90 days
+  headwater device revoke meter.m1
 """
 TENANT = "default"
-GROUP = 20_000
 SHOWN = 50
+EXPORTED = [name for name in DEVICE_COLUMNS if name not in ("device", "product")]
+CONSUMER = "consumer: quicker, and outside the promise of durability."
 
 
 class Fields(TypedDict):
@@ -41,11 +51,16 @@ class Fields(TypedDict):
     lat: float | None
     lng: float | None
     firmware: str | None
+    durability: str | None
 
 
 @click.group(epilog=EXAMPLES)
 def device() -> None:
-    """Add, import and show devices."""
+    """Add, import and show devices, and give them secrets."""
+
+
+for command in (credentials, rotate, revoke, enable):
+    device.add_command(command)
 
 
 @device.command()
@@ -57,19 +72,21 @@ def device() -> None:
 @click.option("--lat", type=click.FloatRange(-90, 90), help="Latitude in degrees.")
 @click.option("--lng", type=click.FloatRange(-180, 180), help="Longitude in degrees.")
 @click.option("--firmware", help="Firmware version.")
+@click.option("--durability", type=click.Choice(get_args(Durability)), help=CONSUMER)
 def add(name: str, **fields: Unpack[Fields]) -> None:
     """Enrol device NAME, or change of it what is given here."""
     declared = device_from_dict({"device": name, **fields})
-    registry = _registry()
-    _check_product(registry, declared)
-    known = registry.device(declared.device_full, declared.tenant)
+    book = open_book(Settings())
+    _check_product(book, declared)
+    known = book.device(declared.device_full, declared.tenant)
     before = device_to_dict(known) if known else {}
-    written = registry.enrol([device_from_dict({**before, **device_to_dict(declared)})])
+    changed = device_from_dict({**before, **device_to_dict(declared)})
+    written = book.enrol([changed], lambda _count: None)
     click.echo(f"{declared.device_full}: {'written' if written else 'as it was'}", err=True)
 
 
-def _check_product(registry: RegistryFiles, declared: Device) -> None:
-    names = [key for tenant, key in registry.products() if tenant == declared.tenant]
+def _check_product(book: Book, declared: Device) -> None:
+    names = [key for tenant, key in book.products() if tenant == declared.tenant]
     if declared.product not in {*names, "default"}:
         fix = "`headwater product add FILE` adds one"
         raise DeviceError(unknown("product", declared.product, names, fix))
@@ -78,26 +95,30 @@ def _check_product(registry: RegistryFiles, declared: Device) -> None:
 @device.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--product", help="Product of names without a dot and without a product.")
-def import_(file: Path, product: str | None) -> None:
+@click.option("--secrets", type=click.Path(dir_okay=False, path_type=Path),
+              help="Issue a secret to each device that has none, and write them here.")  # fmt: skip
+def import_(file: Path, product: str | None, secrets: Path | None) -> None:
     """Enrol the devices of FILE, NDJSON or CSV; a wrong line leaves the registry as it was."""
     devices = list(_declared(file, product))
-    registry = _registry()
-    products = {key for tenant, key in registry.products()} | {"default"}
+    settings = Settings()
+    book = open_book(settings)
+    products = {key for tenant, key in book.products()} | {"default"}
     for declared in devices:
         if declared.product not in products:
-            _check_product(registry, declared)
-    written = 0
-    waiting = iter(devices)
+            _check_product(book, declared)
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("importing", total=len(devices))
-        while group := list(islice(waiting, GROUP)):
-            written += registry.enrol(group)
-            progress.advance(task, len(group))
+        advance = partial(progress.advance, task)
+        if secrets:
+            written = enrol_with_secrets(settings, devices, secrets, advance)
+        else:
+            written = book.enrol(devices, advance)
     click.echo(json.dumps({"read": len(devices), "written": written}))
 
 
 def _declared(file: Path, product: str | None) -> Iterator[Device]:
-    for number, fields in device_declarations(file):
+    text = file.read_text("utf-8-sig")
+    for number, fields in device_declarations(str(file), text):
         given = {**fields, "product": fields.get("product") or product}
         try:
             yield device_from_dict(given)
@@ -111,10 +132,10 @@ def _declared(file: Path, product: str | None) -> Iterator[Device]:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(name: str, tenant: str, as_json: bool) -> None:
     """Show one device."""
-    registry = _registry()
-    found = registry.device(name, tenant)
+    book = open_book(Settings())
+    found = book.device(name, tenant)
     if found is None:
-        names = [each.device_full for each in registry.devices() if each.tenant == tenant]
+        names = [each.device_full for each in book.devices(tenant)]
         raise DeviceError(unknown("device", name, names, "`headwater device add` adds one"))
     fields = device_to_dict(found)
     if as_json:
@@ -131,11 +152,8 @@ def show(name: str, tenant: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, an object a line.")
 def list_(product: str | None, tenant: str, limit: int, as_json: bool) -> None:
     """List devices."""
-    found = [
-        each
-        for each in _registry().devices()
-        if each.tenant == tenant and product in (None, each.product)
-    ]
+    devices = open_book(Settings()).devices(tenant)
+    found = [each for each in devices if product in (None, each.product)]
     if as_json:
         for each in found:
             click.echo(json.dumps(device_to_dict(each)))
@@ -150,5 +168,17 @@ def list_(product: str | None, tenant: str, limit: int, as_json: bool) -> None:
         click.echo(f"{len(found) - limit:,} more: --limit {len(found)}", err=True)
 
 
-def _registry() -> RegistryFiles:
-    return RegistryFiles(Settings().registry_dir)
+@device.command()
+@click.argument("file", type=click.Path(dir_okay=False, writable=True, path_type=Path))
+@click.option("--tenant", default=TENANT, show_default=True, help="Whose devices.")
+def export(file: Path, tenant: str) -> None:
+    """Write all devices to FILE, CSV if it is named so, else NDJSON; `import` reads it again."""
+    rows = [device_to_dict(each) for each in open_book(Settings()).devices(tenant)]
+    with file.open("w", encoding="utf-8", newline="") as written:
+        if file.suffix == ".csv":
+            writer = csv.DictWriter(written, EXPORTED, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        else:
+            written.writelines(json.dumps(row) + "\n" for row in rows)
+    click.echo(json.dumps({"written": len(rows)}))

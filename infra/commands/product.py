@@ -6,12 +6,12 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from edge.registry_files import RegistryFiles
 from infra.close_names import unknown
 from infra.console import table_console
 from infra.declaration_files import Declaration, product_declarations
 from infra.lateness import Proposal, measured, propose
 from infra.plotting.delays import draw_delays, save_delays
+from infra.registry.book import open_book
 from telemetry.durations import format_duration
 from telemetry.errors import ProductError
 from telemetry.products import Product, product_from_dict, product_to_dict
@@ -42,12 +42,16 @@ def product() -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE…",
                 type=click.Path(exists=True, dir_okay=False, path_type=Path))  # fmt: skip
 def add(files: tuple[Path, ...]) -> None:
-    """Add the products of FILE…, or put them in the place of those of the same name."""
+    """Add the products of FILE…, or put them in the place of those of the same name.
+
+    A version that is there stays as it is; a new one must be compatible with those before it, as
+    `compatibility` says: BACKWARD (the default), FORWARD or FULL, each also with _TRANSITIVE.
+    """
     declarations = [(path, one) for path in files for one in product_declarations(path)]
     products = [_product(path, declaration) for path, declaration in declarations]
-    registry = _registry()
+    book = open_book(Settings())
     for each in products:
-        is_changed = registry.put_product(each)
+        is_changed = book.put_product(each)
         click.echo(f"{each.key}: {'written' if is_changed else 'as it was'}", err=True)
 
 
@@ -62,7 +66,7 @@ def _product(path: Path, declaration: Declaration) -> Product:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(as_json: bool) -> None:
     """List all products."""
-    products = _registry().products().values()
+    products = open_book(Settings()).products().values()
     if as_json:
         click.echo(json.dumps([product_to_dict(each) for each in products], indent=2))
         return
@@ -162,12 +166,8 @@ def _show(proposal: Proposal) -> None:
     )
 
 
-def _registry() -> RegistryFiles:
-    return RegistryFiles(Settings().registry_dir)
-
-
 def _known(name: str, tenant: str) -> Product:
-    products = _registry().products()
+    products = open_book(Settings()).products()
     found = products.get((tenant, name))
     if found is None:
         names = [key for owner, key in products if owner == tenant]

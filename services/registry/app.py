@@ -9,6 +9,7 @@ from services.registry.routes import (
     audit,
     credentials,
     devices,
+    imports,
     products,
     tenants,
 )
@@ -39,7 +40,7 @@ def application(registry: Registry) -> FastAPI:
     )
     app.state.registry = registry
     answer_problems(app)
-    for module in (tenants, products, devices, credentials, api_keys, audit):
+    for module in (tenants, products, devices, credentials, imports, api_keys, audit):
         app.include_router(module.router)
     app.get("/health", tags=["health"], responses={})(show_health)
     return app

@@ -6,9 +6,9 @@ from typing import Literal
 
 from services.registry.problems import not_found
 from services.registry.products import has_product
-from services.registry.store import Entry, Reading, Writing
+from services.registry.store import GROUP, Entry, Reading, Writing
 from services.registry.tables import KIND_TABLES
-from telemetry.changes import ChangeKey, DeviceBody
+from telemetry.changes import ChangeKey, CredentialBody, DeviceBody
 from telemetry.devices import Device
 
 
@@ -88,3 +88,17 @@ def of_device(
     table = KIND_TABLES[kind]
     mine = (table.c.tenant == tenant, table.c.device_full == device_full)
     return reading.entries(kind, *mine, with_revoked=with_revoked)
+
+
+def without_secret(reading: Reading, devices: Sequence[Device]) -> list[Device]:
+    """Return those devices, once each, that have no secret in force."""
+    table, names = KIND_TABLES["credential"], {device.device_full: device for device in devices}
+    full_names = list(names)
+    for start in range(0, len(full_names), GROUP):
+        wanted = table.c.device_full.in_(full_names[start : start + GROUP])
+        for entry in reading.entries("credential", wanted):
+            assert isinstance(entry.body, CredentialBody)
+            device = names.get(entry.body.device_full)
+            if device and device.tenant == entry.key.tenant:
+                del names[device.device_full]
+    return list(names.values())

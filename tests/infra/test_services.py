@@ -10,7 +10,8 @@ from telemetry.settings import Settings
 
 
 def test_full_stack_has_everything() -> None:
-    assert service_names(Settings(), "full") == ("kafka", "streams", "trino", *DAGSTER)
+    names = ("kafka", "registry", "streams", "trino", *DAGSTER)
+    assert service_names(Settings(), "full") == names
 
 
 def test_light_stack_is_the_streams_alone() -> None:
@@ -25,6 +26,11 @@ def test_scheduled_streams_are_no_service() -> None:
 
 def test_foreign_broker_is_no_service() -> None:
     assert "kafka" not in service_names(Settings(kafka="broker:9092"), "full")
+
+
+def test_registry_of_another_machine_is_no_service() -> None:
+    settings = Settings(registry_url="http://registry:18006")
+    assert "registry" not in service_names(settings, "full")
 
 
 def test_only_takes_names_and_groups_in_any_order() -> None:

@@ -130,6 +130,11 @@ class TestedRegistry:
         for device in devices:
             self.done("PUT", f"/v1/devices/{device}", {})
 
+    def edition(self) -> int:
+        """Return how many changes were committed."""
+        with self.store.reading() as reading:
+            return reading.edition()
+
     def close(self) -> None:
         """Let go of the database."""
         self.engine.dispose()

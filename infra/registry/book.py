@@ -1,0 +1,48 @@
+"""Who knows products and devices: the registry that runs, else the files of the home."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from infra.probes import port_complaint
+from infra.registry.client import open_client
+from infra.registry.file_book import FileBook
+from infra.registry.http_book import HttpBook
+from telemetry.devices import Device
+from telemetry.products import Product
+from telemetry.settings import Settings
+
+Advance = Callable[[int], None]
+
+
+class Book(Protocol):
+    """Products and devices, wherever they are kept."""
+
+    def products(self) -> Mapping[tuple[str, str], Product]:
+        """Return all products by tenant and key."""
+
+    def put_product(self, product: Product) -> bool:
+        """Put a product in force; return False if it stood there already."""
+
+    def device(self, device_full: str, tenant: str) -> Device | None:
+        """Return a device."""
+
+    def devices(self, tenant: str) -> Iterator[Device]:
+        """Yield a tenant's devices."""
+
+    def enrol(self, devices: Sequence[Device], advance: Advance) -> int:
+        """Enrol devices, and count those that were new or changed."""
+
+
+def open_book(settings: Settings) -> Book:
+    """Return the registry if it runs, else the files."""
+    if is_registry_there(settings):
+        return HttpBook(open_client(settings))
+    return FileBook(settings.registry_dir)
+
+
+def is_registry_there(settings: Settings) -> bool:
+    """Say whether commands have a registry to speak with: one named, or this home's, running."""
+    if settings.registry_url:
+        return True
+    was_started = settings.registry_admin_key_file.exists()
+    return was_started and port_complaint(settings.port("registry")) is None

@@ -1,0 +1,47 @@
+"""Products and devices in the files of a home whose registry does not run."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from edge.registry_files import RegistryFiles
+from telemetry.compatibility import evolution_breaks
+from telemetry.devices import Device
+from telemetry.errors import ProductError
+from telemetry.products import Product
+
+GROUP = 20_000
+
+
+class FileBook:
+    """The files, which a registry takes up when it starts."""
+
+    def __init__(self, root: Path) -> None:
+        self._files = RegistryFiles(root)
+
+    def products(self) -> Mapping[tuple[str, str], Product]:
+        """Return all products by tenant and key."""
+        return self._files.products()
+
+    def put_product(self, product: Product) -> bool:
+        """Put a product in force; return False if it stood there already."""
+        before = self._files.products().get((product.tenant, product.key))
+        if found := evolution_breaks(before, product):
+            raise ProductError(f"product {product.key} is not {product.compatibility}: {found[0]}")
+        return self._files.put_product(product)
+
+    def device(self, device_full: str, tenant: str) -> Device | None:
+        """Return a device."""
+        return self._files.device(device_full, tenant)
+
+    def devices(self, tenant: str) -> Iterator[Device]:
+        """Yield a tenant's devices."""
+        return (device for device in self._files.devices() if device.tenant == tenant)
+
+    def enrol(self, devices: Sequence[Device], advance: Callable[[int], None]) -> int:
+        """Enrol devices, and count those that were new or changed."""
+        written = 0
+        for start in range(0, len(devices), GROUP):
+            group = devices[start : start + GROUP]
+            written += self._files.enrol(group)
+            advance(len(group))
+        return written

@@ -1,0 +1,94 @@
+"""Products and devices in the registry that runs."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import cast
+
+import orjson
+
+from infra.registry.client import Json, Parameters, RegistryClient, RegistryError
+from telemetry.devices import Device, device_from_dict, device_to_dict
+from telemetry.products import DEFAULT_PRODUCT, Product, product_from_dict, product_to_dict
+
+NOT_FOUND = 404
+Advance = Callable[[int], None]
+TakeIssued = Callable[[Sequence[Json]], None]
+
+
+class HttpBook:
+    """The registry over HTTP."""
+
+    def __init__(self, client: RegistryClient) -> None:
+        self.client = client
+
+    def products(self) -> Mapping[tuple[str, str], Product]:
+        """Return all products by tenant and key; `default` is there though nobody added it."""
+        found = {(DEFAULT_PRODUCT.tenant, DEFAULT_PRODUCT.key): DEFAULT_PRODUCT}
+        for tenant in _list(self.client.ask("GET", "/v1/tenants")):
+            named = {"tenant": str(tenant["tenant"])}
+            for one in _list(self.client.ask("GET", "/v1/products", None, named)):
+                product = product_from_dict(cast(Json, one["declaration"]))
+                found[product.tenant, product.key] = product
+        return found
+
+    def put_product(self, product: Product) -> bool:
+        """Put a product in force; return False if it stood there already."""
+        declaration = product_to_dict(product)
+        path, named = f"/v1/products/{product.key}", {"tenant": product.tenant}
+        said = {key: declaration[key] for key in declaration if key not in ("product", "tenant")}
+        before = self._edition(path, named)
+        after = cast(Json, self.client.ask("PUT", path, said, named))
+        return after["edition"] != before
+
+    def _edition(self, path: str, named: Mapping[str, str]) -> object:
+        try:
+            return cast(Json, self.client.ask("GET", path, None, named))["edition"]
+        except RegistryError as error:
+            if error.status != NOT_FOUND:
+                raise
+            return None
+
+    def device(self, device_full: str, tenant: str) -> Device | None:
+        """Return a device."""
+        try:
+            found = self.client.ask("GET", f"/v1/devices/{device_full}", None, {"tenant": tenant})
+        except RegistryError as error:
+            if error.status != NOT_FOUND:
+                raise
+            return None
+        return device_from_dict(cast(Json, found))
+
+    def devices(self, tenant: str) -> Iterator[Device]:
+        """Yield a tenant's devices."""
+        for line in self.client.lines("GET", "/v1/export", None, {"tenant": tenant}):
+            yield device_from_dict(line)
+
+    def enrol(self, devices: Sequence[Device], advance: Advance) -> int:
+        """Enrol devices, and count those that were new or changed."""
+        return import_devices(self.client, devices, advance)
+
+
+def _list(found: object) -> list[Json]:
+    return cast(list[Json], found)
+
+
+def import_devices(
+    client: RegistryClient,
+    devices: Sequence[Device],
+    advance: Advance,
+    take_issued: TakeIssued | None = None,
+) -> int:
+    """Import devices tenant by tenant; new secrets, if they are wanted, are handed over."""
+    written = 0
+    for tenant in sorted({device.tenant for device in devices}):
+        mine = [replace(each, valid_from=None) for each in devices if each.tenant == tenant]
+        content = b"".join(orjson.dumps(device_to_dict(each)) + b"\n" for each in mine)
+        asked: Parameters = {"tenant": tenant, "with_secrets": take_issued is not None}
+        read, written_here = 0, 0
+        for line in client.lines("POST", "/v1/imports", content, asked):
+            if take_issued:
+                take_issued(cast(list[Json], line["issued"]))
+            advance(cast(int, line["read"]) - read)
+            read, written_here = cast(int, line["read"]), cast(int, line["written"])
+        written += written_here
+    return written

@@ -1,0 +1,111 @@
+"""`headwater device credentials|rotate|revoke|enable`: secrets, which the registry alone has."""
+
+import csv
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import cast
+
+import click
+from rich.table import Table
+
+from infra.console import table_console
+from infra.registry.book import is_registry_there
+from infra.registry.client import Json, RegistryClient, open_client
+from infra.registry.http_book import import_devices
+from telemetry.devices import Device
+from telemetry.errors import HeadwaterError
+from telemetry.settings import Settings
+
+TENANT = "default"
+OVERLAP = "How long the secret before lives on; default HEADWATER_ROTATION_OVERLAP_D."
+TRIPLE = ("product_key", "device_name", "secret")
+SECRET_COLUMNS = ("device_full", "credential_id", "secret")
+
+
+def the_registry(settings: Settings) -> RegistryClient:
+    """Return the registry that runs; raise if none does."""
+    if not is_registry_there(settings):
+        raise HeadwaterError("secrets are the registry's, and it does not run: `headwater up`")
+    return open_client(settings)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--tenant", default=TENANT, show_default=True, help="Who owns it.")
+@click.option("--issue", is_flag=True, help="Issue a secret, and show it this once.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def credentials(name: str, tenant: str, issue: bool, as_json: bool) -> None:
+    """List the secrets of device NAME, or issue one; a device has two at most."""
+    client, path = the_registry(Settings()), f"/v1/devices/{name}/credentials"
+    if issue:
+        _show(cast(Json, client.ask("POST", path, {}, {"tenant": tenant})), as_json)
+        return
+    found = cast(list[Json], client.ask("GET", path, None, {"tenant": tenant}))
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    table = Table("credential", "state", "valid from", "valid until")
+    for each in found:
+        words = [str(each[field] or "") for field in ("valid_from", "valid_until")]
+        table.add_row(str(each["credential_id"]), str(each["state"]), *words)
+    table_console().print(table)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--tenant", default=TENANT, show_default=True, help="Who owns it.")
+@click.option("--overlap-days", type=click.FloatRange(0, 3650), help=OVERLAP)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def rotate(name: str, tenant: str, overlap_days: float | None, as_json: bool) -> None:
+    """Issue a new secret to device NAME; the one before lives on for the overlap."""
+    path = f"/v1/devices/{name}/credentials/rotate"
+    asked = {"overlap_d": overlap_days}
+    found = the_registry(Settings()).ask("POST", path, asked, {"tenant": tenant})
+    _show(cast(Json, found), as_json)
+
+
+def _show(issued: Json, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(issued, indent=2))
+        return
+    for field in TRIPLE:
+        click.echo(f"{field:<12}{issued[field]}")
+    click.echo("The secret is shown this once; the registry keeps it sealed.", err=True)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--tenant", default=TENANT, show_default=True, help="Who owns it.")
+@click.option("--credential", help="Only this secret; the device stays enabled.")
+def revoke(name: str, tenant: str, credential: str | None) -> None:
+    """Disable device NAME and revoke its secrets and certificates for good."""
+    client, named = the_registry(Settings()), {"tenant": tenant}
+    if credential:
+        client.ask("DELETE", f"/v1/devices/{name}/credentials/{credential}", None, named)
+        click.echo(f"{name}: {credential} revoked", err=True)
+    else:
+        client.ask("POST", f"/v1/devices/{name}/revoke", None, named)
+        click.echo(f"{name}: revoked", err=True)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--tenant", default=TENANT, show_default=True, help="Who owns it.")
+def enable(name: str, tenant: str) -> None:
+    """Let device NAME connect again; a revoked one needs a new secret."""
+    the_registry(Settings()).ask("POST", f"/v1/devices/{name}/enable", None, {"tenant": tenant})
+    click.echo(f"{name}: enabled", err=True)
+
+
+def enrol_with_secrets(
+    settings: Settings, devices: Sequence[Device], path: Path, advance: Callable[[int], None]
+) -> int:
+    """Enrol devices and write the secrets of those that had none, for their owner's eyes."""
+    client = the_registry(settings)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, SECRET_COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        return import_devices(client, devices, advance, writer.writerows)

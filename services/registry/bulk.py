@@ -1,0 +1,115 @@
+"""Devices by the thousand: text to devices, devices into the store group by group, and out."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import orjson
+
+from edge.device_lines import DEVICE_COLUMNS, device_declarations
+from services.registry import credentials, devices
+from services.registry.problems import Fault, Problem
+from services.registry.products import has_product
+from services.registry.served import Access
+from services.registry.store import Reading
+from services.registry.tables import DEVICES
+from telemetry.changes import DeviceBody
+from telemetry.devices import Device, device_from_dict, device_to_dict
+from telemetry.errors import DeviceError, HeadwaterError
+
+GROUP = 2_000
+MOST_FAULTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """What became of a group: how many were new or changed, and new secrets."""
+
+    written: int
+    issued: Sequence[credentials.Issued]
+
+
+def declared_devices(text: str, tenant: str, product: str | None) -> list[Device]:
+    """Read NDJSON or CSV; answer which lines are wrong, and why."""
+    found: list[Device] = []
+    faults: list[Fault] = []
+    try:
+        for number, fields in device_declarations("body", text):
+            try:
+                found.append(_device(fields, tenant, product))
+            except DeviceError as error:
+                faults.append(Fault(where=f"line {number}", reason=str(error)))
+            if len(faults) == MOST_FAULTS:
+                break
+    except HeadwaterError as error:
+        faults.append(Fault(where="body", reason=str(error)))
+    if faults:
+        first = f"{faults[0].where}: {faults[0].reason}"
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, first, errors=faults)
+    return found
+
+
+def _device(fields: object, tenant: str, product: str | None) -> Device:
+    assert isinstance(fields, dict)
+    given = {**fields, "product": fields.get("product") or product}
+    device = device_from_dict({**given, "tenant": fields.get("tenant") or tenant})
+    if device.tenant != tenant:
+        raise DeviceError(f"device {device.device_full} is of tenant {device.tenant}, not {tenant}")
+    return device
+
+
+def check_products(reading: Reading, tenant: str, found: Sequence[Device]) -> None:
+    """Answer which products are not there."""
+    missing = sorted(
+        product
+        for product in {device.product for device in found}
+        if not has_product(reading, tenant, product)
+    )
+    if missing:
+        faults = [Fault(where="product", reason=f"there is no product {p!r}") for p in missing]
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, faults[0].reason, errors=faults)
+
+
+def enrol_group(access: Access, group: Sequence[Device], *, with_secrets: bool) -> Enrolled:
+    """Enrol devices in one transaction; issue secrets to those that have none, if asked for."""
+    registry = access.registry
+    with access.writing() as writing:
+        written = devices.enrol(writing, group)
+        without = devices.without_secret(writing, group) if with_secrets else []
+        wanted = [credentials.Wanted(one.tenant, one.device_full) for one in without]
+        issued = credentials.issue_all(writing, registry.ring, wanted)
+    registry.wake()
+    return Enrolled(len(written), issued)
+
+
+def pages(access: Access) -> Iterator[list[Device]]:
+    """Yield all devices of the tenant by name, a page at a time."""
+    after = ""
+    while True:
+        behind = (DEVICES.c.tenant == access.tenant, DEVICES.c.name > after)
+        with access.registry.store.reading() as reading:
+            found = reading.entries("device", *behind, limit=GROUP)
+        if not found:
+            return
+        yield [entry.body.device for entry in found if isinstance(entry.body, DeviceBody)]
+        after = found[-1].key.name
+
+
+def as_lines(found: Sequence[Device]) -> bytes:
+    """Return devices as NDJSON."""
+    return b"".join(orjson.dumps(device_to_dict(device)) + b"\n" for device in found)
+
+
+CSV_COLUMNS = [name for name in DEVICE_COLUMNS if name not in ("device", "product", "valid_from")]
+
+
+def as_rows(found: Sequence[Device], *, with_header: bool = False) -> bytes:
+    """Return devices as CSV."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
+    if with_header:
+        writer.writeheader()
+    writer.writerows(device_to_dict(device) for device in found)
+    return text.getvalue().encode()

@@ -1,0 +1,111 @@
+"""Devices by the thousand over HTTP: in with progress, and out."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import asdict
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+import anyio.to_thread
+import orjson
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict
+
+from services.registry import bulk
+from services.registry.problems import Problem, ProblemDetails
+from services.registry.served import Access, Operator, Viewer
+from services.registry.words import Name
+from telemetry.devices import Device
+
+router = APIRouter(prefix="/v1", tags=["bulk"])
+LARGEST_BODY = 64 * 1024 * 1024
+NDJSON, CSV = "application/x-ndjson", "text/csv"
+TEXT = {"schema": {"type": "string"}}
+
+
+class ImportOptions(BaseModel):
+    """How an import is taken."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tenant: Name | None = None
+    product: Name | None = None
+    """Of names without a dot and without a product."""
+    with_secrets: bool = False
+    """Issue a secret to each device that has none, and show it in the answer, this once."""
+
+
+@router.post(
+    "/imports",
+    openapi_extra={"requestBody": {"required": True, "content": {NDJSON: TEXT, CSV: TEXT}}},
+    responses={
+        200: {"content": {NDJSON: TEXT}},
+        413: {"model": ProblemDetails, "description": "Larger than 64 MiB"},
+    },
+    response_class=StreamingResponse,
+)
+async def import_devices(
+    request: Request, options: Annotated[ImportOptions, Query()], access: Operator
+) -> StreamingResponse:
+    """Enrol the devices of NDJSON or CSV: a wrong line leaves the registry as it was.
+
+    The answer is NDJSON, a line for each group of lines: `{"read", "of", "written", "issued"}`.
+    """
+    text = await _text(request)
+    found = await anyio.to_thread.run_sync(_declared, access, text, options.product)
+    return StreamingResponse(_progress(access, found, options.with_secrets), media_type=NDJSON)
+
+
+def _declared(access: Access, text: str, product: str | None) -> Sequence[Device]:
+    found = bulk.declared_devices(text, access.tenant, product)
+    with access.registry.store.reading() as reading:
+        bulk.check_products(reading, access.tenant, found)
+    return found
+
+
+async def _progress(
+    access: Access, found: Sequence[Device], with_secrets: bool
+) -> AsyncIterator[bytes]:
+    written = 0
+    for start in range(0, max(len(found), 1), bulk.GROUP):
+        group = found[start : start + bulk.GROUP]
+        enrol = partial(bulk.enrol_group, access, group, with_secrets=with_secrets)
+        done = await anyio.to_thread.run_sync(enrol)
+        written += done.written
+        issued = [asdict(one) for one in done.issued]
+        line = {"read": start + len(group), "of": len(found), "written": written, "issued": issued}
+        yield orjson.dumps(line) + b"\n"
+
+
+async def _text(request: Request) -> str:
+    content = bytearray()
+    async for piece in request.stream():
+        content += piece
+        if len(content) > LARGEST_BODY:
+            raise Problem(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"an import has {LARGEST_BODY >> 20} MiB at most: send it in parts",
+            )
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"not UTF-8: {error}") from error
+
+
+@router.get(
+    "/export",
+    responses={200: {"content": {NDJSON: TEXT, CSV: TEXT}}},
+    response_class=StreamingResponse,
+)
+def export_devices(
+    access: Viewer, form: Annotated[Literal["ndjson", "csv"], Query(alias="format")] = "ndjson"
+) -> StreamingResponse:
+    """Give out all devices of the tenant, as an import reads them."""
+    pieces = _rows(access) if form == "csv" else map(bulk.as_lines, bulk.pages(access))
+    return StreamingResponse(pieces, media_type=CSV if form == "csv" else NDJSON)
+
+
+def _rows(access: Access) -> Iterator[bytes]:
+    yield bulk.as_rows([], with_header=True)
+    yield from map(bulk.as_rows, bulk.pages(access))
