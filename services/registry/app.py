@@ -7,14 +7,21 @@ from services.registry.problems import RESPONSES, answer_problems
 from services.registry.routes import (
     api_keys,
     audit,
+    certificates,
     credentials,
     devices,
     imports,
+    jwt_keys,
     products,
+    registration,
     tenants,
 )
 from services.registry.served import Registry, Served
 
+MODULES = (
+    tenants, products, devices, credentials, certificates, jwt_keys, registration, imports,
+    api_keys, audit,
+)  # fmt: skip
 DESCRIPTION = """\
 Tenants, products, devices, credentials and keys. Every change goes to the Kafka topic
 `registry.changes` in the order of its commit, and to the audit trail."""
@@ -40,7 +47,7 @@ def application(registry: Registry) -> FastAPI:
     )
     app.state.registry = registry
     answer_problems(app)
-    for module in (tenants, products, devices, credentials, imports, api_keys, audit):
+    for module in MODULES:
         app.include_router(module.router)
     app.get("/health", tags=["health"], responses={})(show_health)
     return app

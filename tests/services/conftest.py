@@ -5,11 +5,34 @@ from pathlib import Path
 
 import pytest
 
+from tests.services import postgresql
 from tests.services.registry_parts import TestedRegistry
+
+
+@pytest.fixture(scope="session")
+def postgresql_socket() -> Iterator[Path]:
+    """Return the folder of a server's socket; skip where no server is installed."""
+    binaries = postgresql.programs()
+    if binaries is None:
+        pytest.skip("no PostgreSQL server here (Debian: apt-get install postgresql)")
+    with postgresql.server(binaries) as socket:
+        yield socket
 
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[TestedRegistry]:
+    """Return a registry over SQLite."""
     tested = TestedRegistry(tmp_path, f"sqlite:///{tmp_path / 'registry.db'}")
+    yield tested
+    tested.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TestedRegistry]:
+    """Return a registry over SQLite, then over PostgreSQL."""
+    url = f"sqlite:///{tmp_path / 'registry.db'}"
+    if request.param == "postgresql":
+        url = postgresql.fresh_database(request.getfixturevalue("postgresql_socket"))
+    tested = TestedRegistry(tmp_path, url)
     yield tested
     tested.close()

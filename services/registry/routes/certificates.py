@@ -1,0 +1,174 @@
+"""X.509: certificates of devices, and the authorities that sign and revoke them."""
+
+from datetime import datetime
+from http import HTTPStatus
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+
+from services.registry.devices import of_device, the_device
+from services.registry.problems import conflict, not_found
+from services.registry.served import Access, Admin, Operator, Viewer
+from services.registry.store import Entry
+from services.registry.tables import AUTHORITIES
+from services.registry.words import DeviceFull, Name, Pem
+from services.registry.x509 import check_authority, check_revocations, read_certificate
+from telemetry.changes import AuthorityBody, CertificateBody, ChangeKey
+
+router = APIRouter(prefix="/v1", tags=["certificates"])
+
+
+class CertificateIn(BaseModel):
+    """A device's certificate."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    certificate: Pem
+
+
+class CertificateOut(BaseModel):
+    """A device's certificate as it is known."""
+
+    fingerprint: str
+    device_full: str
+    serial: str
+    valid_from: datetime
+    valid_until: datetime
+    revoked_at: datetime | None
+
+
+class AuthorityIn(BaseModel):
+    """Whose signature on certificates is believed, and what it has revoked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    certificate: Pem
+    revocations: Pem | None = None
+    names_devices: bool = False
+    """Whether a certificate that it signed names its device without being registered itself."""
+
+
+class AuthorityOut(AuthorityIn):
+    """An authority."""
+
+    name: str
+    edition: int
+
+
+class RevocationsIn(BaseModel):
+    """A revocation list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    revocations: Pem
+
+
+@router.get("/devices/{device_full}/certificates")
+def list_certificates(device_full: DeviceFull, access: Viewer) -> list[CertificateOut]:
+    """List a device's certificates, revoked ones too."""
+    with access.registry.store.reading() as reading:
+        the_device(reading, access.tenant, device_full)
+        held = of_device(reading, "certificate", access.tenant, device_full, with_revoked=True)
+    return [_certificate_out(one) for one in held]
+
+
+@router.post("/devices/{device_full}/certificates", status_code=HTTPStatus.CREATED)
+def add_certificate(
+    device_full: DeviceFull, wanted: CertificateIn, access: Operator
+) -> CertificateOut:
+    """Let a device prove itself with a certificate."""
+    now = access.registry.now()
+    fingerprint, body = read_certificate(device_full, wanted.certificate, now)
+    with access.writing() as writing:
+        the_device(writing, access.tenant, device_full)
+        if known := writing.by_name("certificate", fingerprint):
+            raise conflict(f"the certificate is {_body(known).device_full}'s already")
+        writing.put(access.tenant, fingerprint, body, "add")
+        found = writing.get("certificate", access.tenant, fingerprint)
+        assert found is not None
+    access.registry.wake()
+    return _certificate_out(found)
+
+
+@router.delete("/devices/{device_full}/certificates/{fingerprint}")
+def revoke_certificate(
+    device_full: DeviceFull, fingerprint: Name, access: Operator
+) -> CertificateOut:
+    """Revoke a device's certificate for good."""
+    with access.writing() as writing:
+        found = writing.get("certificate", access.tenant, fingerprint)
+        if found is None or _body(found).device_full != device_full:
+            raise not_found("certificate", fingerprint)
+        writing.revoke([found.key], "revoke")
+        held = of_device(writing, "certificate", access.tenant, device_full, with_revoked=True)
+    access.registry.wake()
+    return next(_certificate_out(one) for one in held if one.key == found.key)
+
+
+@router.get("/authorities")
+def list_authorities(access: Viewer) -> list[AuthorityOut]:
+    """List the authorities that the tenant believes."""
+    mine = AUTHORITIES.c.tenant == access.tenant
+    with access.registry.store.reading() as reading:
+        return [_authority_out(one) for one in reading.entries("authority", mine)]
+
+
+@router.put("/authorities/{name}")
+def put_authority(name: Name, wanted: AuthorityIn, access: Admin) -> AuthorityOut:
+    """Believe an authority's signature, or say anew what it revoked."""
+    check_authority(wanted.certificate)
+    if wanted.revocations is not None:
+        check_revocations(wanted.revocations, wanted.certificate)
+    return _put_authority(access, name, AuthorityBody(**wanted.model_dump()))
+
+
+@router.put("/authorities/{name}/revocations")
+def put_revocations(name: Name, wanted: RevocationsIn, access: Operator) -> AuthorityOut:
+    """Put an authority's newest revocation list in force."""
+    known = access.entry("authority", name).body
+    assert isinstance(known, AuthorityBody)
+    check_revocations(wanted.revocations, known.certificate)
+    body = AuthorityBody(known.certificate, wanted.revocations, known.names_devices)
+    return _put_authority(access, name, body)
+
+
+@router.delete("/authorities/{name}")
+def remove_authority(name: Name, access: Admin) -> AuthorityOut:
+    """Believe an authority no more."""
+    found = access.entry("authority", name)
+    with access.writing() as writing:
+        writing.revoke([ChangeKey("authority", access.tenant, name)], "remove")
+    access.registry.wake()
+    return _authority_out(found)
+
+
+def _put_authority(access: Access, name: str, body: AuthorityBody) -> AuthorityOut:
+    with access.writing() as writing:
+        writing.put(access.tenant, name, body, "put")
+        found = writing.get("authority", access.tenant, name)
+        assert found is not None
+    access.registry.wake()
+    return _authority_out(found)
+
+
+def _body(found: Entry) -> CertificateBody:
+    assert isinstance(found.body, CertificateBody)
+    return found.body
+
+
+def _certificate_out(found: Entry) -> CertificateOut:
+    body = _body(found)
+    return CertificateOut(
+        fingerprint=found.key.name,
+        device_full=body.device_full,
+        serial=body.serial,
+        valid_from=body.valid_from,
+        valid_until=body.valid_until,
+        revoked_at=found.revoked_at,
+    )
+
+
+def _authority_out(found: Entry) -> AuthorityOut:
+    assert isinstance(found.body, AuthorityBody)
+    fields = {name: getattr(found.body, name) for name in AuthorityIn.model_fields}
+    return AuthorityOut(name=found.key.name, edition=found.edition, **fields)
