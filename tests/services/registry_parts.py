@@ -83,11 +83,15 @@ class TestedRegistry:
         key_file = home / "registry" / "admin.key"
         first_admin(self.store, key_file, NOW)
         self.admin = key_file.read_text().strip()
-        self.files = Files(home / "registry", self.store, self.clock)
+        self.started_again()
+
+    def started_again(self) -> None:
+        """Begin as a process does that finds database and files as another one left them."""
+        self.files = Files(self.home / "registry", self.store, self.clock)
         sinks: list[Sink] = [self.files, self.topic]
         self.follower = Follower(self.store, sinks, self.files)
-        registry = Registry(self.store, RING, self.clock, self.follower.wake, timedelta(days=90))
-        self.app = application(registry)
+        parts = Registry(self.store, RING, self.clock, self.follower.wake, timedelta(days=90))
+        self.app = application(parts)
 
     def key(self, role: Role, tenant: str = "default") -> str:
         """Make an API key."""
