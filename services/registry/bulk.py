@@ -2,9 +2,10 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import islice
 
 import orjson
 
@@ -31,42 +32,53 @@ class Enrolled:
     issued: Sequence[credentials.Issued]
 
 
-def declared_devices(text: str, tenant: str, product: str | None) -> list[Device]:
-    """Read NDJSON or CSV; answer which lines are wrong, and why."""
-    found: list[Device] = []
-    faults: list[Fault] = []
-    try:
-        for number, fields in device_declarations("body", text):
-            try:
-                found.append(_device(fields, tenant, product))
-            except DeviceError as error:
-                faults.append(Fault(where=f"line {number}", reason=str(error)))
-            if len(faults) == MOST_FAULTS:
-                break
-    except HeadwaterError as error:
-        faults.append(Fault(where="body", reason=str(error)))
-    if faults:
-        first = f"{faults[0].where}: {faults[0].reason}"
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, first, errors=faults)
-    return found
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """Devices as a text declares them; read anew each time, since they may be very many."""
+
+    text: str
+    tenant: str
+    product: str | None
+
+    def checked(self) -> tuple[int, set[str]]:
+        """Count the devices and name their products; answer which lines are wrong, and why."""
+        count, products = 0, set()
+        faults: list[Fault] = []
+        try:
+            for number, fields in device_declarations("body", self.text):
+                try:
+                    products.add(self._device(fields).product)
+                    count += 1
+                except DeviceError as error:
+                    faults.append(Fault(where=f"line {number}", reason=str(error)))
+                if len(faults) == MOST_FAULTS:
+                    break
+        except HeadwaterError as error:
+            faults.append(Fault(where="body", reason=str(error)))
+        if faults:
+            first = f"{faults[0].where}: {faults[0].reason}"
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, first, errors=faults)
+        return count, products
+
+    def groups(self) -> Iterator[list[Device]]:
+        """Yield the devices, group by group."""
+        declared = device_declarations("body", self.text)
+        devices = (self._device(fields) for _, fields in declared)
+        while group := list(islice(devices, GROUP)):
+            yield group
+
+    def _device(self, fields: Mapping[str, object]) -> Device:
+        given = {**fields, "product": fields.get("product") or self.product}
+        device = device_from_dict({**given, "tenant": fields.get("tenant") or self.tenant})
+        if device.tenant != self.tenant:
+            owner = f"is of tenant {device.tenant}, not {self.tenant}"
+            raise DeviceError(f"device {device.device_full} {owner}")
+        return device
 
 
-def _device(fields: object, tenant: str, product: str | None) -> Device:
-    assert isinstance(fields, dict)
-    given = {**fields, "product": fields.get("product") or product}
-    device = device_from_dict({**given, "tenant": fields.get("tenant") or tenant})
-    if device.tenant != tenant:
-        raise DeviceError(f"device {device.device_full} is of tenant {device.tenant}, not {tenant}")
-    return device
-
-
-def check_products(reading: Reading, tenant: str, found: Sequence[Device]) -> None:
+def check_products(reading: Reading, tenant: str, products: Iterable[str]) -> None:
     """Answer which products are not there."""
-    missing = sorted(
-        product
-        for product in {device.product for device in found}
-        if not has_product(reading, tenant, product)
-    )
+    missing = [one for one in sorted(products) if not has_product(reading, tenant, one)]
     if missing:
         faults = [Fault(where="product", reason=f"there is no product {p!r}") for p in missing]
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, faults[0].reason, errors=faults)

@@ -1,11 +1,15 @@
 """The follower: takes up what the home's files say, and tells every sink what was committed."""
 
 import logging
+import os
+import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Protocol, cast
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.registry.store import Store
 from telemetry.changes import ChangeKey, ChangeRecord, Kind
@@ -68,11 +72,16 @@ class Follower:
             self._thread.join(timeout=30)
 
     def _run(self) -> None:
-        while not self._ending.is_set():
+        try:
+            while not self._ending.is_set():
+                self.follow()
+                self._woken.wait(LOOK_EVERY_S)
+                self._woken.clear()
             self.follow()
-            self._woken.wait(LOOK_EVERY_S)
-            self._woken.clear()
-        self.follow()
+        except Exception:
+            # A registry that tells nobody of its changes must not go on as if it did.
+            log.exception("the follower fails: the registry ends, to be started again")
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def follow(self) -> None:
         """Take up the files once, and bring every sink up to date."""
@@ -85,10 +94,11 @@ class Follower:
         """Act, and say of a failure once what it is."""
         try:
             act()
-        except (HeadwaterError, OSError) as error:
-            if self._complaints.get(name) != str(error):
-                log.error("%s: %s", name, error)
-            self._complaints[name] = str(error)
+        except (HeadwaterError, OSError, SQLAlchemyError) as error:
+            complaint = str(error).partition("\n")[0]
+            if self._complaints.get(name) != complaint:
+                log.error("%s: %s", name, complaint)
+            self._complaints[name] = complaint
         else:
             if self._complaints.pop(name, None):
                 log.info("%s: as it should be again", name)

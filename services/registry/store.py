@@ -1,10 +1,11 @@
 """The store: bodies by key, read and written in transactions whose changes are counted in order."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from threading import Lock
 from typing import cast
 
 from sqlalchemy import (
@@ -192,6 +193,9 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        # SQLite lets a writer wait by polling, and one that polls may starve.
+        polls = engine.dialect.name == "sqlite"
+        self._turn: AbstractContextManager[object] = Lock() if polls else nullcontext()
 
     @contextmanager
     def reading(self) -> Iterator[Reading]:
@@ -207,7 +211,7 @@ class Store:
 
     @contextmanager
     def _begun(self) -> Iterator[Connection]:
-        with self.engine.connect() as plain:
+        with self._turn, self.engine.connect() as plain:
             connection = plain.execution_options(**{WRITING: True})
             with connection.begin():
                 yield connection

@@ -1,8 +1,7 @@
 """Devices by the thousand over HTTP: in with progress, and out."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
-from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Literal
 
@@ -16,7 +15,6 @@ from services.registry import bulk
 from services.registry.problems import Problem, ProblemDetails
 from services.registry.served import Access, Operator, Viewer
 from services.registry.words import Name
-from telemetry.devices import Device
 
 router = APIRouter(prefix="/v1", tags=["bulk"])
 LARGEST_BODY = 64 * 1024 * 1024
@@ -52,30 +50,31 @@ async def import_devices(
 
     The answer is NDJSON, a line for each group of lines: `{"read", "of", "written", "issued"}`.
     """
-    text = await _text(request)
-    found = await anyio.to_thread.run_sync(_declared, access, text, options.product)
-    return StreamingResponse(_progress(access, found, options.with_secrets), media_type=NDJSON)
+    declared = bulk.Declared(await _text(request), access.tenant, options.product)
+    count = await anyio.to_thread.run_sync(_count, access, declared)
+    lines = _progress(access, declared, count, with_secrets=options.with_secrets)
+    return StreamingResponse(lines, media_type=NDJSON)
 
 
-def _declared(access: Access, text: str, product: str | None) -> Sequence[Device]:
-    found = bulk.declared_devices(text, access.tenant, product)
+def _count(access: Access, declared: bulk.Declared) -> int:
+    count, products = declared.checked()
     with access.registry.store.reading() as reading:
-        bulk.check_products(reading, access.tenant, found)
-    return found
+        bulk.check_products(reading, access.tenant, products)
+    return count
 
 
-async def _progress(
-    access: Access, found: Sequence[Device], with_secrets: bool
-) -> AsyncIterator[bytes]:
-    written = 0
-    for start in range(0, max(len(found), 1), bulk.GROUP):
-        group = found[start : start + bulk.GROUP]
-        enrol = partial(bulk.enrol_group, access, group, with_secrets=with_secrets)
-        done = await anyio.to_thread.run_sync(enrol)
-        written += done.written
+def _progress(
+    access: Access, declared: bulk.Declared, count: int, *, with_secrets: bool
+) -> Iterator[bytes]:
+    read, written = 0, 0
+    for group in declared.groups():
+        done = bulk.enrol_group(access, group, with_secrets=with_secrets)
+        read, written = read + len(group), written + done.written
         issued = [asdict(one) for one in done.issued]
-        line = {"read": start + len(group), "of": len(found), "written": written, "issued": issued}
+        line = {"read": read, "of": count, "written": written, "issued": issued}
         yield orjson.dumps(line) + b"\n"
+    if not count:
+        yield orjson.dumps({"read": 0, "of": 0, "written": 0, "issued": []}) + b"\n"
 
 
 async def _text(request: Request) -> str:
