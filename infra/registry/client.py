@@ -24,10 +24,11 @@ class RegistryError(HeadwaterError):
 
 
 class RegistryClient:
-    """Speaks with one registry as the holder of one key."""
+    """Speaks with one registry as the holder of one key; each request has its own connection."""
 
-    def __init__(self, client: httpx.Client) -> None:
-        self._client = client
+    def __init__(self, address: str, key: str) -> None:
+        self._address = address
+        self._key = key
 
     def ask(
         self, method: str, path: str, body: object = None, parameters: Parameters | None = None
@@ -35,8 +36,8 @@ class RegistryClient:
         """Return the JSON that is answered; raise `RegistryError` if it is a problem."""
         content = None if body is None else orjson.dumps(body)
         headers = {"Content-Type": "application/json"} if content else {}
-        with _reached(self._client):
-            answer = self._client.request(
+        with self._connected() as client:
+            answer = client.request(
                 method, path, content=content, headers=headers, params=_given(parameters)
             )
         return _found(answer)
@@ -48,8 +49,8 @@ class RegistryClient:
         headers = {"Content-Type": "application/x-ndjson"} if content is not None else {}
         given = _given(parameters)
         with (
-            _reached(self._client),
-            self._client.stream(
+            self._connected() as client,
+            client.stream(
                 method, path, content=content, headers=headers, params=given, timeout=None
             ) as answer,
         ):
@@ -59,18 +60,24 @@ class RegistryClient:
             for line in answer.iter_lines():
                 yield orjson.loads(line)
 
-    def close(self) -> None:
-        """Let go of the connection."""
-        self._client.close()
+    @contextmanager
+    def _connected(self) -> Iterator[httpx.Client]:
+        headers = {"Authorization": f"Bearer {self._key}"}
+        try:
+            with httpx.Client(
+                base_url=self._address, headers=headers, timeout=TIMEOUT_S, trust_env=False
+            ) as client:
+                yield client
+        except httpx.HTTPError as error:
+            raise HeadwaterError(
+                f"the registry at {self._address} does not answer ({error}):"
+                " see `headwater status` and `headwater logs registry`"
+            ) from error
 
 
 def open_client(settings: Settings) -> RegistryClient:
     """Return a client with the key of the settings, else with the first admin's of the home."""
-    headers = {"Authorization": f"Bearer {_key(settings)}"}
-    base = settings.registry_address
-    return RegistryClient(
-        httpx.Client(base_url=base, headers=headers, timeout=TIMEOUT_S, trust_env=False)
-    )
+    return RegistryClient(settings.registry_address, _key(settings))
 
 
 def _key(settings: Settings) -> str:
@@ -87,17 +94,6 @@ def _key(settings: Settings) -> str:
 
 def _given(parameters: Parameters | None) -> dict[str, str | int | bool]:
     return {name: value for name, value in (parameters or {}).items() if value is not None}
-
-
-@contextmanager
-def _reached(client: httpx.Client) -> Iterator[None]:
-    try:
-        yield
-    except httpx.HTTPError as error:
-        raise HeadwaterError(
-            f"the registry at {client.base_url} does not answer ({error}):"
-            " see `headwater status` and `headwater logs registry`"
-        ) from error
 
 
 def _found(answer: httpx.Response) -> object:
