@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from telemetry.devices import Device, split_full_name
-from telemetry.message import Decoded, Message, Place, Reason, decode, message_key, shown
+from telemetry.encodings import decode_as
+from telemetry.message import Decoded, Message, Place, Reason, message_key, shown
 from telemetry.products import Product
 from telemetry.records import Record, Sender, sender
 from telemetry.registry import Registry
@@ -43,20 +44,13 @@ class Judged(NamedTuple):
 def judge(record: Record, registry: Registry, *, tolerance_us: int) -> list[Judged]:
     """Judge each message of a record, all but duplicates; never raises on what a device sent."""
     origin = sender(record)
-    if origin.content_type.startswith("application/cbor"):
-        decoded = [_unreadable(record.value or b"", origin.content_type)]
-    else:
-        decoded = decode(record.value)
+    decoded = decode_as(record.value, origin.content_type)
     items = len(decoded)
     coordinates = record[:3]
     return [
         _judge(origin, found, Place(*coordinates, item, items), registry, tolerance_us)
         for item, found in enumerate(decoded)
     ]
-
-
-def _unreadable(raw: bytes, content_type: str) -> Decoded:
-    return Decoded(raw, None, (Reason("", "content_type", content_type),))
 
 
 def _judge(

@@ -92,14 +92,15 @@ def _decode_one(raw: bytes) -> Decoded:
         return _refused(raw, "malformed", str(error))
     if not isinstance(data, dict):
         return _refused(raw, "not_a_message", shown(data))
-    return _read(raw, data)
+    return read(raw, data)
 
 
 def _refused(raw: bytes, rule: str, value: str) -> Decoded:
     return Decoded(raw, None, (Reason("", rule, value[:_SHOWN]),))
 
 
-def _read(raw: bytes, data: dict[str, object]) -> Decoded:
+def read(raw: bytes, data: dict[str, object]) -> Decoded:
+    """Read a message's fields, whatever form its bytes have."""
     reasons: list[Reason] = []
     version, metrics = data.get("v", 1), data.get("metrics")
     if version != 1 or isinstance(version, bool):

@@ -1,0 +1,203 @@
+"""Messages in CBOR, plain or compact, beside JSON: the same fields, the same reasons.
+
+The compact form is one CBOR map for many messages of a device, each number as its difference to
+the message before:
+
+    {"b": boot, "s": first seq, "t": first time in µs since 1970, "m": [metric, …],
+     "d": [decimals or null, …], "r": [[µs since the row before, difference or value, …], …]}
+
+A metric with `decimals` is a whole number of 10^-decimals, given as the difference to its last
+value (0 before the first); one without is given as it is; null is no reading. Row i has seq s + i.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from typing import cast
+
+import cbor2
+import orjson
+
+from telemetry.message import Decoded, Reason, decode, read, shown
+from telemetry.records import JSON
+
+CBOR = "application/cbor"
+MOST_ROWS = 10_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ARRAYS = range(0x80, 0xA0)
+_MAPS = range(0xA0, 0xC0)
+
+
+def content_type_of(payload: bytes) -> str:
+    """Tell CBOR from JSON by the first byte: none begins both a map or list of each."""
+    return CBOR if payload and 0x80 <= payload[0] <= 0xBF else JSON
+
+
+def decode_as(payload: bytes | None, content_type: str) -> list[Decoded]:
+    """Decode a record's value by its content type; never raises."""
+    if payload and content_type.startswith(CBOR):
+        return _decode_cbor(payload)
+    return decode(payload)
+
+
+def _decode_cbor(payload: bytes) -> list[Decoded]:
+    try:
+        if payload[0] in _ARRAYS:
+            return [_one(raw, data) for raw, data in _elements(payload)] or [
+                _refused(payload, "empty", "[]")
+            ]
+        data = _whole(payload)
+        if isinstance(data, Mapping) and "r" in data and "metrics" not in data:
+            return _expanded(payload, cast(Mapping[str, object], data))
+    except (cbor2.CBORDecodeError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        return [_refused(payload, "malformed", str(error))]
+    return [_one(payload, data)]
+
+
+def _whole(payload: bytes) -> object:
+    stream = BytesIO(payload)
+    data: object = cbor2.CBORDecoder(stream, read_size=1).decode()
+    if stream.tell() != len(payload):
+        raise ValueError(f"{len(payload) - stream.tell()} bytes behind the message")
+    return data
+
+
+def _elements(payload: bytes) -> Iterator[tuple[bytes, object]]:
+    """Yield each element of a list with its own bytes."""
+    stream = BytesIO(payload)
+    count = _count(stream)
+    decoder = cbor2.CBORDecoder(stream, read_size=1)
+    while count != 0:
+        start = stream.tell()
+        if count is None and payload[start : start + 1] == b"\xff":
+            stream.seek(start + 1)
+            break
+        data = decoder.decode()
+        yield payload[start : stream.tell()], data
+        count = None if count is None else count - 1
+    if stream.tell() != len(payload):
+        raise ValueError(f"{len(payload) - stream.tell()} bytes behind the list")
+
+
+def _count(stream: BytesIO) -> int | None:
+    """Read a list's head: how many elements follow, None for an open end."""
+    low = stream.read(1)[0] & 0x1F
+    if low == 31:
+        return None
+    if low < 24:
+        return low
+    if low > 27:
+        raise ValueError("no list begins so")
+    size = 1 << low - 24
+    head = stream.read(size)
+    if len(head) < size:
+        raise ValueError("the list has no length")
+    return int.from_bytes(head)
+
+
+def _one(raw: bytes, data: object) -> Decoded:
+    if not isinstance(data, Mapping) or not all(isinstance(name, str) for name in data):
+        return _refused(raw, "not_a_message", shown(data))
+    message = dict(cast(Mapping[str, object], data))
+    if isinstance(moment := message.get("ts"), datetime):
+        message["ts"] = moment.isoformat()
+    metrics = message.get("metrics")
+    if isinstance(metrics, Mapping):
+        reasons = tuple(
+            Reason(str(name), "not_finite", str(value))
+            for name, value in metrics.items()
+            if isinstance(value, float) and not math.isfinite(value)
+        )
+        if reasons:
+            return Decoded(raw, None, reasons)
+        if not all(isinstance(name, str) for name in metrics):
+            return _refused(raw, "not_a_message", "a metric's name is no text")
+        message["metrics"] = dict(metrics)
+    return read(raw, message)
+
+
+def _refused(raw: bytes, rule: str, value: str) -> Decoded:
+    return Decoded(raw, None, (Reason("", rule, value[:200]),))
+
+
+def _expanded(payload: bytes, data: Mapping[str, object]) -> list[Decoded]:
+    names, decimals, rows = _list(data, "m"), _list(data, "d"), _list(data, "r")
+    if not rows or len(rows) > MOST_ROWS or len(names) != len(decimals):
+        return [_refused(payload, "malformed", f"1 to {MOST_ROWS} rows, a scale for each metric")]
+    time_us = data.get("t")
+    last: list[int] = [0] * len(names)
+    found: list[Decoded] = []
+    for number, row in enumerate(rows):
+        if not isinstance(row, Sequence) or len(row) != len(names) + 1:
+            return [_refused(payload, "malformed", f"row {number} has another length")]
+        if isinstance(time_us, int):
+            time_us += int(row[0] or 0)
+        message: dict[str, object] = {"v": 1}
+        if time_us is not None:
+            message["ts"] = _iso(int(cast(int, time_us)))
+        if data.get("b") is not None:
+            message["boot"] = data["b"]
+        if data.get("s") is not None:
+            message["seq"] = int(cast(int, data["s"])) + number
+        message["metrics"] = dict(_values(names, decimals, row[1:], last))
+        found.append(_one(orjson.dumps(message), message))
+    return found
+
+
+def _list(data: Mapping[str, object], name: str) -> Sequence[object]:
+    found = data.get(name)
+    if not isinstance(found, list):
+        raise ValueError(f"{name} is no list")
+    return found
+
+
+def _iso(time_us: int) -> str:
+    return (_EPOCH + timedelta(microseconds=time_us)).isoformat().replace("+00:00", "Z")
+
+
+def _values(
+    names: Sequence[object], decimals: Sequence[object], row: Sequence[object], last: list[int]
+) -> Iterator[tuple[str, object]]:
+    for place, value in enumerate(row):
+        if value is None:
+            continue
+        scale = decimals[place]
+        if scale is None:
+            yield str(names[place]), value
+            continue
+        last[place] += int(cast(int, value))
+        power = int(cast(int, scale))
+        if not 0 <= power <= 12:
+            raise ValueError(f"decimals {power}")
+        yield str(names[place]), last[place] / 10**power if power else last[place]
+
+
+def encode_cbor(message: Mapping[str, object]) -> bytes:
+    """Return a message as CBOR."""
+    return cbor2.dumps(message)
+
+
+def encode_compact(
+    rows: Sequence[tuple[int, Mapping[str, object]]],
+    decimals: Mapping[str, int | None],
+    *,
+    boot: str,
+    seq: int,
+) -> bytes:
+    """Return readings in the compact form; each row is its time in µs and its metrics."""
+    last = dict.fromkeys(decimals, 0)
+    out: list[list[object]] = []
+    before = rows[0][0]
+    for time_us, metrics in rows:
+        row: list[object] = [time_us - before]
+        before = time_us
+        for name, scale in decimals.items():
+            value = metrics.get(name)
+            if value is not None and scale is not None:
+                whole = round(float(str(value)) * 10**scale)
+                value, last[name] = whole - last[name], whole
+            row.append(value)
+        out.append(row)
+    head = {"b": boot, "s": seq, "t": rows[0][0], "m": [*decimals], "d": [*decimals.values()]}
+    return cbor2.dumps(head | {"r": out})
