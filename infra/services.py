@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from infra.dagster_home import dagster_services
+from infra.gateway_service import gateway_service
 from infra.kafka.broker import kafka_service
 from infra.registry.service import registry_service
 from infra.stack import Mode
@@ -23,11 +24,11 @@ def service_names(settings: Settings, mode: Mode) -> tuple[str, ...]:
                 "HEADWATER_STREAMS=scheduled needs Dagster, which --light leaves out:"
                 " unset it, or start the full stack"
             )
-        return ("streams",)
+        return ("streams", "gateway")
     broker = () if settings.kafka else ("kafka",)
     streams = ("streams",) if settings.streams == "always_on" else ()
     registry = () if settings.registry_url else ("registry",)
-    return (*broker, *registry, *streams, "trino", *DAGSTER)
+    return (*broker, *registry, *streams, "gateway", "trino", *DAGSTER)
 
 
 def declared_services(
@@ -39,6 +40,7 @@ def declared_services(
         kafka_service(settings),
         registry_service(settings),
         streams_service(settings, mode),
+        gateway_service(settings, mode),
         trino_service(settings, waits_for_tables=makes_tables),
         *dagster_services(settings),
     )

@@ -10,7 +10,7 @@ from infra.supervision.daemon import Daemon
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
-FIRST = ("streams",)
+FIRST = ("gateway", "streams")
 STREAMS_WAIT_S = 50.0
 OURS = (
     "checkpoints",
@@ -18,6 +18,7 @@ OURS = (
     "dataquality",
     "demo",
     "drills",
+    "gateway",
     "kafka",
     "lake",
     "logs",

@@ -87,6 +87,52 @@ class Settings(BaseSettings):
     rotation_overlap_d: float = Field(
         default=90.0, ge=0, description="days that a device's old secret lives beside its new one"
     )
+    gateway_host: str = Field(default="127.0.0.1", description="address that devices reach")
+    gateway_development: Literal["off", "token", "anonymous"] = Field(
+        default="off",
+        description="let devices in by one token, or by their mere name, without TLS: not for use",
+    )
+    gateway_development_token: SecretStr | None = Field(
+        default=None, description="the token of HEADWATER_GATEWAY_DEVELOPMENT=token"
+    )
+    gateway_profile: Literal["strict", "compatible"] = Field(
+        default="strict",
+        description="compatible: takes the Link SDK's constant for a signed time, over TLS",
+    )
+    gateway_certificate: Path | None = Field(
+        default=None, description="PEM chain of the gateway: opens the TLS ports"
+    )
+    gateway_certificate_key: Path | None = Field(
+        default=None, description="its key, if not in the same file"
+    )
+    gateway_authorities: Path | None = Field(
+        default=None, description="PEM authorities of devices' certificates, beside the registry's"
+    )
+    gateway_device_rate: float = Field(
+        default=0.0, ge=0, description="messages a second that a device may send; 0: any"
+    )
+    gateway_tenant_rate: float = Field(default=0.0, ge=0, description="the same for a tenant")
+    gateway_rate: float = Field(default=0.0, ge=0, description="the same for the whole gateway")
+    gateway_burst_s: float = Field(
+        default=10.0, ge=0.001, description="seconds of the rate that may come at once"
+    )
+    gateway_without_kafka: Literal["refuse", "spool"] = Field(
+        default="refuse", description="what becomes of messages while Kafka is away"
+    )
+    gateway_spool_mb: int = Field(default=1024, ge=1, description="most that the spool may hold")
+    gateway_linger_ms: float = Field(default=2.0, ge=0, description="how long a batch collects")
+    gateway_keep_alive_s: int = Field(
+        default=1200, ge=1, le=65535, description="longest keep-alive of an MQTT 5 client"
+    )
+    gateway_coap_ack_timeout_s: float = Field(
+        default=2.0, gt=0, description="first wait of CoAP's retransmission; longer for slow radio"
+    )
+    gateway_coap_retransmits: int = Field(
+        default=4, ge=0, le=10, description="how often CoAP sends again"
+    )
+    gateway_rules: Path | None = Field(
+        default=None, description="rules for foreign topics; default {home}/gateway/rules.json"
+    )
     spark_cores: int = Field(default=2, ge=1, description="threads of local Spark")
     debug: bool = Field(default=False, description="show tracebacks")
 
@@ -95,7 +141,13 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
 
-    @field_validator("key_file")
+    @field_validator(
+        "key_file",
+        "gateway_certificate",
+        "gateway_certificate_key",
+        "gateway_authorities",
+        "gateway_rules",
+    )
     @classmethod
     def _absolute_or_none(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()
@@ -145,6 +197,11 @@ class Settings(BaseSettings):
     def registry_key_file(self) -> Path:
         """Key-encryption keys of the registry's secrets."""
         return self.key_file or self.registry_dir / "keys.json"
+
+    @property
+    def gateway_dir(self) -> Path:
+        """What the gateway keeps: its tools' key, sessions, its own spool."""
+        return self.home / "gateway"
 
     @property
     def spool_dir(self) -> Path:

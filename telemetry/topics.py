@@ -48,7 +48,26 @@ REGISTRY_CHANGES = Topic(
     },
 )
 """One partition: whoever reads it sees the changes in the order of their commits."""
-TOPICS: tuple[Topic, ...] = (TELEMETRY, TELEMETRY_DEAD, REGISTRY_CHANGES)
+COMMANDS = Topic(
+    "commands",
+    4,
+    "what goes down to devices; key: the device's full name; headers: `tenant`, `channel` (what"
+    " stands behind `devices/{id}/`, below `commands/`, `twin/` or `firmware/`), and if wanted"
+    " `qos`, `expires_at` (epoch microseconds), `content_type`, `correlation`",
+    {"max.message.bytes": str(2 * 1024 * 1024), "retention.ms": str(7 * _DAY_MS)},
+)
+UPLINK = Topic(
+    "uplink",
+    4,
+    "what devices say beside telemetry (replies, twins, progress); headers as in `telemetry`, and"
+    " `channel`",
+    {
+        "message.timestamp.type": "LogAppendTime",
+        "max.message.bytes": str(2 * 1024 * 1024),
+        "retention.ms": str(7 * _DAY_MS),
+    },
+)
+TOPICS: tuple[Topic, ...] = (TELEMETRY, TELEMETRY_DEAD, REGISTRY_CHANGES, COMMANDS, UPLINK)
 
 SPOOL_TOPIC = "spool"
 """Topic name in the coordinates of records that came through the spool."""

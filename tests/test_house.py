@@ -162,7 +162,7 @@ def requirements(file: Path) -> set[str]:
     return {re.split(r"[\[<>=!~; ]", line)[0] for line in lines if line}
 
 
-IMPORTED_AS = {"delta-spark": "delta", "kafka-python": "kafka"}
+IMPORTED_AS = {"delta-spark": "delta", "kafka-python": "kafka", "pyjwt": "jwt"}
 SELDOM_IMPORTED = {
     "dagster-webserver": "a process of its own",
     "pandas": "pyspark and Great Expectations ask for it; the pin keeps it below 3",

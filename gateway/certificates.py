@@ -1,0 +1,107 @@
+"""Client certificates: which device one names, and whether it is still good."""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from gateway.directory import Directory
+from gateway.identity import Identity
+from telemetry.changes import AuthorityBody
+from telemetry.devices import Device, check_name
+from telemetry.errors import DeviceError
+
+URI_PREFIX = "device:"
+
+
+def certificate_identity(der: bytes, directory: Directory, *, now: float) -> Identity | None:
+    """Return the device of a certificate that the handshake verified, or None."""
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+    except ValueError:
+        return None
+    moment = datetime.fromtimestamp(now, UTC)
+    if not certificate.not_valid_before_utc <= moment <= certificate.not_valid_after_utc:
+        return None
+    if is_revoked(certificate, directory):
+        return None
+    fingerprint = certificate.fingerprint(SHA256()).hex()
+    expires_at = certificate.not_valid_after_utc.timestamp()
+    known = directory.certificates.get(fingerprint)
+    if known is not None:
+        tenant, body = known
+        if body.serial != f"{certificate.serial_number:x}" or body.valid_until < moment:
+            return None
+        device = directory.device(tenant, body.device_full)
+        if device is None:
+            return None
+        name = f"certificate/{fingerprint}"
+        until = min(expires_at, body.valid_until.timestamp())
+        return Identity(tenant, body.device_full, name, until, device.durability or "industrial")
+    return _by_chain(certificate, directory, expires_at)
+
+
+def _by_chain(
+    certificate: x509.Certificate, directory: Directory, expires_at: float
+) -> Identity | None:
+    """Believe the name in a certificate whose authority may name devices."""
+    name = named_device(certificate)
+    for (tenant, authority), body in directory.authorities.items():
+        if not body.names_devices or not _issued_by(certificate, body):
+            continue
+        device: Device | None = directory.device(tenant, name) if name else None
+        if name and device:
+            kept = device.durability or "industrial"
+            return Identity(tenant, name, f"authority/{authority}", expires_at, kept)
+    return None
+
+
+def named_device(certificate: x509.Certificate) -> str | None:
+    """Return the full name in the SAN URI `device:{full name}`, else in the CN."""
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        uris = extension.value.get_values_for_type(x509.UniformResourceIdentifier)
+    except x509.ExtensionNotFound:
+        uris = []
+    names = [uri.removeprefix(URI_PREFIX) for uri in uris if uri.startswith(URI_PREFIX)]
+    common = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    names += [str(attribute.value) for attribute in common]
+    try:
+        return check_name(names[0]) if names else None
+    except DeviceError:
+        return None
+
+
+def is_revoked(certificate: x509.Certificate, directory: Directory) -> bool:
+    """Say whether the newest list of its authority names it."""
+    for body in directory.authorities.values():
+        if body.revocations and _issued_by(certificate, body):
+            listed = _revocations(body.revocations, body.certificate)
+            if certificate.serial_number in listed:
+                return True
+    return False
+
+
+def _issued_by(certificate: x509.Certificate, body: AuthorityBody) -> bool:
+    try:
+        certificate.verify_directly_issued_by(_authority(body.certificate))
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+@lru_cache(maxsize=64)
+def _authority(pem: str) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(pem.encode())
+
+
+@lru_cache(maxsize=64)
+def _revocations(pem: str, authority: str) -> frozenset[int]:
+    """Return the serials of a list that its authority signed; somebody else's list is empty."""
+    found = x509.load_pem_x509_crl(pem.encode())
+    key = _authority(authority).public_key()
+    if not found.is_signature_valid(key):  # type: ignore[arg-type]
+        return frozenset()
+    return frozenset(revoked.serial_number for revoked in found)

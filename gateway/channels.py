@@ -1,0 +1,81 @@
+"""Topics of devices: which part of its own subtree a device names, and where that goes."""
+
+from dataclasses import dataclass
+
+from gateway.identity import Identity
+from gateway.limits import Bucket
+from telemetry.devices import split_full_name
+from telemetry.records import record_headers
+from telemetry.topics import TELEMETRY, UPLINK
+
+ROOT = "devices"
+TELEMETRY_CHANNEL = "telemetry"
+REJECTS_CHANNEL = "rejects"
+DOWNLINKS = ("commands", "twin", "firmware")
+Header = tuple[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """Where one device's messages to one topic go, worked out once."""
+
+    identity: Identity
+    name: str
+    """What stands behind `devices/{id}/`."""
+    protocol: str
+    kafka_topic: str
+    key: bytes
+    before: tuple[Header, ...]
+    """Headers in front of `received_at`."""
+    after: tuple[Header, ...]
+    buckets: tuple[Bucket, ...]
+    names: tuple[str, ...]
+    """What a message may call its device."""
+    is_telemetry: bool
+    """Whether its messages are readings."""
+
+
+def own_part(topic: str, identity: Identity) -> str | None:
+    """Return what stands behind the device's own root in a topic or filter; None if it is not its.
+
+    A device may call itself by its full name or by its name within the product.
+    """
+    root, slash, rest = topic.partition("/")
+    if root != ROOT or not slash:
+        return None
+    name, slash, part = rest.partition("/")
+    if not slash or not part or name not in (identity.device_full, identity.device):
+        return None
+    return part
+
+
+def channel(
+    identity: Identity,
+    part: str,
+    *,
+    protocol: str,
+    buckets: tuple[Bucket, ...],
+    content_type: str,
+) -> Channel:
+    """Return the channel of a device's messages to one part of its subtree."""
+    headers = record_headers(
+        identity.device_full,
+        received_at=0,
+        protocol=protocol,
+        tenant=identity.tenant,
+        content_type=content_type,
+    )
+    is_telemetry = part == TELEMETRY_CHANNEL
+    extra = [] if is_telemetry else [("channel", part.encode())]
+    return Channel(
+        identity,
+        part,
+        protocol,
+        (TELEMETRY if is_telemetry else UPLINK).name,
+        identity.device_full.encode(),
+        tuple(headers[:3]),
+        (*headers[4:], *extra),
+        buckets,
+        (identity.device_full, split_full_name(identity.device_full)[1]),
+        is_telemetry,
+    )

@@ -1,0 +1,220 @@
+"""Devices' resources in CoAP: POST of telemetry, block by block if need be; observe of commands."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+
+import orjson
+from aiocoap import Message, resource
+from aiocoap.numbers.codes import Code
+from aiocoap.numbers.constants import TransportTuning
+from aiocoap.numbers.contentformat import ContentFormat
+from aiocoap.protocol import ServerObservation
+
+from gateway.batches import ingest_batch
+from gateway.channels import DOWNLINKS, own_part
+from gateway.downlink import Downlink
+from gateway.entrance import Entrance
+from gateway.identity import Identity, Presented
+from gateway.outcome import Rejected
+from telemetry.encodings import CBOR, content_type_of
+from telemetry.records import JSON
+
+PROTOCOL = "coap"
+TOKEN_OPTION = 2088
+"""Where Alibaba's clients put their token."""
+MOST_WAITING = 100
+SPACING_S = 0.02
+"""Between two notifications: CoAP's observe shows states, and a command must not hide another."""
+
+
+def tuning(ack_timeout_s: float, most_retransmits: int) -> TransportTuning:
+    """Return timers for this radio."""
+    found = TransportTuning()
+    found.ACK_TIMEOUT = ack_timeout_s
+    found.MAX_RETRANSMIT = most_retransmits
+    return found
+
+
+class Observation:
+    """One client that observes one of its device's downlinks."""
+
+    def __init__(
+        self, identity: Identity, part: str, observed: ServerObservation, timers: TransportTuning
+    ) -> None:
+        self.identity = identity
+        self.part = part
+        self._observed = observed
+        self._timers = timers
+        self._waiting: deque[Downlink] = deque(maxlen=MOST_WAITING)
+        self._sending: asyncio.Task[None] | None = None
+
+    def offer(self, downlink: Downlink) -> None:
+        """Notify of a message, after those that came before."""
+        self._waiting.append(downlink)
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.ensure_future(self._send())
+
+    async def _send(self) -> None:
+        while self._waiting:
+            self._observed.trigger(shown(self._waiting.popleft(), self._timers))
+            await asyncio.sleep(SPACING_S)
+
+    def end(self, reason: str) -> None:
+        """Close it: its device or credential is no longer good."""
+        self._observed.trigger(Message(code=Code.UNAUTHORIZED, payload=reason.encode()))
+
+
+def shown(downlink: Downlink, timers: TransportTuning) -> Message:
+    """Return a message for a device as a notification; its full channel is in Location-Path."""
+    message = Message(code=Code.CONTENT, payload=downlink.payload, transport_tuning=timers)
+    if downlink.content_type == JSON:
+        message.opt.content_format = ContentFormat.JSON
+    elif downlink.content_type == CBOR:
+        message.opt.content_format = ContentFormat.CBOR
+    message.opt.location_path = tuple(downlink.part.split("/"))
+    return message
+
+
+class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
+    """All that stands below `devices/`."""
+
+    def __init__(self, entrance: Entrance, timers: TransportTuning) -> None:
+        super().__init__()
+        self._entrance = entrance
+        self._timers = timers
+        self._observations: dict[tuple[str, str], set[Observation]] = {}
+        self._newest: dict[tuple[str, str, str], Downlink] = {}
+        entrance.downlinks.add(self._offer)
+
+    async def render_post(self, request: Message) -> Message:
+        """Take telemetry; 2.04 once it is durable."""
+        identity = self._identity(request)
+        if isinstance(identity, Rejected):
+            return self._refusal(identity)
+        form = _content_type(request)
+        if isinstance(form, Rejected):
+            return self._refusal(self._entrance.ingest.counted(form))
+        topic = "/".join(("devices", *request.opt.uri_path))
+        channel = self._entrance.channel(identity, topic, protocol=PROTOCOL, content_type=form)
+        if isinstance(channel, Rejected):
+            return self._refusal(channel)
+        outcome = await ingest_batch(
+            self._entrance.ingest,
+            channel,
+            [request.payload],
+            content_type=form,
+            now=time.time_ns() // 1000,
+        )
+        if isinstance(outcome, Rejected):
+            return self._refusal(outcome)
+        return Message(code=Code.CHANGED, transport_tuning=self._timers)
+
+    render_put = render_post
+
+    async def render_get(self, request: Message) -> Message:
+        """Return the newest message on a downlink; observe to get each one."""
+        identity, part = self._identity(request), ""
+        if isinstance(identity, Rejected):
+            return self._refusal(identity)
+        found = self._part(request, identity)
+        if isinstance(found, Rejected):
+            return self._refusal(found)
+        part = found
+        newest = self._newest.get((identity.tenant, identity.device_full, part))
+        if newest is None:
+            return Message(code=Code.CONTENT, payload=b"", transport_tuning=self._timers)
+        return shown(newest, self._timers)
+
+    def _part(self, request: Message, identity: Identity) -> str | Rejected:
+        part = own_part("/".join(("devices", *request.opt.uri_path)), identity)
+        if part is None or part.partition("/")[0] not in DOWNLINKS:
+            return Rejected("not_authorised", "a device reads its own commands, twin and firmware")
+        return part
+
+    async def add_observation(self, request: Message, observed: ServerObservation) -> None:
+        """Let a client observe one of its downlinks, and all that is below it."""
+        identity = self._identity(request)
+        if isinstance(identity, Rejected):
+            return
+        part = self._part(request, identity)
+        if isinstance(part, Rejected):
+            return
+        observation = Observation(identity, part, observed, self._timers)
+        key = (identity.tenant, identity.device_full)
+        self._observations.setdefault(key, set()).add(observation)
+        self._entrance.lives.add(observation)
+        observed.accept(self._forgetting(key, observation))
+
+    def _forgetting(self, key: tuple[str, str], observation: Observation) -> Callable[[], None]:
+        def forget() -> None:
+            self._entrance.lives.remove(observation)
+            kept = self._observations.get(key, set())
+            kept.discard(observation)
+            if not kept:
+                self._observations.pop(key, None)
+
+        return forget
+
+    def _offer(self, downlink: Downlink) -> bool:
+        key = (downlink.tenant, downlink.device_full)
+        wanting = [
+            observation
+            for observation in self._observations.get(key, ())
+            if downlink.part == observation.part or downlink.part.startswith(f"{observation.part}/")
+        ]
+        for observation in wanting:
+            self._newest[*key, observation.part] = downlink
+            observation.offer(downlink)
+            self._entrance.counters.add("downlinks", channel="coap")
+        return bool(wanting)
+
+    async def render_to_pipe(self, request: object) -> None:
+        """Serve a request, observed or not."""
+        await resource.ObservableResource.render_to_pipe(self, request)
+
+    def _identity(self, request: Message) -> Identity | Rejected:
+        query = dict(_pairs(request.opt.uri_query))
+        token = query.get("token") or _token(request)
+        address = str(getattr(request.remote, "hostinfo", "")).rpartition(":")[0]
+        presented = Presented(
+            client_id=query.get("c", ""),
+            username=None if token else query.get("u"),
+            password=token or query.get("p"),
+            address=address,
+        )
+        return self._entrance.login(presented, protocol=PROTOCOL, now=time.time())
+
+    def _refusal(self, rejected: Rejected) -> Message:
+        major, minor = rejected.code.coap
+        message = Message(
+            code=Code(major << 5 | minor),
+            payload=orjson.dumps(rejected.receipt("")),
+            transport_tuning=self._timers,
+        )
+        message.opt.content_format = ContentFormat.JSON
+        if rejected.retry_after_s is not None:
+            message.opt.max_age = max(1, round(rejected.retry_after_s + 0.5))
+        return message
+
+
+def _pairs(query: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [(name, value) for name, _, value in (each.partition("=") for each in query)]
+
+
+def _token(request: Message) -> str | None:
+    for option in request.opt.option_list():
+        if int(option.number) == TOKEN_OPTION:
+            return bytes(option.encode()).decode("utf-8", "replace")
+    return None
+
+
+def _content_type(request: Message) -> str | Rejected:
+    form = request.opt.content_format
+    known: Mapping[int, str] = {50: JSON, 60: CBOR, 0: JSON}
+    if form is None:
+        return content_type_of(request.payload)
+    if int(form) not in known:
+        return Rejected("content_type", f"content format {int(form)}; known are 50, 60 and 0")
+    return known[int(form)]

@@ -1,0 +1,53 @@
+"""Figures of a running gateway, as Prometheus reads them."""
+
+from collections import Counter
+
+Labels = tuple[tuple[str, str], ...]
+
+_MEANINGS = {
+    "accepted": "Records that Kafka or the spool holds",
+    "rejected": "Records refused, by reason",
+    "connects": "Sessions opened, by protocol",
+    "connect_refusals": "Logins refused, by reason",
+    "downlinks": "Messages handed to devices, by channel",
+    "protocol_errors": "Connections closed for breaking their protocol",
+}
+
+
+class Counters:
+    """Counts by name and labels."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, Labels]] = Counter()
+        self.gauges: dict[str, float] = {}
+
+    def add(self, name: str, count: int = 1, /, **labels: str) -> None:
+        """Count up."""
+        self._counts[name, tuple(sorted(labels.items()))] += count
+
+    def value(self, name: str, **labels: str) -> int:
+        """Return one count."""
+        return self._counts[name, tuple(sorted(labels.items()))]
+
+    def exposition(self) -> str:
+        """Return all figures in Prometheus' text form."""
+        lines: list[str] = []
+        for name, meaning in _MEANINGS.items():
+            lines += [
+                f"# HELP headwater_gateway_{name}_total {meaning}.",
+                f"# TYPE headwater_gateway_{name}_total counter",
+            ]
+            found = sorted(item for item in self._counts.items() if item[0][0] == name)
+            lines += [f"headwater_gateway_{name}_total{_text(k[1])} {n}" for k, n in found]
+        for name, figure in sorted(self.gauges.items()):
+            lines += [
+                f"# TYPE headwater_gateway_{name} gauge",
+                f"headwater_gateway_{name} {figure}",
+            ]
+        return "\n".join(lines) + "\n"
+
+
+def _text(labels: Labels) -> str:
+    if not labels:
+        return ""
+    return "{" + ",".join(f'{name}="{value}"' for name, value in labels) + "}"

@@ -1,0 +1,139 @@
+"""What the gateway knows of devices and their credentials: the registry's changes, in memory."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from telemetry.changes import (
+    AuthorityBody,
+    CertificateBody,
+    Change,
+    CredentialBody,
+    DeviceBody,
+    JwtKeyBody,
+    TenantBody,
+)
+from telemetry.devices import Device
+from telemetry.sealing import KeyRing, Sealed, unseal
+
+DEFAULT_TENANT = TenantBody()
+
+
+class Secret(NamedTuple):
+    """A device's secret that is in force."""
+
+    credential: str
+    secret: bytes
+    expires_at: float | None
+
+
+class _Held(NamedTuple):
+    context: bytes
+    body: CredentialBody
+
+
+class Directory:
+    """Devices, secrets, certificates, authorities and token keys, by what a login names."""
+
+    def __init__(self, ring: KeyRing | None = None) -> None:
+        self._ring = ring
+        self._devices: dict[str, dict[str, DeviceBody]] = {}
+        self._secrets: dict[tuple[str, str], dict[str, _Held]] = {}
+        self._tenants: dict[str, TenantBody] = {}
+        self.certificates: dict[str, tuple[str, CertificateBody]] = {}
+        self.authorities: dict[tuple[str, str], AuthorityBody] = {}
+        self.jwt_keys: dict[str, tuple[str, JwtKeyBody]] = {}
+        self._editions: dict[bytes, int] = {}
+        self.on_change: Callable[[Change], None] = _ignore
+
+    def apply(self, change: Change) -> None:
+        """Take over a change that is newer than what is known."""
+        key = change.key.encoded()
+        if change.edition <= self._editions.get(key, -1):
+            return
+        self._editions[key] = change.edition
+        self._apply(change)
+        self.on_change(change)
+
+    def _apply(self, change: Change) -> None:
+        (kind, tenant, name), body = change.key, change.body
+        if kind == "device":
+            _put(self._devices.setdefault(name, {}), tenant, body, DeviceBody)
+        elif kind == "credential":
+            device_full, _, identifier = name.rpartition("/")
+            held = isinstance(body, CredentialBody) and _Held(change.key.encoded(), body)
+            _put(self._secrets.setdefault((tenant, device_full), {}), identifier, held, _Held)
+        elif kind == "tenant":
+            _put(self._tenants, tenant, body, TenantBody)
+        elif kind == "authority":
+            _put(self.authorities, (tenant, name), body, AuthorityBody)
+        elif kind == "certificate":
+            _put(self.certificates, name, body and (tenant, body), tuple)
+        elif kind == "jwt_key":
+            _put(self.jwt_keys, name, body and (tenant, body), tuple)
+
+    def named(self, device_full: str) -> Iterator[tuple[str, Device]]:
+        """Yield tenant and device for each enabled device of this name."""
+        for tenant, body in self._devices.get(device_full, {}).items():
+            if not body.is_disabled and not self.tenant(tenant).is_disabled:
+                yield tenant, body.device
+
+    def device(self, tenant: str, device_full: str) -> Device | None:
+        """Return an enabled device."""
+        return dict(self.named(device_full)).get(tenant)
+
+    def tenant(self, tenant: str) -> TenantBody:
+        """Return what is known of a tenant."""
+        return self._tenants.get(tenant, DEFAULT_TENANT)
+
+    def secrets(self, tenant: str, device_full: str, now: float) -> list[Secret]:
+        """Return the device's secrets in force, unsealed."""
+        found = self._secrets.get((tenant, device_full), {})
+        return [
+            Secret(f"credential/{device_full}/{name}", self._open(body.secret, context), until)
+            for name, (context, body) in found.items()
+            if (until := _until(body)) is None or until > now
+        ]
+
+    def _open(self, sealed: Sealed, context: bytes) -> bytes:
+        assert self._ring is not None, "secrets are sealed, and no keys were given"
+        return unseal(sealed, self._ring, context)
+
+    def token_secret(self, kid: str) -> bytes | None:
+        """Return the key that a token's signature is checked with: PEM, or a shared secret."""
+        tenant, body = self.jwt_keys[kid]
+        if body.public_key:
+            return body.public_key.encode()
+        if body.secret is None:
+            return None
+        return self._open(body.secret, f"jwt_key/{tenant}/{kid}".encode())
+
+    def holds(self, tenant: str, device_full: str, credential: str) -> bool:
+        """Say whether a session's device and credential are still good."""
+        kind, _, name = credential.partition("/")
+        if kind == "local":
+            return True
+        if self.device(tenant, device_full) is None:
+            return False
+        if kind == "credential":
+            held = self._secrets.get((tenant, device_full), {})
+            return name.rpartition("/")[2] in held
+        if kind == "certificate":
+            return name in self.certificates
+        if kind == "jwt_key":
+            return name in self.jwt_keys
+        return True
+
+
+def _until(body: CredentialBody) -> float | None:
+    return body.valid_until.timestamp() if body.valid_until else None
+
+
+def _put(known: dict, key: object, body: object, kind: type) -> None:  # type: ignore[type-arg]
+    if isinstance(body, kind):
+        known[key] = body
+    else:
+        known.pop(key, None)
+
+
+def _ignore(_change: Change) -> None:
+    return None

@@ -1,0 +1,192 @@
+"""The HTTP listener as an ASGI application, with its OpenAPI document."""
+
+import time
+from typing import Annotated
+
+import orjson
+from fastapi import FastAPI, Header, Path, Request, Response
+
+from gateway.batches import MOST_RECORDS, ingest_batch
+from gateway.channels import Channel
+from gateway.entrance import Entrance
+from gateway.http.bodies import MOST_BODY, NDJSON, content_type, parts, too_large, unpacked
+from gateway.http.document import DESCRIPTION, responses, telemetry_body
+from gateway.http.idempotency import LONGEST_KEY, Answer, Answers, digest
+from gateway.http.logins import CHALLENGE, PROTOCOL, Logins
+from gateway.identity import Identity
+from gateway.outcome import Rejected
+from telemetry.records import JSON
+
+Device = Annotated[str, Path(max_length=260, description="full name, or name within the product")]
+Key = Annotated[
+    str | None,
+    Header(
+        max_length=LONGEST_KEY,
+        description="a request that comes again with this key gets the answer of the first",
+    ),
+]
+Authorization = Annotated[str | None, Header(include_in_schema=False)]
+ClientId = Annotated[
+    str | None, Header(description="with Basic and a signed password: the client id it was for")
+]
+OTHER_BODY = Rejected("undecodable", "the idempotency key was used with another body")
+
+
+class Posts:
+    """Takes telemetry by POST."""
+
+    def __init__(self, entrance: Entrance) -> None:
+        self._entrance = entrance
+        self._logins = Logins(entrance)
+        self._answers = Answers()
+
+    async def telemetry(
+        self,
+        request: Request,
+        device: Device,
+        idempotency_key: Key = None,
+        authorization: Authorization = None,
+        x_client_id: ClientId = None,
+    ) -> Response:
+        """Take one message, a list, or one a line; 202 once all are durable."""
+        now = time.time()
+        client = request.client.host if request.client else ""
+        is_tls = request.url.scheme == "https"
+        identity = self._logins.identity(authorization, x_client_id, client, is_tls=is_tls, now=now)
+        if isinstance(identity, Rejected):
+            return self._answer(refusal_of(identity))
+        body = await _body(request)
+        if isinstance(body, Rejected):
+            return self._answer(refusal_of(self._entrance.ingest.counted(body)))
+        if idempotency_key:
+            return self._answer(await self._once(request, device, identity, body, idempotency_key))
+        return self._answer(await self._take(request, device, identity, body))
+
+    async def _once(
+        self, request: Request, device: str, identity: Identity, body: bytes, key: str
+    ) -> tuple[int, bytes, dict[str, str]]:
+        place, found = (identity.tenant, identity.device_full, key), digest(body)
+        before = self._answers.find(place, now=time.time())
+        if before is not None:
+            if before.digest != found:
+                return refusal_of(OTHER_BODY)
+            return before.status, before.body, {"Idempotent-Replayed": "true"}
+        status, text, headers = await self._take(request, device, identity, body)
+        if status == 202:
+            self._answers.keep(place, Answer(found, status, text, time.time()))
+        return status, text, headers
+
+    async def _take(
+        self, request: Request, device: str, identity: Identity, body: bytes
+    ) -> tuple[int, bytes, dict[str, str]]:
+        form = content_type(request.headers.get("content-type"))
+        if isinstance(form, Rejected):
+            return refusal_of(self._entrance.ingest.counted(form))
+        channel = self._entrance.channel(
+            identity,
+            f"devices/{device}/telemetry",
+            protocol=PROTOCOL,
+            content_type=JSON if form == NDJSON[0] else form,
+        )
+        if isinstance(channel, Rejected):
+            return refusal_of(channel)
+        return await self._publish(channel, body, form)
+
+    async def _publish(
+        self, channel: Channel, body: bytes, form: str
+    ) -> tuple[int, bytes, dict[str, str]]:
+        found = parts(body, form) or parts(b"", JSON)
+        if len(found) > MOST_RECORDS:
+            text = f"{len(found):,} lines; a request has at most {MOST_RECORDS:,}"
+            return refusal_of(self._entrance.ingest.counted(too_large(text, MOST_RECORDS)))
+        outcome = await ingest_batch(
+            self._entrance.ingest,
+            channel,
+            [part.payload for part in found],
+            content_type=JSON if form == NDJSON[0] else form,
+            now=time.time_ns() // 1000,
+        )
+        if isinstance(outcome, Rejected):
+            lines = [part.line for part in found] if form == NDJSON[0] else None
+            return refusal_of(outcome, lines)
+        told = {"accepted": outcome, "durability": channel.identity.durability}
+        return 202, orjson.dumps(told), {}
+
+    def _answer(self, answer: tuple[int, bytes, dict[str, str]]) -> Response:
+        status, body, headers = answer
+        return Response(body, status, headers, media_type=JSON)
+
+
+async def _body(request: Request) -> bytes | Rejected:
+    """Read the body, at most what is allowed."""
+    announced = request.headers.get("content-length", "")
+    text = f"a body has at most {MOST_BODY:,} bytes"
+    if announced.isdigit() and int(announced) > MOST_BODY:
+        return too_large(text, MOST_BODY)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BODY:
+            return too_large(text, MOST_BODY)
+    return unpacked(bytes(body), request.headers.get("content-encoding"))
+
+
+def refusal_of(
+    rejected: Rejected, lines: list[int] | None = None
+) -> tuple[int, bytes, dict[str, str]]:
+    """Return status, body and headers of a refusal; `lines` are the records' in the body."""
+    headers: dict[str, str] = {}
+    if rejected.retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, round(rejected.retry_after_s + 0.5)))
+    if rejected.code.http == 401:
+        headers["WWW-Authenticate"] = CHALLENGE
+    told: dict[str, object] = {"reason": rejected.reason, "text": rejected.text}
+    if rejected.limit:
+        told["limit"] = rejected.limit
+    if rejected.retry_after_s is not None:
+        told["retry_after_s"] = round(rejected.retry_after_s, 3)
+    told["faults"] = [
+        {
+            "line": lines[fault.item] if lines else 1,
+            "item": 0 if lines else fault.item,
+            "field": fault.field,
+            "rule": fault.rule,
+            "value": fault.value,
+        }
+        for fault in rejected.faults
+    ]
+    return rejected.code.http, orjson.dumps(told), headers
+
+
+def http_app(entrance: Entrance) -> FastAPI:
+    """Return the application."""
+    app = FastAPI(
+        title="Headwater gateway",
+        version="1",
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+    )
+    posts = Posts(entrance)
+    app.add_api_route(
+        "/devices/{device}/telemetry",
+        posts.telemetry,
+        methods=["POST"],
+        status_code=202,
+        responses=responses(),
+        openapi_extra=telemetry_body(),
+        operation_id="post_telemetry",
+        summary="Send readings of a device",
+        response_class=Response,
+    )
+
+    @app.get("/health", summary="Whether the gateway answers", operation_id="health")
+    async def health() -> dict[str, str]:
+        return {"state": "running"}
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        text = entrance.counters.exposition()
+        return Response(text, media_type="text/plain; version=0.0.4")
+
+    return app

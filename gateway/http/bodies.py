@@ -1,0 +1,85 @@
+"""Bodies of requests: unpacked within their limit, and cut into records."""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from io import BytesIO
+from typing import NamedTuple
+
+import zstandard
+
+from gateway.outcome import Rejected
+from telemetry.encodings import CBOR
+from telemetry.records import JSON
+
+NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+MOST_BODY = 8 * 1024 * 1024
+MOST_UNPACKED = 32 * 1024 * 1024
+_CHUNK = 256 * 1024
+ENCODINGS = ("gzip", "zstd", "identity")
+
+
+class Part(NamedTuple):
+    """One record of a body, and the line that it stood on."""
+
+    line: int
+    payload: bytes
+
+
+def content_type(header: str | None) -> str | Rejected:
+    """Return which form a body has, by its Content-Type."""
+    name = (header or JSON).split(";", 1)[0].strip().lower()
+    if name in (JSON, CBOR, "text/json"):
+        return CBOR if name == CBOR else JSON
+    if name in NDJSON:
+        return NDJSON[0]
+    known = ", ".join((JSON, NDJSON[0], CBOR))
+    return Rejected("content_type", f"content type {name[:60]!r}; known are {known}")
+
+
+def unpacked(body: bytes, encoding: str | None) -> bytes | Rejected:
+    """Undo the Content-Encoding; a body that unpacks to too much is refused before it does."""
+    name = (encoding or "identity").strip().lower()
+    if name in ("", "identity"):
+        return body
+    if name not in ENCODINGS:
+        return Rejected("content_type", f"content encoding {name[:40]!r}; known are gzip and zstd")
+    try:
+        chunks = _gunzipped(body) if name == "gzip" else _decompressed(body)
+        out = bytearray()
+        for chunk in chunks:
+            out += chunk
+            if len(out) > MOST_UNPACKED:
+                return too_large(f"more than {MOST_UNPACKED:,} bytes unpacked", MOST_UNPACKED)
+    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+        return Rejected("undecodable", f"the body does not unpack as {name}: {error}")
+    return bytes(out)
+
+
+def _gunzipped(body: bytes) -> Iterator[bytes]:
+    with gzip.GzipFile(fileobj=BytesIO(body)) as file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
+
+
+def _decompressed(body: bytes) -> Iterator[bytes]:
+    with zstandard.ZstdDecompressor().stream_reader(BytesIO(body)) as reader:
+        while chunk := reader.read(_CHUNK):
+            yield chunk
+
+
+def too_large(text: str, limit: int) -> Rejected:
+    """Return the refusal of a body that is too large."""
+    return Rejected("too_large", text, limit=f"{limit} bytes")
+
+
+def parts(body: bytes, form: str) -> list[Part]:
+    """Cut a body into records: one, or one a line; empty lines are none."""
+    if form != NDJSON[0]:
+        return [Part(1, body)]
+    lines = body.split(b"\n")
+    return [
+        Part(number, line)
+        for number, raw in enumerate(lines, start=1)
+        if (line := raw.strip(b" \t\r"))
+    ]

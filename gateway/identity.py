@@ -1,0 +1,34 @@
+"""Who speaks: a device as its credential proved it."""
+
+from typing import NamedTuple
+
+from telemetry.devices import Durability, split_full_name
+
+
+class Identity(NamedTuple):
+    """A device, and the credential that its session lives by."""
+
+    tenant: str
+    device_full: str
+    credential: str
+    """`{kind}/{name}` of what proved it; the session ends when that is revoked."""
+    expires_at: float | None = None
+    """Seconds since 1970."""
+    durability: Durability = "industrial"
+
+    @property
+    def device(self) -> str:
+        """Name within the product."""
+        return split_full_name(self.device_full)[1]
+
+
+class Presented(NamedTuple):
+    """What somebody shows to be let in."""
+
+    client_id: str = ""
+    username: str | None = None
+    password: str | None = None
+    certificate: bytes | None = None
+    """DER, as the TLS handshake verified it against the known authorities."""
+    address: str = ""
+    is_tls: bool = False

@@ -1,0 +1,149 @@
+"""The one path of every protocol: authenticated and authorised arrivals become durable records."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from gateway.channels import Channel
+from gateway.counters import Counters
+from gateway.decoding import refused
+from gateway.limits import refused_by
+from gateway.outcome import Rejected
+from gateway.outlet import Headers, Outlet, OutletError, Settle
+from telemetry.devices import Durability
+from telemetry.records import JSON
+from telemetry.topics import TELEMETRY_DEAD
+
+MOST_BYTES = 256 * 1024
+"""Of one message; Kafka takes more, so that a batch over HTTP may hold many."""
+MOST_RETRY_S = 60.0
+
+
+class Arrival(NamedTuple):
+    """What came in on a channel that its session is authorised for."""
+
+    channel: Channel
+    payload: bytes
+    content_type: str = JSON
+    messages: int = 1
+    """Messages that it holds."""
+    is_examined: bool = False
+    """Whether it was found readable before, and its messages were let through by the limits."""
+
+
+def _asleep() -> None:
+    return None
+
+
+class Ingest:
+    """Decodes, stamps and publishes; each arrival is settled exactly once."""
+
+    def __init__(
+        self,
+        outlets: dict[Durability, Outlet],
+        counters: Counters,
+        *,
+        most_bytes: int = MOST_BYTES,
+        wake: Callable[[], None] = _asleep,
+    ) -> None:
+        """Publish by the outlet of each durability class; `wake` is called when records wait."""
+        self._outlets = outlets
+        self._counters = counters
+        self._wake = wake
+        self.most_bytes = most_bytes
+        self.is_polled = False
+        """Whether somebody polls the outlets already."""
+        self.taken = 0
+
+    def ingest(self, arrival: Arrival, *, now: int, settle: Settle) -> Rejected | None:
+        """Publish an arrival; None: it is settled later. `now` is in epoch microseconds.
+
+        A refusal is returned where nothing was sent, and given to `settle` where the bytes had to
+        be kept in `telemetry.dead` first.
+        """
+        channel, payload, content_type, messages, is_examined = arrival
+        if len(payload) > self.most_bytes:
+            return self.too_large(payload)
+        if channel.buckets and not is_examined:
+            empty = self.over_limit(channel, now, messages)
+            if empty is not None:
+                return empty
+        if channel.is_telemetry and not is_examined:
+            unreadable = refused(payload, content_type, channel.names)
+            if unreadable is not None:
+                return self.bury(arrival, unreadable, now, settle)
+        headers: Headers = [*channel.before, ("received_at", b"%d" % now), *channel.after]
+        return self._send(channel, channel.kafka_topic, payload, headers, settle)
+
+    def over_limit(self, channel: Channel, now: int, count: int) -> Rejected | None:
+        """Take tokens for so many messages, or return the refusal and count it."""
+        empty = refused_by(channel.buckets, now, count)
+        return None if empty is None else self.counted(empty)
+
+    def _send(
+        self,
+        channel: Channel,
+        topic: str,
+        payload: bytes,
+        headers: Headers,
+        settle: Settle,
+    ) -> Rejected | None:
+        try:
+            self._outlets[channel.identity.durability].send(
+                topic, channel.key, payload, headers, settle
+            )
+        except OutletError as error:
+            return self.unavailable(error)
+        self.taken += 1
+        if not self.is_polled:
+            self.is_polled = True
+            self._wake()
+        return None
+
+    def bury(
+        self, arrival: Arrival, unreadable: Rejected, now: int, settle: Settle
+    ) -> Rejected | None:
+        """Keep what cannot be read in `telemetry.dead`, then refuse it."""
+        channel = arrival.channel
+        headers: Headers = [
+            *channel.before,
+            ("received_at", b"%d" % now),
+            *channel.after,
+            ("reason", unreadable.reason.encode()),
+            ("text", unreadable.text.encode("utf-8", "replace")),
+            ("topic", f"devices/{channel.identity.device_full}/{channel.name}".encode()),
+        ]
+        buried = partial(self._buried, unreadable, settle)
+        return self._send(channel, TELEMETRY_DEAD.name, arrival.payload, headers, buried)
+
+    def _buried(self, unreadable: Rejected, settle: Settle, error: object, message: object) -> None:
+        if error is None:
+            settle(self.counted(unreadable._replace(is_kept=True)), message)
+        else:
+            settle(error, message)
+
+    def unavailable(self, error: object) -> Rejected:
+        """Return the refusal for a record that could not be made durable, and count it."""
+        if isinstance(error, Rejected):
+            return error
+        is_full = isinstance(error, OutletError) and not error.is_away
+        retry_after_s = error.retry_after_s if isinstance(error, OutletError) else 5.0
+        text = "the store does not acknowledge; nothing was kept"
+        return self.counted(
+            Rejected(
+                "busy" if is_full else "unavailable",
+                text,
+                limit="queue" if is_full else "store",
+                retry_after_s=min(max(retry_after_s, 1.0), MOST_RETRY_S),
+            )
+        )
+
+    def too_large(self, payload: bytes) -> Rejected:
+        """Return the refusal of a record that is too large, and count it."""
+        text = f"{len(payload):,} bytes; a message has at most {self.most_bytes:,}"
+        return self.counted(Rejected("too_large", text, limit=f"{self.most_bytes} bytes"))
+
+    def counted(self, rejected: Rejected) -> Rejected:
+        """Count a refusal, and return it."""
+        self._counters.add("rejected", reason=rejected.reason)
+        return rejected

@@ -1,0 +1,86 @@
+"""Kafka as an outlet: idempotent and acknowledged by all replicas, or by one for class consumer."""
+
+import time
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from edge.kafka import PRODUCER_CONFIG
+from gateway.outlet import Headers, OutletError, Settle
+
+MOST_WAITING = 100_000
+PROBE_S = 1.0
+Config = dict[str, str | int | float | bool]
+
+
+class KafkaOutlet:
+    """Sends to Kafka; while the broker is away it refuses all but a probe a second."""
+
+    def __init__(
+        self,
+        bootstrap: str,
+        *,
+        is_durable: bool = True,
+        delivery_timeout_s: float = 10.0,
+        linger_ms: float = 2.0,
+    ) -> None:
+        config: Config = {
+            **PRODUCER_CONFIG,
+            "bootstrap.servers": bootstrap,
+            "linger.ms": linger_ms,
+            "delivery.timeout.ms": round(delivery_timeout_s * 1000),
+            "queue.buffering.max.messages": MOST_WAITING,
+            "reconnect.backoff.max.ms": 1000,
+            "topic.metadata.propagation.max.ms": 2000,
+            "allow.auto.create.topics": False,
+        }
+        if not is_durable:
+            config |= {"enable.idempotence": False, "acks": 1}
+        self._bootstrap = bootstrap
+        self._producer = Producer({**config, "error_cb": self._note})
+        self._produce = self._producer.produce
+        self._poll = self._producer.poll
+        self.is_away = False
+        self._probe_at = 0.0
+
+    def send(self, topic: str, key: bytes, value: bytes, headers: Headers, settle: Settle) -> None:
+        """Take a record, or raise `OutletError`."""
+        if self.is_away:
+            self._probe(topic, key, value, headers, settle)
+            return
+        try:
+            self._produce(topic, value, key, headers=headers, on_delivery=settle)
+        except BufferError:
+            raise OutletError("Kafka is slow", is_away=False, retry_after_s=1.0) from None
+        except KafkaException as error:
+            raise OutletError(str(error.args[0].str()), is_away=False, retry_after_s=5.0) from error
+
+    def _probe(
+        self, topic: str, key: bytes, value: bytes, headers: Headers, settle: Settle
+    ) -> None:
+        now = time.monotonic()
+        if now < self._probe_at:
+            raise OutletError("Kafka is away", is_away=True, retry_after_s=self._probe_at - now)
+        self._probe_at = now + PROBE_S
+
+        def settled(error: object, message: object) -> None:
+            self.is_away = error is not None
+            settle(error, message)
+
+        self._producer.produce(topic, value, key, headers=headers, on_delivery=settled)
+
+    def _note(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self.is_away = True
+
+    def poll(self) -> int:
+        """Settle what is decided, and return how many records still wait."""
+        self._poll(0)
+        return len(self._producer)
+
+    def close(self, timeout_s: float) -> int:
+        """Settle all that can be settled in time, and return how many records could not."""
+        left = self._producer.flush(timeout_s)
+        if left:
+            self._producer.purge()
+            self._producer.flush(1.0)
+        return int(left)

@@ -1,0 +1,70 @@
+"""Whoever is let in for longer than one request, and who must go once its credential ends."""
+
+from typing import Protocol
+
+from gateway.directory import Directory
+from gateway.identity import Identity
+from telemetry.changes import Change
+
+
+class Live(Protocol):
+    """A session or an observation."""
+
+    @property
+    def identity(self) -> Identity:
+        """Whose it is."""
+
+    def end(self, reason: str) -> None:
+        """Close it: its device or credential is no longer good."""
+
+
+class Lives:
+    """All that is open, by device."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self._by_device: dict[tuple[str, str], set[Live]] = {}
+
+    def __len__(self) -> int:
+        return sum(len(lives) for lives in self._by_device.values())
+
+    def add(self, live: Live) -> None:
+        """Watch it."""
+        identity = live.identity
+        self._by_device.setdefault((identity.tenant, identity.device_full), set()).add(live)
+
+    def remove(self, live: Live) -> None:
+        """Watch it no longer."""
+        key = (live.identity.tenant, live.identity.device_full)
+        lives = self._by_device.get(key)
+        if lives:
+            lives.discard(live)
+            if not lives:
+                del self._by_device[key]
+
+    def changed(self, change: Change) -> None:
+        """End what a change of the registry ends."""
+        kind, tenant, name = change.key
+        if kind == "device":
+            self._check(self._by_device.get((tenant, name), ()))
+        elif kind == "credential":
+            self._check(self._by_device.get((tenant, name.rpartition("/")[0]), ()))
+        elif kind in ("certificate", "jwt_key", "authority", "tenant"):
+            for lives in list(self._by_device.values()):
+                self._check(lives)
+
+    def _check(self, lives: "set[Live] | tuple[()]") -> None:
+        for live in list(lives):
+            identity = live.identity
+            if not self._directory.holds(
+                identity.tenant, identity.device_full, identity.credential
+            ):
+                live.end("the credential was revoked")
+
+    def expire(self, now: float) -> None:
+        """End what has run out; `now` in seconds since 1970."""
+        for lives in list(self._by_device.values()):
+            for live in list(lives):
+                expires_at = live.identity.expires_at
+                if expires_at is not None and expires_at <= now:
+                    live.end("the credential has expired")

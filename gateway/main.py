@@ -1,0 +1,171 @@
+"""The gateway's process: its parts put together, and run until told to stop."""
+
+import asyncio
+import signal
+import sys
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import uvloop
+
+from edge.key_file import read_key_ring
+from edge.local_key import local_key
+from edge.outboxes import stack_mode
+from gateway.authentication import Authentication, Development
+from gateway.coap.listener import listen_coap
+from gateway.coap.site import tuning
+from gateway.commands import downlink_of
+from gateway.counters import Counters
+from gateway.directory import Directory
+from gateway.entrance import Entrance
+from gateway.feeds import Feed, Record
+from gateway.http.listener import HttpListener
+from gateway.ingest import Ingest
+from gateway.limits import Limits, Rate
+from gateway.mqtt.connecting import Desk, MqttOptions
+from gateway.mqtt.listener import MqttListener
+from gateway.mqtt.sessions import Sessions
+from gateway.outlet import Outlet
+from gateway.outlets import open_outlets
+from gateway.polling import Poller
+from gateway.secure import server_context
+from telemetry.changes import ChangeError, decode_change
+from telemetry.sealing import KeyRing
+from telemetry.settings import Settings
+from telemetry.topics import COMMANDS, REGISTRY_CHANGES
+
+TICK_S = 1.0
+FLUSH_S = 10.0
+
+
+@dataclass(slots=True)
+class Gateway:
+    """Everything that runs."""
+
+    entrance: Entrance
+    mqtt: MqttListener
+    outlets: list[Outlet]
+    poller: Poller
+
+    async def tick(self) -> None:
+        """Keep time for sessions, wills and credentials."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            self.mqtt.tick()
+            self.entrance.lives.expire(time.time())
+            gauges = self.entrance.counters.gauges
+            gauges["mqtt_connections"] = len(self.mqtt.sockets)
+            gauges["mqtt_sessions"] = len(self.mqtt.desk.sessions)
+            gauges["records_taken"] = self.entrance.ingest.taken
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    uvloop.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with AsyncExitStack() as stack:
+        gateway = assemble(settings)
+        if stack_mode(settings) == "full":
+            await follow(settings, gateway, stack)
+        await _listen(settings, gateway, stack)
+        ticking = asyncio.create_task(gateway.tick())
+        print("gateway: ready", file=sys.stderr, flush=True)  # noqa: T201
+        await stopped.wait()
+        ticking.cancel()
+        await gateway.mqtt.close()
+        for outlet in gateway.outlets:
+            outlet.close(FLUSH_S)
+
+
+def assemble(settings: Settings) -> Gateway:
+    """Put the parts together; nothing listens yet."""
+    counters, directory = Counters(), Directory(_ring(settings))
+    by_class = open_outlets(settings)
+    outlets = list(dict.fromkeys(by_class.values()))
+    poller = Poller(outlets)
+    ingest = Ingest(by_class, counters, wake=poller.wake)
+    poller.ingest = ingest
+    entrance = Entrance(
+        directory, _authentication(settings, directory), _limits(settings), ingest, counters
+    )
+    options = MqttOptions(longest_keep_alive_s=settings.gateway_keep_alive_s)
+    mqtt = MqttListener(Desk(entrance, Sessions(counters), options))
+    poller.after = mqtt.flush
+    return Gateway(entrance, mqtt, outlets, poller)
+
+
+def _ring(settings: Settings) -> KeyRing | None:
+    path = settings.registry_key_file
+    return read_key_ring(path) if path.exists() else None
+
+
+def _authentication(settings: Settings, directory: Directory) -> Authentication:
+    mode, token = settings.gateway_development, settings.gateway_development_token
+    development = Development(
+        token.get_secret_value() if token and mode == "token" else None, mode == "anonymous"
+    )
+    return Authentication(
+        directory,
+        profile=settings.gateway_profile,
+        development=development,
+        local_key=local_key(settings.gateway_dir),
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    def rate(per_s: float) -> Rate:
+        return Rate(per_s, per_s * settings.gateway_burst_s)
+
+    return Limits(
+        rate(settings.gateway_device_rate),
+        rate(settings.gateway_tenant_rate),
+        rate(settings.gateway_rate),
+    )
+
+
+async def follow(settings: Settings, gateway: Gateway, stack: AsyncExitStack) -> None:
+    """Read the registry to its end, then follow it and the commands."""
+    directory, downlinks = gateway.entrance.directory, gateway.entrance.downlinks
+
+    def changed(records: list[Record]) -> None:
+        for record in records:
+            try:
+                change = decode_change(record.key, record.value, record.headers.items())
+            except ChangeError as error:
+                print(f"gateway: {error}", file=sys.stderr, flush=True)  # noqa: T201
+                continue
+            if change is not None:
+                directory.apply(change)
+
+    def commanded(records: list[Record]) -> None:
+        for record in records:
+            downlink = downlink_of(record)
+            found = downlink is not None and downlinks.deliver(downlink)
+            if not found:
+                gateway.entrance.counters.add("downlinks", channel="nobody")
+        gateway.mqtt.flush()
+
+    bootstrap = settings.kafka_bootstrap
+    registry = Feed(bootstrap, REGISTRY_CHANGES.name, changed, group="gateway", begin="beginning")
+    commands = Feed(bootstrap, COMMANDS.name, commanded, group="gateway", begin="committed")
+    stack.push_async_callback(registry.close)
+    stack.push_async_callback(commands.close)
+    await registry.caught_up.wait()
+
+
+async def _listen(settings: Settings, gateway: Gateway, stack: AsyncExitStack) -> None:
+    host, entrance = settings.gateway_host, gateway.entrance
+    await gateway.mqtt.listen(host, settings.port("gateway_mqtt"))
+    secure = server_context(settings, entrance.directory)
+    if secure is not None:
+        await gateway.mqtt.listen(host, settings.port("gateway_mqtts"), secure)
+    timers = tuning(settings.gateway_coap_ack_timeout_s, settings.gateway_coap_retransmits)
+    coap = await listen_coap(entrance, host, settings.port("gateway_coap"), timers)
+    stack.push_async_callback(coap.shutdown)
+    stack.push_async_callback(HttpListener(entrance, settings).close)

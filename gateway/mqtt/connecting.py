@@ -1,0 +1,214 @@
+"""CONNECT: who comes, which session it has, and what the CONNACK says."""
+
+import time
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import uuid4
+
+from edge.mqtt.packets import Connack, Connect, Will
+from edge.mqtt.properties import Properties
+from edge.mqtt.wire import V5
+from gateway.channels import REJECTS_CHANNEL, own_part
+from gateway.downlink import Downlink
+from gateway.entrance import Entrance
+from gateway.identity import Identity, Presented
+from gateway.ingest import Arrival
+from gateway.mqtt.sessions import NEVER, Session, Sessions
+from gateway.outcome import Rejected
+from telemetry.encodings import content_type_of
+
+PROTOCOL = "mqtt"
+FOREVER_S = 0xFFFF_FFFF
+RECEIVE_MAXIMUM = 1_000
+ALIAS_MAXIMUM = 32
+OVERHEAD_BYTES = 64 * 1024
+"""A packet may have so many bytes beside its payload: topic and properties."""
+
+BAD_CLIENT_ID = (2, 0x85)
+BAD_CREDENTIALS = (4, 0x86)
+NOT_AUTHORISED = (5, 0x87)
+UNAVAILABLE = (3, 0x88)
+BAD_METHOD = (5, 0x8C)
+
+
+@dataclass(frozen=True, slots=True)
+class MqttOptions:
+    """What this listener asks of its clients."""
+
+    longest_keep_alive_s: int = 1_200
+    longest_session_s: int = 7 * 24 * 3600
+    receive_maximum: int = RECEIVE_MAXIMUM
+    connect_within_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The other end of a connection, as the transport knows it."""
+
+    address: str = ""
+    certificate: bytes | None = None
+    is_tls: bool = False
+
+
+class Admitted(NamedTuple):
+    """A client that may go on."""
+
+    session: Session
+    connack: Connack
+    keep_alive_s: int
+
+
+class Refusal(NamedTuple):
+    """What a client that may not go on is told."""
+
+    connack: Connack
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Decides on CONNECTs."""
+
+    entrance: Entrance
+    sessions: Sessions
+    options: MqttOptions
+
+    def admit(self, connect: Connect, peer: Peer, *, now: float) -> Admitted | Refusal:
+        """Let a client in with its session, or say why not."""
+        is_5 = connect.version == V5
+        if not connect.client_id and not is_5 and not connect.clean:
+            return _refusal(connect, BAD_CLIENT_ID, "an empty client id needs a clean session")
+        if connect.properties.authentication_method is not None:
+            return _refusal(connect, BAD_METHOD, "no such authentication method")
+        identity = self._identity(connect, peer, now)
+        if isinstance(identity, Rejected):
+            return _refusal(connect, BAD_CREDENTIALS, identity.text)
+        will = connect.will
+        if will and (part := own_part(will.topic, identity)) in (None, REJECTS_CHANNEL):
+            return _refusal(connect, NOT_AUTHORISED, f"the will's topic {part or will.topic!r}")
+        assigned = None if connect.client_id else f"auto-{uuid4().hex}"
+        session, is_present = self._session(connect, identity, assigned)
+        keep_alive_s = self._keep_alive_s(connect)
+        properties = self._properties(connect, session, assigned, keep_alive_s)
+        connack = Connack(0, is_present, properties if is_5 else Connack(0).properties)
+        return Admitted(session, connack, keep_alive_s)
+
+    def leave(self, session: Session, *, is_willed: bool) -> None:
+        """Have a session wait for its client, or end at once."""
+        now = time.time()
+        session.ends_at = now + session.expiry_s
+        delay_s = session.will.properties.will_delay_s or 0 if session.will else 0
+        session.will_at = now + min(delay_s, session.expiry_s) if is_willed else NEVER
+        if not is_willed:
+            session.will = None
+        self.settle(session, now)
+
+    def settle(self, session: Session, now: float) -> None:
+        """Publish the will whose time has come, and forget a session that has ended."""
+        if session.link is not None:
+            return
+        will, is_over = session.will, session.ends_at <= now
+        if will is not None and (session.will_at <= now or is_over):
+            session.will = None
+            self.publish_will(session, will, now)
+        if is_over:
+            self.sessions.remove(session)
+
+    def publish_will(self, session: Session, will: Will, now: float) -> None:
+        """Publish a will by the path of every message; nobody is there to be answered."""
+        content_type = content_type_of(will.payload)
+        channel = self.entrance.channel(
+            session.identity, will.topic, protocol=PROTOCOL, content_type=content_type
+        )
+        if isinstance(channel, Rejected):
+            return
+        given = will.properties
+        expiry_s = given.message_expiry_s
+        downlink = Downlink(
+            channel.identity.tenant,
+            channel.identity.device_full,
+            channel.name,
+            will.payload,
+            will.qos,
+            None if expiry_s is None else now + expiry_s,
+            given.content_type,
+            given.correlation,
+            given.response_topic,
+            given.payload_format,
+            given.user,
+            session.client_id,
+            will.retain,
+        )
+
+        def settled(error: object, _message: object) -> None:
+            if error is None:
+                self.sessions.deliver(downlink)
+
+        arrival = Arrival(channel, will.payload, content_type)
+        self.entrance.ingest.ingest(arrival, now=int(now * 1_000_000), settle=settled)
+
+    def _identity(self, connect: Connect, peer: Peer, now: float) -> Identity | Rejected:
+        password = connect.password
+        presented = Presented(
+            client_id=connect.client_id,
+            username=connect.username,
+            password=None if password is None else password.decode("utf-8", "replace"),
+            certificate=peer.certificate,
+            address=peer.address,
+            is_tls=peer.is_tls,
+        )
+        return self.entrance.login(presented, protocol=PROTOCOL, now=now)
+
+    def _session(
+        self, connect: Connect, identity: Identity, assigned: str | None
+    ) -> tuple[Session, bool]:
+        client_id = assigned or connect.client_id.split("|", 1)[0]
+        before = self.sessions.of(identity).get(client_id)
+        if before is not None and before.link is not None:
+            before.link.taken_over()
+            before = self.sessions.of(identity).get(client_id)
+        is_present = before is not None and not connect.clean
+        if before is None or connect.clean:
+            if before is not None:
+                self.sessions.remove(before)
+            session = Session(client_id, identity)
+        else:
+            session = before
+            session.identity = identity
+        session.expiry_s = self._expiry_s(connect)
+        session.ends_at = session.will_at = NEVER
+        session.will = connect.will
+        self.sessions.add(session)
+        return session, is_present
+
+    def _expiry_s(self, connect: Connect) -> float:
+        if connect.version == V5:
+            return float(
+                min(connect.properties.session_expiry_s or 0, self.options.longest_session_s)
+            )
+        return 0.0 if connect.clean else float(self.options.longest_session_s)
+
+    def _keep_alive_s(self, connect: Connect) -> int:
+        longest = self.options.longest_keep_alive_s
+        if connect.version != V5:
+            return connect.keep_alive_s
+        return min(connect.keep_alive_s or longest, longest)
+
+    def _properties(
+        self, connect: Connect, session: Session, assigned: str | None, keep_alive_s: int
+    ) -> Properties:
+        wanted_s = connect.properties.session_expiry_s or 0
+        return Properties(
+            assigned_client_id=assigned,
+            session_expiry_s=None if session.expiry_s == wanted_s else int(session.expiry_s),
+            receive_maximum=self.options.receive_maximum,
+            topic_alias_maximum=ALIAS_MAXIMUM,
+            maximum_packet_size=self.entrance.ingest.most_bytes + OVERHEAD_BYTES,
+            shared_available=0,
+            server_keep_alive_s=None if keep_alive_s == connect.keep_alive_s else keep_alive_s,
+        )
+
+
+def _refusal(connect: Connect, codes: tuple[int, int], reason: str) -> Refusal:
+    if connect.version != V5:
+        return Refusal(Connack(codes[0]))
+    return Refusal(Connack(codes[1], properties=Properties(reason=reason[:200])))

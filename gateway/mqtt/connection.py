@@ -1,0 +1,278 @@
+"""One MQTT connection without its socket: bytes in, bytes out, and what they mean."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge.mqtt.decoding import decode
+from edge.mqtt.encoding import encode
+from edge.mqtt.frames import Framer
+from edge.mqtt.packets import (
+    PINGREQ,
+    PINGRESP,
+    PUBREL,
+    SUBACK,
+    UNSUBACK,
+    Ack,
+    Answer,
+    Connack,
+    Connect,
+    Disconnect,
+    Packet,
+    Ping,
+    Publish,
+    Subscribe,
+    Subscription,
+    Unsubscribe,
+)
+from edge.mqtt.properties import Properties
+from edge.mqtt.topics import SHARED
+from edge.mqtt.wire import PROTOCOL_ERROR, V5, V311, MqttError
+from gateway.identity import Identity
+from gateway.mqtt.connecting import OVERHEAD_BYTES, Admitted, Desk, Peer
+from gateway.mqtt.delivery import Delivery
+from gateway.mqtt.sessions import NEVER, Session, held
+from gateway.mqtt.uplink import Link, Uplink
+from gateway.mqtt.wire import Sink
+
+MOST_SUBSCRIPTIONS = 100
+SESSION_TAKEN_OVER = 0x8E
+KEEP_ALIVE_TIMEOUT = 0x8D
+NOT_AUTHORISED = 0x87
+QUOTA_EXCEEDED = 0x97
+NO_SHARED = 0x9E
+NO_SUBSCRIPTION = 0x11
+WITH_WILL = 4
+PUBLISH_QOS_1 = 0x32
+LEAST_PUBLISH = 8
+Fast = Callable[[bytes, int, int, int], bool]
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """What a connection knows of its client once that is let in."""
+
+    connect: Connect
+    session: Session
+    uplink: Uplink
+    delivery: Delivery
+    keep_alive_s: float
+    is_willed: bool
+
+
+class Connection:
+    """A client from its first byte to its last."""
+
+    def __init__(self, desk: Desk, sink: Sink, peer: Peer) -> None:
+        self._desk = desk
+        self._sink = sink
+        self._peer = peer
+        self._framer = Framer(desk.entrance.ingest.most_bytes + OVERHEAD_BYTES)
+        self._version = V311
+        self._client: Client | None = None
+        self._fast: Fast = _nothing
+        self.heard_at = 0
+        """When the client was last heard, in epoch microseconds."""
+        self.is_closed = False
+
+    @property
+    def identity(self) -> Identity:
+        """The device; only once it is let in."""
+        assert self._client is not None
+        return self._client.session.identity
+
+    @property
+    def silent_after_s(self) -> float:
+        """How long the client may be silent."""
+        if self._client is None:
+            return self._desk.options.connect_within_s
+        return self._client.keep_alive_s * 1.5 or NEVER
+
+    def receive(self, data: bytes, now: int) -> None:
+        """Take bytes that came at `now`, in epoch microseconds."""
+        self.heard_at = now
+        try:
+            if self._framer.is_empty:
+                data = self._fast_ones(data, now)
+            for head, body in self._framer.feed(data) if data else ():
+                if self.is_closed:
+                    return
+                self._take(decode(head, body, self._version), now)
+        except MqttError as error:
+            self._desk.entrance.counters.add("protocol_errors", protocol="mqtt")
+            self.fail(error.code, error.reason)
+
+    def _fast_ones(self, data: bytes, now: int) -> bytes:
+        """Take what is plain at the head of the data the short way, and return the rest."""
+        fast, position, size = self._fast, 0, len(data)
+        while size - position > LEAST_PUBLISH and data[position] == PUBLISH_QOS_1:
+            length = data[position + 1]
+            start = position + 2
+            if length > 0x7F:
+                high = data[position + 2]
+                if high > 0x7F:
+                    break
+                length += (high << 7) - 0x80
+                start += 1
+            stop = start + length
+            if stop > size or not fast(data, start, stop, now):
+                break
+            position = stop
+        return data[position:] if position else data
+
+    def _take(self, packet: Packet, now: int) -> None:
+        client = self._client
+        if client is None:
+            if not isinstance(packet, Connect):
+                raise MqttError(PROTOCOL_ERROR, "the first packet is no CONNECT")
+            self._connect(packet, now)
+        elif isinstance(packet, Publish):
+            client.uplink.publish(packet, now)
+        elif isinstance(packet, Ack):
+            self._acknowledge(client, packet)
+        elif isinstance(packet, Subscribe):
+            self._subscribe(client, packet)
+        elif isinstance(packet, Unsubscribe):
+            self._unsubscribe(client, packet)
+        elif isinstance(packet, Ping) and packet.kind == PINGREQ:
+            self._sink.write(encode(Ping(PINGRESP), self._version))
+        elif isinstance(packet, Disconnect):
+            self._disconnect(client, packet)
+        else:
+            raise MqttError(PROTOCOL_ERROR, f"{type(packet).__name__} from a client")
+
+    def _connect(self, connect: Connect, now: int) -> None:
+        self._version = connect.version
+        admitted = self._desk.admit(connect, self._peer, now=now / 1_000_000)
+        if not isinstance(admitted, Admitted):
+            self._sink.write(encode(admitted.connack, self._version))
+            self._close()
+            return
+        self._client = client = self._welcome(connect, admitted)
+        self._fast = client.uplink.fast
+        self._desk.entrance.lives.add(self)
+        self._sink.write(encode(admitted.connack, self._version))
+        client.delivery.resend()
+        client.delivery.pump()
+
+    def _welcome(self, connect: Connect, admitted: Admitted) -> Client:
+        desk, session, given = self._desk, admitted.session, connect.properties
+        link = Link(
+            session,
+            desk.sessions,
+            desk.entrance,
+            self._sink,
+            connect.version,
+            desk.options.receive_maximum,
+            given.request_problem != 0,
+            self.fail,
+        )
+        delivery = Delivery(
+            session,
+            self._sink,
+            desk.entrance.counters,
+            version=connect.version,
+            properties=given,
+        )
+        session.link = self
+        is_willed = connect.will is not None
+        return Client(connect, session, Uplink(link), delivery, admitted.keep_alive_s, is_willed)
+
+    def _acknowledge(self, client: Client, ack: Ack) -> None:
+        if ack.kind == PUBREL:
+            client.uplink.check(ack)
+            client.uplink.released(ack)
+        else:
+            client.delivery.confirmed(ack)
+
+    def pump(self) -> None:
+        """Send what the session has queued."""
+        if self._client is not None:
+            self._client.delivery.pump()
+
+    def _subscribe(self, client: Client, packet: Subscribe) -> None:
+        identifiers = packet.properties.subscription_ids
+        identifier = identifiers[0] if identifiers else None
+        known = set(client.session.subscriptions)
+        codes = [self._subscribed(client, each, identifier) for each in packet.subscriptions]
+        self._sink.write(encode(Answer(SUBACK, packet.packet_id, tuple(codes)), self._version))
+        client.uplink.forget_routes()
+        for each, code in zip(packet.subscriptions, codes, strict=True):
+            handling = each.retain_handling
+            if code < 0x80 and (handling == 0 or (handling == 1 and each.pattern not in known)):
+                found = client.session.subscriptions[each.pattern]
+                self._desk.sessions.retained(client.session, found)
+
+    def _subscribed(self, client: Client, wanted: Subscription, identifier: int | None) -> int:
+        session = client.session
+        found = held(wanted, session.identity, identifier)
+        code = wanted.qos
+        if wanted.pattern.startswith(SHARED):
+            code = NO_SHARED
+        elif found is None:
+            code = NOT_AUTHORISED
+        elif len(session.subscriptions) >= MOST_SUBSCRIPTIONS:
+            code = QUOTA_EXCEEDED
+        else:
+            session.subscriptions[wanted.pattern] = found
+        return code if code < 0x80 or self._version == V5 else 0x80
+
+    def _unsubscribe(self, client: Client, packet: Unsubscribe) -> None:
+        known = client.session.subscriptions
+        codes = [0 if known.pop(pattern, None) else NO_SUBSCRIPTION for pattern in packet.patterns]
+        self._sink.write(encode(Answer(UNSUBACK, packet.packet_id, tuple(codes)), self._version))
+
+    def _disconnect(self, client: Client, packet: Disconnect) -> None:
+        expiry_s = packet.properties.session_expiry_s
+        if expiry_s is not None:
+            if expiry_s and not client.session.expiry_s:
+                raise MqttError(PROTOCOL_ERROR, "DISCONNECT gives life to a session without any")
+            client.session.expiry_s = min(expiry_s, self._desk.options.longest_session_s)
+        client.is_willed = client.is_willed and packet.code == WITH_WILL
+        self._close()
+
+    def fail(self, code: int, reason: str) -> None:
+        """Close, and say why where the protocol has a word for it."""
+        if self.is_closed:
+            return
+        if self._version == V5 and self._client is None and code:
+            properties = Properties(reason=reason[:200])
+            self._sink.write(encode(Connack(code, properties=properties), V5))
+        elif self._version == V5 and code:
+            properties = Properties(reason=reason[:200])
+            self._sink.write(encode(Disconnect(code, properties), V5))
+        elif self._client is None and code == 0x84:
+            self._sink.write(encode(Connack(1), V311))
+        self._close()
+
+    def end(self, reason: str) -> None:
+        """Close: the credential is no longer good."""
+        self.fail(NOT_AUTHORISED, reason)
+
+    def taken_over(self) -> None:
+        """Close: the client has come by another connection."""
+        self.fail(SESSION_TAKEN_OVER, "the client id came again")
+
+    def too_silent(self) -> None:
+        """Close: nothing came for one and a half keep-alives."""
+        self.fail(KEEP_ALIVE_TIMEOUT, "nothing heard within the keep-alive")
+
+    def _close(self) -> None:
+        self._sink.close()
+        self.lost()
+
+    def lost(self) -> None:
+        """Take note that the transport is gone; the session may live on."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        self._fast = _nothing
+        client = self._client
+        if client is None:
+            return
+        self._desk.entrance.lives.remove(self)
+        client.session.link = None
+        self._desk.leave(client.session, is_willed=client.is_willed)
+
+
+def _nothing(_data: bytes, _start: int, _stop: int, _now: int) -> bool:
+    return False

@@ -1,0 +1,121 @@
+"""What goes to the client: in its window, with its aliases, again after it was away."""
+
+import time
+
+from edge.mqtt.encoding import encode
+from edge.mqtt.packets import PUBACK, PUBCOMP, PUBREC, PUBREL, Ack, Publish
+from edge.mqtt.properties import NONE, Properties
+from edge.mqtt.wire import LONGEST, V5
+from gateway.counters import Counters
+from gateway.mqtt.sessions import Queued, Sent, Session
+from gateway.mqtt.wire import Sink
+
+WINDOW = 100
+NOT_FOUND = 0x92
+
+
+class Delivery:
+    """Sends a session's messages over one connection."""
+
+    def __init__(
+        self,
+        session: Session,
+        sink: Sink,
+        counters: Counters,
+        *,
+        version: int,
+        properties: Properties = NONE,
+    ) -> None:
+        self._session = session
+        self._sink = sink
+        self._counters = counters
+        self._version = version
+        self._window = min(properties.receive_maximum or WINDOW, WINDOW)
+        self._largest = properties.maximum_packet_size or LONGEST
+        self._alias_maximum = properties.topic_alias_maximum or 0
+        self._aliases: dict[str, int] = {}
+
+    def resend(self) -> None:
+        """Send again what the client has not confirmed before it went away."""
+        for packet_id, sent in self._session.inflight.items():
+            if sent.is_released:
+                self._sink.write(encode(Ack(PUBREL, packet_id), self._version))
+            else:
+                self._sink.write(encode(sent.publish._replace(dup=True), self._version))
+
+    def pump(self) -> None:
+        """Send what is queued, as far as the window allows."""
+        session = self._session
+        while session.queue:
+            if session.queue[0].qos and len(session.inflight) >= self._window:
+                return
+            self._send(session.queue.popleft())
+
+    def _send(self, queued: Queued) -> None:
+        session, downlink = self._session, queued.downlink
+        left_s = None
+        if downlink.expires_at is not None:
+            left_s = downlink.expires_at - time.time()
+            if left_s <= 0:
+                self._counters.add("downlinks", channel="expired")
+                return
+        properties = self._properties(queued, left_s) if self._version == V5 else NONE
+        packet_id = session.packet_id() if queued.qos else 0
+        publish = Publish(
+            queued.topic,
+            downlink.payload,
+            queued.qos,
+            packet_id,
+            retain=queued.retain,
+            properties=properties,
+        )
+        data = encode(publish, self._version)
+        if len(data) > self._largest:
+            self._counters.add("downlinks", channel="too_large")
+            return
+        if queued.qos:
+            session.inflight[packet_id] = Sent(publish)
+        if self._alias_maximum:
+            data = encode(self._aliased(publish), self._version)
+        self._sink.write(data)
+        self._counters.add("downlinks", channel=downlink.part.partition("/")[0][:32])
+
+    def _properties(self, queued: Queued, left_s: float | None) -> Properties:
+        downlink = queued.downlink
+        found = Properties(
+            payload_format=downlink.payload_format,
+            message_expiry_s=None if left_s is None else int(left_s),
+            content_type=downlink.content_type,
+            response_topic=downlink.response_topic,
+            correlation=downlink.correlation,
+            subscription_ids=queued.identifiers,
+            user=downlink.user,
+        )
+        return NONE if found == NONE else found
+
+    def _aliased(self, publish: Publish) -> Publish:
+        """Use or make an alias; what is sent again later has its topic in full."""
+        known = self._aliases.get(publish.topic)
+        if known is None and len(self._aliases) >= self._alias_maximum:
+            return publish
+        alias = known or len(self._aliases) + 1
+        self._aliases[publish.topic] = alias
+        given = publish.properties
+        copied = {name: getattr(given, name) for name in Properties.__slots__}
+        properties = Properties(**(copied | {"topic_alias": alias}))
+        return publish._replace(topic="" if known else publish.topic, properties=properties)
+
+    def confirmed(self, ack: Ack) -> None:
+        """Take PUBACK, PUBREC or PUBCOMP."""
+        inflight, packet_id = self._session.inflight, ack.packet_id
+        sent = inflight.get(packet_id)
+        if ack.kind == PUBREC and ack.code < 0x80:
+            code = 0
+            if sent is None:
+                code = NOT_FOUND if self._version == V5 else 0
+            else:
+                inflight[packet_id] = sent._replace(is_released=True)
+            self._sink.write(encode(Ack(PUBREL, packet_id, code), self._version))
+        elif ack.kind in (PUBACK, PUBREC, PUBCOMP):
+            inflight.pop(packet_id, None)
+            self.pump()

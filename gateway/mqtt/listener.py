@@ -1,0 +1,125 @@
+"""The MQTT listener on asyncio: sockets below connections, and the clock that ends them."""
+
+import asyncio
+import ssl
+import time
+from typing import cast
+
+from gateway.mqtt.connecting import Desk, Peer
+from gateway.mqtt.connection import Connection
+from gateway.mqtt.wire import Sink
+
+BACKLOG = 4_096
+SHUTTING_DOWN = 0x8B
+MOST_UNSENT = 4 * 1024 * 1024
+
+
+class _Socket(asyncio.Protocol):
+    """One socket: hands bytes to its connection, and is the connection's wire."""
+
+    def __init__(self, listener: "MqttListener") -> None:
+        self._listener = listener
+        self._transport: asyncio.Transport
+        self.connection: Connection
+        self._sink: Sink
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=MOST_UNSENT)
+        listener = self._listener
+        self._sink = Sink(self, listener.dirty)
+        self.connection = Connection(listener.desk, self._sink, _peer(transport))
+        self.connection.heard_at = time.time_ns() // 1000
+        listener.sockets.add(self)
+        self._receive = self.connection.receive
+
+    def data_received(self, data: bytes) -> None:
+        self._receive(data, time.time_ns() // 1000)
+        self._listener.stir()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._listener.sockets.discard(self)
+        self._sink.wire = None
+        self.connection.lost()
+
+    def write(self, data: bytes) -> None:
+        self._transport.write(data)
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def pause_writing(self) -> None:
+        """Close on a client that reads far less than it asks for."""
+        self._transport.abort()
+
+    def pause(self) -> None:
+        self._transport.pause_reading()
+
+    def resume(self) -> None:
+        self._transport.resume_reading()
+
+
+def _peer(transport: asyncio.BaseTransport) -> Peer:
+    name = transport.get_extra_info("peername")
+    secure = cast("ssl.SSLObject | None", transport.get_extra_info("ssl_object"))
+    address = str(name[0]) if name else ""
+    if secure is None:
+        return Peer(address)
+    return Peer(address, secure.getpeercert(binary_form=True), is_tls=True)
+
+
+class MqttListener:
+    """All MQTT sockets of the gateway."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.dirty: list[Sink] = []
+        self.sockets: set[_Socket] = set()
+        self._servers: list[asyncio.Server] = []
+        self._is_stirred = False
+        self._loop = asyncio.get_running_loop()
+        desk.entrance.downlinks.add(desk.sessions.deliver)
+
+    async def listen(self, host: str, port: int, secure: ssl.SSLContext | None = None) -> int:
+        """Open a port, and return it."""
+        server = await self._loop.create_server(
+            lambda: _Socket(self), host, port, ssl=secure, backlog=BACKLOG
+        )
+        self._servers.append(server)
+        return int(server.sockets[0].getsockname()[1])
+
+    def stir(self) -> None:
+        """Flush what was written at the end of this turn of the loop."""
+        if self.dirty and not self._is_stirred:
+            self._is_stirred = True
+            self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Send what connections have written."""
+        self._is_stirred = False
+        while self.dirty:
+            dirty = self.dirty[:]
+            self.dirty.clear()
+            for sink in dirty:
+                sink.flush()
+
+    def tick(self) -> None:
+        """Close who is silent, publish wills that are due, forget sessions that have ended."""
+        now_us = time.time_ns() // 1000
+        for socket in list(self.sockets):
+            connection = socket.connection
+            if (now_us - connection.heard_at) / 1_000_000 > connection.silent_after_s:
+                connection.too_silent()
+        for session in self.desk.sessions:
+            self.desk.settle(session, now_us / 1_000_000)
+        self.flush()
+
+    async def close(self) -> None:
+        """Take no more, and send everybody away."""
+        for server in self._servers:
+            server.close()
+        for socket in list(self.sockets):
+            socket.connection.fail(SHUTTING_DOWN, "the gateway stops")
+        self.flush()
+        for server in self._servers:
+            await server.wait_closed()

@@ -1,0 +1,199 @@
+"""Sessions: what a client subscribed to, and what it still has to get, also while it is away."""
+
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+from edge.mqtt.packets import Publish, Subscription, Will
+from edge.mqtt.topics import matches
+from gateway.channels import own_part
+from gateway.counters import Counters
+from gateway.downlink import Downlink
+from gateway.identity import Identity
+
+MOST_QUEUED = 1_000
+MOST_RETAINED = 100
+MOST_SESSIONS_OF_DEVICE = 16
+NEVER = float("inf")
+
+
+class Held(NamedTuple):
+    """A subscription, with the part of the device's subtree that it asks for."""
+
+    subscription: Subscription
+    part: str
+    identifier: int | None
+
+
+class Queued(NamedTuple):
+    """A message on its way to a client."""
+
+    downlink: Downlink
+    topic: str
+    qos: int
+    identifiers: tuple[int, ...]
+    retain: bool
+
+
+class Sent(NamedTuple):
+    """A message that the client has not confirmed; `is_released` once PUBREC has come."""
+
+    publish: Publish
+    is_released: bool = False
+
+
+class Link(Protocol):
+    """The connection that a session has for now."""
+
+    def pump(self) -> None:
+        """Send what the session has queued, as far as the client takes more."""
+
+    def taken_over(self) -> None:
+        """Close: the client has come by another connection."""
+
+
+class Session:
+    """State that outlives a connection."""
+
+    __slots__ = (
+        "client_id",
+        "ends_at",
+        "expiry_s",
+        "identity",
+        "inflight",
+        "link",
+        "next_id",
+        "queue",
+        "received",
+        "subscriptions",
+        "will",
+        "will_at",
+    )
+
+    def __init__(self, client_id: str, identity: Identity) -> None:
+        self.client_id = client_id
+        self.identity = identity
+        self.subscriptions: dict[str, Held] = {}
+        self.queue: deque[Queued] = deque()
+        self.inflight: OrderedDict[int, Sent] = OrderedDict()
+        self.received: dict[int, bool] = {}
+        """QoS 2 packet ids that came; True once the message is durable."""
+        self.expiry_s = 0.0
+        self.ends_at = NEVER
+        self.link: Link | None = None
+        self.next_id = 0
+        self.will: Will | None = None
+        self.will_at = NEVER
+
+    def packet_id(self) -> int:
+        """Return an id that no message on its way has."""
+        while True:
+            self.next_id = self.next_id % 65_535 + 1
+            if self.next_id not in self.inflight:
+                return self.next_id
+
+    def wanted(self, part: str, origin: str = "") -> Iterator[Held]:
+        """Yield the subscriptions that want a message."""
+        for held in self.subscriptions.values():
+            is_own = held.subscription.no_local and origin == self.client_id
+            if not is_own and matches(held.part, part):
+                yield held
+
+
+class Sessions:
+    """All sessions, by device and client id."""
+
+    def __init__(self, counters: Counters) -> None:
+        self._by_device: dict[tuple[str, str], dict[str, Session]] = {}
+        self._retained: dict[tuple[str, str], dict[str, Downlink]] = {}
+        self._counters = counters
+
+    def __iter__(self) -> Iterator[Session]:
+        for sessions in list(self._by_device.values()):
+            yield from list(sessions.values())
+
+    def __len__(self) -> int:
+        return sum(len(sessions) for sessions in self._by_device.values())
+
+    def of(self, identity: Identity) -> dict[str, Session]:
+        """Return a device's sessions by client id."""
+        return self._by_device.get((identity.tenant, identity.device_full), {})
+
+    def add(self, session: Session) -> None:
+        """Keep a session; a device with too many loses the one that is away for longest."""
+        key = (session.identity.tenant, session.identity.device_full)
+        sessions = self._by_device.setdefault(key, {})
+        sessions[session.client_id] = session
+        if len(sessions) > MOST_SESSIONS_OF_DEVICE:
+            away = [each for each in sessions.values() if each.link is None]
+            oldest = min(away, key=lambda each: each.ends_at, default=None)
+            if oldest is not None:
+                self.remove(oldest)
+
+    def remove(self, session: Session) -> None:
+        """Forget a session."""
+        key = (session.identity.tenant, session.identity.device_full)
+        sessions = self._by_device.get(key, {})
+        if sessions.get(session.client_id) is session:
+            del sessions[session.client_id]
+            if not sessions:
+                del self._by_device[key]
+
+    def is_wanted(self, identity: Identity, part: str) -> bool:
+        """Say whether any session of the device listens to a part of its subtree."""
+        sessions = self.of(identity).values()
+        return any(True for session in sessions for _ in session.wanted(part))
+
+    def deliver(self, downlink: Downlink) -> bool:
+        """Queue a message for each session of its device that wants it."""
+        key = (downlink.tenant, downlink.device_full)
+        if downlink.retain:
+            self._retain(key, downlink)
+        found = False
+        for session in list(self._by_device.get(key, {}).values()):
+            held = list(session.wanted(downlink.part, downlink.origin))
+            if held:
+                found = True
+                as_published = any(each.subscription.retain_as_published for each in held)
+                self.queue(session, downlink, held, retain=downlink.retain and as_published)
+        return found
+
+    def queue(
+        self, session: Session, downlink: Downlink, held: list[Held], *, retain: bool
+    ) -> None:
+        """Queue one message for a session, once for all subscriptions that want it."""
+        qos = min(max(each.subscription.qos for each in held), downlink.qos)
+        if not qos and session.link is None:
+            return
+        pattern = held[0].subscription.pattern
+        root = pattern[: len(pattern) - len(held[0].part)]
+        identifiers = tuple(each.identifier for each in held if each.identifier)
+        session.queue.append(Queued(downlink, root + downlink.part, qos, identifiers, retain))
+        if len(session.queue) > MOST_QUEUED:
+            session.queue.popleft()
+            self._counters.add("downlinks", channel="dropped")
+        if session.link is not None:
+            session.link.pump()
+
+    def _retain(self, key: tuple[str, str], downlink: Downlink) -> None:
+        kept = self._retained.setdefault(key, {})
+        kept.pop(downlink.part, None)
+        if downlink.payload:
+            kept[downlink.part] = downlink
+        if len(kept) > MOST_RETAINED:
+            del kept[next(iter(kept))]
+        if not kept:
+            del self._retained[key]
+
+    def retained(self, session: Session, held: Held) -> None:
+        """Queue what is retained for a new subscription."""
+        key = (session.identity.tenant, session.identity.device_full)
+        for part, downlink in list(self._retained.get(key, {}).items()):
+            if matches(held.part, part):
+                self.queue(session, downlink, [held], retain=True)
+
+
+def held(subscription: Subscription, identity: Identity, identifier: int | None) -> Held | None:
+    """Return a subscription below the device's own root, None for any other."""
+    part = own_part(subscription.pattern, identity)
+    return None if part is None else Held(subscription, part, identifier)

@@ -1,0 +1,91 @@
+"""Tokens: JWTs of registered keys, and of this installation's own key for its own tools."""
+
+import re
+from typing import NamedTuple, cast
+
+import jwt
+
+from gateway.directory import Directory
+from gateway.identity import Identity
+from telemetry.devices import check_name, split_full_name
+from telemetry.errors import DeviceError, HeadwaterError
+from telemetry.local_tokens import ALGORITHM, AUDIENCE, ISSUER, KEY_ID
+
+LONGEST_LIFE_S = 24 * 3600
+LEEWAY_S = 30
+_FORM = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
+
+LocalKey = bytes
+
+
+class _Key(NamedTuple):
+    secret: str | bytes
+    algorithm: str
+    audience: str
+    issuer: str
+
+
+def is_token(password: str) -> bool:
+    """Say whether a password has the form of a JWT."""
+    return _FORM.fullmatch(password) is not None
+
+
+def token_identity(
+    token: str, directory: Directory, local_key: LocalKey | None, *, now: float
+) -> Identity | None:
+    """Return the device that a token is made out to, None unless every claim holds."""
+    try:
+        kid = str(jwt.get_unverified_header(token).get("kid", ""))
+        if kid == KEY_ID:
+            return _local(token, directory, local_key, now)
+        return _registered(token, kid, directory, now)
+    except (jwt.InvalidTokenError, DeviceError, HeadwaterError, ValueError, TypeError):
+        return None
+
+
+def _registered(token: str, kid: str, directory: Directory, now: float) -> Identity | None:
+    tenant, body = directory.jwt_keys.get(kid, ("", None))
+    secret = directory.token_secret(kid) if body else None
+    if body is None or secret is None or (body.valid_until and body.valid_until.timestamp() < now):
+        return None
+    key = _Key(secret, body.algorithm, body.audience, body.issuer)
+    name, expires_at = _claims(token, key, now)
+    device = directory.device(tenant, name)
+    if device is None or (body.product and split_full_name(name)[0] != body.product):
+        return None
+    durability = device.durability or "industrial"
+    return Identity(tenant, name, f"jwt_key/{kid}", expires_at, durability)
+
+
+def _local(
+    token: str, directory: Directory, local_key: LocalKey | None, now: float
+) -> Identity | None:
+    if local_key is None:
+        return None
+    name, expires_at = _claims(token, _Key(local_key, ALGORITHM, AUDIENCE, ISSUER), now)
+    device = directory.device("default", name)
+    durability = (device.durability if device else None) or "industrial"
+    return Identity("default", name, f"local/{KEY_ID}", expires_at, durability)
+
+
+def _claims(token: str, key: _Key, now: float) -> tuple[str, float]:
+    """Return subject and expiry, or raise; a token lives for at most a day."""
+    claims = jwt.decode(
+        token,
+        key.secret,
+        algorithms=[key.algorithm],
+        audience=key.audience,
+        issuer=key.issuer,
+        options={
+            "require": ["exp", "aud", "iss", "sub"],
+            "verify_exp": False,
+            "verify_iat": False,
+            "verify_nbf": False,
+        },
+    )
+    expires_at, begins = float(claims["exp"]), float(claims.get("iat", now))
+    if expires_at < now - LEEWAY_S or expires_at - min(begins, now) > LONGEST_LIFE_S + LEEWAY_S:
+        raise jwt.InvalidTokenError("expired, or made out for more than a day")
+    if begins > now + LEEWAY_S or float(claims.get("nbf", 0)) > now + LEEWAY_S:
+        raise jwt.InvalidTokenError("not valid yet")
+    return check_name(cast(str, claims["sub"])), expires_at
