@@ -1,11 +1,19 @@
 """The outbox that the running stack reads from."""
 
 import json
+import resource
+import time
+from typing import Literal
 
+from edge.device_outbox import DeviceOutbox, Sender, Settled
 from edge.kafka import KafkaOutbox
+from edge.local_key import local_key
 from edge.outbox import Outbox, OutboxError
 from edge.spool import SpoolOutbox
+from telemetry.local_tokens import local_token
 from telemetry.settings import Settings
+
+Via = Literal["mqtt", "http", "coap"]
 
 
 def open_outbox(settings: Settings) -> Outbox:
@@ -32,3 +40,42 @@ def stack_mode(settings: Settings) -> str:
     if mode not in ("full", "light"):
         raise OutboxError(f"{settings.home / 'stack.json'} names the mode {mode!r}: run `up` again")
     return str(mode)
+
+
+def open_device_outbox(settings: Settings, via: Via) -> DeviceOutbox:
+    """Open the way that devices take: the gateway, as each record's own device."""
+    key, port = local_key(settings.gateway_dir), settings.port(f"gateway_{via}")
+    host = reachable(settings.gateway_host)
+
+    def token(device_full: str) -> str:
+        return local_token(key, device_full, now=time.time())
+
+    def sender(settled: Settled) -> Sender:
+        if via == "mqtt":
+            from edge.mqtt_sender import MqttSender
+
+            return MqttSender(settled, host, port, token)
+        if via == "http":
+            from edge.http_sender import HttpSender
+
+            scheme = "https" if settings.gateway_certificate else "http"
+            return HttpSender(settled, f"{scheme}://{host}:{port}", token)
+        from edge.coap_sender import CoapSender
+
+        return CoapSender(settled, host, port, token)
+
+    return DeviceOutbox(sender)
+
+
+def allow_connections(count: int) -> None:
+    """Raise this process's limit of open files as far as it needs and may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + 256
+    if soft < wanted and soft != resource.RLIM_INFINITY:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def reachable(host: str) -> str:
+    """Return an address to connect to, for one to listen at."""
+    return "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104

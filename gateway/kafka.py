@@ -77,6 +77,11 @@ class KafkaOutlet:
         self._poll(0)
         return len(self._producer)
 
+    def purge(self) -> None:
+        """Give up what is queued and not on its way: it is settled as an error."""
+        self._producer.purge(in_queue=True, in_flight=False, blocking=False)
+        self._poll(0)
+
     def close(self, timeout_s: float) -> int:
         """Settle all that can be settled in time, and return how many records could not."""
         left = self._producer.flush(timeout_s)

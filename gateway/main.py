@@ -74,13 +74,20 @@ async def _serve(settings: Settings) -> None:
         if stack_mode(settings) == "full":
             await follow(settings, gateway, stack)
         await _listen(settings, gateway, stack)
-        ticking = asyncio.create_task(gateway.tick())
+        ticking = [asyncio.create_task(gateway.tick()), *_draining(gateway)]
         print("gateway: ready", file=sys.stderr, flush=True)  # noqa: T201
         await stopped.wait()
-        ticking.cancel()
+        for task in ticking:
+            task.cancel()
         await gateway.mqtt.close()
         for outlet in gateway.outlets:
             outlet.close(FLUSH_S)
+
+
+def _draining(gateway: Gateway) -> list["asyncio.Task[None]"]:
+    """Have what lies on disk handed on to Kafka, where there is such an outlet."""
+    drains = [getattr(outlet, "drain", None) for outlet in gateway.outlets]
+    return [asyncio.create_task(drain()) for drain in drains if drain is not None]
 
 
 def assemble(settings: Settings) -> Gateway:

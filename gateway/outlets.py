@@ -14,9 +14,13 @@ def open_outlets(settings: Settings) -> dict[Durability, Outlet]:
 
         spool = SpoolOutlet(settings.spool_dir)
         return {"industrial": spool, "consumer": spool}
-    kafka = settings.kafka_bootstrap
-    linger_ms = settings.gateway_linger_ms
-    return {
-        "industrial": KafkaOutlet(kafka, linger_ms=linger_ms),
-        "consumer": KafkaOutlet(kafka, is_durable=False, linger_ms=linger_ms),
-    }
+    bootstrap, linger_ms = settings.kafka_bootstrap, settings.gateway_linger_ms
+    durable = KafkaOutlet(bootstrap, linger_ms=linger_ms)
+    consumer = KafkaOutlet(bootstrap, is_durable=False, linger_ms=linger_ms)
+    if settings.gateway_without_kafka == "refuse":
+        return {"industrial": durable, "consumer": consumer}
+    from gateway.fallback import FallbackOutlet
+
+    folder, most_bytes = settings.gateway_dir / "spool", settings.gateway_spool_mb * 1_000_000
+    fallback = FallbackOutlet(durable, folder, most_bytes=most_bytes)
+    return {"industrial": fallback, "consumer": consumer}

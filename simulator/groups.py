@@ -26,13 +26,17 @@ ECHOES: Mapping[str, Echo] = {"duplicate": "duplicate", "conflict": "conflict"}
 
 @dataclass(slots=True)
 class Group:
-    """What is sent at once: a sent line and an ack head a message, a record for one or more."""
+    """What is sent at once: a sent line and an ack head a message, a record for one or more.
+
+    `several` holds how many messages a record has where that is not one.
+    """
 
     records: list[OutRecord] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
     acks: list[str] = field(default_factory=list)
     expected: Counter[Result] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
+    several: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,8 @@ def _standing(device_full: str) -> Headers:
 def _add(group: Group, posting: Posting, now: int) -> None:
     name = posting.device_full
     headers = [("received_at", b"%d" % now), *_standing(name)] if posting.has_headers else []
+    if len(posting.outcomes) != 1:
+        group.several[len(group.records)] = len(posting.outcomes)
     group.records.append(OutRecord(name.encode(), posting.value, headers))
     for outcome in posting.outcomes:
         _add_lines(group, name, outcome, now)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from edge.outboxes import Via
 from simulator.scenarios import Scenario
 from simulator.sending import Pace
 from telemetry.durations import parse_duration
@@ -26,6 +27,7 @@ class Options:
     seed: int
     ledger: Path | None
     quiet: bool
+    via: Via | None = None
 
     @property
     def nominal_rate(self) -> float:

@@ -65,6 +65,7 @@ def summary(totals: Totals, progress: Progress) -> dict[str, object]:
     return {
         "sent": totals.sent,
         "acked": totals.acked,
+        "refused": totals.refused,
         "records": totals.records,
         "bytes": totals.bytes,
         "seconds": round(seconds, 3),

@@ -5,6 +5,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from edge.device_outbox import DeviceOutbox
 from edge.outbox import Outbox, OutboxError
 from simulator.entries import ack_lines
 from simulator.groups import Group, Groups, Result
@@ -27,6 +28,7 @@ class Totals:
     bytes: int = 0
     expected: Counter[Result] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +62,52 @@ class Hooks:
 
 
 class _Underway:
-    """A group on its way: how many of its records have no acknowledgement yet."""
+    """A group on its way: how many of its records have no answer yet."""
 
-    __slots__ = ("at", "heads", "left")
+    __slots__ = ("at", "heads", "left", "refused", "several")
 
     def __init__(self, group: Group) -> None:
         self.heads = group.acks
+        self.several = group.several
         self.left = len(group.records)
         self.at = 0
+        self.refused: set[int] = set()
 
     def acknowledge(self, at: int) -> None:
         """Count one record down."""
         self.left -= 1
         self.at = at
+
+    def acknowledged(self) -> list[str]:
+        """Return the heads of the messages that were not refused."""
+        if not self.refused:
+            return self.heads
+        kept: list[str] = []
+        first = 0
+        for record in range(len(self.heads) + len(self.several)):
+            count = self.several.get(record, 1)
+            if record not in self.refused:
+                kept += self.heads[first : first + count]
+            first += count
+        return kept
+
+
+class _Receipt:
+    """Hears what became of one record."""
+
+    __slots__ = ("_record", "_underway")
+
+    def __init__(self, underway: _Underway, record: int) -> None:
+        self._underway = underway
+        self._record = record
+
+    def __call__(self, at: int) -> None:
+        self._underway.acknowledge(at)
+
+    def refuse(self, _reason: str) -> None:
+        """Have no line of the record written as acknowledged."""
+        self._underway.refused.add(self._record)
+        self._underway.left -= 1
 
 
 class Sending:
@@ -112,9 +147,13 @@ class Sending:
         self._settle(MOST_UNDERWAY - 1)
         underway = _Underway(group)
         self._underway.append(underway)
-        send, acknowledge = self._outbox.send, underway.acknowledge
-        for record in group.records:
-            send(record, acknowledge)
+        if isinstance(self._outbox, DeviceOutbox):
+            for number, record in enumerate(group.records):
+                self._outbox.send(record, _Receipt(underway, number))
+        else:
+            send, acknowledge = self._outbox.send, underway.acknowledge
+            for record in group.records:
+                send(record, acknowledge)
         self.totals.sent += len(group.sent)
         self.totals.records += len(group.records)
         self.totals.bytes += sum(len(record.value) for record in group.records)
@@ -134,8 +173,10 @@ class Sending:
     def _write_acks(self) -> None:
         while self._underway and not self._underway[0].left:
             settled = self._underway.popleft()
-            self._ledger.acknowledge(ack_lines(settled.heads, settled.at))
-            self.totals.acked += len(settled.heads)
+            heads = settled.acknowledged()
+            self._ledger.acknowledge(ack_lines(heads, settled.at))
+            self.totals.acked += len(heads)
+            self.totals.refused += len(settled.heads) - len(heads)
 
     def _pause(self, until_s: float) -> None:
         while (left := until_s - time.time()) > 0:

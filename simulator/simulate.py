@@ -10,7 +10,8 @@ from types import FrameType
 
 import click
 
-from edge.outboxes import open_outbox
+from edge.outbox import Outbox
+from edge.outboxes import allow_connections, open_device_outbox, open_outbox
 from edge.registry_files import RegistryFiles
 from simulator.faults import FAULTS
 from simulator.fleet import build_fleet, enrol
@@ -32,6 +33,7 @@ Examples:
   headwater simulate mixed --devices 100 --rate 200 --for 5min --ledger ledger.ndjson
   headwater simulate schema-change --devices 50 --rate 100 --for 2min --seed 7
   headwater simulate clock_1970 --devices 20 --rate 20 --for 30s
+  headwater simulate mixed --devices 10000 --rate 2000 --for 5min --via mqtt
   headwater verify ledger.ndjson
 
 Same scenario, devices, rate, length and seed: same messages, but for their times and the boot,
@@ -47,6 +49,11 @@ which is made of the start's time. Every message's fate is in the ledger before 
 @click.option("--messages", type=click.IntRange(1), help="stop after so many, not after a time")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0))
 @click.option("--ledger", type=click.Path(path_type=Path), help="append what is sent and acked")
+@click.option(
+    "--via",
+    type=click.Choice(["mqtt", "http", "coap"]),
+    help="as devices through the gateway, each by its own connection or requests",
+)
 @click.option("--quiet", is_flag=True, help="no progress on stderr")
 def simulate(scenario: str, **options: object) -> None:
     """Send a fleet's messages; SCENARIO is a name, or `list` to see them all.
@@ -88,7 +95,7 @@ def execute(
     totals, failure = Totals(), None
     gc.set_threshold(COLLECT_AFTER)
     try:
-        with open_outbox(settings) as outbox, LedgerFile(options.ledger) as ledger:
+        with _opened(options, settings) as outbox, LedgerFile(options.ledger) as ledger:
             run, prepare = _run(options, settings)
             sending = Sending(Groups(run), outbox, ledger, totals)
             sending.run(options.pace, Hooks(prepare, progress.show, _stop_on_signals()))
@@ -96,6 +103,13 @@ def execute(
         failure = error
     progress.end()
     return totals, failure
+
+
+def _opened(options: Options, settings: Settings) -> Outbox:
+    if options.via is None:
+        return open_outbox(settings)
+    allow_connections(options.devices)
+    return open_device_outbox(settings, options.via)
 
 
 def _run(options: Options, settings: Settings) -> tuple[Run, Callable[[int], None]]:

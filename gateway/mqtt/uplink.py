@@ -52,7 +52,7 @@ class Pending:
 
     __slots__ = ("answer", "is_answered", "packet_id", "qos", "topic", "uplink")
 
-    def __init__(self, uplink: "Uplink", packet_id: bytes, qos: int, topic: str | bytes) -> None:
+    def __init__(self, uplink: "Uplink", packet_id: bytes, qos: int, topic: str) -> None:
         self.uplink = uplink
         self.packet_id = packet_id
         self.qos = qos
@@ -86,7 +86,7 @@ class Uplink:
         self._ingest = link.entrance.ingest.ingest
         self.write = link.sink.write
         self._is_5 = link.version == V5
-        self._routes: dict[bytes, Channel] = {}
+        self._routes: dict[bytes, tuple[Channel, str]] = {}
         """Topics of the shortest way: authorised, JSON, and nobody here listens to them."""
         self._aliases: dict[int, str] = {}
         self._is_paused = False
@@ -97,8 +97,8 @@ class Uplink:
     def fast(self, data: bytes, start: int, stop: int, now: int) -> bool:
         """Take a plain PUBLISH of QoS 1 on a topic that is known; False if it needs more care."""
         end = start + 2 + (data[start] << 8 | data[start + 1])
-        channel = self._routes.get(data[start + 2 : end])
-        if channel is None:
+        route = self._routes.get(data[start + 2 : end])
+        if route is None:
             return False
         begin = end + 2
         if self._is_5:
@@ -108,7 +108,8 @@ class Uplink:
         packet_id = data[end : end + 2]
         if begin >= stop or data[begin] != BRACE or packet_id == b"\0\0":
             return False
-        pending = Pending(self, packet_id, 1, channel.name)
+        channel, topic = route
+        pending = Pending(self, packet_id, 1, topic)
         waiting = self.pending
         waiting.append(pending)
         if len(waiting) > self._few:
@@ -189,7 +190,7 @@ class Uplink:
         if link.sessions.is_wanted(channel.identity, channel.name) or publish.retain:
             settle = partial(self._echo, publish, channel, settle)
         elif publish.qos == 1 and content_type == JSON and len(self._routes) < MOST_ROUTES:
-            self._routes[topic.encode()] = channel
+            self._routes[topic.encode()] = channel, topic
         arrival = Arrival(channel, publish.payload, content_type)
         return link.entrance.ingest.ingest(arrival, now=now, settle=settle)
 
@@ -237,9 +238,8 @@ class Uplink:
 
     def _receipt(self, pending: Pending, refusal: Rejected) -> None:
         link = self._link
-        topic = pending.topic if isinstance(pending.topic, str) else pending.topic.decode()
         identity = link.session.identity
-        told = {**refusal.receipt(topic), "packet_id": int.from_bytes(pending.packet_id)}
+        told = {**refusal.receipt(pending.topic), "packet_id": int.from_bytes(pending.packet_id)}
         wanted = list(link.session.wanted(REJECTS_CHANNEL))
         if wanted:
             receipt = Downlink(

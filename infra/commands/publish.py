@@ -2,6 +2,7 @@
 
 import codecs
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import TypedDict, Unpack, cast, get_args
 import click
 
 from edge.kafka import KafkaOutbox
+from edge.outbox import Outbox
+from edge.outboxes import Via, open_device_outbox
 from infra.publish.cells import number
 from infra.publish.counts import Counts
 from infra.publish.options import (
@@ -133,7 +136,7 @@ def publish(**given: Unpack[Given]) -> None:
     options = publish_options(given)
     settings = Settings()
     counts = Counts()
-    opened = partial(KafkaOutbox, settings.kafka_bootstrap) if given["via"] else None
+    opened = _way(given["via"], settings)
     try:
         publish_files(given["files"], options, settings, counts, opened)
     finally:
@@ -141,6 +144,15 @@ def publish(**given: Unpack[Given]) -> None:
             click.echo(json.dumps(counts.result()))
     if counts.bad_lines:
         click.get_current_context().exit(1)
+
+
+def _way(via: str | None, settings: Settings) -> Callable[[], Outbox] | None:
+    """Return what opens the way that `--via` names; None for the one that the stack runs by."""
+    if via is None:
+        return None
+    if via == "kafka":
+        return partial(KafkaOutbox, settings.kafka_bootstrap)
+    return partial(open_device_outbox, settings, cast(Via, via))
 
 
 def publish_options(given: Given) -> PublishOptions:
@@ -166,11 +178,6 @@ def publish_options(given: Given) -> PublishOptions:
 
 
 def _check(given: Given) -> None:
-    if given["via"] in ("http", "mqtt", "coap"):
-        raise click.UsageError(
-            f"--via {given['via']}: this version has no gateway; leave --via out to go through"
-            " the stack"
-        )
     product, device = given["product"], given["device"]
     if product is not None and not NAME.fullmatch(product):
         raise click.UsageError(f"--product {product!r}: use letters, digits, _ - :")

@@ -6,6 +6,7 @@ from functools import partial
 from itertools import islice
 from time import time_ns
 
+from edge.device_outbox import DeviceOutbox
 from edge.outbox import Outbox, OutboxError, OutRecord
 from infra.publish.enrolment import Enrolment
 from infra.publish.lines import BadLine, Reader
@@ -54,6 +55,9 @@ class Publisher:
         waiting = self._outbox.flush(ACK_TIMEOUT_S)
         if waiting:
             raise OutboxError(f"{waiting} records are not acknowledged after {ACK_TIMEOUT_S:.0f} s")
+        if isinstance(self._outbox, DeviceOutbox) and self._outbox.refusals:
+            why = ", ".join(f"{n} {reason}" for reason, n in self._outbox.refusals.items())
+            raise OutboxError(f"the gateway refused records: {why}; the rest is published")
 
     def _send_rows(
         self, plan: FilePlan, reader: Reader, rows: Iterator[Made | BadLine], *, is_once: bool

@@ -233,7 +233,6 @@ def test_record_names_its_sender_in_headers(home: Home) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--via", "mqtt"], "no gateway"),
         (["--raw"], "--raw needs --device"),
         (["--raw", "--device", "d", "--time-column", "t"], "takes no columns"),
         (["--device", "a b"], "is not a device name"),

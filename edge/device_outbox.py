@@ -1,0 +1,186 @@
+"""Devices as an outbox: records go through the gateway, each from its own device, by one protocol.
+
+What the gateway refuses is no failure of the outbox: it is counted by reason, and whoever sent the
+record is told if it asked to be.
+"""
+
+import asyncio
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self, runtime_checkable
+
+from edge.outbox import OnAck, OutboxError, OutRecord
+
+MOST_WAITING = 20_000
+CLOSE_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 10.0
+
+
+@runtime_checkable
+class Receipt(Protocol):
+    """An acknowledgement's listener that is told of a refusal as well."""
+
+    def __call__(self, at: int) -> None:
+        """Take the time of the acknowledgement."""
+
+    def refuse(self, reason: str) -> None:
+        """Take note that the record was refused."""
+
+
+@dataclass(slots=True, eq=False)
+class Posting:
+    """A record on its way."""
+
+    record: OutRecord
+    on_ack: OnAck | None
+    refusal: str | None = None
+    at: int = 0
+
+    @property
+    def device_full(self) -> str:
+        """Who sends it."""
+        return self.record.key.decode()
+
+
+Settled = Callable[[Posting, str | None], None]
+"""Called once for each posting, on the loop, with the reason of a refusal or None."""
+
+
+class Sender(Protocol):
+    """Speaks one protocol, on the loop of the outbox's thread."""
+
+    def send(self, posting: Posting) -> None:
+        """Send a record as its device."""
+
+    async def close(self) -> None:
+        """Say goodbye."""
+
+
+Opened = Callable[[Settled], Sender]
+
+
+class DeviceOutbox:
+    """Sends by a thread of its own, and serves acknowledgements on the caller's."""
+
+    def __init__(self, opened: Opened) -> None:
+        """Have `opened` make the sender, on the loop that it will run on."""
+        self._opened = opened
+        self._loop = asyncio.new_event_loop()
+        self._sender: Sender | None = None
+        self._settled: deque[Posting] = deque()
+        self._changed = threading.Condition()
+        self._waiting = 0
+        self._failure: OutboxError | None = None
+        self.refusals: Counter[str] = Counter()
+        self._thread = threading.Thread(target=self._run, daemon=True, name="devices")
+        self._thread.start()
+        with self._changed:
+            self._changed.wait_for(lambda: self._sender or self._failure, START_TIMEOUT_S)
+        self._raise_failure()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.call_soon(self._open)
+        self._loop.run_forever()
+        self._loop.close()
+
+    def _open(self) -> None:
+        try:
+            sender = self._opened(self._settle)
+        except OutboxError as error:
+            self._fail(error)
+            return
+        with self._changed:
+            self._sender = sender
+            self._changed.notify_all()
+
+    def _settle(self, posting: Posting, refusal: str | None) -> None:
+        """Note what became of a record; runs on the loop's thread."""
+        posting.refusal, posting.at = refusal, time.time_ns() // 1000
+        self._settled.append(posting)
+        with self._changed:
+            self._changed.notify_all()
+
+    def _fail(self, error: OutboxError) -> None:
+        with self._changed:
+            self._failure = error
+            self._changed.notify_all()
+
+    def send(self, record: OutRecord, on_ack: OnAck | None = None) -> None:
+        """Take a record; block while too many wait for their acknowledgement."""
+        self._raise_failure()
+        give_up = time.monotonic() + CLOSE_TIMEOUT_S * 4
+        while self._waiting >= MOST_WAITING:
+            self.poll(0.05)
+            if time.monotonic() > give_up:
+                raise OutboxError("the gateway does not acknowledge: see `headwater logs gateway`")
+        self._waiting += 1
+        assert self._sender is not None
+        self._loop.call_soon_threadsafe(self._sender.send, Posting(record, on_ack))
+        if self._settled:
+            self._serve()
+
+    def poll(self, timeout_s: float = 0.0) -> int:
+        """Serve acknowledgements that are there, and return how many records still wait."""
+        with self._changed:
+            if not self._settled and self._waiting and timeout_s:
+                self._changed.wait_for(lambda: self._settled or self._failure, timeout_s)
+        self._serve()
+        self._raise_failure()
+        return self._waiting
+
+    def _serve(self) -> None:
+        while self._settled:
+            posting = self._settled.popleft()
+            self._waiting -= 1
+            if posting.refusal is not None:
+                self.refusals[posting.refusal] += 1
+                if isinstance(posting.on_ack, Receipt):
+                    posting.on_ack.refuse(posting.refusal)
+            elif posting.on_ack is not None:
+                posting.on_ack(posting.at)
+
+    def flush(self, timeout_s: float) -> int:
+        """Wait until every record is acknowledged or refused; return how many are neither."""
+        give_up = time.monotonic() + timeout_s
+        while self._waiting and time.monotonic() < give_up:
+            self.poll(0.1)
+        return self._waiting
+
+    def close(self) -> None:
+        """Flush, say goodbye, and end the thread; raise if a record stays without an answer."""
+        try:
+            waiting = self.flush(CLOSE_TIMEOUT_S)
+        finally:
+            self._stop()
+        if waiting:
+            raise OutboxError(f"{waiting} records are not acknowledged by the gateway")
+
+    def _stop(self) -> None:
+        if self._sender is not None:
+            goodbye = asyncio.run_coroutine_threadsafe(self._sender.close(), self._loop)
+            goodbye.result(CLOSE_TIMEOUT_S)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(CLOSE_TIMEOUT_S)
+
+    def _raise_failure(self) -> None:
+        if self._failure:
+            raise self._failure
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            self._stop()

@@ -1,0 +1,155 @@
+"""Kafka with a spool beside it: while Kafka is away, records go to disk, and later on to Kafka.
+
+A record that Kafka did not take is fsynced before it is acknowledged. As long as the spool holds
+anything, new records queue behind it, so that a device's records stay in their order.
+"""
+
+import asyncio
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from edge.outbox import OutboxError, OutRecord
+from edge.spool import WAITING_SEGMENTS, SpoolOutbox
+from gateway.kafka import KafkaOutlet
+from gateway.outlet import Headers, OutletError, Settle
+
+SEGMENT_RECORDS = 5_000
+SEGMENT_AGE_S = 0.05
+MOST_WAITING = SEGMENT_RECORDS * (WAITING_SEGMENTS - 1)
+TOPIC_HEADER = "spooled_topic"
+RETRY_S = 5.0
+
+
+class _Held(NamedTuple):
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+class FallbackOutlet:
+    """Sends to Kafka, or to disk while Kafka does not acknowledge."""
+
+    def __init__(self, kafka: KafkaOutlet, folder: Path, *, most_bytes: int) -> None:
+        self._kafka = kafka
+        self._segments = folder / "segments"
+        self._most_bytes = most_bytes
+        self._spool = SpoolOutbox(
+            folder, segment_records=SEGMENT_RECORDS, segment_age_s=SEGMENT_AGE_S
+        )
+        self._waiting = 0
+        self._bytes = sum(path.stat().st_size for path in self._files())
+        self.is_spooling = bool(self._files())
+
+    def _files(self) -> list[Path]:
+        return sorted(self._segments.glob("*.parquet"))
+
+    def send(self, topic: str, key: bytes, value: bytes, headers: Headers, settle: Settle) -> None:
+        """Take a record, or raise `OutletError`."""
+        held = _Held(topic, key, value, headers)
+        if self.is_spooling:
+            self._keep(held, settle)
+            return
+        try:
+            self._kafka.send(topic, key, value, headers, partial(self._sent, held, settle))
+        except OutletError as error:
+            if not error.is_away:
+                raise
+            self.is_spooling = True
+            self._keep(held, settle)
+
+    def _sent(self, held: _Held, settle: Settle, error: object, message: object) -> None:
+        if error is None:
+            settle(None, message)
+            return
+        self.is_spooling = True
+        try:
+            self._keep(held, settle)
+        except OutletError as full:
+            settle(full, message)
+
+    def _keep(self, held: _Held, settle: Settle) -> None:
+        if self._bytes >= self._most_bytes:
+            raise OutletError("the spool is full", is_away=True, retry_after_s=RETRY_S)
+        if self._waiting >= MOST_WAITING:
+            raise OutletError("the disk is slow", is_away=False, retry_after_s=1.0)
+        headers = [*held.headers, (TOPIC_HEADER, held.topic.encode())]
+        record = OutRecord(held.key, held.value, cast("list[tuple[str, bytes]]", headers))
+        try:
+            self._spool.send(record, partial(self._kept, settle, len(held.value)))
+        except OutboxError as error:
+            raise OutletError(str(error), is_away=True, retry_after_s=RETRY_S) from error
+        self._waiting += 1
+
+    def _kept(self, settle: Settle, size: int, _at: int) -> None:
+        self._waiting -= 1
+        self._bytes += size
+        settle(None, None)
+
+    def poll(self) -> int:
+        """Settle what is decided, and return how many records still wait."""
+        waiting = self._kafka.poll()
+        if self._kafka.is_away and not self.is_spooling:
+            # What is not on its way yet goes to disk now, in its order, not after a timeout.
+            self.is_spooling = True
+            self._kafka.purge()
+        self._spool.poll()
+        return waiting + self._waiting
+
+    async def drain(self) -> None:
+        """Hand what is on disk on to Kafka, as soon as it takes records again; for ever."""
+        while True:
+            await asyncio.sleep(1.0)
+            try:
+                while self.is_spooling and await self._drained():
+                    pass
+            except OutletError:
+                continue
+
+    async def _drained(self) -> bool:
+        """Send the oldest segment; return False once there is none."""
+        files = self._files()
+        if not files:
+            self._bytes = 0
+            self.is_spooling = self._waiting > 0
+            return False
+        table = await asyncio.to_thread(pq.read_table, files[0])
+        if not await self._all_sent(table):
+            raise OutletError("Kafka is away", is_away=True, retry_after_s=RETRY_S)
+        files[0].unlink()
+        return True
+
+    async def _all_sent(self, table: pa.Table) -> bool:
+        errors: list[object] = []
+        rows = table.select(["key", "value", "headers"]).to_pylist()
+        for number, row in enumerate(rows, start=1):
+            headers = {str(pair["key"]): pair["value"] for pair in row["headers"]}
+            topic = headers.pop(TOPIC_HEADER).decode()
+            self._kafka.send(
+                topic,
+                row["key"],
+                row["value"],
+                list(headers.items()),
+                lambda error, _message: errors.append(error),
+            )
+            # The first one shows whether Kafka is back.
+            while number in (1, len(rows)) and len(errors) < number:
+                self._kafka.poll()
+                await asyncio.sleep(0.01)
+            if errors[0] is not None:
+                return False
+        return all(error is None for error in errors)
+
+    def close(self, timeout_s: float) -> int:
+        """Settle all that can be settled in time, and return how many records could not."""
+        left = self._kafka.close(timeout_s)
+        try:
+            left += self._spool.flush(timeout_s)
+            self._spool.close()
+        except OutboxError:
+            left += self._waiting
+        return left

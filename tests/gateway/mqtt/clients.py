@@ -1,0 +1,104 @@
+"""A client and its connection without a socket: packets in, packets out."""
+
+from dataclasses import dataclass, field
+
+from edge.mqtt.decoding import decode
+from edge.mqtt.encoding import encode
+from edge.mqtt.frames import Framer
+from edge.mqtt.packets import Connack, Connect, Packet, Publish, Subscribe, Subscription
+from edge.mqtt.wire import V311
+from gateway.mqtt.connecting import Desk, MqttOptions, Peer
+from gateway.mqtt.connection import Connection
+from gateway.mqtt.sessions import Sessions
+from gateway.mqtt.wire import Sink
+from tests.gateway.entrances import MESSAGE, NOW_US, House
+
+PLAIN = Peer("10.0.0.1")
+TOPIC = "devices/d1/telemetry"
+
+
+@dataclass
+class MemoryWire:
+    """Keeps what is written."""
+
+    sent: bytearray = field(default_factory=bytearray)
+    is_closed: bool = False
+    is_paused: bool = False
+
+    def write(self, data: bytes) -> None:
+        self.sent += data
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def pause(self) -> None:
+        self.is_paused = True
+
+    def resume(self) -> None:
+        self.is_paused = False
+
+
+class Broker:
+    """A listener's connections over one entrance."""
+
+    def __init__(self, house: House, options: MqttOptions | None = None) -> None:
+        self.house = house
+        sessions = Sessions(house.entrance.counters)
+        self.desk = Desk(house.entrance, sessions, options or MqttOptions())
+        house.entrance.downlinks.add(sessions.deliver)
+        self.dirty: list[Sink] = []
+
+    def settle(self) -> None:
+        """Have the outlet settle what waits, and the answers go out."""
+        self.house.outlet.poll()
+        self.flush()
+
+    def flush(self) -> None:
+        for sink in self.dirty:
+            sink.flush()
+        self.dirty.clear()
+
+
+class Client:
+    """One client."""
+
+    def __init__(self, broker: Broker, version: int = V311, peer: Peer = PLAIN) -> None:
+        self.broker = broker
+        self.version = version
+        self.wire = MemoryWire()
+        self.connection = Connection(broker.desk, Sink(self.wire, broker.dirty), peer)
+        self._framer = Framer()
+
+    def send(self, *packets: Packet, now: int = NOW_US) -> list[Packet]:
+        """Send packets, settle, and return what came back."""
+        self.send_bytes(b"".join(encode(packet, self.version) for packet in packets), now=now)
+        self.broker.settle()
+        return self.received()
+
+    def send_bytes(self, data: bytes, *, now: int = NOW_US) -> None:
+        if not self.wire.is_closed:
+            self.connection.receive(data, now)
+            self.broker.flush()
+
+    def received(self) -> list[Packet]:
+        self.broker.flush()
+        data = bytes(self.wire.sent)
+        self.wire.sent.clear()
+        return [decode(head, body, self.version) for head, body in self._framer.feed(data)]
+
+    def connect(self, client_id: str = "c1", device: str = "d1", **more: object) -> Connack:
+        """Come in by name alone, and return the CONNACK."""
+        connect = Connect(self.version, client_id, username=device)._replace(**more)
+        answer, *_ = self.send(connect)
+        assert isinstance(answer, Connack)
+        return answer
+
+    def subscribe(self, *patterns: str, qos: int = 2, packet_id: int = 9) -> Packet:
+        """Subscribe, and return the SUBACK."""
+        wanted = tuple(Subscription(pattern, qos) for pattern in patterns)
+        answer, *_ = self.send(Subscribe(packet_id, wanted))
+        return answer
+
+
+def telemetry(packet_id: int = 1, payload: bytes = MESSAGE, qos: int = 1) -> Publish:
+    return Publish(TOPIC, payload, qos, packet_id if qos else 0)

@@ -1,0 +1,235 @@
+"""Who is let in, by which credential, and who is not."""
+
+from datetime import UTC, datetime
+
+import jwt
+import pytest
+
+from gateway.authentication import REFUSED
+from gateway.identity import Identity, Presented
+from gateway.outcome import Rejected
+from telemetry.changes import DeviceBody, JwtKeyBody, TenantBody
+from telemetry.credentials import SDK_TIMESTAMP_MS
+from telemetry.devices import Device
+from telemetry.local_tokens import local_token
+from telemetry.sealing import seal
+from tests.gateway.entrances import EDITIONS, LOCAL_KEY, NOW, RING, House, enrol, house, signed
+
+SECRET = b"secret"
+
+
+def login(one: House, presented: Presented, now: float = NOW) -> Identity | Rejected:
+    return one.entrance.login(presented, protocol="mqtt", now=now)
+
+
+def by_secret(device: str = "pk.d1", secret: bytes = SECRET, **more: str) -> Presented:
+    return Presented(*signed(device, secret, **more), address="10.0.0.1")
+
+
+def enrolled(**options: object) -> House:
+    one = house(**options)  # type: ignore[arg-type]
+    enrol(one.directory, "pk.d1", SECRET)
+    return one
+
+
+def test_signed_password_lets_its_device_in() -> None:
+    found = login(enrolled(), by_secret())
+
+    assert found == Identity("default", "pk.d1", "credential/pk.d1/s1")
+
+
+def test_unknown_device_and_wrong_signature_look_the_same() -> None:
+    one = enrolled()
+
+    assert login(one, by_secret(secret=b"wrong")) == REFUSED
+    assert login(one, by_secret("pk.d9")) == REFUSED
+    assert login(one, Presented()) == REFUSED
+
+
+def test_secret_of_a_tenant_opens_that_tenants_device() -> None:
+    one = enrolled()
+    enrol(one.directory, "pk.d1", b"other", tenant="acme")
+
+    found = login(one, by_secret(secret=b"other"))
+
+    assert isinstance(found, Identity)
+    assert found.tenant == "acme"
+
+
+def test_secret_that_has_run_out_lets_nobody_in() -> None:
+    one = house()
+    enrol(one.directory, "pk.d1", SECRET, until=datetime.fromtimestamp(NOW, UTC))
+
+    assert login(one, by_secret(), now=NOW + 1) == REFUSED
+    found = login(one, by_secret(), now=NOW - 1)
+    assert isinstance(found, Identity)
+    assert found.expires_at == NOW
+
+
+def test_constant_of_the_sdk_is_taken_over_tls_by_the_compatible_profile_alone() -> None:
+    presented = by_secret(timestamp=str(SDK_TIMESTAMP_MS))
+    over_tls = presented._replace(is_tls=True)
+    compatible = enrolled(profile="compatible")
+
+    assert isinstance(login(compatible, over_tls), Identity)
+    assert isinstance(login(compatible, presented), Rejected)
+    assert isinstance(login(enrolled(), over_tls), Rejected)
+
+
+def test_disabled_device_is_not_let_in() -> None:
+    one = enrolled()
+    body = DeviceBody(Device("pk.d1"), is_disabled=True)
+    one.directory.apply(EDITIONS.change("device", "pk.d1", body))
+
+    assert login(one, by_secret()) == REFUSED
+
+
+def test_who_fails_too_often_is_locked_out_for_a_while() -> None:
+    one = enrolled()
+    rule = TenantBody(lockout_failures=3, lockout_within_s=60, lockout_for_s=300)
+    one.directory.apply(EDITIONS.change("tenant", "default", rule))
+    for second in range(3):
+        login(one, by_secret(secret=b"wrong"), now=NOW + second)
+
+    locked = login(one, by_secret(), now=NOW + 3)
+    assert isinstance(locked, Rejected)
+    assert (locked.reason, locked.retry_after_s) == ("locked_out", 299.0)
+    elsewhere = by_secret()._replace(address="10.0.0.2")
+    assert isinstance(login(one, elsewhere, now=NOW + 3), Identity)
+    assert isinstance(login(one, by_secret(), now=NOW + 303), Identity)
+
+
+class Ended:
+    """A session that notes why it was ended."""
+
+    def __init__(self, identity: Identity) -> None:
+        self.identity = identity
+        self.reasons: list[str] = []
+
+    def end(self, reason: str) -> None:
+        self.reasons.append(reason)
+
+
+def session(one: House) -> Ended:
+    found = login(one, by_secret())
+    assert isinstance(found, Identity)
+    live = Ended(found)
+    one.entrance.lives.add(live)
+    return live
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("credential", "pk.d1/s1"), ("device", "pk.d1"), ("tenant", "default")]
+)
+def test_what_is_revoked_ends_its_sessions(kind: str, name: str) -> None:
+    one = enrolled()
+    live = session(one)
+    body = TenantBody(is_disabled=True) if kind == "tenant" else None
+
+    one.directory.apply(EDITIONS.change(kind, name, body))  # type: ignore[arg-type]
+
+    assert live.reasons == ["the credential was revoked"]
+    assert login(one, by_secret()) == REFUSED
+
+
+def test_change_of_another_device_ends_nothing() -> None:
+    one = enrolled()
+    live = session(one)
+    enrol(one.directory, "pk.d2", b"x")
+    enrol(one.directory, "pk.d1", b"x", tenant="acme")
+
+    assert live.reasons == []
+
+
+def test_session_ends_when_its_credential_runs_out() -> None:
+    one = house()
+    enrol(one.directory, "pk.d1", SECRET, until=datetime.fromtimestamp(NOW + 10, UTC))
+    live = session(one)
+
+    one.entrance.lives.expire(NOW + 9)
+    assert live.reasons == []
+    one.entrance.lives.expire(NOW + 10)
+    assert live.reasons == ["the credential has expired"]
+
+
+def test_older_change_is_not_taken_over() -> None:
+    one = house()
+    old = EDITIONS.change("device", "pk.d1", DeviceBody(Device("pk.d1")))
+    enrol(one.directory, "pk.d1", SECRET)
+    gone = EDITIONS.change("device", "pk.d1", None)
+    one.directory.apply(gone)
+    one.directory.apply(old)
+
+    assert login(one, by_secret()) == REFUSED
+
+
+def token(**changed: object) -> str:
+    claims = {"sub": "pk.d1", "aud": "gw", "iss": "acme", "iat": NOW, "exp": NOW + 3600}
+    algorithm = str(changed.pop("algorithm", "HS256"))
+    key = changed.pop("key", "shared" * 8)
+    return jwt.encode({**claims, **changed}, key, algorithm, {"kid": "k7"})  # type: ignore[arg-type]
+
+
+def with_key(product: str | None = None) -> House:
+    one = enrolled()
+    sealed = seal(b"shared" * 8, RING, b"jwt_key/default/k7")
+    body = JwtKeyBody("HS256", "acme", "gw", None, sealed, product)
+    one.directory.apply(EDITIONS.change("jwt_key", "k7", body))
+    return one
+
+
+def by_token(text: str) -> Presented:
+    return Presented("any", "pk.d1", text)
+
+
+def test_token_lets_its_subject_in_until_it_expires() -> None:
+    found = login(with_key(), by_token(token()))
+
+    assert found == Identity("default", "pk.d1", "jwt_key/k7", NOW + 3600)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"exp": NOW - 60},
+        {"exp": NOW + 25 * 3600},
+        {"iat": NOW + 3600},
+        {"aud": "other"},
+        {"iss": "other"},
+        {"sub": "pk.d9"},
+        {"sub": "a/b"},
+        {"key": "other" * 9},
+        {"algorithm": "HS384"},
+        {"nbf": NOW + 600},
+    ],
+)
+def test_token_with_another_claim_lets_nobody_in(changed: dict[str, object]) -> None:
+    assert login(with_key(), by_token(token(**changed))) == REFUSED
+
+
+def test_key_of_a_product_lets_no_other_products_device_in() -> None:
+    assert login(with_key("other"), by_token(token())) == REFUSED
+    assert isinstance(login(with_key("pk"), by_token(token())), Identity)
+
+
+def test_unsigned_token_lets_nobody_in() -> None:
+    text = jwt.encode({"sub": "pk.d1"}, None, "none", {"kid": "k7"})  # type: ignore[arg-type]
+    assert login(with_key(), by_token(text)) == REFUSED
+
+
+def test_own_tools_speak_as_any_device_of_the_default_tenant() -> None:
+    found = login(house(), by_token(local_token(LOCAL_KEY, "d5", now=NOW)))
+    assert isinstance(found, Identity)
+    assert (found.tenant, found.device_full) == ("default", "d5")
+    assert login(house(), by_token(local_token(b"x" * 32, "d5", now=NOW))) == REFUSED
+
+
+def test_ways_in_for_development_are_closed_by_default_and_over_tls() -> None:
+    plain = Presented("d1", "d1", "token")
+
+    assert login(house(), plain) == REFUSED
+    assert isinstance(login(house(token="token"), plain), Identity)
+    assert login(house(token="other"), plain) == REFUSED
+    assert isinstance(login(house(is_anonymous=True), Presented("d1")), Identity)
+    assert login(house(is_anonymous=True), plain._replace(is_tls=True)) == REFUSED
+    assert login(house(is_anonymous=True), Presented("a b")) == REFUSED
