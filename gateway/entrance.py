@@ -3,7 +3,13 @@
 from dataclasses import dataclass, field
 
 from gateway.authentication import Authentication
-from gateway.channels import REJECTS_CHANNEL, Channel, channel, own_part
+from gateway.channels import (
+    REJECTS_CHANNEL,
+    TELEMETRY_CHANNEL,
+    Channel,
+    channel,
+    own_part,
+)
 from gateway.counters import Counters
 from gateway.directory import Directory
 from gateway.downlink import Downlinks
@@ -12,6 +18,7 @@ from gateway.ingest import Ingest
 from gateway.limits import Limits
 from gateway.lives import Lives
 from gateway.outcome import Rejected
+from gateway.rules import Rule, translate
 from telemetry.records import JSON
 
 LONGEST_PART = 256
@@ -27,6 +34,7 @@ class Entrance:
     ingest: Ingest
     counters: Counters
     downlinks: Downlinks = field(default_factory=Downlinks)
+    rules: tuple[Rule, ...] = ()
     lives: Lives = field(init=False)
 
     def __post_init__(self) -> None:
@@ -41,6 +49,25 @@ class Entrance:
         else:
             self.counters.add("connects", protocol=protocol)
         return found
+
+    def translated(
+        self, identity: Identity, topic: str, payload: bytes, *, protocol: str
+    ) -> "tuple[Channel, bytes] | Rejected | None":
+        """Turn a foreign topic's payload into a message by the rules; None if none fits.
+
+        A payload that a rule's condition leaves out is no message: its bytes are empty.
+        """
+        found = translate(self.rules, identity, topic, payload)
+        if isinstance(found, Rejected):
+            return self.ingest.counted(found)
+        if found is None:
+            return None
+        speaker = identity._replace(device_full=found.device_full)
+        buckets = self.limits.of(identity.tenant, identity.device_full)
+        made = channel(
+            speaker, TELEMETRY_CHANNEL, protocol=protocol, buckets=buckets, content_type=JSON
+        )
+        return made, found.payload or b""
 
     def channel(
         self, identity: Identity, topic: str, *, protocol: str, content_type: str = JSON

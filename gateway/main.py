@@ -29,6 +29,7 @@ from gateway.mqtt.sessions import Sessions
 from gateway.outlet import Outlet
 from gateway.outlets import open_outlets
 from gateway.polling import Poller
+from gateway.rules_file import RulesFile
 from gateway.secure import server_context
 from telemetry.changes import ChangeError, decode_change
 from telemetry.sealing import KeyRing
@@ -47,12 +48,15 @@ class Gateway:
     mqtt: MqttListener
     outlets: list[Outlet]
     poller: Poller
+    rules: RulesFile
 
     async def tick(self) -> None:
         """Keep time for sessions, wills and credentials."""
         while True:
             await asyncio.sleep(TICK_S)
             self.mqtt.tick()
+            if self.rules.refresh():
+                self.entrance.rules = self.rules.rules
             self.entrance.lives.expire(time.time())
             gauges = self.entrance.counters.gauges
             gauges["mqtt_connections"] = len(self.mqtt.sockets)
@@ -104,7 +108,10 @@ def assemble(settings: Settings) -> Gateway:
     options = MqttOptions(longest_keep_alive_s=settings.gateway_keep_alive_s)
     mqtt = MqttListener(Desk(entrance, Sessions(counters), options))
     poller.after = mqtt.flush
-    return Gateway(entrance, mqtt, outlets, poller)
+    rules = RulesFile(settings.gateway_rules or settings.gateway_dir / "rules.json")
+    rules.refresh()
+    entrance.rules = rules.rules
+    return Gateway(entrance, mqtt, outlets, poller, rules)
 
 
 def _ring(settings: Settings) -> KeyRing | None:

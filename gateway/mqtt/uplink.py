@@ -12,7 +12,7 @@ from edge.mqtt.encoding import encode
 from edge.mqtt.packets import PUBACK, PUBCOMP, PUBREC, Ack, Publish
 from edge.mqtt.properties import NONE, Properties
 from edge.mqtt.wire import PROTOCOL_ERROR, V5, MqttError
-from gateway.channels import REJECTS_CHANNEL, Channel
+from gateway.channels import REJECTS_CHANNEL, ROOT, Channel
 from gateway.downlink import Downlink
 from gateway.entrance import Entrance
 from gateway.ingest import Arrival
@@ -181,6 +181,8 @@ class Uplink:
         self, publish: Publish, topic: str, settle: Callable[[object, object], None], now: int
     ) -> Rejected | None:
         link = self._link
+        if link.entrance.rules and not topic.startswith(f"{ROOT}/"):
+            return self._translated(publish, topic, settle, now)
         content_type = content_type_of(publish.payload)
         channel = link.entrance.channel(
             link.session.identity, topic, protocol=PROTOCOL, content_type=content_type
@@ -193,6 +195,24 @@ class Uplink:
             self._routes[topic.encode()] = channel, topic
         arrival = Arrival(channel, publish.payload, content_type)
         return link.entrance.ingest.ingest(arrival, now=now, settle=settle)
+
+    def _translated(
+        self, publish: Publish, topic: str, settle: Callable[[object, object], None], now: int
+    ) -> Rejected | None:
+        """Publish a foreign topic's payload as the message that a rule makes of it."""
+        entrance, identity = self._link.entrance, self._link.session.identity
+        found = entrance.translated(identity, topic, publish.payload, protocol=PROTOCOL)
+        if found is None:
+            refused = entrance.channel(identity, topic, protocol=PROTOCOL)
+            return refused if isinstance(refused, Rejected) else None
+        if isinstance(found, Rejected):
+            return found
+        channel, payload = found
+        if not payload:
+            entrance.counters.add("rejected", reason="filtered")
+            settle(None, None)
+            return None
+        return entrance.ingest.ingest(Arrival(channel, payload), now=now, settle=settle)
 
     def forget_routes(self) -> None:
         """Look again at who listens to what: a subscription has come."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from edge.mqtt.decoding import decode
 from edge.mqtt.encoding import encode
 from edge.mqtt.frames import Framer
-from edge.mqtt.packets import Connack, Connect, Packet, Publish, Subscribe, Subscription
+from edge.mqtt.packets import Connack, Connect, Packet, Publish, Subscribe, Subscription, Will
 from edge.mqtt.wire import V311
 from gateway.mqtt.connecting import Desk, MqttOptions, Peer
 from gateway.mqtt.connection import Connection
@@ -86,9 +86,16 @@ class Client:
         self.wire.sent.clear()
         return [decode(head, body, self.version) for head, body in self._framer.feed(data)]
 
-    def connect(self, client_id: str = "c1", device: str = "d1", **more: object) -> Connack:
+    def connect(
+        self,
+        client_id: str = "c1",
+        device: str = "d1",
+        *,
+        will: Will | None = None,
+        keep_alive_s: int = 0,
+    ) -> Connack:
         """Come in by name alone, and return the CONNACK."""
-        connect = Connect(self.version, client_id, username=device)._replace(**more)
+        connect = Connect(self.version, client_id, True, keep_alive_s, device, will=will)
         answer, *_ = self.send(connect)
         assert isinstance(answer, Connack)
         return answer

@@ -1,0 +1,117 @@
+"""Rules: foreign payloads become messages."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from edge.mqtt.packets import PUBACK, Ack, Publish
+from edge.mqtt.wire import V5
+from gateway.identity import Identity
+from gateway.outcome import Rejected
+from gateway.rules import RuleError, Translated, read_rules, translate
+from gateway.rules_file import RulesFile
+from tests.gateway.entrances import house
+from tests.gateway.mqtt.clients import Broker, Client
+
+SONOFF: dict[str, object] = {
+    "name": "sonoff",
+    "topic": "tele/+/SENSOR",
+    "product": "plug",
+    "device": 2,
+    "speakers": ["plug.hub"],
+    "time": "Time",
+    "metrics": {
+        "power_kw": {"path": "ENERGY.Power", "unit": ["W", "kW"]},
+        "temperature": {"path": "AM.0.T", "unit": ["degF", "degC"]},
+        "site": {"constant": "north"},
+    },
+    "where": [{"path": "ENERGY.Power", "op": ">=", "value": 0}],
+}
+BODY = orjson.dumps(
+    {"Time": "2026-11-21T08:00:00Z", "ENERGY": {"Power": 250}, "AM": [{"T": 212.0}]}
+)
+TOPIC = "tele/p1/SENSOR"
+OWN = Identity("default", "plug.p1", "credential/x")
+
+
+def rules(**changed: object) -> bytes:
+    return orjson.dumps({"rules": [SONOFF | changed]})
+
+
+def translated(identity: Identity = OWN, body: bytes = BODY, topic: str = TOPIC) -> object:
+    return translate(read_rules(rules()), identity, topic, body)
+
+
+def test_foreign_payload_becomes_a_message() -> None:
+    found = translated()
+
+    assert isinstance(found, Translated)
+    assert found.device_full == "plug.p1"
+    assert orjson.loads(found.payload or b"") == {
+        "v": 1,
+        "ts": "2026-11-21T08:00:00Z",
+        "metrics": {"power_kw": 0.25, "temperature": pytest.approx(100.0), "site": "north"},
+    }
+
+
+def test_topic_without_a_rule_is_nobodys() -> None:
+    assert translated(topic="tele/p1/STATE") is None
+
+
+def test_what_a_condition_leaves_out_is_no_message() -> None:
+    assert translated(body=b'{"ENERGY":{"Power":-1}}') == Translated("plug.p1", None)
+    assert translated(body=b'{"ENERGY":{"Power":"x"}}') == Translated("plug.p1", None)
+
+
+def test_device_speaks_for_itself_or_as_a_speaker() -> None:
+    hub, other = OWN._replace(device_full="plug.hub"), OWN._replace(device_full="plug.p2")
+
+    assert isinstance(translated(hub), Translated)
+    assert isinstance(translated(other), Rejected)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"topic": "a#"},
+        {"metrics": {}},
+        {"metrics": {"a": {}}},
+        {"metrics": {"a": {"path": "x", "unit": ["ell", "cubit"]}}},
+        {"where": [{"path": "a", "op": "~", "value": 1}]},
+        {"colour": "red"},
+    ],
+)
+def test_rule_that_does_not_hold_is_refused(changed: dict[str, object]) -> None:
+    with pytest.raises(RuleError):
+        read_rules(rules(**changed))
+
+
+def test_file_is_read_again_when_it_changes_and_kept_when_it_breaks(tmp_path: Path) -> None:
+    file = RulesFile(tmp_path / "rules.json")
+    assert not file.refresh()
+
+    (tmp_path / "rules.json").write_bytes(rules())
+    assert file.refresh()
+    assert not file.refresh()
+    (tmp_path / "rules.json").write_bytes(b"{")
+    assert not file.refresh()
+    assert [rule.name for rule in file.rules] == ["sonoff"]
+    (tmp_path / "rules.json").unlink()
+    assert file.refresh()
+    assert file.rules == ()
+
+
+def test_foreign_topic_is_published_as_its_devices_message() -> None:
+    one = house(is_anonymous=True)
+    one.entrance.rules = read_rules(rules())
+    client = Client(Broker(one), V5)
+    client.connect(device="plug.p1")
+
+    answers = client.send(Publish(TOPIC, BODY, 1, 1), Publish("tele/p2/SENSOR", BODY, 1, 2))
+
+    codes = [answer.code for answer in answers if isinstance(answer, Ack)]
+    assert codes == [0, 0x87]
+    assert answers[0].kind == PUBACK  # type: ignore[union-attr]
+    assert [taken.key for taken in one.outlet.taken] == [b"plug.p1"]
+    assert b'"power_kw":0.25' in one.outlet.taken[0].value
