@@ -16,7 +16,7 @@ from edge.mqtt.packets import Connect, Publish
 from edge.mqtt.wire import V311
 
 BODY = (
-    b'{"v":1,"ts":"2026-11-21T08:00:00.123Z","boot":"b7","seq":%010d,"metrics":{"temperature":21.4,'
+    b'{"v":1,"ts":"2026-11-21T08:00:00.123Z","boot":"b7","seq":%d,"metrics":{"temperature":21.4,'
     b'"door_open":true,"state":"idle","humidity":40.25,"pressure":1013.2}}'
 )
 PUBACK_BYTES = 4
@@ -45,7 +45,7 @@ class Client(asyncio.Protocol):
         self._is_in = False
         self._sent_at = 0.0
         topic = f"devices/d{number}/telemetry"
-        body = BODY % 0
+        body = BODY % 1_000_000_000
         packet = encode(Publish(topic, body, 1, 1), V311)
         self._packet = packet
         self._many = {count: packet * count for count in range(1, depth + 1)}
@@ -115,6 +115,7 @@ async def load(port: int, connections: int, depth: int, seconds: float) -> dict[
         "p99_ms": latencies[int(len(latencies) * 0.99)] * 1000,
         "load_cpu_us": (time.process_time() - cpu) / max(done, 1) * 1e6,
         "lost": tally.lost,
+        "all_acked": tally.acked,
     }
 
 

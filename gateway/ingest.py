@@ -44,16 +44,19 @@ class Ingest:
         counters: Counters,
         *,
         most_bytes: int = MOST_BYTES,
-        wake: Callable[[], None] = _asleep,
     ) -> None:
-        """Publish by the outlet of each durability class; `wake` is called when records wait."""
+        """Publish by the outlet of each durability class."""
         self._outlets = outlets
         self._counters = counters
-        self._wake = wake
+        self._wake = _asleep
         self.most_bytes = most_bytes
         self.is_polled = False
         """Whether somebody polls the outlets already."""
         self.taken = 0
+
+    def polled_by(self, wake: Callable[[], None]) -> None:
+        """Have `wake` called whenever records begin to wait."""
+        self._wake = wake
 
     def ingest(self, arrival: Arrival, *, now: int, settle: Settle) -> Rejected | None:
         """Publish an arrival; None: it is settled later. `now` is in epoch microseconds.

@@ -100,7 +100,8 @@ def assemble(settings: Settings) -> Gateway:
     by_class = open_outlets(settings)
     outlets = list(dict.fromkeys(by_class.values()))
     poller = Poller(outlets)
-    ingest = Ingest(by_class, counters, wake=poller.wake)
+    ingest = Ingest(by_class, counters)
+    ingest.polled_by(poller.wake)
     poller.ingest = ingest
     entrance = Entrance(
         directory, _authentication(settings, directory), _limits(settings), ingest, counters

@@ -1,0 +1,73 @@
+"""Authorities and certificates for tests."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+DAY = timedelta(days=1)
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+class Authority:
+    """Signs certificates and lists of revoked ones."""
+
+    def __init__(self, common: str = "Test authority") -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = _name(common)
+        self.certificate = self._signed(self._name, self._key.public_key(), is_authority=True)
+
+    def _signed(
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePublicKey,
+        *names: x509.GeneralName,
+        is_authority: bool = False,
+    ) -> x509.Certificate:
+        now = datetime.now(UTC)
+        builder = (
+            x509.CertificateBuilder(self._name, subject, key, x509.random_serial_number())
+            .not_valid_before(now - DAY)
+            .not_valid_after(now + DAY)
+            .add_extension(x509.BasicConstraints(is_authority, None), critical=True)
+        )
+        if names:
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        return builder.sign(self._key, hashes.SHA256())
+
+    @property
+    def pem(self) -> str:
+        return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+    def issue(
+        self, folder: Path, common: str, *names: x509.GeneralName
+    ) -> tuple[Path, x509.Certificate]:
+        """Return a file with a certificate and its key, and the certificate."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        found = self._signed(_name(common), key.public_key(), *names)
+        path = folder / f"{found.serial_number:x}.pem"
+        path.write_bytes(
+            found.public_bytes(serialization.Encoding.PEM)
+            + key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+        return path, found
+
+    def revocations(self, *certificates: x509.Certificate) -> str:
+        """Return a list of these as PEM."""
+        now = datetime.now(UTC)
+        builder = x509.CertificateRevocationListBuilder(self._name, now, now + DAY)
+        for each in certificates:
+            revoked = x509.RevokedCertificateBuilder(each.serial_number, now).build()
+            builder = builder.add_revoked_certificate(revoked)
+        signed = builder.sign(self._key, hashes.SHA256())
+        return signed.public_bytes(serialization.Encoding.PEM).decode()

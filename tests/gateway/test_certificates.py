@@ -1,0 +1,88 @@
+"""Client certificates: whose they are, and what ends them."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.authentication import REFUSED
+from gateway.identity import Identity, Presented
+from gateway.outcome import Rejected
+from telemetry.changes import AuthorityBody, CertificateBody
+from tests.gateway.certificates import Authority
+from tests.gateway.entrances import EDITIONS, House, enrol, house
+
+URI = x509.UniformResourceIdentifier("device:pk.d1")
+
+
+def shown(one: House, certificate: x509.Certificate) -> Identity | Rejected:
+    presented = Presented(certificate=certificate.public_bytes(Encoding.DER), is_tls=True)
+    now = datetime.now(UTC).timestamp()
+    return one.entrance.login(presented, protocol="mqtt", now=now)
+
+
+def trusting(authority: Authority, revocations: str | None = None, *, names: bool = True) -> House:
+    one = house()
+    enrol(one.directory, "pk.d1")
+    body = AuthorityBody(authority.pem, revocations, names)
+    one.directory.apply(EDITIONS.change("authority", "ca", body))
+    return one
+
+
+def test_name_of_the_certificate_is_its_uri_then_its_common_name(tmp_path: Path) -> None:
+    authority = Authority()
+    one = trusting(authority)
+    for names in ((URI,), ()):
+        common = "pk.d1" if not names else "anything"
+        found = shown(one, authority.issue(tmp_path, common, *names)[1])
+        assert isinstance(found, Identity)
+        assert (found.device_full, found.credential) == ("pk.d1", "authority/ca")
+
+
+def test_authority_that_may_not_name_devices_names_none(tmp_path: Path) -> None:
+    authority = Authority()
+    certificate = authority.issue(tmp_path, "pk.d1")[1]
+
+    assert shown(trusting(authority, names=False), certificate) == REFUSED
+    assert shown(trusting(Authority("other")), certificate) == REFUSED
+
+
+def test_registered_certificate_is_its_devices_until_it_is_revoked(tmp_path: Path) -> None:
+    authority = Authority()
+    one = trusting(authority, names=False)
+    certificate = authority.issue(tmp_path, "anything")[1]
+    fingerprint = certificate.fingerprint(SHA256()).hex()
+    body = CertificateBody(
+        "pk.d1",
+        f"{certificate.serial_number:x}",
+        certificate.not_valid_before_utc,
+        certificate.not_valid_after_utc,
+    )
+    one.directory.apply(EDITIONS.change("certificate", fingerprint, body))
+    found = shown(one, certificate)
+    assert isinstance(found, Identity)
+    assert found.credential == f"certificate/{fingerprint}"
+
+    one.directory.apply(EDITIONS.change("certificate", fingerprint, None))
+    assert shown(one, certificate) == REFUSED
+
+
+def test_newest_list_of_revocations_counts_without_a_restart(tmp_path: Path) -> None:
+    authority = Authority()
+    one = trusting(authority, authority.revocations())
+    certificate = authority.issue(tmp_path, "x", URI)[1]
+    assert isinstance(shown(one, certificate), Identity)
+
+    newest = AuthorityBody(authority.pem, authority.revocations(certificate), True)
+    one.directory.apply(EDITIONS.change("authority", "ca", newest))
+    assert shown(one, certificate) == REFUSED
+
+
+def test_list_that_another_authority_signed_revokes_nothing(tmp_path: Path) -> None:
+    authority = Authority()
+    certificate = authority.issue(tmp_path, "x", URI)[1]
+    forged = Authority().revocations(certificate)
+
+    assert isinstance(shown(trusting(authority, forged), certificate), Identity)
