@@ -9,10 +9,10 @@ from edge.mqtt.packets import Connack, Connect, Will
 from edge.mqtt.properties import Properties
 from edge.mqtt.wire import V5
 from gateway.channels import REJECTS_CHANNEL, own_part
-from gateway.downlink import Downlink
 from gateway.entrance import Entrance
 from gateway.identity import Identity, Presented
 from gateway.ingest import Arrival
+from gateway.mqtt.echo import as_downlink
 from gateway.mqtt.sessions import NEVER, Session, Sessions
 from gateway.outcome import Rejected
 from telemetry.encodings import content_type_of
@@ -121,23 +121,7 @@ class Desk:
         )
         if isinstance(channel, Rejected):
             return
-        given = will.properties
-        expiry_s = given.message_expiry_s
-        downlink = Downlink(
-            channel.identity.tenant,
-            channel.identity.device_full,
-            channel.name,
-            will.payload,
-            will.qos,
-            None if expiry_s is None else now + expiry_s,
-            given.content_type,
-            given.correlation,
-            given.response_topic,
-            given.payload_format,
-            given.user,
-            session.client_id,
-            will.retain,
-        )
+        downlink = as_downlink(will, channel, origin=session.client_id, now=now)
 
         def settled(error: object, _message: object) -> None:
             if error is None:

@@ -17,6 +17,7 @@ from gateway.downlink import Downlink
 from gateway.entrance import Entrance
 from gateway.ingest import Arrival
 from gateway.mqtt.connecting import ALIAS_MAXIMUM, PROTOCOL
+from gateway.mqtt.echo import as_downlink
 from gateway.mqtt.sessions import Session, Sessions
 from gateway.mqtt.wire import Sink
 from gateway.outcome import Rejected
@@ -229,7 +230,9 @@ class Uplink:
         """Hand a durable message to the device's own sessions that listen to it."""
         settle(error, message)
         if error is None:
-            self._link.sessions.deliver(_downlink(publish, channel, self._link.session.client_id))
+            origin = self._link.session.client_id
+            heard = as_downlink(publish, channel, origin=origin, now=time.time())
+            self._link.sessions.deliver(heard)
 
     def answer(self, pending: Pending, error: object) -> bytes:
         """Return the answer to a message, and tell of a refusal by receipt."""
@@ -290,23 +293,3 @@ def _words(refusal: Rejected) -> str:
     if refusal.retry_after_s is not None:
         words += f"; retry after {refusal.retry_after_s:.3f} s"
     return words[:500]
-
-
-def _downlink(publish: Publish, channel: Channel, origin: str) -> Downlink:
-    given = publish.properties
-    expiry_s = given.message_expiry_s
-    return Downlink(
-        channel.identity.tenant,
-        channel.identity.device_full,
-        channel.name,
-        publish.payload,
-        publish.qos,
-        None if expiry_s is None else time.time() + expiry_s,
-        given.content_type,
-        given.correlation,
-        given.response_topic,
-        given.payload_format,
-        given.user,
-        origin,
-        publish.retain,
-    )
