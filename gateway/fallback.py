@@ -7,15 +7,14 @@ anything, new records queue behind it, so that a device's records stay in their 
 import asyncio
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple, Protocol, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edge.outbox import OutboxError, OutRecord
 from edge.spool import WAITING_SEGMENTS, SpoolOutbox
-from gateway.kafka import KafkaOutlet
-from gateway.outlet import Headers, OutletError, Settle
+from gateway.outlet import Headers, Outlet, OutletError, Settle
 
 SEGMENT_RECORDS = 5_000
 SEGMENT_AGE_S = 0.05
@@ -31,10 +30,19 @@ class _Held(NamedTuple):
     headers: Headers
 
 
+class Leaving(Outlet, Protocol):
+    """An outlet that may be away, as Kafka may."""
+
+    is_away: bool
+
+    def purge(self) -> None:
+        """Give up what is queued and not on its way: it is settled as an error."""
+
+
 class FallbackOutlet:
     """Sends to Kafka, or to disk while Kafka does not acknowledge."""
 
-    def __init__(self, kafka: KafkaOutlet, folder: Path, *, most_bytes: int) -> None:
+    def __init__(self, kafka: Leaving, folder: Path, *, most_bytes: int) -> None:
         self._kafka = kafka
         self._segments = folder / "segments"
         self._most_bytes = most_bytes

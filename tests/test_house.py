@@ -12,8 +12,8 @@ import pytest
 
 CHECKOUT = Path(__file__).parents[1]
 PACKAGES = (
-    "telemetry", "edge", "expectations", "infra", "orchestration", "services", "simulator",
-    "spark_jobs",
+    "telemetry", "edge", "expectations", "gateway", "infra", "orchestration", "services",
+    "simulator", "spark_jobs",
 )  # fmt: skip
 # Written in pieces, so that this file holds none of them.
 REGISTRIES = [
@@ -166,6 +166,7 @@ IMPORTED_AS = {"delta-spark": "delta", "kafka-python": "kafka", "pyjwt": "jwt"}
 SELDOM_IMPORTED = {
     "dagster-webserver": "a process of its own",
     "pandas": "pyspark and Great Expectations ask for it; the pin keeps it below 3",
+    "psycopg": "SQLAlchemy loads it for a PostgreSQL URL",
     "setuptools": "puts this checkout on the path",
 }
 

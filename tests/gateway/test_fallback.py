@@ -1,0 +1,111 @@
+"""Kafka with a spool beside it: nothing acknowledged is lost, and devices keep their order."""
+
+import asyncio
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from gateway.fallback import FallbackOutlet
+from gateway.outlet import OutletError
+from tests.gateway.outlets import MemoryOutlet
+
+
+class FakeKafka(MemoryOutlet):
+    """A broker that comes and goes."""
+
+    def purge(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        self.taken = self.taken[: len(self.taken) - len(waiting)]
+        for settle in waiting:
+            settle("purged", None)
+
+
+class Answers:
+    """What senders were told, in order."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def settle(self, error: object, _message: object) -> None:
+        self.told.append(error)
+
+
+def send(outlet: FallbackOutlet, answers: Answers, *values: bytes) -> None:
+    for value in values:
+        outlet.send("telemetry", b"d1", value, [("tenant", b"default")], answers.settle)
+
+
+def settled(outlet: FallbackOutlet, answers: Answers, count: int) -> None:
+    give_up = time.monotonic() + 10
+    while len(answers.told) < count and time.monotonic() < give_up:
+        outlet.poll()
+        time.sleep(0.005)
+    assert len(answers.told) == count
+
+
+def drained(outlet: FallbackOutlet) -> None:
+    async def until_empty() -> None:
+        draining = asyncio.create_task(outlet.drain())
+        give_up = time.monotonic() + 15
+        while outlet.is_spooling and time.monotonic() < give_up:
+            await asyncio.sleep(0.02)
+        draining.cancel()
+        with suppress(asyncio.CancelledError):
+            await draining
+
+    asyncio.run(until_empty())
+    assert not outlet.is_spooling
+
+
+def test_records_go_to_disk_while_kafka_is_away_and_then_on_in_their_order(tmp_path: Path) -> None:
+    kafka, answers = FakeKafka(), Answers()
+    outlet = FallbackOutlet(kafka, tmp_path, most_bytes=1_000_000)
+    send(outlet, answers, b"1")
+    settled(outlet, answers, 1)
+
+    kafka.is_held = True
+    send(outlet, answers, b"2")
+    kafka.is_away = True  # known while 2 is still queued
+    settled(outlet, answers, 2)
+    send(outlet, answers, b"3")
+    settled(outlet, answers, 3)
+    assert [taken.value for taken in kafka.taken] == [b"1"]
+
+    kafka.is_away = kafka.is_held = False
+    send(outlet, answers, b"4")  # behind what is on disk
+    settled(outlet, answers, 4)
+    drained(outlet)
+
+    assert answers.told == [None] * 4
+    assert [taken.value for taken in kafka.taken] == [b"1", b"2", b"3", b"4"]
+    assert {taken.topic for taken in kafka.taken} == {"telemetry"}
+    assert all(taken.headers == {"tenant": b"default"} for taken in kafka.taken)
+    assert outlet.close(5) == 0
+
+
+def test_what_a_killed_gateway_left_on_disk_goes_on_with_the_next(tmp_path: Path) -> None:
+    kafka, answers = FakeKafka(is_away=True), Answers()
+    first = FallbackOutlet(kafka, tmp_path, most_bytes=1_000_000)
+    send(first, answers, b"1", b"2")
+    settled(first, answers, 2)
+    first.close(5)
+
+    kafka.is_away = False
+    second = FallbackOutlet(kafka, tmp_path, most_bytes=1_000_000)
+    assert second.is_spooling
+    drained(second)
+    assert [taken.value for taken in kafka.taken] == [b"1", b"2"]
+    second.close(5)
+
+
+def test_spool_that_is_full_refuses(tmp_path: Path) -> None:
+    kafka, answers = FakeKafka(is_away=True), Answers()
+    outlet = FallbackOutlet(kafka, tmp_path, most_bytes=100)
+    send(outlet, answers, b"x" * 200)
+    settled(outlet, answers, 1)
+
+    with pytest.raises(OutletError, match="full"):
+        send(outlet, answers, b"y")
+    outlet.close(5)
