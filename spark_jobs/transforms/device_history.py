@@ -36,12 +36,6 @@ def _settles(device: Device, before: Device, now: datetime) -> datetime:
     return said if said and said > _from(before) else now + SETTLES_AFTER
 
 
-def _settles(device: Device, before: Device, now: datetime) -> datetime:
-    """Return from when the registry says that a version holds, else from when we know of it."""
-    said = device.valid_from
-    return said if said and said > _from(before) else now + SETTLES_AFTER
-
-
 def grown(history: History, versions: Iterable[Device]) -> dict[tuple[str, str], list[Device]]:
     """Return the history with the versions behind what it holds.
 
