@@ -6,12 +6,14 @@ from typing import cast
 from edge.outbox import OutboxError, OutRecord
 from edge.spool import WAITING_SEGMENTS, SpoolOutbox
 from gateway.outlet import Headers, OutletError, Settle
-from telemetry.topics import TELEMETRY
+from telemetry.topics import TELEMETRY, TELEMETRY_DEAD
 
 _Bytes = list[tuple[str, bytes]]
 SEGMENT_RECORDS = 5_000
 SEGMENT_AGE_S = 0.05
 """An acknowledgement waits for a segment, so that is short."""
+LANDED = (TELEMETRY.name, TELEMETRY_DEAD.name)
+"""What cannot be read has no topic of its own here: landing keeps it in `silver.rejected`."""
 MOST_WAITING = SEGMENT_RECORDS * (WAITING_SEGMENTS - 1)
 
 
@@ -28,7 +30,7 @@ class SpoolOutlet:
 
     def send(self, topic: str, key: bytes, value: bytes, headers: Headers, settle: Settle) -> None:
         """Take a record, or raise `OutletError`."""
-        if topic != TELEMETRY.name:
+        if topic not in LANDED:
             raise OutletError(
                 "the light stack keeps telemetry only", is_away=True, retry_after_s=60
             )
