@@ -173,18 +173,22 @@ def removals(files: pl.DataFrame, table: Table, *, is_change: bool = True) -> li
 def written(
     uri: str, table: Table, frames: Iterable[pl.DataFrame], *, is_change: bool = True
 ) -> list[AddAction]:
-    """Write each frame's partitions into files of their own; return what adds them."""
+    """Write each frame's partitions into files of their own; return what adds them.
+
+    Names tell apart what is new and what was only packed, for whoever looks into a folder.
+    """
+    kind = "part" if is_change else PACKED
     place = fs.FileSystem.from_uri(uri)
     return [
         AddAction(name, size, partition, now_ms(), is_change, statistics)
         for frame in frames
         if len(frame)
-        for name, size, partition, statistics in _write(place, table, frame)
+        for name, size, partition, statistics in _write(place, table, frame, kind)
     ]
 
 
 def _write(
-    place: tuple[fs.FileSystem, str], table: Table, frame: pl.DataFrame
+    place: tuple[fs.FileSystem, str], table: Table, frame: pl.DataFrame, kind: str
 ) -> Iterator[tuple[str, int, dict[str, str], str]]:
     """Yield the name, the size, the partition and the statistics of each file written."""
     store, root = place
@@ -194,7 +198,7 @@ def _write(
     statistics = _statistics(cut, [*keys, _PART], table)
     for values, rows in cut.partition_by([*keys, _PART], as_dict=True, include_key=False).items():
         partition = {name: str(value) for name, value in zip(keys, values, strict=False)}
-        name = f"{folder(partition)}/part-{uuid.uuid4()}.zstd.parquet".lstrip("/")
+        name = f"{folder(partition)}/{kind}-{uuid.uuid4()}.zstd.parquet".lstrip("/")
         size = _put(store, f"{root}/{name}", rows)
         yield name, size, partition, statistics[values]
 

@@ -23,7 +23,11 @@ WINDOWS = (
 ON_CHANGE = ("dim.devices", "ops.first_use")
 """Tables that a batch touches where the registry has changed or a metric is new."""
 STAGED = ("bronze.messages", "silver.readings", "gold.device_minute")
-JOBS = ("compact", "dedup")
+JOB_FILES = {
+    "compact": r".*/packed-[^/]+\.parquet",
+    "dedup": r"silver/.*/part-\d{5}-[^/]+\.parquet",
+}
+"""What each job stages: files of its own below the lake, named so that no other writer's are."""
 RANDOM = "random"
 _COMMIT = r"_delta_log/\d{20}\.json"
 _PARQUET = r".*\.parquet(#\d+)?"
@@ -63,6 +67,7 @@ POINTS = {
         Point("state:gold.json", "checkpoints/gold", r"gold\.json"),
         Point("state:landing-memory being written", "checkpoints", r"landing-memory\.new"),
         Point("state:landing-memory", "checkpoints", r"landing-memory"),
+        *(Point(f"job:{job}", "lake", pattern) for job, pattern in JOB_FILES.items()),
     )
 }
-NAMES = (*POINTS, *(f"job:{job}" for job in JOBS))
+NAMES = (*POINTS,)

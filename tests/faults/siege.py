@@ -13,6 +13,7 @@ from tests.end_to_end.durable import unlanded
 from tests.end_to_end.stack import Stack
 from tests.faults import aftermath
 from tests.faults.application import STREAMS, healed_after, landing_progress, pid_of
+from tests.faults.job_strike import JobStrike
 from tests.faults.plan import Kill, Round
 from tests.faults.points import RANDOM
 from tests.faults.provocation import ALWAYS_FIRST, Provocation
@@ -20,7 +21,6 @@ from tests.faults.record import BROKEN, Line
 
 HEAL_WITHIN_S = 240.0
 FILE_WITHIN_S = 240.0
-JOB_WITHIN_S = 1800.0
 NORMAL_LAG_S = 5.0
 """A micro-batch underway, one to come, and what a second of telling adds."""
 
@@ -34,8 +34,11 @@ class Siege:
     seed: int
     scenario: str = "faults"
     ledgers: list[Path] = field(default_factory=list)
-    job_s: dict[str, float] = field(default_factory=dict)
-    """How long each job takes on this stack."""
+    jobs: JobStrike = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Be ready to strike jobs too."""
+        self.jobs = JobStrike(self.stack)
 
     @property
     def home(self) -> Path:
@@ -70,7 +73,7 @@ class Siege:
     def strike(self, kill: Kill) -> Line:
         """Kill once, and wait until the stream application has healed."""
         if kill.point.startswith("job:"):
-            return self._strike_job(kill)
+            return self.jobs.strike(kill)
         began = time.time()
         struck = self._at_random(kill) if kill.point == RANDOM else self._at_file(kill)
         at = float(str(struck["at"]))
@@ -96,38 +99,6 @@ class Siege:
             raise AssertionError(f"{kill.point}: no such file in {FILE_WITHIN_S:.0f} s")
         struck: Line = json.loads(done.stdout.splitlines()[-1])
         return struck
-
-    def _strike_job(self, kill: Kill) -> Line:
-        """Kill a job in the second half of its run, then let it run to its end."""
-        name = kill.point.removeprefix("job:")
-        if name not in self.job_s:
-            self._run_job(name)
-        job = self._start_job(name)
-        time.sleep(self.job_s[name] * (0.5 + kill.share / 2))
-        is_cut = job.poll() is None
-        if is_cut:
-            os.killpg(job.pid, signal.SIGKILL)
-        job.wait()
-        at = time.time()
-        self._run_job(name)
-        return {"at": at, "job_cut": is_cut, "heal_s": round(time.time() - at, 1)}
-
-    def _run_job(self, name: str) -> None:
-        """Run a job to its end, and take note of how long it takes."""
-        began = time.monotonic()
-        self.stack.run("job", name, timeout_s=JOB_WITHIN_S)
-        self.job_s[name] = time.monotonic() - began
-
-    def _start_job(self, name: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "infra.cli", "job", name]
-        with (self.home / "job.log").open("ab") as log:
-            return subprocess.Popen(
-                command,
-                env=self.stack.environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
 
     def verdict(self) -> Line:
         """Hold the lake against the round's ledgers."""
