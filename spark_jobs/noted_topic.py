@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import orjson
 
-from spark_jobs.seal import is_sealed, sealed
+from spark_jobs.seal import FIELD, is_sealed, sealed
 from telemetry.topics import TELEMETRY
 
-FILE = "headwater-topic"
+NOTE = "headwater-topic"
 _GENERATION = re.compile(rf"{re.escape(TELEMETRY.name)}(?:~(\d+))?")
 
 
@@ -22,11 +22,12 @@ class NotedTopic(NamedTuple):
 
 def noted_topic(checkpoint: Path) -> NotedTopic | None:
     """Return what was noted, None if nothing was; raise ValueError if it is damaged."""
-    path = checkpoint / FILE
+    path = checkpoint / NOTE
     if not path.exists():
         return None
     found = orjson.loads(path.read_bytes())
-    if not isinstance(found, dict) or not {"name", "id"} <= set(found) or not is_sealed(found):
+    # A damaged name of the checksum is one more field, not a file without a checksum.
+    if not isinstance(found, dict) or set(found) - {FIELD} != {"name", "id"} or not is_sealed(found):
         raise ValueError(f"{path} is not as it was written")
     return NotedTopic(found["name"], found["id"])
 
@@ -34,9 +35,9 @@ def noted_topic(checkpoint: Path) -> NotedTopic | None:
 def note_topic(checkpoint: Path, topic: NotedTopic) -> None:
     """Keep in the checkpoint which topic its offsets are of."""
     checkpoint.mkdir(parents=True, exist_ok=True)
-    temporary = checkpoint / f"{FILE}.new"
+    temporary = checkpoint / f"{NOTE}.new"
     temporary.write_bytes(orjson.dumps(sealed(topic._asdict())))
-    temporary.replace(checkpoint / FILE)
+    temporary.replace(checkpoint / NOTE)
 
 
 def generation(topic: str) -> int | None:

@@ -74,6 +74,15 @@ def test_any_flipped_bit_emptied_or_missing_file_is_refused(at: st.DataObject) -
         assert found or is_harmless or is_other_id, (path, fate)
 
 
+def test_every_byte_of_the_noted_topic_counts(tmp_path: Path) -> None:
+    note = landing_checkpoint(tmp_path, 3) / "headwater-topic"
+    whole = note.read_bytes()
+    for place in range(len(whole)):
+        flip(note, place)
+        assert landing_damage(tmp_path), note.read_bytes()
+        note.write_bytes(whole)
+
+
 def test_each_damage_has_its_code(tmp_path: Path) -> None:
     folder = landing_checkpoint(tmp_path, 6)
     (folder / "headwater-id").rename(tmp_path / "id")
