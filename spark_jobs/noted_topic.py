@@ -27,7 +27,11 @@ def noted_topic(checkpoint: Path) -> NotedTopic | None:
         return None
     found = orjson.loads(path.read_bytes())
     # A damaged name of the checksum is one more field, not a file without a checksum.
-    if not isinstance(found, dict) or set(found) - {FIELD} != {"name", "id"} or not is_sealed(found):
+    if (
+        not isinstance(found, dict)
+        or set(found) - {FIELD} != {"name", "id"}
+        or not is_sealed(found)
+    ):
         raise ValueError(f"{path} is not as it was written")
     return NotedTopic(found["name"], found["id"])
 
