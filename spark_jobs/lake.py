@@ -284,13 +284,6 @@ class Lake:
         return True
 
 
-def is_append(commit: Mapping[str, object]) -> bool:
-    """Tell whether a commit of a table's history only appended rows."""
-    parameters = commit.get("operationParameters")
-    is_written = isinstance(parameters, Mapping) and parameters.get("mode") == "Append"
-    return is_written and table_files.PACKED not in commit
-
-
 def _is_committed(handle: DeltaTable, txn: Txn) -> bool:
     newest = handle.transaction_version(txn.app_id)
     return newest is not None and newest >= txn.version

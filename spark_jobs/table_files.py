@@ -9,7 +9,7 @@ import io
 import json
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TypeAlias
@@ -253,6 +253,13 @@ def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return str(value) if isinstance(value, date) else value
+
+
+def is_append(commit: Mapping[str, object]) -> bool:
+    """Tell whether a commit of a table's history only appended rows."""
+    parameters = commit.get("operationParameters")
+    is_written = isinstance(parameters, Mapping) and parameters.get("mode") == "Append"
+    return is_written and PACKED not in commit
 
 
 def now_ms() -> int:

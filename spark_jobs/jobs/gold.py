@@ -21,10 +21,11 @@ from spark_jobs.jobs.gold_rebuild import Rebuild
 from spark_jobs.jobs.gold_restate import Restate
 from spark_jobs.jobs.gold_tables import TABLES, GoldTables
 from spark_jobs.jobs.older_lake import gold_is_ahead, refuse_older_lake
-from spark_jobs.lake import Lake, Txn, is_append
+from spark_jobs.lake import Lake, Txn
 from spark_jobs.refusal import refuse_damaged
 from spark_jobs.restatements import MERGED, Restatements
 from spark_jobs.schema import REWRITTEN_HOURS
+from spark_jobs.table_files import is_append
 from spark_jobs.transforms.reduction import PACKED, reduced, unpacked
 from spark_jobs.transforms.rules import rules, watermarks
 from telemetry.settings import Settings

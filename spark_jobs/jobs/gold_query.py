@@ -15,7 +15,8 @@ from spark_jobs.gold_state import GoldFiles, Position
 from spark_jobs.jobs.alone import Owner
 from spark_jobs.jobs.gold import NAME, SOURCES, Gold
 from spark_jobs.jobs.query import Figures, Trigger
-from spark_jobs.lake import Lake, is_append
+from spark_jobs.lake import Lake
+from spark_jobs.table_files import is_append
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 from telemetry.tables import Table

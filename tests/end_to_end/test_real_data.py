@@ -85,6 +85,7 @@ def test_nab_keeps_its_duplicates_gaps_and_step_backwards(
     check_gold(full_stack, "nab", long)
 
 
+@pytest.mark.usefixtures("shared_data")
 def test_history_is_kept_as_history(full_stack: Stack) -> None:
     readings = full_stack.table("silver.readings").filter(pl.col("product") == "nab")
 

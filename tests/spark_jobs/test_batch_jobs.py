@@ -3,7 +3,6 @@
 import argparse
 import json
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -12,7 +11,6 @@ from polars.testing import assert_frame_equal
 from pyspark.sql import SparkSession
 
 from edge.registry_files import RegistryFiles
-from spark_jobs import packing
 from spark_jobs.jobs import (
     compact,
     dedup,
@@ -250,26 +248,6 @@ def test_compact_leaves_one_file_a_closed_partition(
     assert_equal(rows(settings, READINGS), before)
     assert run(compact, settings, "--tables", READINGS.name)["tables"] == {}
     assert lake.frame(spark, READINGS).where(lines).count() == tagged > 0
-
-
-def test_spark_sorts_a_closed_partition_that_memory_does_not_hold(
-    spark: SparkSession, tmp_path: Path
-) -> None:
-    made = Settings(home=tmp_path)
-    lake = Lake(made.lake_root)
-    for table in (READINGS, JOB_RUNS):
-        lake.create(table)
-    some = silver(fleet(seed=1, messages=10, span_s=60), READINGS)
-    for number in range(2):
-        many = pl.concat([some] * (packing.MOST_ROWS // len(some)))
-        lake.append(READINGS, many.with_columns(seq=pl.int_range(pl.len()) * 2 + number), None)
-    partitions = some.select("retention_class", "event_date").n_unique()
-
-    run(compact, made, "--tables", READINGS.name)
-
-    assert lake.files(READINGS).height == partitions
-    assert lake.table(READINGS).history(1)[0]["operation"] == "OPTIMIZE"
-    assert lake.scan(READINGS).select(pl.len()).collect().item() == 2 * len(many)
 
 
 def test_vacuum_keeps_what_is_young(settings: Settings) -> None:

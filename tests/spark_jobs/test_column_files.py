@@ -6,8 +6,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from spark_jobs.lake import Lake, Txn, is_append
+from spark_jobs.lake import Lake, Txn
 from spark_jobs.schema import arrow_schema
+from spark_jobs.table_files import is_append
 from telemetry.errors import HeadwaterError
 from telemetry.tables import LATE, READINGS
 

@@ -244,3 +244,23 @@ def test_groups_hold_each_file_once_and_fit_into_memory(drawn: pl.DataFrame) -> 
     assert sorted(path for group in found for path in group["path"]) == sorted(drawn["path"])
     for group in found:
         assert len(group) == 1 or group["num_records"].sum() <= packing.MOST_ROWS
+
+
+@pytest.mark.spark
+@pytest.mark.usefixtures("spark")
+def test_spark_sorts_a_closed_partition_that_memory_does_not_hold(tmp_path: Path) -> None:
+    made = Settings(home=tmp_path)
+    lake = Lake(made.lake_root)
+    for table in (READINGS, JOB_RUNS):
+        lake.create(table)
+    some = silver(fleet(seed=1, messages=10, span_s=60), READINGS)
+    for number in range(2):
+        many = pl.concat([some] * (packing.MOST_ROWS // len(some)))
+        lake.append(READINGS, many.with_columns(seq=pl.int_range(pl.len()) * 2 + number), None)
+    partitions = some.select("retention_class", "event_date").n_unique()
+
+    run(made)
+
+    assert lake.files(READINGS).height == partitions
+    assert lake.table(READINGS).history(1)[0]["operation"] == "OPTIMIZE"
+    assert lake.scan(READINGS).select(pl.len()).collect().item() == 2 * len(many)

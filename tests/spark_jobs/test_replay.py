@@ -144,10 +144,11 @@ def test_a_change_dated_back_is_marked_and_replayed_into_place(
     of_device = [lake.scan(table).filter(pl.col("device_full") == MOVED) for table in BOTH]
     readings = pl.concat(frame.select("event_time") for frame in of_device).collect()
     since = readings["event_time"].sort()[len(readings) // 2]
-    registry = LiveRegistry(RegistryFiles(settings.registry_dir), lake)
+    files = RegistryFiles(settings.registry_dir)
+    registry = LiveRegistry(files, lake)
     registry.refresh()
-    moved = Device(MOVED, zone="moved", valid_from=since)
-    RegistryFiles(settings.registry_dir).enrol([moved])
+    files.project([*files.devices(), Device(MOVED, zone="moved", valid_from=since)])
+    files.drop_enrolled(files.enrolled()[1])
     registry.refresh(AT)
     marks = lake.scan(RESTATEMENTS).filter(pl.col("reason") == "registry").collect()
     touched = windows_of(marks, "1m")
