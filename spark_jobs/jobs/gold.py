@@ -11,10 +11,8 @@ from itertools import takewhile
 
 import polars as pl
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from edge.registry_files import RegistryFiles
-from spark_jobs import block_files
 from spark_jobs.checkpoint import gold_damage
 from spark_jobs.gold_state import GoldFiles, GoldState, Position
 from spark_jobs.jobs.gold_rebuild import Rebuild
@@ -26,6 +24,7 @@ from spark_jobs.refusal import refuse_damaged
 from spark_jobs.restatements import MERGED, Restatements
 from spark_jobs.schema import REWRITTEN_HOURS
 from spark_jobs.table_files import is_append
+from spark_jobs.transforms.partials import READING_COLUMNS
 from spark_jobs.transforms.reduction import PACKED, reduced, unpacked
 from spark_jobs.transforms.rules import rules, watermarks
 from telemetry.settings import Settings
@@ -93,10 +92,7 @@ class Gold:
         self._tables.find_open(watermarks([settled], self._rules), settled)
 
     def source(self, spark: SparkSession) -> DataFrame:
-        """Return the files of readings and late readings that gold has not merged, as a stream.
-
-        It has a row a reading; workers read the files themselves.
-        """
+        """Return the readings and late readings that gold has not merged yet, as a stream."""
         starts = (self.state.readings, self.state.late)
         readings, late = (
             self._source(spark, table, start) for table, start in zip(SOURCES, starts, strict=True)
@@ -106,7 +102,7 @@ class Gold:
     def _source(self, spark: SparkSession, table: Table, start: Position) -> DataFrame:
         first = min(start.version, self._lake.table(table).version())
         options = {"startingVersion": first, "maxFilesPerTrigger": MAX_FILES}
-        return self._lake.stream(spark, table, options).select(F.input_file_name().alias("file"))
+        return self._lake.stream(spark, table, options).select(*READING_COLUMNS)
 
     def process(self, frame: DataFrame, batch_id: int) -> None:
         """Merge one batch into every table; a batch that was cut short goes on where it was."""
@@ -114,8 +110,7 @@ class Gold:
             if batch_id <= self.state.batch_id:
                 return
             self._read_rules()
-            worker = partial(reduced, rules=self._rules, parts=block_files.parts)
-            packed = frame.distinct().mapInArrow(worker, PACKED).toArrow()
+            packed = frame.mapInArrow(partial(reduced, rules=self._rules), PACKED).toArrow()
             parts = unpacked(packed, self._rules)
             marks = watermarks([self.state.watermarks, parts.highest], self._rules)
             txn = Txn(self.state.app_id, batch_id)

@@ -9,7 +9,7 @@ import pytest
 from tests.end_to_end.stack import Stack
 from tests.end_to_end.windows import WIDTHS, differences, recomputed, stored
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 
 def long_form(rows: pd.DataFrame, device: str, time: "pd.Series[pd.Timestamp]") -> pd.DataFrame:
@@ -31,7 +31,7 @@ def publish(stack: Stack, product: str, *arguments: str) -> dict[str, int]:
     """Publish, and verify the ledger of it."""
     ledger = stack.home / f"{product}.ndjson"
     answer = stack.run("publish", *arguments, "--product", product, "--ledger", str(ledger))
-    verdict = stack.run("verify", str(ledger), "--json", "--timeout", "1200", timeout_s=1500)
+    verdict = stack.run("verify", str(ledger), "--json", "--timeout", "240", timeout_s=400)
     assert isinstance(verdict.json, dict)
     assert verdict.json["ok"], verdict.out
     assert isinstance(answer.json, dict)
