@@ -37,7 +37,8 @@ fmt: install-dev ## format and fix what can be fixed
 	$(BIN)/ruff format
 
 test: check fetch ## everything that CI holds; PYTEST_ARGS="-k late" narrows it
-	$(BIN)/pytest -m "not long" $(SIDE_BY_SIDE) $(PYTEST_ARGS)
+	$(BIN)/pytest -m "not long" $(SIDE_BY_SIDE) --ignore tests/end_to_end $(PYTEST_ARGS) || test $$? = 5
+	$(BIN)/pytest -m "not long" tests/end_to_end $(PYTEST_ARGS) || test $$? = 5
 
 test-unit: install-dev ## the tests that start no Java, in seconds
 	$(BIN)/pytest -m "$(UNIT)" $(PYTEST_ARGS)

@@ -21,8 +21,3 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     running = Broker(tmp_path_factory.mktemp("broker"))
     yield running
     running.kill()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave whole stacks to the end: one that stays up takes CPU time from all that follow."""
-    items.sort(key=lambda item: item.path.parent.name == "end_to_end")
