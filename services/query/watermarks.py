@@ -1,0 +1,44 @@
+"""Up to when the streams have everything: each product's watermark, as gold wrote it down last."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+
+class Watermarks:
+    """The watermarks in gold's progress file; read again only when the file is another one."""
+
+    def __init__(self, progress_dir: Path) -> None:
+        self._path = progress_dir / "gold.json"
+        self._mark: tuple[int, int] | None = None
+        self._known: dict[str, int] = {}
+
+    def of(self, tenant: str, product: str) -> int | None:
+        """Return the watermark in microseconds since 1970; None: unbounded, or nobody said."""
+        self._refresh()
+        return self._known.get(product if tenant == "default" else f"{tenant}/{product}")
+
+    def _refresh(self) -> None:
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            self._mark, self._known = None, {}
+            return
+        mark = (found.st_ino, found.st_mtime_ns)
+        if mark != self._mark:
+            self._known = _read(self._path)
+            self._mark = mark
+
+
+def _read(path: Path) -> dict[str, int]:
+    try:
+        said = json.loads(path.read_bytes())["watermarks"]
+        return {product: micros(datetime.fromisoformat(at)) for product, at in said.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # Half a word is no word: what is not known to be final is read raw.
+        return {}
+
+
+def micros(at: datetime) -> int:
+    """Return an aware time as microseconds since 1970, exactly."""
+    return int(at.replace(microsecond=0).timestamp()) * 1_000_000 + at.microsecond
