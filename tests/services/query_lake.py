@@ -116,30 +116,35 @@ def windows(readings: Iterable[Reading], width: int, final_us: int, subject: str
         start = each.at_us // width * width
         groups.setdefault(key, {}).setdefault(start, []).append(each)
     return [
-        _window(key, subject, start, width, final_us, rows)
+        _identity(key, subject)
+        | _bounds(start, start + width, start + width <= final_us)
+        | _statistics(rows)
         for key, starts in groups.items()
         for start, rows in starts.items()
     ]
 
 
-def _window(
-    key: tuple[str, ...], subject: str, start: int, width: int, final_us: int, rows: list[Reading]
-) -> Row:
+def _identity(key: tuple[str, ...], subject: str) -> Row:
+    names = ("tenant", subject, "product", "metric", "retention_class")
+    return dict(zip(names, key, strict=True))
+
+
+def _bounds(start: int, end: int, is_final: bool) -> Row:
+    at = [EPOCH + timedelta(microseconds=micros) for micros in (start, end)]
+    return {"window_start": at[0], "window_end": at[1], "is_final": is_final}
+
+
+def _statistics(rows: list[Reading]) -> Row:
     valued = sorted((r for r in rows if r.value is not None), key=lambda r: (r.at_us, r.seq))
     numbers = [float(r.value) for r in valued if type(r.value) is float]
     mean = sum(numbers) / len(numbers) if numbers else None
-    m2 = sum((n - mean) ** 2 for n in numbers) if mean is not None else None
-    row: Row = dict(zip(("tenant", subject, "product", "metric", "retention_class"), key, strict=True))
-    row |= {
-        "window_start": EPOCH + timedelta(microseconds=start),
-        "window_end": EPOCH + timedelta(microseconds=start + width),
+    row: Row = {
         "count": len(valued),
-        "is_final": start + width <= final_us,
         "sum": sum(numbers) if numbers else None,
         "min": min(numbers, default=None),
         "max": max(numbers, default=None),
         "mean": mean,
-        "m2": m2,
+        "m2": None if mean is None else sum((n - mean) ** 2 for n in numbers),
     }
     for name, each in (("first", valued[:1]), ("last", valued[-1:])):
         for one in each:
