@@ -6,10 +6,10 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from services.problems import RESPONSES, answer_problems
-from services.query.routes import series
+from services.query.routes import aggregates, latest, series, windows
 from services.query.served import Served, Service
 
-MODULES = (series,)
+MODULES = (series, latest, aggregates, windows)
 DESCRIPTION = """\
 Readings and windows of devices, thinned to what a screen can show. Ranges are [start, end). Every
 answer declares `resolution`, `method`, `points_in`, `points_out`, `tiers`, `truncated` and

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from services.problems import Fault, Problem
-from services.query.watermarks import micros
+from services.query.times import micros
 
 MOST_POINTS, USUAL_POINTS = 10_000, 1_000
 _EARLIEST, _LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)

@@ -8,10 +8,10 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.csv as pc
-from numpy.typing import NDArray
 
 from services.query.answering import Answer
 from services.query.planning import Span
+from services.query.times import texts_of, time_text
 
 Format = Literal["json", "csv", "arrow"]
 MEDIA: Mapping[Format, str] = {
@@ -92,17 +92,6 @@ def spans_said(spans: tuple[Span, ...]) -> list[dict[str, str]]:
         }
         for span in spans
     ]
-
-
-def time_text(micros: int) -> str:
-    """Return a time as ISO 8601 in UTC, with microseconds where there are any."""
-    return texts_of(np.array([micros], np.int64))[0]
-
-
-def texts_of(times: NDArray[np.int64]) -> list[str]:
-    """Return times as ISO 8601 in UTC."""
-    found = np.datetime_as_string(times.astype("datetime64[us]"), unit="us", timezone="UTC")
-    return [str(text).replace(".000000Z", "Z") for text in found.tolist()]
 
 
 def _plain(answer: Answer) -> list[object]:

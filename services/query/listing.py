@@ -26,7 +26,8 @@ class Listing(NamedTuple):
 
     version: int
     paths: list[str]
-    sizes: list[int]
+    modified: list[int]
+    """When each was written, in milliseconds since 1970."""
     lows: Micros
     highs: Micros
     """First and last event time or start of a window, in microseconds since 1970."""
@@ -120,12 +121,22 @@ def _listed(handle: DeltaTable, table: Table) -> Listing:
     return Listing(
         handle.version(),
         [unquote(path) for path in files.column("path").to_pylist()],
-        files.column("size_bytes").to_pylist(),
+        _milliseconds(files.column("modification_time")),
         lows,
         highs,
         _bounds(files, subject),
         _bounds(files, "metric"),
     )
+
+
+def _milliseconds(times: pa.ChunkedArray) -> list[int]:
+    whole = (
+        times
+        if pa.types.is_integer(times.type)
+        else times.cast(pa.timestamp("ms", times.type.tz)).cast(pa.int64())
+    )
+    found: list[int] = whole.to_pylist()
+    return found
 
 
 def _columns(table: Table) -> tuple[str, str]:

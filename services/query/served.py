@@ -1,7 +1,7 @@
 """What every route acts on, and for whom."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -17,9 +17,12 @@ from services.query.asked import NameText
 from services.query.cache import Cache
 from services.query.directory import Directory
 from services.query.formats import MEDIA, Body, Format
+from services.query.latest import Latest
 from services.query.limits import Limits
+from services.query.listing import TableFiles
 from services.query.reading import Lake
 from services.query.watermarks import Watermarks
+from services.query.zones import Zones
 from telemetry.changes import ALL_TENANTS
 
 BEARER = HTTPBearer(auto_error=False, description="An API key (hw_…), or a JWT of a known key.")
@@ -31,6 +34,10 @@ class Service:
     """The parts that routes act on."""
 
     lake: Lake
+    latest: Latest
+    zones: Zones
+    window_tables: Mapping[str, TableFiles]
+    """Every gold table of windows, by name."""
     watermarks: Watermarks
     directory: Directory
     limits: Limits

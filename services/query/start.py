@@ -8,12 +8,16 @@ from datetime import datetime
 from edge.key_file import read_key_ring
 from services.query.cache import Cache
 from services.query.directory import Directory, local_key
+from services.query.latest import Latest
 from services.query.limits import Limits
+from services.query.listing import TableFiles
 from services.query.pieces import Pieces
 from services.query.reading import Lake
 from services.query.served import Service
 from services.query.watermarks import Watermarks
+from services.query.zones import Zones
 from telemetry.settings import Settings
+from telemetry.tables import DEVICE_SLIDING, SESSIONS
 
 Now = Callable[[], datetime]
 AT_ONCE = 64
@@ -23,8 +27,15 @@ log = logging.getLogger(__name__)
 def open_service(settings: Settings, now: Now) -> Service:
     """Put the parts together; nothing is read yet."""
     half = settings.query_cache_mb * 1024 * 1024 // 2
+    lake, zones = Lake(settings.lake_root, Pieces(half)), Zones(settings.lake_root)
+    others = {
+        table.name: TableFiles(settings.lake_root, table) for table in (DEVICE_SLIDING, SESSIONS)
+    }
     return Service(
-        lake=Lake(settings.lake_root, Pieces(half)),
+        lake=lake,
+        zones=zones,
+        window_tables={**lake.tables, **zones.tables, **others},
+        latest=Latest(settings.lake_root),
         watermarks=Watermarks(settings.progress_dir),
         directory=_directory(settings),
         limits=Limits(
@@ -43,8 +54,9 @@ def _directory(settings: Settings) -> Directory:
 
 def warm_up(service: Service) -> None:
     """Look up every table, so that the first question finds them known."""
-    for files in service.lake.tables.values():
+    for files in service.window_tables.values():
         files.listing()
+    service.latest.state()
     service.warm.set()
 
 

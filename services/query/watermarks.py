@@ -1,8 +1,11 @@
 """Up to when the streams have everything: each product's watermark, as gold wrote it down last."""
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+
+from services.query.times import micros, time_text
 
 
 class Watermarks:
@@ -17,6 +20,17 @@ class Watermarks:
         """Return the watermark in microseconds since 1970; None: unbounded, or nobody said."""
         self._refresh()
         return self._known.get(product if tenant == "default" else f"{tenant}/{product}")
+
+    def edition(self) -> object:
+        """Return what changes whenever the watermarks may have changed."""
+        self._refresh()
+        return self._mark
+
+    def least(self, tenant: str, products: Iterable[str]) -> str | None:
+        """Return the least watermark of products as a time; None where one has none."""
+        marks = [self.of(tenant, product) for product in products]
+        known = [mark for mark in marks if mark is not None]
+        return time_text(min(known)) if known and len(known) == len(marks) else None
 
     def _refresh(self) -> None:
         try:
@@ -37,8 +51,3 @@ def _read(path: Path) -> dict[str, int]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         # Half a word is no word: what is not known to be final is read raw.
         return {}
-
-
-def micros(at: datetime) -> int:
-    """Return an aware time as microseconds since 1970, exactly."""
-    return int(at.replace(microsecond=0).timestamp()) * 1_000_000 + at.microsecond

@@ -83,7 +83,7 @@ class TestLake:
     __test__ = False
 
     root: Path
-    readings: list[Reading] = field(default_factory=list)
+    readings: list[Reading] = field(default_factory=list, repr=False)
 
     def land(self, readings: Sequence[Reading], *, files: int = 1) -> None:
         """Append readings to silver in so many commits."""

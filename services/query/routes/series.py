@@ -1,6 +1,5 @@
 """`/v1/query`: one metric of one device over a range."""
 
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated
 
@@ -11,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.problems import Problem
 from services.query.answering import Question, answered, planned
 from services.query.asked import MOST_POINTS, USUAL_POINTS, NameText, TimeText, range_of
-from services.query.formats import MEDIA, Body, Format, encoded
+from services.query.formats import Body, Format, encoded
+from services.query.openapi import contents
 from services.query.served import Viewer, chosen_format, respond
 from services.query.statistics import Agg, Fill
 
@@ -76,14 +76,6 @@ class SeriesOut(BaseModel):
     complete_until: str | None
     """No reading that is in time will be added before it; null where nobody can say."""
     points: list[PointOut]
-
-
-def contents(model: type[BaseModel]) -> Mapping[int | str, dict[str, object]]:
-    """Return how OpenAPI describes an answer in each of its forms."""
-    forms = {
-        media: {"schema": {"type": "string"}} for name, media in MEDIA.items() if name != "json"
-    }
-    return {200: {"model": model, "content": forms}}
 
 
 @router.get("/query", responses={**contents(SeriesOut)})
