@@ -102,15 +102,19 @@ def answer_problems(app: FastAPI) -> None:
         return said
 
 
-RESPONSES: dict[int | str, dict[str, object]] = {
-    status.value: {"description": status.phrase, "model": ProblemDetails}
-    for status in (
-        HTTPStatus.BAD_REQUEST,
-        HTTPStatus.UNAUTHORIZED,
-        HTTPStatus.FORBIDDEN,
-        HTTPStatus.NOT_FOUND,
-        HTTPStatus.CONFLICT,
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-    )
-}
+def described(*statuses: HTTPStatus) -> dict[int | str, dict[str, object]]:
+    """Return how OpenAPI describes problems of these statuses."""
+    return {
+        status.value: {"description": status.phrase, "model": ProblemDetails} for status in statuses
+    }
+
+
+RESPONSES = described(
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
 """What every route may answer beside its own."""

@@ -133,6 +133,7 @@ class Settings(BaseSettings):
     gateway_rules: Path | None = Field(
         default=None, description="rules for foreign topics; default {home}/gateway/rules.json"
     )
+    query_host: str = Field(default="127.0.0.1", description="address that the queries listen on")
     query_rate: float = Field(
         default=50.0, ge=0, description="requests a second of one caller of queries; 0: any"
     )

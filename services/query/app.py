@@ -1,15 +1,16 @@
 """The query service's HTTP application."""
 
-from typing import Literal
+from http import HTTPStatus
 
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from services.problems import RESPONSES, answer_problems
+from services.problems import RESPONSES, answer_problems, described, wait
 from services.query.routes import aggregates, latest, series, windows
 from services.query.served import Served, Service
 
 MODULES = (series, latest, aggregates, windows)
+LIMITED = described(HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 DESCRIPTION = """\
 Readings and windows of devices, thinned to what a screen can show. Ranges are [start, end). Every
 answer declares `resolution`, `method`, `points_in`, `points_out`, `tiers`, `truncated` and
@@ -17,9 +18,9 @@ answer declares `resolution`, `method`, `points_in`, `points_out`, `tiers`, `tru
 
 
 class HealthOut(BaseModel):
-    """Whether the tables were looked up, and what the caches hold."""
+    """The versions of the tables that were seen last, and what the cache holds."""
 
-    status: Literal["ok", "starting"]
+    status: str
     versions: dict[str, int]
     cache_bytes: int
 
@@ -30,7 +31,7 @@ def application(parts: Service) -> FastAPI:
         title="Headwater queries",
         version="1",
         description=DESCRIPTION,
-        responses=RESPONSES,
+        responses=RESPONSES | LIMITED,
         docs_url=None,
         redoc_url=None,
     )
@@ -43,7 +44,8 @@ def application(parts: Service) -> FastAPI:
 
 
 def show_health(served: Served) -> HealthOut:
-    """Say whether the service is ready."""
-    versions = {name: files.known.version for name, files in served.lake.tables.items()}
-    status: Literal["ok", "starting"] = "ok" if served.warm.is_set() else "starting"
-    return HealthOut(status=status, versions=versions, cache_bytes=served.answers.bytes)
+    """Say whether the service is ready: whether it has looked the tables up."""
+    if not served.warm.is_set():
+        raise wait(HTTPStatus.SERVICE_UNAVAILABLE, "the tables are being looked up", 1.0)
+    versions = {name: files.known.version for name, files in served.window_tables.items()}
+    return HealthOut(status="ok", versions=versions, cache_bytes=served.answers.bytes)

@@ -4,7 +4,6 @@ Taking the later of two is idempotent, so it does not matter that gold's days an
 files say some readings twice.
 """
 
-import logging
 import threading
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -19,7 +18,6 @@ from telemetry.tables import DEVICE_DAY, DEVICES, LATE, READINGS
 KEY = ["tenant", "device_full", "metric"]
 MARGIN_S = 3600
 """Silver's files that are up to this much older than gold's newest are read as well."""
-REBUILD_S = 900.0
 FILES_AT_ONCE = 64
 _SCHEMA = {
     "tenant": pl.String(),
@@ -36,7 +34,6 @@ _DAY = dict(zip(_SCHEMA, (*KEY, "product", "last_at", "last_seq", "last", "last_
                 strict=True))  # fmt: skip
 _READING = dict(zip(_SCHEMA, (*KEY, "product", "event_time", "seq", "value", "value_text",
                               "value_bool"), strict=True))  # fmt: skip
-log = logging.getLogger(__name__)
 
 
 class State(NamedTuple):

@@ -2,8 +2,11 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
+
+from deltalake.exceptions import DeltaError
 
 from edge.key_file import read_key_ring
 from services.query.cache import Cache
@@ -21,6 +24,7 @@ from telemetry.tables import DEVICE_SLIDING, SESSIONS
 
 Now = Callable[[], datetime]
 AT_ONCE = 64
+KEEP_UP_S, REBUILD_S = 2.0, 900.0
 log = logging.getLogger(__name__)
 
 
@@ -63,3 +67,16 @@ def warm_up(service: Service) -> None:
 def with_local_key(service: Service, settings: Settings) -> None:
     """Let the key of this home in, where no registry makes keys."""
     service.directory.add_local_key(local_key(settings.query_key_file))
+
+
+def keep_latest(service: Service, stopping: threading.Event) -> None:
+    """Keep the latest values up, and make them anew now and then."""
+    rebuilt = time.monotonic()
+    while not stopping.wait(KEEP_UP_S):
+        try:
+            if time.monotonic() - rebuilt > REBUILD_S:
+                service.latest.rebuild()
+                rebuilt = time.monotonic()
+            service.latest.state()
+        except (OSError, DeltaError):
+            log.exception("the latest values are not up to date; trying again")

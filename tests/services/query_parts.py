@@ -54,7 +54,7 @@ class TestedQueries:
         *,
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
-        **query: object,
+        **query: Any,
     ) -> Response:
         """Send a question; `key` '' sends none."""
         sent = dict(headers or {})
@@ -70,9 +70,9 @@ class TestedQueries:
             given = {name: str(value) for name, value in query.items() if value is not None}
             return await client.get(path, params=given, headers=headers)
 
-    def json(self, path: str, **query: object) -> dict[str, Any]:
+    def json(self, path: str, **query: Any) -> dict[str, Any]:
         """Return the answer to a question that must have one."""
-        answer = self.ask(path, **query)  # type: ignore[arg-type]
+        answer = self.ask(path, **query)
         assert answer.is_success, answer.text
         found: dict[str, Any] = answer.json()
         return found

@@ -227,7 +227,7 @@ def test_gap_stays_a_gap(tmp_path: Path) -> None:
         inside = (points.times >= begin + 12 * HOUR) & (points.times < end - 12 * HOUR)
         assert inside.any()
         assert np.isnan(points.values[inside].astype(float)).all()
-        shown = Question("default", "meter.m1", "kwh", START, START + 8 * DAY, 40, agg)  # type: ignore[arg-type]
+        shown = Question("default", "meter.m1", "kwh", START, START + 8 * DAY, 40, agg)
         times = answered(tables, lambda *_: END, shown).points.times
         assert not ((times >= begin) & (times < end)).any()
 

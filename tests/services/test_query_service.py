@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import jwt
 import polars as pl
@@ -21,8 +22,8 @@ from tests.services.query_parts import NOW, TestedQueries
 
 HOUR = 3_600_000_000
 START = micros(NOW) - 24 * HOUR
-RANGE = {"start": START, "end": START + 24 * HOUR}
-ASKED = {"device_id": "meter.m1", "metric": "kwh", **RANGE}
+RANGE: dict[str, Any] = {"start": START, "end": START + 24 * HOUR}
+ASKED: dict[str, Any] = {"device_id": "meter.m1", "metric": "kwh", **RANGE}
 SECRET = b"a secret that is long enough to sign"
 
 
@@ -131,7 +132,7 @@ def test_key_of_one_products_devices_signs_for_nobody_else(with_tokens: TestedQu
 
 @pytest.mark.parametrize("agg", [None, "mean", "count", "stddev"])
 def test_csv_and_arrow_say_what_json_says(queries: TestedQueries, agg: str | None) -> None:
-    asked = {**ASKED, "points": 20, "agg": agg, "fill": "null"}
+    asked: dict[str, Any] = {**ASKED, "points": 20, "agg": agg, "fill": "null"}
     said = queries.json("/v1/query", **asked)
     points = said.pop("points")
 
