@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from math import ceil
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -118,3 +119,18 @@ RESPONSES = described(
     HTTPStatus.UNPROCESSABLE_ENTITY,
 )
 """What every route may answer beside its own."""
+
+
+def describe_problems(app: FastAPI) -> None:
+    """Make the application's document name the media type that problems have."""
+    plain = app.openapi
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            operations = [way for path in plain()["paths"].values() for way in path.values()]
+            for status, said in (each for way in operations for each in way["responses"].items()):
+                if status >= "400" and "application/json" in said.get("content", {}):
+                    said["content"][MEDIA_TYPE] = said["content"].pop("application/json")
+        return plain()
+
+    app.openapi = document  # type: ignore[method-assign]

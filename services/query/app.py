@@ -5,7 +5,7 @@ from http import HTTPStatus
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from services.problems import RESPONSES, answer_problems, described, wait
+from services.problems import RESPONSES, answer_problems, describe_problems, described, wait
 from services.query.routes import aggregates, latest, series, windows
 from services.query.served import Served, Service
 
@@ -40,6 +40,7 @@ def application(parts: Service) -> FastAPI:
     for module in MODULES:
         app.include_router(module.router)
     app.get("/health", tags=["health"], responses={})(show_health)
+    describe_problems(app)
     return app
 
 
