@@ -285,4 +285,4 @@ def _bounds(rows: pa.Table) -> Iterator[tuple[str, tuple[object, object]]]:
     if name == "event_time_us":
         yield name, (low, high)
     else:
-        yield name, tuple(at.isoformat().replace("+00:00", ".000Z") for at in (low, high))  # type: ignore[misc]
+        yield name, tuple(at.isoformat().replace("+00:00", ".000Z") for at in (low, high))

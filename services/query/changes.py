@@ -90,4 +90,4 @@ class Changes:
 
 def _record(message: Message) -> tuple[bytes, bytes | None, list[tuple[str, bytes]]]:
     headers = cast("list[tuple[str, bytes]]", message.headers() or [])
-    return cast(bytes, message.key() or b""), cast("bytes | None", message.value()), headers
+    return message.key() or b"", message.value(), headers

@@ -222,7 +222,7 @@ def test_gap_stays_a_gap(tmp_path: Path) -> None:
     tables = Lake(str(made.root), Pieces(1 << 20))
     begin, end = START + 60 * HOUR, START + 120 * HOUR
     for agg in (None, "mean"):
-        asked = Question("default", "meter.m1", "kwh", START, START + 8 * DAY, 40, agg, "null")  # type: ignore[arg-type]
+        asked = Question("default", "meter.m1", "kwh", START, START + 8 * DAY, 40, agg, "null")
         points = answered(tables, lambda *_: END, asked).points
         inside = (points.times >= begin + 12 * HOUR) & (points.times < end - 12 * HOUR)
         assert inside.any()
