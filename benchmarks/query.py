@@ -16,7 +16,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlencode
 
 import httpx
 import orjson
@@ -41,12 +44,10 @@ class Ask:
 
     def __init__(self, settings: Settings) -> None:
         key = settings.query_key_file.read_text().strip()
-        url = f"http://127.0.0.1:{settings.port('query')}"
-        self._http = httpx.Client(
-            base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60
-        )
+        self._headers = {"Authorization": f"Bearer {key}"}
+        self._http = HTTPConnection("127.0.0.1", settings.port("query"), timeout=60)
 
-    def series(self, device: str, start: datetime, end: datetime) -> dict[str, object]:
+    def series(self, device: str, start: datetime, end: datetime) -> None:
         """Ask for a series."""
         asked = {
             "device_id": device,
@@ -55,17 +56,18 @@ class Ask:
             "end": end.isoformat(),
             "points": str(POINTS),
         }
-        return self._get("/v1/query", asked)
+        self._get(f"/v1/query?{urlencode(asked)}")
 
-    def latest(self) -> dict[str, object]:
+    def latest(self) -> None:
         """Ask for the latest values of the whole tenant."""
-        return self._get("/v1/latest", {})
+        self._get("/v1/latest")
 
-    def _get(self, path: str, asked: dict[str, str]) -> dict[str, object]:
-        answer = self._http.get(path, params=asked)
-        answer.raise_for_status()
-        self.content = answer.content
-        return {}
+    def _get(self, path: str) -> None:
+        self._http.request("GET", path, headers=self._headers)
+        answer = self._http.getresponse()
+        self.content = answer.read()
+        if answer.status != HTTPStatus.OK:
+            raise RuntimeError(self.content.decode())
 
     def said(self) -> dict[str, object]:
         """Return what the answer before said."""

@@ -100,7 +100,7 @@ class Latest:
         elif not fresh:
             return state
         if fresh:
-            rows = _later(rows, self._with_zones(_later(_empty(), *fresh)))
+            rows = _taken_over(rows, self._with_zones(_later(_empty(), *fresh)))
         return State(rows, frozenset(seen), version, state.edition + 1)
 
     def _with_zones(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -136,8 +136,14 @@ def _rows(files: TableFiles, paths: Sequence[str], names: dict[str, str]) -> pl.
 def _later(*parts: pl.DataFrame) -> pl.DataFrame:
     """Return the latest row of each series."""
     together = pl.concat(parts)
-    order = together.sort("at", "seq").unique(KEY, keep="last", maintain_order=False)
-    return order.sort(KEY)
+    return together.sort("at", "seq").unique(KEY, keep="last", maintain_order=False)
+
+
+def _taken_over(rows: pl.DataFrame, fresh: pl.DataFrame) -> pl.DataFrame:
+    """Put newer rows in the place of older ones; what stays is not sorted again."""
+    before = rows.join(fresh, on=KEY, how="semi")
+    newer = _later(before, fresh)
+    return pl.concat([rows.join(newer, on=KEY, how="anti"), newer])
 
 
 def encoded(rows: pl.DataFrame) -> pl.DataFrame:
