@@ -14,22 +14,27 @@ BATCH, WAIT_S, AWAY_S = 500, 0.5, 1.0
 log = logging.getLogger(__name__)
 
 
+def consumer(bootstrap: str) -> Consumer:
+    """Return a consumer that keeps no place of its own: each start reads from the beginning."""
+    return Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "query",
+            "enable.auto.commit": False,
+            "log_level": 0,
+            "queued.max.messages.kbytes": 2048,
+        }
+    )
+
+
 class Changes:
     """A thread that hands every change on; `caught_up` is set once it has all that there were."""
 
-    def __init__(self, bootstrap: str, apply: Callable[[Change], None]) -> None:
+    def __init__(self, consumer: Consumer, apply: Callable[[Change], None]) -> None:
         self._apply = apply
         self._stopping = threading.Event()
         self.caught_up = threading.Event()
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": bootstrap,
-                "group.id": "query",
-                "enable.auto.commit": False,
-                "log_level": 0,
-                "queued.max.messages.kbytes": 2048,
-            }
-        )
+        self._consumer = consumer
         self._thread = threading.Thread(target=self._run, name="changes", daemon=True)
 
     def start(self) -> None:
