@@ -51,10 +51,9 @@ def test_any_sent_line(device: str, outcome: Outcome, digest: str, sent_at: int)
     assert sent_line(device, outcome, digest, sent_at) == sent(device, outcome, digest, sent_at)
 
 
-@given(NAMES, NAMES, NUMBERS, DIGESTS, NUMBERS, NUMBERS)
-def test_a_line_in_time(
-    device: str, boot: str, seq: int, digest: str, sent_at: int, event_time: int
-) -> None:
+@given(NAMES, NAMES, DIGESTS, st.tuples(NUMBERS, NUMBERS, NUMBERS))
+def test_a_line_in_time(device: str, boot: str, digest: str, numbers: tuple[int, int, int]) -> None:
+    seq, sent_at, event_time = numbers
     outcome = Outcome(b"", boot, seq, event_time, "silver")
     made = sent_in_time(sent_head(device, boot), seq, digest, sent_at, event_time)
     assert made == sent(device, outcome, digest, sent_at)
