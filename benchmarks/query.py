@@ -23,6 +23,7 @@ from urllib.parse import urlencode
 
 import httpx
 import orjson
+import psutil
 
 from benchmarks import query_lake, query_peers
 from benchmarks.report import Figures, parser, quantiles, report
@@ -88,6 +89,8 @@ def served(home: Path) -> Iterator[tuple[Ask, int]]:
         "HEADWATER_HOME": str(home),
         "HEADWATER_PORT_BASE": str(settings.port_base),
         "HEADWATER_QUERY_RATE": "0",
+        # As `up` starts it.
+        "MALLOC_ARENA_MAX": "2",
     }
     process = subprocess.Popen([sys.executable, "-m", "services.query"], env=environment)
     try:
@@ -158,7 +161,9 @@ def run(lake: Path, rounds: int, cold_rounds: int) -> Figures:
         with served(lake) as (ask, pid):
             for _ in range(3):
                 ask.series(*next(asked))
+            began = _cpu_ms(pid)
             warm = [_ms(lambda: ask.series(*next(asked))) for _ in range(rounds)]  # noqa: B023
+            figures[f"{name}.warm.cpu_ms"] = (_cpu_ms(pid) - began) / rounds
             said = ask.said()
             figures[f"{name}.points"] = f"{said['points_in']} -> {said['points_out']}"
             figures[f"{name}.pss_mb"] = _pss_mb(pid)
@@ -168,6 +173,7 @@ def run(lake: Path, rounds: int, cold_rounds: int) -> Figures:
         figures |= query_peers.duckdb_figures(lake / "lake", name, questions(days, chance), rounds)
     figures |= query_peers.postgresql_figures(chance, rounds)
     figures |= latest_figures(rounds)
+    figures["load"] = os.getloadavg()[1]
     return figures
 
 
@@ -191,6 +197,11 @@ def _spike(ask: Ask) -> bool:
     points = ask.said()["points"]
     assert isinstance(points, list)
     return any(point["value"] == query_lake.Spike.value for point in points)
+
+
+def _cpu_ms(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return (times.user + times.system) * 1000
 
 
 def _pss_mb(pid: int) -> int:

@@ -140,7 +140,7 @@ class Settings(BaseSettings):
     query_burst_s: float = Field(
         default=4.0, ge=0.001, description="seconds of the rate that may come at once"
     )
-    query_cache_mb: int = Field(default=64, ge=2, description="answers and series kept in memory")
+    query_cache_mb: int = Field(default=32, ge=2, description="answers and series kept in memory")
     spark_cores: int = Field(default=2, ge=1, description="threads of local Spark")
     debug: bool = Field(default=False, description="show tracebacks")
 

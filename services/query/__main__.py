@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanag
 from datetime import UTC, datetime
 
 import anyio.to_thread
+import pyarrow as pa
 import uvicorn
 from fastapi import FastAPI
 
@@ -30,6 +31,8 @@ def main() -> int:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
+    # Arrow's own pool keeps what it once had: 50 MB more, and no quicker.
+    pa.set_memory_pool(pa.system_memory_pool())
     settings = Settings()
     try:
         service = open_service(settings, lambda: datetime.now(UTC))

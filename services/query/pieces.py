@@ -15,7 +15,7 @@ from services.query.cache import Cache
 Mask = NDArray[np.bool_]
 MOST_RAW_ROWS = 2_000_000
 """Rows of one series that are read raw for an answer; more are asked of windows."""
-FOOTER_BYTES = 24 * 1024 * 1024
+FOOTER_BYTES = 12 * 1024 * 1024
 
 
 class TooManyRows(Exception):
