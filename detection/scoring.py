@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import orjson
@@ -10,11 +11,15 @@ from numpy.typing import NDArray
 
 from detection.keyed import KeyedStates
 from detection.memory import Matrix
-from detection.rigs import FITS, RigDetector
 from detection.series import SeriesDetector
+from detection.stuck import StuckDetector
 from telemetry.errors import HeadwaterError
 
-DETECTORS = ("series", *FITS)
+if TYPE_CHECKING:
+    from detection.rigs import RigDetector
+
+SERIES = {"series": SeriesDetector, "stuck": StuckDetector}
+DETECTORS = (*SERIES, "rig", "t2", "residual", "forest")
 ALARM_FROM = 0.5
 FORMAT = 1
 
@@ -26,16 +31,16 @@ class Scorer:
         self.detector = detector
         self.metrics = list(metrics)
         self.train_rows = train_rows
-        self._series = SeriesDetector()
+        self._series = SERIES.get(detector, SeriesDetector)()
         self._states = KeyedStates(self._series.state_bytes)
-        self._rigs: dict[str, RigDetector] = {}
+        self._rigs: dict[str, "RigDetector"] = {}
 
     def score(self, devices: Sequence[str], values: Matrix) -> NDArray[np.float64]:
         """Score rows in their order, to six decimals.
 
         A series that has no number in a row is not scored there; a rig is scored where all are.
         """
-        if self.detector == "series":
+        if self.detector in SERIES:
             return self._score_series(devices, values)
         scores = np.zeros(len(values))
         good = np.isfinite(values).all(axis=1)
@@ -43,7 +48,7 @@ class Scorer:
         for device in dict.fromkeys(devices):
             rows = np.flatnonzero(good & (names == device))
             if device not in self._rigs:
-                self._rigs[device] = RigDetector(self.detector, self.train_rows)
+                self._rigs[device] = self._rig()
             scores[rows] = self._rigs[device].score(values[rows])
         return np.round(scores, 6)
 
@@ -55,6 +60,12 @@ class Scorer:
             found = self._states.score(rows, values[good, place], self._series.step)
             scores[good] = np.maximum(scores[good], found)
         return np.round(scores, 6)
+
+    def _rig(self) -> "RigDetector":
+        # Its library takes seconds to import: series do without.
+        from detection.rigs import RigDetector
+
+        return RigDetector(self.detector, self.train_rows)
 
     def save(self, path: Path) -> None:
         """Write all that is remembered, whole or not at all."""
@@ -93,6 +104,6 @@ class Scorer:
         states = np.frombuffer(base64.b64decode(saved["states"]), np.uint8).reshape(-1, width)
         self._states = KeyedStates.of([tuple(key) for key in saved["keys"]], states)
         for device, rig in saved["rigs"].items():
-            self._rigs[device] = RigDetector(self.detector, self.train_rows)
+            self._rigs[device] = self._rig()
             self._rigs[device].training = rig["training"]
             self._rigs[device].memory = np.array(rig["memory"])

@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from detection.scoring import ALARM_FROM, DETECTORS, Scorer
+from detection.scoring import ALARM_FROM, DETECTORS, SERIES, Scorer
 from detection.tables import (
     Cells,
     Form,
@@ -34,8 +34,9 @@ Examples:
   headwater detect tuesday.csv --state taxi.state --out tuesday_scores.csv
 
 One line out for each row in: row, score (0 to 1), alarm (1 from a score of 0.5 on), and device
-where there is such a column. One metric is watched by `series`, several by `rig`, which learns
-from each device's first rows. Several files are one after another in time. Needs no running stack.
+where there is such a column. One metric is watched by `series` (`stuck`: by runs of one value),
+several by `rig`, which learns from each device's first rows. Several files are one after another
+in time. Needs no running stack.
 """
 
 
@@ -152,7 +153,7 @@ def _score_all(
 
 def _bad_rows(values: np.ndarray, detector: str) -> int:
     finite = np.isfinite(values)
-    good = finite.any(axis=1) if detector == "series" else finite.all(axis=1)
+    good = finite.any(axis=1) if detector in SERIES else finite.all(axis=1)
     return int((~good).sum())
 
 

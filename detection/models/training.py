@@ -1,0 +1,107 @@
+"""Training and predicting: a file in, a model or numbers out."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.metrics import average_precision_score, root_mean_squared_error
+
+from detection.memory import Matrix
+from detection.models.failure import failed, failure_features
+from detection.models.life import MOST_CYCLES, life_features, remaining_cycles
+from detection.models.model_files import About, fingerprint, library
+from detection.tables import form_of, number, rows_of
+from telemetry.errors import HeadwaterError
+
+LIFE_COLUMNS = 26
+HELD_BACK = 5
+"""Every fifth unit, or row, is held back to measure; the model that is kept has seen all."""
+
+
+def train(kind: str, path: Path) -> tuple[About, object]:
+    """Train a model of `rul` or `failure` on a file; its metrics are of rows held back."""
+    features, target, groups = _life(path) if kind == "rul" else _failure(path)
+    held = groups % HELD_BACK == 0
+    if held.all() or not held.any():
+        raise HeadwaterError(f"{path} is too short to hold back a fifth: give it more rows")
+    trial = _fitted(kind, features[~held], target[~held])
+    measured = _measured(kind, target[held], predicted(kind, trial, features[held]))
+    found = About(kind, fingerprint(path), len(target), measured, library())
+    return found, _fitted(kind, features, target)
+
+
+def predict(kind: str, model: object, path: Path) -> NDArray[np.float64]:
+    """Return remaining cycles, or the probability of failure, for each row of a file."""
+    features = life_features(_life_rows(path)) if kind == "rul" else failure_features(_texts(path))
+    return predicted(kind, model, features)
+
+
+def predicted(kind: str, model: object, features: Matrix) -> NDArray[np.float64]:
+    """Return a fitted model's answers."""
+    if kind == "rul":
+        assert isinstance(model, HistGradientBoostingRegressor)
+        return np.clip(model.predict(features), 0.0, MOST_CYCLES)
+    assert isinstance(model, HistGradientBoostingClassifier)
+    return np.asarray(model.predict_proba(features)[:, 1])
+
+
+def _fitted(kind: str, features: Matrix, target: NDArray[np.float64]) -> object:
+    if kind == "rul":
+        regressor = HistGradientBoostingRegressor(
+            max_iter=120, learning_rate=0.05, max_leaf_nodes=10, min_samples_leaf=40,
+            l2_regularization=5.0, max_features=0.3, early_stopping=False, random_state=0,
+        )  # fmt: skip
+        return regressor.fit(features, target)
+    classifier = HistGradientBoostingClassifier(
+        max_iter=80, learning_rate=0.1, max_leaf_nodes=8, min_samples_leaf=5,
+        l2_regularization=1.0, early_stopping=False, random_state=0,
+    )  # fmt: skip
+    return classifier.fit(features, target)
+
+
+def _measured(
+    kind: str, truth: NDArray[np.float64], answer: NDArray[np.float64]
+) -> dict[str, float]:
+    if kind == "rul":
+        return {"rmse_cycles": float(root_mean_squared_error(truth, answer))}
+    return {"average_precision": float(average_precision_score(truth, answer))}
+
+
+def _life(path: Path) -> tuple[Matrix, NDArray[np.float64], NDArray[np.float64]]:
+    rows = _life_rows(path)
+    return life_features(rows), remaining_cycles(rows), rows[:, 0]
+
+
+def _failure(path: Path) -> tuple[Matrix, NDArray[np.float64], NDArray[np.float64]]:
+    texts = _texts(path)
+    features, target = failure_features(texts), failed(texts)
+    return features, target, np.arange(len(target), dtype=np.float64)
+
+
+def _life_rows(path: Path) -> Matrix:
+    form = form_of(path)
+    if len(form.columns) != LIFE_COLUMNS:
+        raise HeadwaterError(
+            f"{path} has {len(form.columns)} columns: a life model needs the {LIFE_COLUMNS} of"
+            " C-MAPSS (unit, cycle, 3 settings, 21 sensors)"
+        )
+    rows = [row for row in rows_of(path, form) if row]
+    found = np.array([[number(cell) for cell in row[:LIFE_COLUMNS]] for row in rows if
+                      len(row) >= LIFE_COLUMNS], dtype=np.float64)  # fmt: skip
+    if len(found) != len(rows) or np.isnan(found[:, :2]).any():
+        raise HeadwaterError(f"{path} has rows without unit, cycle or all {LIFE_COLUMNS} cells")
+    return found
+
+
+def _texts(path: Path) -> dict[str, list[str]]:
+    form = form_of(path)
+    rows = list(rows_of(path, form))
+    return {
+        _plain(name): [row[place] if place < len(row) else "" for row in rows]
+        for place, name in enumerate(form.columns)
+    }
+
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalpha, name.partition("[")[0].lower()))
