@@ -21,11 +21,12 @@ def remaining_cycles(rows: Matrix) -> NDArray[np.float64]:
 
 
 def life_features(rows: Matrix) -> Matrix:
-    """Return, for each cycle, smoothed sensors, their trend, the unit's start, and its age.
+    """Return, for each cycle, smoothed sensors, their trend and their distance from the start.
 
-    A row's features come from the rows of its unit up to it, never from later ones.
+    A row's features come from the rows of its unit up to it, never from later ones. The age is
+    left out: a model that knows it learns the lives of the engines it was trained on.
     """
-    found = np.zeros((len(rows), (rows.shape[1] - _SENSORS_FROM) * 4 + 1))
+    found = np.zeros((len(rows), (rows.shape[1] - _SENSORS_FROM) * 4))
     for unit in np.unique(rows[:, 0]):
         places = np.flatnonzero(rows[:, 0] == unit)
         sensors = rows[places, _SENSORS_FROM:]
@@ -33,7 +34,7 @@ def life_features(rows: Matrix) -> Matrix:
         age = np.arange(1.0, len(places) + 1)[:, None]
         start = np.cumsum(np.where(age <= 20, sensors, 0.0), axis=0) / np.minimum(age, 20.0)
         trend = fast - _mean(sensors, _LONG)
-        found[places] = np.hstack([slow, fast, trend, start, rows[places, 1:2]])
+        found[places] = np.hstack([slow, fast, trend, fast - start])
     return found
 
 

@@ -49,8 +49,8 @@ def predicted(kind: str, model: object, features: Matrix) -> NDArray[np.float64]
 def _fitted(kind: str, features: Matrix, target: NDArray[np.float64]) -> object:
     if kind == "rul":
         regressor = HistGradientBoostingRegressor(
-            max_iter=120, learning_rate=0.05, max_leaf_nodes=10, min_samples_leaf=40,
-            l2_regularization=5.0, max_features=0.3, early_stopping=False, random_state=0,
+            max_iter=150, learning_rate=0.05, max_leaf_nodes=8, min_samples_leaf=80,
+            l2_regularization=10.0, max_features=0.3, early_stopping=False, random_state=0,
         )  # fmt: skip
         return regressor.fit(features, target)
     classifier = HistGradientBoostingClassifier(
