@@ -17,7 +17,23 @@ from numpy.typing import NDArray
 from detection.memory import Matrix
 from telemetry.errors import HeadwaterError
 
-TRUSTED_FROM = ("sklearn.", "numpy.")
+_BOOSTING = "sklearn.ensemble._hist_gradient_boosting"
+TRUSTED = frozenset({
+    f"{_BOOSTING}.gradient_boosting.HistGradientBoostingClassifier",
+    f"{_BOOSTING}.gradient_boosting.HistGradientBoostingRegressor",
+    f"{_BOOSTING}.binning._BinMapper",
+    f"{_BOOSTING}.predictor.TreePredictor",
+    "sklearn.preprocessing._label.LabelEncoder",
+    "sklearn._loss.loss.HalfBinomialLoss",
+    "sklearn._loss.loss.HalfSquaredError",
+    "sklearn._loss._loss.CyHalfBinomialLoss",
+    "sklearn._loss._loss.CyHalfSquaredError",
+    "sklearn._loss.link.IdentityLink",
+    "sklearn._loss.link.LogitLink",
+    "sklearn._loss.link.Interval",
+    "numpy.random._generator.Generator",
+})  # fmt: skip
+"""All types that boosted trees are made of; skops knows plain arrays and containers itself."""
 FORMAT = 1
 
 
@@ -83,7 +99,7 @@ def load(path: Path) -> tuple[About, object]:
     with zipfile.ZipFile(path) as archive:
         packed = archive.read("model.skops")
     unknown = skops.io.get_untrusted_types(data=packed)
-    strange = [name for name in unknown if not name.startswith(TRUSTED_FROM)]
+    strange = sorted(set(unknown) - TRUSTED)
     if strange:
         raise HeadwaterError(
             f"{path} holds {', '.join(strange)}, which no model of ours is made of: do not use it"
