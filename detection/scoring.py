@@ -33,7 +33,7 @@ class Scorer:
         self.train_rows = train_rows
         self._series = SERIES.get(detector, SeriesDetector)()
         self._states = KeyedStates(self._series.state_bytes)
-        self._rigs: dict[str, "RigDetector"] = {}
+        self._rigs: dict[str, RigDetector] = {}
 
     def score(self, devices: Sequence[str], values: Matrix) -> NDArray[np.float64]:
         """Score rows in their order, to six decimals.

@@ -1,5 +1,6 @@
 """Scores do not depend on how readings are cut into batches, nor on a restart between them."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ def readings(count: int, *, metrics: int = 1, seed: int = 1) -> np.ndarray:
 
 def scored(scorer: Scorer, values: np.ndarray, cuts: list[int], devices: list[str]) -> np.ndarray:
     edges = [0, *sorted(cuts), len(values)]
-    pairs = zip(edges, edges[1:], strict=False)
+    pairs = itertools.pairwise(edges)
     return np.concatenate([scorer.score(devices[a:b], values[a:b]) for a, b in pairs])
 
 
