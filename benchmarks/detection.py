@@ -1,6 +1,7 @@
 """Detectors on the hard sets: NAB, injected theft, remaining life, failure; CPU and state.
 
-`make bench BENCH=detection OUT=build/detection.json` reads ../shared/data; what is not there is left out.
+`make bench BENCH=detection OUT=build/detection.json` reads ../shared/data, or --data FOLDER;
+what is not there is left out.
 """
 
 import csv
