@@ -64,13 +64,13 @@ def gains_of(series: Series, scores: Numbers, profile: str) -> Gains:
     outside = judged & (window < 0)
     heights, gains = [scores[outside]], [false_cost * weight[outside]]
     for place in range(len(series.windows)):
-        inside = np.flatnonzero(judged & (window == place))
-        if not len(inside):
+        held = np.flatnonzero(judged & (window == place))
+        if not len(held):
             continue
         # Of a window's rows above a threshold the first counts.
-        highest = np.maximum.accumulate(scores[inside])
+        highest = np.maximum.accumulate(scores[held])
         records = np.flatnonzero(np.r_[True, highest[1:] > highest[:-1]])[::-1]
-        worth = weight[inside][records]
+        worth = weight[held][records]
         heights.append(highest[records])
         gains.append(np.r_[worth[0] + missed_cost, np.diff(worth)])
     return Gains(np.concatenate(heights), np.concatenate(gains))

@@ -18,7 +18,7 @@ _MARGIN = 1.5
 class Distance(Protocol):
     """Says how far readings are from those it was fitted on; 1 is the limit."""
 
-    def __call__(self, rows: Matrix) -> Scores:
+    def __call__(self, rows: Matrix, /) -> Scores:
         """Return a distance for each row."""
         ...
 

@@ -56,7 +56,7 @@ class Scorer:
         scores = np.zeros(len(values))
         for place, metric in enumerate(self.metrics):
             good = np.flatnonzero(np.isfinite(values[:, place]))
-            rows = self._states.rows_of([(devices[row], metric) for row in good])
+            rows = self._states.rows_of([(devices[row], metric) for row in good.tolist()])
             found = self._states.score(rows, values[good, place], self._series.step)
             scores[good] = np.maximum(scores[good], found)
         return np.round(scores, 6)

@@ -17,7 +17,7 @@ def remaining_cycles(rows: Matrix) -> NDArray[np.float64]:
     """Return each row's cycles to the last of its unit, at most 125: the unit ran to failure."""
     units, cycles = rows[:, 0], rows[:, 1]
     last = {unit: cycles[units == unit].max() for unit in np.unique(units)}
-    return np.minimum([last[unit] for unit in units] - cycles, MOST_CYCLES)
+    return np.asarray(np.minimum([last[unit] for unit in units] - cycles, MOST_CYCLES))
 
 
 def life_features(rows: Matrix) -> Matrix:

@@ -41,7 +41,7 @@ def predicted(kind: str, model: object, features: Matrix) -> NDArray[np.float64]
     """Return a fitted model's answers."""
     if kind == "rul":
         assert isinstance(model, HistGradientBoostingRegressor)
-        return np.clip(model.predict(features), 0.0, MOST_CYCLES)
+        return np.asarray(np.clip(model.predict(features), 0.0, MOST_CYCLES))
     assert isinstance(model, HistGradientBoostingClassifier)
     return np.asarray(model.predict_proba(features)[:, 1])
 
