@@ -11,8 +11,12 @@ from detection.memory import Bytes, Matrix, Memory
 LEARNING = 150
 """Readings of a series before it may be given a score."""
 _SETTLING = 50
-_REST = 100
+_REST = 200
 _FARTHEST = 63
+_LINEAR_TO = 2.0
+_LOG2_OF_E = 1.4426950408889634
+_DEVIATION = 1.2533141373155003
+"""Standard deviation of a normal distribution whose mean absolute deviation is 1: √(π/2)."""
 _BYTES_A_MAP = 16
 _LOG10_OF_2 = 0.3010299956639812
 _STEP = 2048
@@ -23,29 +27,34 @@ class Sense:
     """One way to look at a series; rates are those of exponential weights.
 
     `smooth` is the rate of what is looked at (1: the reading itself), `level` of what it is held
-    against, `spread` of the residuals' own size, `width` of a cell in units of that size.
+    against, `width` of a cell in units of the residual's usual size.
     """
 
     smooth: float
     level: float
-    spread: float
     width: float
 
 
 SENSES = (
-    Sense(smooth=1.0, level=0.01, spread=0.002, width=0.25),
-    Sense(smooth=0.1, level=0.002, spread=0.002, width=0.18),
-    Sense(smooth=1.0, level=0.25, spread=0.002, width=0.25),
+    Sense(smooth=1.0, level=0.25, width=0.25),
+    Sense(smooth=1.0, level=0.01, width=0.25),
+    Sense(smooth=0.1, level=0.002, width=0.2),
+    Sense(smooth=0.03, level=0.002, width=0.2),
 )
+SPREAD = 0.001
+"""Rate of the mean of absolute residuals, their usual size."""
 
 
 class SeriesDetector:
     """Scores a reading by how seldom its series has found itself somewhere new.
 
     Each sense cuts its residual, in units of its usual size, into cells and keeps one bit a cell:
-    been there. A cell entered for the first time after n readings of which c were first visits
-    adds -log10((c + 1) / (n + 2)) to the surprise. Within `_REST` readings of a surprise only a
-    greater one counts, so that one event is told once.
+    been there. The cells are as wide as `width` near zero and widen with the distance (inverse
+    hyperbolic sine), and a cell is entered only on the way out, so one spike leaves most of the
+    map blank. A cell entered for the first time after n readings of which c were first visits
+    is a surprise of -log10((c + 1) / (n + 2)); those of all senses are added as squares, since
+    senses overlap. Within `_REST` readings of a surprise only a greater one counts, so that one
+    event is told once.
     """
 
     def __init__(self, senses: tuple[Sense, ...] = SENSES, threshold: float = 2.0) -> None:
@@ -53,7 +62,7 @@ class SeriesDetector:
         self._threshold = threshold
         values = np.zeros((1, 1))
         memory = Memory(np.zeros((1, 512)))
-        self._residuals(values, memory)
+        self._cells(values, memory)
         self._alarm_columns = memory.used
         self._numbers = memory.used + 2
         self.state_bytes = 8 * self._numbers + _BYTES_A_MAP * len(senses)
@@ -68,31 +77,39 @@ class SeriesDetector:
 
     def _step(self, values: Matrix, states: Bytes) -> Matrix:
         numbers = states[:, : 8 * self._numbers].view(np.float64)
-        before, residuals = self._residuals(values, Memory(numbers))
+        before, entered = self._cells(values, Memory(numbers))
         surprise = np.zeros_like(values)
-        for place, (sense, residual) in enumerate(zip(self._senses, residuals, strict=True)):
-            cells = np.floor(residual / sense.width + 0.5)
-            cells = np.clip(cells, -_FARTHEST, _FARTHEST).astype(np.int64) + _FARTHEST
+        for place, cells in enumerate(entered):
             start = 8 * self._numbers + place * _BYTES_A_MAP
             visited = states[:, start : start + _BYTES_A_MAP]
-            surprise += _surprise(cells, before, visited)
-        told = _told(surprise, before, numbers[:, self._alarm_columns :])
+            surprise += _surprise(cells, before, visited) ** 2
+        told = _told(np.sqrt(surprise), before, numbers[:, self._alarm_columns :])
         return np.asarray(told / (told + self._threshold))
 
-    def _residuals(self, values: Matrix, memory: Memory) -> tuple[Matrix, list[Matrix]]:
-        """Return how many readings came before each, and what each sense sees."""
+    def _cells(self, values: Matrix, memory: Memory) -> tuple[Matrix, list[NDArray[np.int64]]]:
+        """Return how many readings came before each, and the cell that each sense puts it in."""
         before = memory.count(values)
         centred = values - memory.first(values, before)
         means = _Means(centred, memory)
-        size = np.sqrt(_Means(centred * centred, memory, means).at(0.002))
+        least = 1e-6 * _Means(np.abs(centred), memory, means).at(SPREAD) + 1e-9
         found = []
         for sense in self._senses:
             looked_at = centred if sense.smooth == 1.0 else means.at(sense.smooth)
             residual = looked_at - means.before(sense.level)
-            squares = _Means(residual * residual, memory, means)
-            usual = np.sqrt(squares.before(sense.spread)) + 1e-6 * size + 1e-9
-            found.append(np.where(before < _SETTLING, 0.0, residual / usual))
+            sizes = _Means(np.abs(residual), memory, means)
+            usual = _DEVIATION * sizes.before(SPREAD) + least
+            distance = np.where(before < _SETTLING, 0.0, residual / usual)
+            outward = np.abs(distance) >= np.abs(memory.previous(distance))
+            found.append(_cell(np.where(outward, distance, 0.0), sense.width))
         return before, found
+
+
+def _cell(distance: Matrix, width: float) -> NDArray[np.int64]:
+    """Return the number of the cell, 0 to 126; 63 is the centre's."""
+    near = np.abs(distance) / _LINEAR_TO
+    bent = _LINEAR_TO / _LOG2_OF_E * log2(near + np.sqrt(near * near + 1.0))
+    place = np.floor(np.copysign(bent, distance) / width + 0.5)
+    return np.clip(place, -_FARTHEST, _FARTHEST).astype(np.int64) + _FARTHEST
 
 
 class _Means:

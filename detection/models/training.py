@@ -9,7 +9,14 @@ from sklearn.metrics import average_precision_score, root_mean_squared_error
 
 from detection.memory import Matrix
 from detection.models.failure import failed, failure_features
-from detection.models.life import MOST_CYCLES, life_features, remaining_cycles
+from detection.models.life import (
+    MOST_CYCLES,
+    health_weights,
+    left_at,
+    life_features,
+    remaining_cycles,
+    share_lived,
+)
 from detection.models.model_files import About, fingerprint, library
 from detection.tables import form_of, number, rows_of
 from telemetry.errors import HeadwaterError
@@ -21,43 +28,62 @@ HELD_BACK = 5
 
 def train(kind: str, path: Path) -> tuple[About, object]:
     """Train a model of `rul` or `failure` on a file; its metrics are of rows held back."""
-    features, target, groups = _life(path) if kind == "rul" else _failure(path)
+    rows, target, groups = _life(path) if kind == "rul" else _failure(path)
     held = groups % HELD_BACK == 0
     if held.all() or not held.any():
         raise HeadwaterError(f"{path} is too short to hold back a fifth: give it more rows")
-    trial = _fitted(kind, features[~held], target[~held])
-    measured = _measured(kind, target[held], predicted(kind, trial, features[held]))
+    trial = _fitted(kind, rows[~held], target[~held])
+    measured = _measured(kind, target[held], _answers(kind, trial, rows[held]))
     found = About(kind, fingerprint(path), len(target), measured, library())
-    return found, _fitted(kind, features, target)
+    return found, _fitted(kind, rows, target)
 
 
 def predict(kind: str, model: object, path: Path) -> NDArray[np.float64]:
     """Return remaining cycles, or the probability of failure, for each row of a file."""
-    features = life_features(_life_rows(path)) if kind == "rul" else failure_features(_texts(path))
-    return predicted(kind, model, features)
+    return _answers(kind, model, _life_rows(path) if kind == "rul" else failure_features(_texts(path)))
 
 
-def predicted(kind: str, model: object, features: Matrix) -> NDArray[np.float64]:
-    """Return a fitted model's answers."""
+def _answers(kind: str, model: object, rows: Matrix) -> NDArray[np.float64]:
     if kind == "rul":
-        assert isinstance(model, HistGradientBoostingRegressor)
-        return np.asarray(np.clip(model.predict(features), 0.0, MOST_CYCLES))
+        assert isinstance(model, dict)
+        features = life_features(rows, model["weights"])
+        direct = np.clip(model["cycles"].predict(features), 0.0, MOST_CYCLES)
+        return np.asarray((direct + left_at(model["share"].predict(features), rows)) / 2.0)
     assert isinstance(model, HistGradientBoostingClassifier)
-    return np.asarray(model.predict_proba(features)[:, 1])
+    return np.asarray(model.predict_proba(rows)[:, 1])
 
 
-def _fitted(kind: str, features: Matrix, target: NDArray[np.float64]) -> object:
-    if kind == "rul":
-        regressor = HistGradientBoostingRegressor(
-            max_iter=150, learning_rate=0.05, max_leaf_nodes=8, min_samples_leaf=80,
-            l2_regularization=10.0, max_features=0.3, early_stopping=False, random_state=0,
-        )  # fmt: skip
-        return regressor.fit(features, target)
-    classifier = HistGradientBoostingClassifier(
+def _fitted(kind: str, rows: Matrix, target: NDArray[np.float64]) -> object:
+    return _life_model(rows, target) if kind == "rul" else _classifier().fit(rows, target)
+
+
+def _life_model(rows: Matrix, target: NDArray[np.float64]) -> dict[str, object]:
+    """Return two forests, of cycles left and of the share of life lived, and their weights.
+
+    The share matters where its error costs cycles: late in life.
+    """
+    weights = health_weights(rows)
+    features = life_features(rows, weights)
+    late = np.where(target < MOST_CYCLES, 1.0, 0.2)
+    return {
+        "weights": weights,
+        "cycles": _regressor().fit(features, target),
+        "share": _regressor().fit(features, share_lived(rows), sample_weight=late),
+    }
+
+
+def _regressor() -> HistGradientBoostingRegressor:
+    return HistGradientBoostingRegressor(
+        max_iter=150, learning_rate=0.05, max_leaf_nodes=8, min_samples_leaf=60,
+        l2_regularization=10.0, max_features=0.3, early_stopping=False, random_state=0,
+    )  # fmt: skip
+
+
+def _classifier() -> HistGradientBoostingClassifier:
+    return HistGradientBoostingClassifier(
         max_iter=80, learning_rate=0.1, max_leaf_nodes=8, min_samples_leaf=5,
         l2_regularization=1.0, early_stopping=False, random_state=0,
     )  # fmt: skip
-    return classifier.fit(features, target)
 
 
 def _measured(
@@ -70,7 +96,7 @@ def _measured(
 
 def _life(path: Path) -> tuple[Matrix, NDArray[np.float64], NDArray[np.float64]]:
     rows = _life_rows(path)
-    return life_features(rows), remaining_cycles(rows), rows[:, 0]
+    return rows, remaining_cycles(rows), rows[:, 0]
 
 
 def _failure(path: Path) -> tuple[Matrix, NDArray[np.float64], NDArray[np.float64]]:
