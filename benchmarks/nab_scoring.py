@@ -26,7 +26,8 @@ def read(folder: Path) -> dict[str, Series]:
     """Read the labelled files below a folder."""
     found = {}
     for name, windows in json.loads((folder / "windows.json").read_text()).items():
-        rows = list(csv.reader((folder / "data" / name).open()))[1:]
+        with (folder / "data" / name).open() as lines:
+            rows = list(csv.reader(lines))[1:]
         times = np.array([row[0].replace(" ", "T") for row in rows], "datetime64[us]")
         places = []
         for pair in windows:

@@ -1,5 +1,6 @@
 """Detectors of several metrics at once: T², residual of principal components, isolation forest."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +13,7 @@ from detection.memory import Matrix, Memory
 Scores = NDArray[np.float64]
 SMOOTHING = 0.1
 _KEPT_VARIANCE = 0.95
-_MARGIN = 1.5
+_BLOCKS = 4
 
 
 class Distance(Protocol):
@@ -21,6 +22,9 @@ class Distance(Protocol):
     def __call__(self, rows: Matrix, /) -> Scores:
         """Return a distance for each row."""
         ...
+
+
+Fit = Callable[[Matrix], Distance]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +90,17 @@ def _added(terms: Matrix) -> Scores:
     return np.cumsum(terms, axis=1)[:, -1]
 
 
-FITS = {"t2": (hotelling,), "residual": (residual,), "forest": (forest,),
+FITS: dict[str, tuple[Fit, ...]] = {"t2": (hotelling,), "residual": (residual,), "forest": (forest,),
         "rig": (hotelling, residual)}  # fmt: skip
 
 
 class RigDetector:
     """Learns from a device's first rows, then scores each row by its smoothed distances.
 
-    A distance is smoothed with exponential weights, divided by its limit (1.5 times the 99th
-    percentile of the smoothed distance over the training rows), and the greatest ratio r becomes
-    the score r / (r + 1): above 0.5 the device has left what it learnt.
+    A distance is smoothed with exponential weights and divided by its limit: the greatest that it
+    has over blocks of the training rows, each held against what was learnt from the others. The
+    greatest ratio r becomes the score r / (r + 1): from 0.5 on the device has left what it
+    learnt.
     """
 
     def __init__(self, name: str, train_rows: int) -> None:
@@ -123,14 +128,21 @@ class RigDetector:
     def _fitted(self) -> list[tuple[Distance, float]]:
         if not self._distances:
             rows = np.array(self.training)
-            for fit in self._fits:
-                distance = fit(rows)
-                found = _mean(distance(rows), np.zeros((1, 2)))
-                self._distances.append((distance, _MARGIN * float(np.quantile(found, 0.99))))
+            self._distances = [(fit(rows), _limit(fit, rows)) for fit in self._fits]
         return self._distances
 
     def _smoothed(self, distances: Scores, place: int) -> Scores:
         return _mean(distances, self.memory[place : place + 1])
+
+
+def _limit(fit: Fit, rows: Matrix) -> float:
+    """Return the greatest smoothed distance of rows that were not learnt from."""
+    blocks = np.array_split(np.arange(len(rows)), _BLOCKS)
+    found = [
+        _mean(fit(np.delete(rows, block, axis=0))(rows[block]), np.zeros((1, 2)))
+        for block in blocks
+    ]
+    return max(float(np.max(each[len(each) // 10 :])) for each in found)
 
 
 def _mean(distances: Scores, state: Matrix) -> Scores:
