@@ -90,8 +90,12 @@ def _added(terms: Matrix) -> Scores:
     return np.cumsum(terms, axis=1)[:, -1]
 
 
-FITS: dict[str, tuple[Fit, ...]] = {"t2": (hotelling,), "residual": (residual,), "forest": (forest,),
-        "rig": (hotelling, residual)}  # fmt: skip
+FITS: dict[str, tuple[Fit, ...]] = {
+    "t2": (hotelling,),
+    "residual": (residual,),
+    "forest": (forest,),
+    "rig": (hotelling, residual),
+}
 
 
 class RigDetector:

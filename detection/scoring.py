@@ -97,8 +97,8 @@ class Scorer:
         mine = [FORMAT, self.detector, self.metrics, self.train_rows]
         if kept != mine:
             raise HeadwaterError(
-                f"{path} is the state of format, detector, metrics and training rows {kept}, not"
-                f" of {mine}: give the same options, or another file"
+                f"{path} is the state of {_named(kept)}, not of {_named(mine)}: give the same"
+                " options, or another file"
             )
         width = self._series.state_bytes
         states = np.frombuffer(base64.b64decode(saved["states"]), np.uint8).reshape(-1, width)
@@ -107,3 +107,9 @@ class Scorer:
             self._rigs[device] = self._rig()
             self._rigs[device].training = rig["training"]
             self._rigs[device].memory = np.array(rig["memory"])
+
+
+def _named(kept: Sequence[object]) -> str:
+    form, detector, metrics, train_rows = kept
+    names = ", ".join(map(str, metrics)) if isinstance(metrics, list) else str(metrics)
+    return f"{detector} over {names} (trained on {train_rows} rows, format {form})"

@@ -27,29 +27,32 @@ class Sense:
     """One way to look at a series; rates are those of exponential weights.
 
     `smooth` is the rate of what is looked at (1: the reading itself), `level` of what it is held
-    against, `width` of a cell in units of the residual's usual size.
+    against.
     """
 
     smooth: float
     level: float
-    width: float
 
 
 SENSES = (
-    Sense(smooth=1.0, level=0.25, width=0.25),
-    Sense(smooth=1.0, level=0.01, width=0.25),
-    Sense(smooth=0.1, level=0.002, width=0.2),
-    Sense(smooth=0.03, level=0.002, width=0.2),
+    Sense(smooth=1.0, level=0.25),
+    Sense(smooth=1.0, level=0.01),
+    Sense(smooth=0.1, level=0.002),
+    Sense(smooth=0.03, level=0.002),
 )
 SPREAD = 0.001
 """Rate of the mean of absolute residuals, their usual size."""
+WIDTH = 0.25
+"""Of a cell near zero, in units of that size."""
+HALFWAY = 2.1
+"""The surprise whose score is 0.5: an alarm from there on."""
 
 
 class SeriesDetector:
     """Scores a reading by how seldom its series has found itself somewhere new.
 
     Each sense cuts its residual, in units of its usual size, into cells and keeps one bit a cell:
-    been there. The cells are as wide as `width` near zero and widen with the distance (inverse
+    been there. The cells are as wide as `WIDTH` near zero and widen with the distance (inverse
     hyperbolic sine), and a cell is entered only on the way out, so one spike leaves most of the
     map blank. A cell entered for the first time after n readings of which c were first visits
     is a surprise of -log10((c + 1) / (n + 2)); those of all senses are added as squares, since
@@ -57,9 +60,9 @@ class SeriesDetector:
     event is told once.
     """
 
-    def __init__(self, senses: tuple[Sense, ...] = SENSES, threshold: float = 2.0) -> None:
+    def __init__(self, senses: tuple[Sense, ...] = SENSES, halfway: float = HALFWAY) -> None:
         self._senses = senses
-        self._threshold = threshold
+        self._halfway = halfway
         values = np.zeros((1, 1))
         memory = Memory(np.zeros((1, 512)))
         self._cells(values, memory)
@@ -84,7 +87,7 @@ class SeriesDetector:
             visited = states[:, start : start + _BYTES_A_MAP]
             surprise += _surprise(cells, before, visited) ** 2
         told = _told(np.sqrt(surprise), before, numbers[:, self._alarm_columns :])
-        return np.asarray(told / (told + self._threshold))
+        return np.asarray(told / (told + self._halfway))
 
     def _cells(self, values: Matrix, memory: Memory) -> tuple[Matrix, list[NDArray[np.int64]]]:
         """Return how many readings came before each, and the cell that each sense puts it in."""
@@ -100,15 +103,15 @@ class SeriesDetector:
             usual = _DEVIATION * sizes.before(SPREAD) + least
             distance = np.where(before < _SETTLING, 0.0, residual / usual)
             outward = np.abs(distance) >= np.abs(memory.previous(distance))
-            found.append(_cell(np.where(outward, distance, 0.0), sense.width))
+            found.append(_cell(np.where(outward, distance, 0.0)))
         return before, found
 
 
-def _cell(distance: Matrix, width: float) -> NDArray[np.int64]:
+def _cell(distance: Matrix) -> NDArray[np.int64]:
     """Return the number of the cell, 0 to 126; 63 is the centre's."""
     near = np.abs(distance) / _LINEAR_TO
     bent = _LINEAR_TO / _LOG2_OF_E * log2(near + np.sqrt(near * near + 1.0))
-    place = np.floor(np.copysign(bent, distance) / width + 0.5)
+    place = np.floor(np.copysign(bent, distance) / WIDTH + 0.5)
     return np.clip(place, -_FARTHEST, _FARTHEST).astype(np.int64) + _FARTHEST
 
 

@@ -36,6 +36,8 @@ def form_of(path: Path) -> Form:
         lines = [line for line in islice(file, 50) if line.strip()]
     if not lines:
         raise HeadwaterError(f"{path} is empty: name a file with a header and rows")
+    if sum("\0" in line for line in lines) > len(lines) // 2:
+        raise HeadwaterError(f"{path} is no text: give a CSV in UTF-8")
     delimiter = max(DELIMITERS, key=lambda sign: _agreement(lines, sign))
     found = delimiter if _agreement(lines, delimiter) else None
     if found is None and len(lines[0].split()) == 1:
@@ -100,8 +102,10 @@ def number(cell: str) -> float | None:
 
 
 def numeric_columns(path: Path, form: Form) -> list[str]:
-    """Name the columns of whose first filled cells most are numbers."""
+    """Name the columns of whose first filled cells most are numbers; all, if there are no rows."""
     sample = list(islice(rows_of(path, form), GUESSED_FROM))
+    if not sample:
+        return list(form.columns)
     found = []
     for place, name in enumerate(form.columns):
         filled = [row[place] for row in sample if place < len(row) and row[place].strip()]

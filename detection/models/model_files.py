@@ -7,11 +7,10 @@ import hashlib
 import json
 import zipfile
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
-import sklearn
-import skops.io
 from numpy.typing import NDArray
 
 from detection.memory import Matrix
@@ -65,11 +64,13 @@ def fingerprint(path: Path) -> str:
 
 def library() -> str:
     """Return the library and its version that models are made by."""
-    return f"scikit-learn {sklearn.__version__}"
+    return f"scikit-learn {version('scikit-learn')}"
 
 
 def save(path: Path, about: About, model: object) -> None:
     """Write a model, whole or not at all."""
+    import skops.io  # takes seconds: listing does without
+
     part = path.with_name(f"{path.name}.part")
     with zipfile.ZipFile(part, "w") as archive:
         archive.writestr("about.json", json.dumps(asdict(about), indent=2))
@@ -91,6 +92,8 @@ def about(path: Path) -> About:
 
 def load(path: Path) -> tuple[About, object]:
     """Load a model; refuse types that no model of ours is made of, and other versions."""
+    import skops.io
+
     found = about(path)
     if (found.format, found.library) != (FORMAT, library()):
         raise HeadwaterError(

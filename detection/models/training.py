@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.metrics import average_precision_score, root_mean_squared_error
+from threadpoolctl import threadpool_limits
 
 from detection.memory import Matrix
 from detection.models.failure import failed, failure_features
@@ -40,9 +41,12 @@ def train(kind: str, path: Path) -> tuple[About, object]:
 
 def predict(kind: str, model: object, path: Path) -> NDArray[np.float64]:
     """Return remaining cycles, or the probability of failure, for each row of a file."""
-    return _answers(kind, model, _life_rows(path) if kind == "rul" else failure_features(_texts(path)))
+    rows = _life_rows(path) if kind == "rul" else failure_features(_texts(path))
+    return np.asarray(_answers(kind, model, rows))
 
 
+# Threads that wait for each other make a busy machine a hundred times slower than one thread is.
+@threadpool_limits.wrap(limits=1)  # type: ignore[untyped-decorator]
 def _answers(kind: str, model: object, rows: Matrix) -> NDArray[np.float64]:
     if kind == "rul":
         assert isinstance(model, dict)
@@ -53,6 +57,7 @@ def _answers(kind: str, model: object, rows: Matrix) -> NDArray[np.float64]:
     return np.asarray(model.predict_proba(rows)[:, 1])
 
 
+@threadpool_limits.wrap(limits=1)  # type: ignore[untyped-decorator]
 def _fitted(kind: str, rows: Matrix, target: NDArray[np.float64]) -> object:
     return _life_model(rows, target) if kind == "rul" else _classifier().fit(rows, target)
 

@@ -79,16 +79,26 @@ def detect(  # noqa: PLR0913 - each is an option of the command line
     state: Path | None,
 ) -> None:
     """Score each row of FILE… (CSV, .gz too) as the stream would."""
+    check_out(out, files)
     watched = _watched(files, time_column, device_column, metric_column)
     name = detector or ("series" if len(watched.metrics) == 1 else "rig")
     scorer = Scorer(name, watched.metrics, train_rows)
     if state and state.exists():
         scorer.load(state)
-    click.echo(f"{name} over {', '.join(watched.metrics)}", err=True)
+    learns = f", learning from each device's first {train_rows} rows" if name not in SERIES else ""
+    click.echo(f"{name} over {', '.join(watched.metrics)}{learns}", err=True)
     bad, alarms = _score_all(files, watched, scorer, out, batch_rows)
     if state:
         scorer.save(state)
     click.echo(f"{watched.rows} rows, {alarms} alarms, {bad} bad rows (score 0): {out}", err=True)
+
+
+def check_out(out: Path, read: Sequence[Path]) -> None:
+    """Refuse to write where nothing can be written, or over what is read."""
+    if not out.parent.is_dir():
+        raise HeadwaterError(f"there is no folder {out.parent}: make it first")
+    if out.exists() and any(out.samefile(path) for path in read):
+        raise HeadwaterError(f"{out} would be written over while it is read: name another --out")
 
 
 def _watched(
@@ -109,7 +119,10 @@ def _watched(
     device = device or next((lower[name] for name in DEVICE_NAMES if name in lower), None)
     found = list(metrics) or _metrics(files[0], form, time, device)
     if not found:
-        raise HeadwaterError(f"{files[0]} has no numeric column: name one with --metric-column")
+        raise HeadwaterError(
+            f"{files[0]} has no numeric column; its columns are {', '.join(form.columns)}:"
+            " is it a table, and its delimiter , ; | or a tab?"
+        )
     rows = sum(1 for _ in all_rows(files, form))
     return Watched(form, form.columns.index(device) if device else None, found, rows)
 

@@ -2,10 +2,14 @@
 
 import csv
 import json
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from detection.models.model_files import About, about
+from infra.commands.detect import check_out
 from telemetry.errors import HeadwaterError
 
 EPILOG = """\b
@@ -39,6 +43,7 @@ def train(kind: str, file: Path, out: Path) -> None:
     from detection.models.model_files import save
     from detection.models.training import train as trained
 
+    check_out(out, [file])
     found, fitted = trained(kind, file)
     save(out, found, fitted)
     click.echo(json.dumps({"model": str(out), "rows": found.rows, **found.metrics}))
@@ -53,6 +58,7 @@ def predict(model_file: Path, file: Path, out: Path) -> None:
     from detection.models.model_files import load
     from detection.models.training import predict as answers
 
+    check_out(out, [model_file, file])
     found, fitted = load(model_file)
     values = answers(found.kind, fitted, file)
     part = out.with_name(f"{out.name}.part")
@@ -70,20 +76,16 @@ def predict(model_file: Path, file: Path, out: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_models(folder: Path, as_json: bool) -> None:
     """List the model files of FOLDER (this one by default)."""
-    from detection.models.model_files import about
-
-    rows = []
+    found: dict[str, About] = {}
     for path in sorted(folder.glob("*")):
-        try:
-            found = about(path) if path.is_file() else None
-        except HeadwaterError:
-            continue
-        if found:
-            rows.append({"model": path.name, "kind": found.kind, "rows": found.rows,
-                         "metrics": found.metrics, "data_sha256": found.data_sha256,
-                         "library": found.library})  # fmt: skip
+        with suppress(HeadwaterError):
+            found |= {path.name: about(path)} if path.is_file() else {}
     if as_json:
-        click.echo(json.dumps(rows))
+        click.echo(json.dumps([{"model": name, **asdict(each)} for name, each in found.items()]))
         return
-    for row in rows:
-        click.echo("  ".join(str(value) for value in row.values()))
+    if not found:
+        click.echo(f"no models in {folder}: see `headwater model train --help`", err=True)
+    for name, each in found.items():
+        metrics = [f"{metric}={value:.4g}" for metric, value in each.metrics.items()]
+        data = f"data {each.data_sha256[:12]}"
+        click.echo("  ".join([name, each.kind, f"{each.rows} rows", *metrics, data, each.library]))

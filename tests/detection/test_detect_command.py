@@ -85,3 +85,44 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
 
     assert result.exit_code == 1
     assert "is empty" in result.stderr
+
+
+def test_marks_of_other_systems_are_borne(tmp_path: Path) -> None:
+    source, out = tmp_path / "a.csv", tmp_path / "out"
+    source.write_bytes(b'\xef\xbb\xbf"time";"flow rate"\r\n1;2,5\r\n2;\r\n2;3,5')
+
+    result = run("detect", source, "--out", out)
+
+    assert result.exit_code == 0
+    assert "series over flow rate" in result.stderr
+    assert len(lines_of(out)) == 4
+
+
+def test_a_header_without_rows_gives_a_header_without_rows(tmp_path: Path) -> None:
+    source, out = tmp_path / "a.csv", tmp_path / "out"
+    source.write_text("time,value\n")
+
+    assert run("detect", source, "--out", out).exit_code == 0
+    assert lines_of(out) == ["row,score,alarm"]
+
+
+@pytest.mark.parametrize(
+    ("content", "out", "fix"),
+    [
+        (b"\x7fELF\0\1\0\2\n\0\3", "out", "is no text"),
+        (b"time,name\n1,a\n", "out", "has no numeric column"),
+        (b"value\n1\n", "nowhere/out", "make it first"),
+        (b"value\n1\n", "a.csv", "name another --out"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_with_its_fix(
+    tmp_path: Path, content: bytes, out: str, fix: str
+) -> None:
+    source = tmp_path / "a.csv"
+    source.write_bytes(content)
+
+    result = run("detect", source, "--out", tmp_path / out)
+
+    assert result.exit_code == 1
+    assert fix in result.stderr
+    assert source.read_bytes() == content

@@ -53,6 +53,27 @@ def test_scores_of_series_are_the_same_bits_for_any_batching(
     assert ((whole >= 0.0) & (whole <= 1.0)).all()
 
 
+@settings(max_examples=10, deadline=None)
+@given(
+    detector=st.sampled_from(["rig", "t2", "residual"]),
+    cuts=st.lists(st.integers(0, 400), max_size=6),
+    owners=st.lists(st.integers(0, 3), min_size=400, max_size=400),
+    holes=st.lists(st.tuples(st.integers(0, 399), st.integers(0, 2)), max_size=20),
+)
+def test_scores_of_rigs_are_the_same_bits_for_any_batching(
+    detector: str, cuts: list[int], owners: list[int], holes: list[tuple[int, int]]
+) -> None:
+    rows, names = readings(400, metrics=3), [f"d{owner}" for owner in owners]
+    for row, metric in holes:
+        rows[row, metric] = np.nan
+
+    whole = scored(Scorer(detector, ["a", "b", "c"], 40), rows, [], names)
+    parts = scored(Scorer(detector, ["a", "b", "c"], 40), rows, cuts, names)
+
+    assert whole.tobytes() == parts.tobytes()
+    assert (whole[np.isnan(rows).any(axis=1)] == 0.0).all()
+
+
 @pytest.mark.parametrize("detector", [name for name in DETECTORS if name != "forest"])
 def test_a_saved_and_resumed_state_gives_the_same_bits(detector: str, tmp_path: Path) -> None:
     metrics = ["a", "b", "c"]
@@ -109,16 +130,27 @@ def test_a_spike_alarms_at_once_and_a_step_too() -> None:
     assert (scores[400:600] < 0.5).all()
 
 
-def test_a_rig_alarms_when_two_metrics_part_that_went_together() -> None:
-    drawn = np.random.default_rng(4)
-    common = drawn.normal(size=(900, 1))
-    rows = np.hstack([common, common, common]) + 0.05 * drawn.normal(size=(900, 3))
-    rows[700:, 2] *= -1.0
+@pytest.mark.parametrize("fault", ["shift", "drift", "parted"])
+def test_a_rig_alarms_through_a_fault_and_seldom_before(fault: str) -> None:
+    found = []
+    for seed in range(4):
+        drawn = np.random.default_rng(seed)
+        rows = drawn.normal(size=(1000, 2)) @ drawn.normal(size=(2, 8))
+        rows += 0.5 * drawn.normal(size=rows.shape)
+        size = rows.std(axis=0)
+        if fault == "shift":
+            rows[600:, :2] += 3.0 * size[:2]
+        elif fault == "drift":
+            rows[600:, :2] += np.linspace(0.0, 8.0, 400)[:, None] * size[:2]
+        else:
+            rows[600:, :4] = drawn.permutation(rows[:400, :4])
+        scores = Scorer("rig", list("abcdefgh"), 400).score(["d"] * 1000, rows)
+        found.append(scores >= 0.5)
+    alarms = np.array(found)
 
-    scores = Scorer("rig", ["a", "b", "c"], 400).score(["d"] * 900, rows)
-
-    assert (scores[:700] < 0.5).all()
-    assert (scores[720:] >= 0.5).mean() > 0.9
+    assert not alarms[:, :400].any()
+    assert alarms[:, 400:600].mean() < 0.1
+    assert alarms[:, 700:].mean() > 0.9
 
 
 def test_a_meter_that_stands_still_is_told_once_within_ten_days() -> None:
