@@ -1,4 +1,4 @@
-"""Detectors on the hard sets: NAB, injected theft, remaining life, failure; CPU and state.
+"""Detectors on the hard sets: NAB, injected theft, remaining life, failure; made-up rigs; CPU, state.
 
 `make bench BENCH=detection OUT=build/detection.json` reads ../shared/data, or --data FOLDER;
 what is not there is left out.
@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from benchmarks.made_up_rigs import rigs
 from benchmarks.nab_scoring import PROFILES, five_fold, gains_of, in_sample, percent, read
 from benchmarks.nab_scoring import at as sum_at
 from benchmarks.report import Figures, parser, report
@@ -151,12 +152,21 @@ def fleet() -> Figures:
     return {"fleet_cpu_us_a_reading": 1e6 * (time.process_time() - started) / 300_000}
 
 
+def noise() -> Figures:
+    """Measure how often the detector of series alarms on white noise."""
+    detector = SeriesDetector()
+    values = np.random.default_rng(77).normal(size=(60, 10_000))
+    scores = detector.step(values, np.zeros((60, detector.state_bytes), np.uint8))
+    alarms = int((scores >= ALARM_FROM).sum())
+    return {"series_readings_an_alarm_on_white_noise": values.size / alarms}
+
+
 def main() -> None:
     """Parse, run, report."""
     options = parser(__doc__ or "")
     options.add_argument("--data", type=Path, default=Path("../shared/data"), help="test data")
     given = options.parse_args()
-    figures = dict(fleet())
+    figures = {**fleet(), **noise(), **rigs()}
     for measure, path in (
         (nab, given.data / "nab"),
         (theft, given.data / "smartmeter" / "households.csv.gz"),
