@@ -1,4 +1,4 @@
-"""Detectors on the hard sets: NAB, injected theft, remaining life, failure; made-up rigs; CPU, state.
+"""Detectors on the hard sets: NAB, injected theft, remaining life, failure, rigs; CPU, state.
 
 `make bench BENCH=detection OUT=build/detection.json` reads ../shared/data, or --data FOLDER;
 what is not there is left out.
