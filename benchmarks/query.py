@@ -66,7 +66,11 @@ class Ask:
         self._http.request("GET", path, headers=self._headers)
         answer = self._http.getresponse()
         self.content = answer.read()
-        if answer.status != HTTPStatus.OK:
+        if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            # The latest values are still being read: only before the first of them is timed.
+            time.sleep(float(answer.headers["Retry-After"]))
+            self._get(path)
+        elif answer.status != HTTPStatus.OK:
             raise RuntimeError(self.content.decode())
 
     def said(self) -> dict[str, object]:
@@ -201,6 +205,7 @@ def latest_figures(rounds: int) -> dict[str, object]:
         query_peers.fleet(home / "lake", 100_000)
         _home(home)
         with served(home) as (ask, pid):
+            ask.latest()
             took = []
             for number in range(rounds):
                 query_peers.news(home / "lake", number, datetime.now(UTC))

@@ -133,6 +133,10 @@ class RigDetector:
         if not self._distances:
             rows = np.array(self.training)
             self._distances = [(fit(rows), _limit(fit, rows)) for fit in self._fits]
+            if not self.memory.any():
+                # The first row that is judged meets the mean of those before it, not nothing.
+                for place, (distance, _) in enumerate(self._distances):
+                    self._smoothed(distance(rows), place)
         return self._distances
 
     def _smoothed(self, distances: Scores, place: int) -> Scores:

@@ -43,13 +43,13 @@ class Scorer:
         if self.detector in SERIES:
             return self._score_series(devices, values)
         scores = np.zeros(len(values))
-        good = np.isfinite(values).all(axis=1)
-        names = np.array(devices, dtype=object)
-        for device in dict.fromkeys(devices):
-            rows = np.flatnonzero(good & (names == device))
+        rows: dict[str, list[int]] = {}
+        for row in np.flatnonzero(np.isfinite(values).all(axis=1)).tolist():
+            rows.setdefault(devices[row], []).append(row)
+        for device, places in rows.items():
             if device not in self._rigs:
                 self._rigs[device] = self._rig()
-            scores[rows] = self._rigs[device].score(values[rows])
+            scores[places] = self._rigs[device].score(values[places])
         return np.round(scores, 6)
 
     def _score_series(self, devices: Sequence[str], values: Matrix) -> NDArray[np.float64]:
