@@ -25,6 +25,8 @@ COMMANDS = {
     "product": "Add and show products.",
     "device": "Add, import and show devices.",
     "plot": "Draw a series.",
+    "detect": "Score the rows of files as the stream would.",
+    "model": "Train, list and use models of wear and failure.",
     "drill": "Rehearse a fault, and see every promise kept.",
     "demo": "Show a mixed fleet flow through the tables.",
     "fetch": "Fetch jars and servers into the cache.",

@@ -133,10 +133,13 @@ def _write_alone(
     Years of history are hundreds of small files a batch, and their footers most of the work.
     """
     (columns,) = piece.groups
-    content = [piece.content[columns[name]] for name in schema.names]
-    fields = [pa.field(name, each.type) for name, each in zip(schema.names, content, strict=True)]
-    alone = pa.Table.from_arrays(content, schema=pa.schema(fields))
-    return file.write(_encoded(alone, statistics))
+    content = {field.name: _of_type(piece.content[columns[field.name]], field) for field in schema}
+    return file.write(_encoded(pa.table(content), statistics))
+
+
+def _of_type(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
+    """Return a column in its field's type, words as words: a time may stand for its number."""
+    return column if pa.types.is_dictionary(column.type) else column.cast(field.type)
 
 
 class _Chunks:

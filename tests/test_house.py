@@ -12,8 +12,8 @@ import pytest
 
 CHECKOUT = Path(__file__).parents[1]
 PACKAGES = (
-    "telemetry", "edge", "expectations", "gateway", "infra", "orchestration", "services",
-    "simulator", "spark_jobs",
+    "telemetry", "detection", "edge", "expectations", "gateway", "infra", "orchestration",
+    "services", "simulator", "spark_jobs",
 )  # fmt: skip
 # Written in pieces, so that this file holds none of them.
 REGISTRIES = [
@@ -162,7 +162,8 @@ def requirements(file: Path) -> set[str]:
     return {re.split(r"[\[<>=!~; ]", line)[0] for line in lines if line}
 
 
-IMPORTED_AS = {"delta-spark": "delta", "kafka-python": "kafka", "pyjwt": "jwt"}
+IMPORTED_AS = {"delta-spark": "delta", "kafka-python": "kafka", "pyjwt": "jwt",
+               "scikit-learn": "sklearn"}  # fmt: skip
 SELDOM_IMPORTED = {
     "dagster-webserver": "a process of its own",
     "pandas": "pyspark and Great Expectations ask for it; the pin keeps it below 3",

@@ -40,10 +40,14 @@ def file(*pieces: Piece) -> bytes:
 WHOLE = Block(messages().drop_columns(["event_date", "retention_class"]), values())
 
 
-def test_every_reader_finds_the_rows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", [WHOLE, WHOLE.of(["kwh"])], ids=["shared", "alone"])
+@pytest.mark.parametrize("is_block", [True, False], ids=["block", "rows"])
+def test_every_reader_finds_the_rows(tmp_path: Path, block: Block, is_block: bool) -> None:
     path = tmp_path / "file.parquet"
-    path.write_bytes(file(of_block(WHOLE)))
-    expected = row_by_row(WHOLE)
+    rows = pa.concat_tables([each.select(STORED.names) for each in block.rows()])
+    path.write_bytes(file(*([of_block(block)] if is_block else of_rows(rows))))
+    expected = row_by_row(block)
+    assert pq.read_schema(path).equals(STORED)
     assert pl.read_parquet(path).sort("seq", "metric").equals(expected)
     by_arrow = pl.from_arrow(pq.read_table(path))
     assert isinstance(by_arrow, pl.DataFrame)

@@ -1,0 +1,72 @@
+"""What a detector remembers of each series: causal filters over a matrix, a series a row."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+Matrix = NDArray[np.float64]
+Bytes = NDArray[np.uint8]
+
+
+class Memory:
+    """Hands each filter its own column of the state, in the order of the calls.
+
+    The state is changed in place. Every filter walks a row from left to right with nothing but
+    sums, products and comparisons, so the same readings give the same bits however they are cut
+    into batches.
+    """
+
+    def __init__(self, state: Matrix) -> None:
+        self._state = state
+        self._next = 0
+
+    @property
+    def used(self) -> int:
+        """How many columns of the state were handed out."""
+        return self._next
+
+    def _column(self) -> Matrix:
+        column = self._state[:, self._next : self._next + 1]
+        self._next += 1
+        return column
+
+    def count(self, like: Matrix) -> Matrix:
+        """Return how many readings of the series came before each one."""
+        column = self._column()
+        counted = column + np.arange(like.shape[1], dtype=np.float64)
+        column += like.shape[1]
+        return counted
+
+    def first(self, values: Matrix, before: Matrix) -> Matrix:
+        """Return the series' first value, where `before` counts earlier readings."""
+        column = self._column()
+        column[:] = np.where(before[:, :1] == 0, values[:, :1], column)
+        return column.copy()
+
+    def previous(self, values: Matrix) -> Matrix:
+        """Return the value before each one; 0 before the first."""
+        column = self._column()
+        shifted = np.concatenate([column, values[:, :-1]], axis=1)
+        column[:] = values[:, -1:]
+        return shifted
+
+    def most(self, values: Matrix) -> Matrix:
+        """Return the greatest value up to each one; never below 0."""
+        column = self._column()
+        found = np.maximum.accumulate(np.concatenate([column, values], axis=1), axis=1)[:, 1:]
+        column[:] = found[:, -1:]
+        return found
+
+    def sum(self, values: Matrix) -> Matrix:
+        """Return the running sum."""
+        return self._recursion(values, 1.0, 1.0)
+
+    def weighted(self, values: Matrix, rate: float) -> Matrix:
+        """Return the exponentially weighted sum: s ← s + rate (value - s), from 0."""
+        return self._recursion(values, rate, 1.0 - rate)
+
+    def _recursion(self, values: Matrix, gain: float, kept: float) -> Matrix:
+        column = self._column()
+        found, left = lfilter([gain], [1.0, -kept], values, axis=1, zi=column)
+        column[:] = left
+        return np.asarray(found)

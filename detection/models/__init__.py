@@ -1,0 +1,1 @@
+"""Trained models: remaining life and failure."""

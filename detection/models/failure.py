@@ -1,0 +1,46 @@
+"""Failure of a machine from its load, heat and wear (AI4I)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from detection.memory import Matrix
+from detection.tables import number
+from telemetry.errors import HeadwaterError
+
+Texts = Mapping[str, list[str]]
+"""Cells by plain name of their column: lower case, letters and digits only, no unit."""
+
+KINDS = "LMH"
+_STRAIN_LIMITS = np.array([11_000.0, 12_000.0, 13_000.0])
+NUMBERS = ("airtemperature", "processtemperature", "rotationalspeed", "torque", "toolwear")
+TARGETS = ("machinefailure", "failure", "target")
+
+
+def failure_features(texts: Texts) -> Matrix:
+    """Return kind, the five measurements, power, strain and the difference of temperatures."""
+    for name in ("type", *NUMBERS):
+        if name not in texts:
+            raise HeadwaterError(
+                f"there is no column {name!r} (units and signs do not matter): a failure model"
+                f" needs type, {', '.join(NUMBERS)}"
+            )
+    kind = np.array([KINDS.find(cell.strip()[:1].upper() or "?") for cell in texts["type"]])
+    air, process, speed, torque, wear = (_numbers(texts[name]) for name in NUMBERS)
+    power = torque * speed * (2 * np.pi / 60)
+    strain = wear * torque
+    share = strain / _STRAIN_LIMITS[kind]
+    return np.column_stack([kind, air, process, speed, torque, wear, power, strain, share,
+                            process - air, torque / np.maximum(speed, 1.0)])  # fmt: skip
+
+
+def failed(texts: Texts) -> Matrix:
+    """Return whether each row is one of a failure."""
+    name = next((name for name in TARGETS if name in texts), None)
+    if name is None:
+        raise HeadwaterError("there is no column 'Machine failure': a training file needs it")
+    return (_numbers(texts[name]) > 0).astype(np.float64)
+
+
+def _numbers(cells: list[str]) -> Matrix:
+    return np.array([number(cell) for cell in cells], dtype=np.float64)

@@ -1,0 +1,141 @@
+"""Files of readings as columns of numbers: any delimiter, any damage, a batch at a time."""
+
+import csv
+import gzip
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import TextIOWrapper
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from telemetry.errors import HeadwaterError
+
+DELIMITERS = ",;\t|"
+GUESSED_FROM = 1000
+_GZIP = b"\x1f\x8b"
+Cells = list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a file is written; no delimiter means any white space."""
+
+    delimiter: str | None
+    columns: tuple[str, ...]
+    has_header: bool
+
+
+def form_of(path: Path) -> Form:
+    """Guess the delimiter and the header from the first lines."""
+    with _opened(path) as file:
+        lines = [line for line in islice(file, 50) if line.strip()]
+    if not lines:
+        raise HeadwaterError(f"{path} is empty: name a file with a header and rows")
+    if sum("\0" in line for line in lines) > len(lines) // 2:
+        raise HeadwaterError(f"{path} is no text: give a CSV in UTF-8")
+    delimiter = max(DELIMITERS, key=lambda sign: _agreement(lines, sign))
+    found = delimiter if _agreement(lines, delimiter) else None
+    if found is None and len(lines[0].split()) == 1:
+        found = ","
+    first = next(_rows(iter(lines), found))
+    has_header = any(cell.strip() and number(cell) is None for cell in first)
+    names = first if has_header else [f"c{place}" for place in range(1, len(first) + 1)]
+    return Form(found, tuple(name.strip() for name in names), has_header)
+
+
+def _agreement(lines: Sequence[str], sign: str) -> int:
+    """Return how often the sign stands in each line, if nearly all lines agree on it."""
+    counts = [line.count(sign) for line in lines]
+    usual = counts[0]
+    return usual if sum(count >= usual for count in counts) > 0.8 * len(counts) else 0
+
+
+def rows_of(path: Path, form: Form) -> Iterator[Cells]:
+    """Yield the rows below the header; an empty line is an empty row, unless nothing follows."""
+    with _opened(path) as file:
+        rows = _rows(file, form.delimiter)
+        if form.has_header:
+            next((row for row in rows if row), None)
+        empty = 0
+        for row in rows:
+            if not row:
+                empty += 1
+                continue
+            for _ in range(empty):
+                yield []
+            empty = 0
+            yield row
+
+
+def batches(rows: Iterator[Cells], size: int) -> Iterator[list[Cells]]:
+    """Cut rows into lists of `size`."""
+    while found := list(islice(rows, size)):
+        yield found
+
+
+def numbers(rows: Sequence[Cells], place: int) -> NDArray[np.float64]:
+    """Return a column as numbers; what is none, or not finite, is NaN."""
+    found = np.array([number(row[place]) if place < len(row) else None for row in rows], float)
+    found[~(np.abs(found) <= MOST)] = np.nan
+    return found
+
+
+MOST = 1e100
+"""Greater values are no readings; their squares would not fit a double."""
+
+
+def number(cell: str) -> float | None:
+    """Return the cell as a number, with a comma for the point if need be, or None."""
+    try:
+        return float(cell)
+    except ValueError:
+        pass
+    try:
+        return float(cell.replace(",", ".")) if cell.count(",") == 1 else None
+    except ValueError:
+        return None
+
+
+def numeric_columns(path: Path, form: Form) -> list[str]:
+    """Name the columns of whose first filled cells most are numbers; all, if there are no rows."""
+    sample = list(islice(rows_of(path, form), GUESSED_FROM))
+    if not sample:
+        return list(form.columns)
+    found = []
+    for place, name in enumerate(form.columns):
+        filled = [row[place] for row in sample if place < len(row) and row[place].strip()]
+        count = sum(number(cell) is not None for cell in filled)
+        if filled and 2 * count > len(filled):
+            found.append(name)
+    return found
+
+
+def _rows(lines: Iterator[str], delimiter: str | None) -> Iterator[Cells]:
+    if delimiter is None:
+        return (line.split() for line in lines)
+    return csv.reader(_without_nulls(lines), delimiter=delimiter)
+
+
+def _without_nulls(lines: Iterator[str]) -> Iterator[str]:
+    return (line.replace("\0", "") if "\0" in line else line for line in lines)
+
+
+def _opened(path: Path) -> TextIOWrapper:
+    csv.field_size_limit(sys.maxsize)
+    raw: IO[bytes] = path.open("rb")
+    if raw.read(2) == _GZIP:
+        raw.seek(0)
+        raw = gzip.open(raw)  # type: ignore[assignment]  # noqa: SIM115
+    else:
+        raw.seek(0)
+    return TextIOWrapper(raw, "utf-8-sig", errors="replace", newline="")
+
+
+def all_rows(paths: Sequence[Path], form: Form) -> Iterator[Cells]:
+    """Yield the rows of one file after another."""
+    return chain.from_iterable(rows_of(path, form) for path in paths)
