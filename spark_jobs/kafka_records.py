@@ -24,8 +24,8 @@ CONFIG: dict[str, str | int | float | bool] = {
     "auto.offset.reset": "error",
     "enable.partition.eof": True,
     "check.crcs": True,
-    "fetch.message.max.bytes": 2 * 1024 * 1024,
-    "queued.max.messages.kbytes": 8 * 1024,
+    "fetch.message.max.bytes": 1024 * 1024,
+    "queued.max.messages.kbytes": 2 * 1024,
     "fetch.queue.backoff.ms": 5,
     "log_level": 0,
 }
