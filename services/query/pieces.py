@@ -15,6 +15,7 @@ from services.query.cache import Cache
 Mask = NDArray[np.bool_]
 MOST_RAW_ROWS = 2_000_000
 """Rows of one series that are read raw for an answer; more are asked of windows."""
+BATCH_ROWS = 32 * 1024
 FOOTER_BYTES = 12 * 1024 * 1024
 
 
@@ -72,8 +73,7 @@ class Pieces:
                 rows += int(mask.sum())
                 if rows > MOST_RAW_ROWS:
                     raise TooManyRows(path)
-                if mask.any():
-                    found.append(_plain(_chosen(file.read_row_group(group, columns=there), mask)))
+                found += [_plain(part) for part in _chosen(file, group, there, mask)]
             schema = file.schema_arrow
         if not found:
             return pa.schema([_plain_field(schema.field(name)) for name in there]).empty_table()
@@ -143,9 +143,21 @@ def _is_value(column: pa.ChunkedArray, value: str) -> Mask:
     return np.concatenate(found) if found else np.zeros(0, dtype=bool)
 
 
-def _chosen(rows: pa.Table, mask: Mask) -> pa.Table:
-    """Return rows of a copy of their own, so that what lies around them can go."""
-    return rows.filter(pa.array(mask))
+def _chosen(
+    file: pq.ParquetFile, group: int, columns: Sequence[str], mask: Mask
+) -> Iterator[pa.Table]:
+    """Yield the rows of a group that a mask names; what stands behind the last is not decoded."""
+    named = np.flatnonzero(mask)
+    if not len(named):
+        return
+    at = 0
+    for batch in file.iter_batches(BATCH_ROWS, row_groups=[group], columns=columns):
+        part = mask[at : at + len(batch)]
+        at += len(batch)
+        if part.any():
+            yield pa.Table.from_batches([batch.filter(pa.array(part))])
+        if at > named[-1]:
+            return
 
 
 def _plain(rows: pa.Table) -> pa.Table:
