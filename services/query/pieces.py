@@ -68,7 +68,7 @@ class Pieces:
         with store.open_input_file(path) as source:
             file = pq.ParquetFile(source, metadata=footer.metadata, read_dictionary=texts)
             for group in groups:
-                mask = _mask(file.read_row_group(group, columns=series.columns), series)
+                mask = _mask(file, group, _undecided(footer, group, series))
                 rows += int(mask.sum())
                 if rows > MOST_RAW_ROWS:
                     raise TooManyRows(path)
@@ -99,8 +99,8 @@ def _is_text(footer: Footer, name: str) -> bool:
 def _groups(footer: Footer, series: Series) -> Iterator[int]:
     for number in range(footer.metadata.num_row_groups):
         group = footer.metadata.row_group(number)
-        if all(_may_hold(group.column(footer.positions[name]), value)
-               for name, value in series.where if name in footer.positions):  # fmt: skip
+        chunks = ((group.column(footer.positions[name]), value) for name, value in series.where)
+        if all(_may_hold(chunk, value) for chunk, value in chunks):
             yield number
 
 
@@ -111,7 +111,24 @@ def _may_hold(chunk: pq.ColumnChunkMetaData, value: str) -> bool:
     return bool(found.min <= value <= found.max)
 
 
-def _mask(keys: pa.Table, series: Series) -> Mask:
+def _undecided(footer: Footer, number: int, series: Series) -> Series:
+    """Leave out what all rows of a group are by its statistics: that column is not read."""
+    group = footer.metadata.row_group(number)
+    named = ((name, value, group.column(footer.positions[name])) for name, value in series.where)
+    return Series(tuple((name, value) for name, value, chunk in named if not _is_all(chunk, value)))
+
+
+def _is_all(chunk: pq.ColumnChunkMetaData, value: str) -> bool:
+    found = chunk.statistics
+    if found is None or not found.has_min_max or not found.has_null_count or found.null_count:
+        return False
+    return bool(found.min == found.max == value)
+
+
+def _mask(file: pq.ParquetFile, group: int, series: Series) -> Mask:
+    if not series.where:
+        return np.ones(file.metadata.row_group(group).num_rows, dtype=bool)
+    keys = file.read_row_group(group, columns=series.columns)
     masks = [_is_value(keys.column(name), value) for name, value in series.where]
     found: Mask = np.logical_and.reduce(masks)
     return found
