@@ -133,7 +133,11 @@ def _batches(query: StreamingQuery) -> int:
 
 
 def _rows(query: StreamingQuery) -> int:
-    return sum(progress["numInputRows"] for progress in query.recentProgress)
+    """Return how many offsets were read; the backlog begins at 0."""
+    latest = query.lastProgress
+    said = latest["sources"][0]["endOffset"] if latest else {}
+    read = json.loads(said) if isinstance(said, str) else said
+    return sum(offset for partitions in read.values() for offset in partitions.values())
 
 
 def main() -> None:

@@ -64,7 +64,8 @@ class KafkaOutbox:
         if self._since_poll >= POLL_EVERY:
             self._since_poll = 0
             self._producer.poll(0)
-        self._raise_failure()
+        if self._failure:
+            self._raise_failure()
         if on_ack != self._on_ack:
             # A closure a record, each kept until its acknowledgement, would cost as much as all
             # the rest: who sends many records hands over the same function.
@@ -86,7 +87,7 @@ class KafkaOutbox:
                 self._topic,
                 record.value,
                 record.key,
-                headers=[*record.headers],
+                headers=record.headers,  # type: ignore[arg-type]
                 on_delivery=self._delivered,
             )
         except BufferError:

@@ -1,21 +1,20 @@
 """A message on its way to a fault: what the device meant, what it sends, what must come of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import orjson
 
 from telemetry.ledger import Expect
 from telemetry.products import Product
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC by its text's Z
 MICROSECOND = timedelta(microseconds=1)
 Fields = dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """A faultless message; times in microseconds since 1970, `dice` from 0 to 1."""
 
     product: Product
@@ -36,15 +35,16 @@ class Draft:
             "ts": iso(self.event_time),
             "boot": self.boot,
             "seq": self.seq,
-            "metrics": dict(self.metrics),
+            "metrics": self.metrics,
             **self.extra,
-            **changes,
         }
+        if not changes:
+            return fields
+        fields |= changes
         return {name: value for name, value in fields.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """One message's bytes and what must come of it; no boot and seq where the bytes carry none."""
 
     body: bytes
@@ -55,8 +55,7 @@ class Outcome:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(NamedTuple):
     """A record to send: one message, or a list of them."""
 
     device_full: str
@@ -68,7 +67,7 @@ class Posting:
 def iso(micros: int) -> str:
     """Return the time as devices write it."""
     moment = EPOCH + timedelta(microseconds=micros)
-    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return moment.isoformat(timespec="milliseconds") + "Z"
 
 
 def micros_of(duration: timedelta) -> int:
@@ -88,7 +87,7 @@ def honest(draft: Draft) -> Posting:
 
 def told_at(draft: Draft, device_time: int) -> Posting:
     """Send the message with another time, and expect what that time deserves."""
-    return honest(replace(draft, event_time=device_time // 1000 * 1000))
+    return honest(draft._replace(event_time=device_time // 1000 * 1000))
 
 
 def accepted(draft: Draft, fields: Fields) -> Outcome:

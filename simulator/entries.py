@@ -1,7 +1,6 @@
 """Ledger lines, written fast: what `telemetry.ledger` writes, byte for byte, from parts."""
 
 from simulator.drafts import Outcome
-from telemetry.ledger import Sent, line
 
 TENANT = "default"
 
@@ -21,26 +20,34 @@ def sent_in_time(head: str, seq: int, digest: str, sent_at: int, event_time: int
 
 def sent_line(device_full: str, outcome: Outcome, digest: str, sent_at: int) -> str:
     """Return the line of any message."""
-    entry = Sent(
-        e="sent",
-        tenant=TENANT,
-        device=device_full,
-        boot=outcome.boot,
-        seq=outcome.seq,
-        sha256=digest,
-        sent_at=sent_at,
-        event_time=outcome.event_time,
-        expect=outcome.expect,
-        reason=outcome.reason,
+    boot, seq, event_time = outcome.boot, outcome.seq, outcome.event_time
+    return (
+        f'{{"e":"sent","tenant":"{TENANT}","device":"{device_full}","boot":{_text(boot)}'
+        f',"seq":{_number(seq)},"sha256":"{digest}","sent_at":{sent_at}'
+        f',"event_time":{_number(event_time)},"expect":"{outcome.expect}"'
+        f',"reason":{_text(outcome.reason)}}}\n'
     )
-    return line(entry).decode()
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else f'"{value}"'
+
+
+def _number(value: int | None) -> str:
+    return "null" if value is None else str(value)
 
 
 def ack_head(boot: str | None, seq: int | None, digest: str) -> str:
     """Return an acknowledgement's line up to its time."""
-    key = "null" if boot is None else f'"{boot}"'
-    number = "null" if seq is None else seq
-    return f'{{"e":"ack","boot":{key},"seq":{number},"sha256":"{digest}","at":'
+    return f'{{"e":"ack","boot":{_text(boot)},"seq":{_number(seq)},"sha256":"{digest}","at":'
+
+
+def ack_heads(boot: str, seqs: list[int], digests: list[str]) -> list[str]:
+    """Return the heads of many messages of one boot."""
+    head = f'{{"e":"ack","boot":{_text(boot)},"seq":'
+    return [
+        f'{head}{seq},"sha256":"{digest}","at":' for seq, digest in zip(seqs, digests, strict=True)
+    ]
 
 
 def ack_lines(heads: list[str], at: int) -> str:

@@ -1,7 +1,7 @@
 """Everything that goes wrong with devices: each fault's bytes, and where they must come out."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
@@ -101,12 +101,12 @@ def _wrong_word(draft: Draft) -> Posting:
 
 def _unknown_device(draft: Draft) -> Posting:
     name = full_name(draft.product.key, f"stranger-{int(draft.dice * 20):02d}")
-    return refused(replace(draft, device_full=name), draft.fields(), "unknown_device")
+    return refused(draft._replace(device_full=name), draft.fields(), "unknown_device")
 
 
 def _unknown_product(draft: Draft) -> Posting:
     name = f"ghost.ghost-{int(draft.dice * 20):02d}"
-    return refused(replace(draft, device_full=name), draft.fields(), "unknown_product")
+    return refused(draft._replace(device_full=name), draft.fields(), "unknown_product")
 
 
 def _other_device(draft: Draft) -> Posting:
@@ -121,7 +121,7 @@ def _huge(draft: Draft) -> Posting:
 
 
 def _listed(draft: Draft, place: int) -> Draft:
-    return replace(draft, seq=LIST_SEQ + 4 * draft.seq + place)
+    return draft._replace(seq=LIST_SEQ + 4 * draft.seq + place)
 
 
 def _list(draft: Draft) -> Posting:
@@ -140,7 +140,7 @@ def _sentinel(draft: Draft) -> Posting:
     metric = targets.with_sentinel(draft.product)
     assert metric is not None
     changed = {**draft.metrics, metric.name: metric.sentinels[0]}
-    return honest(replace(draft, metrics=changed))
+    return honest(draft._replace(metrics=changed))
 
 
 def _marked(draft: Draft) -> dict[str, str]:
@@ -163,7 +163,7 @@ def _no_key(draft: Draft) -> Posting:
 
 
 def _no_headers(draft: Draft) -> Posting:
-    return replace(honest(draft), has_headers=False)
+    return honest(draft)._replace(has_headers=False)
 
 
 _NOT_NUMBERS = (b"NaN", b"Infinity", b"-Infinity", b"nan")

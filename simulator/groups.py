@@ -3,7 +3,8 @@
 import heapq
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from typing import Literal
 
@@ -11,7 +12,7 @@ import orjson
 
 from edge.outbox import OutRecord
 from simulator.drafts import Draft, Outcome, Posting, honest
-from simulator.entries import ack_head, sent_head, sent_in_time, sent_line
+from simulator.entries import ack_head, ack_heads, sent_head, sent_in_time, sent_line
 from simulator.faults import cause
 from simulator.measurements import Clock, Measurements, Run, Stretch
 from simulator.rendering import render
@@ -96,10 +97,7 @@ class Groups:
             sent_in_time(line.sent, seq, digest, now, event_time)
             for line, seq, digest, event_time in zip(lines, seqs, digests, event_times, strict=True)
         ]
-        boot = self._run.boot
-        group.acks += [
-            ack_head(boot, seq, digest) for seq, digest in zip(seqs, digests, strict=True)
-        ]
+        group.acks += ack_heads(self._run.boot, seqs, digests)
         group.expected["silver", None] += len(bodies)
 
     def _add_faulty(self, group: Group, stretch: Stretch, now: int) -> None:
@@ -118,21 +116,21 @@ class Groups:
     def _add_echo(self, group: Group, now: int) -> None:
         _, _, kind, draft = heapq.heappop(self._echoes)
         if kind == "conflict":
-            draft = replace(
-                draft,
+            draft = draft._replace(
                 event_time=now // 1000 * 1000,
                 received_at=now,
                 extra={**draft.extra, "tags": {"copy": "2"}},
             )
         copy = honest(draft)
-        outcome = replace(copy.outcomes[0], expect=kind, reason=None)
-        _add(group, replace(copy, outcomes=(outcome,)), now)
+        outcome = copy.outcomes[0]._replace(expect=kind, reason=None)
+        _add(group, copy._replace(outcomes=(outcome,)), now)
 
 
 def _labels(tags: Mapping[str, str]) -> str:
     return f',"tags":{orjson.dumps(tags).decode()}' if tags else ""
 
 
+@lru_cache(maxsize=100_000)
 def _standing(device_full: str) -> Headers:
     headers = record_headers(device_full, received_at=0, protocol=PROTOCOL)
     return [header for header in headers if header[0] != "received_at"]

@@ -116,25 +116,27 @@ class Measurements:
         signals = stretch.model.sent_by(stretch.version)
         values = [as_values(signal, stretch.numbers[signal.name]) for signal in signals]
         names = [signal.name for signal in signals]
-        for row, device in enumerate(span.device.tolist()):
-            extra: dict[str, object] = {
-                name: float(column[row]) for name, column in stretch.place.items()
-            }
+        product = run.products[stretch.model.product.key]
+        places = [column.tolist() for column in stretch.place.values()]
+        columns = (span.number, span.fault, span.device, span.seq, stretch.event_time, span.dice)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        for row, (number, fault, device, seq, event_time, dice) in enumerate(rows):
+            extra = dict(zip(stretch.place, [column[row] for column in places], strict=True))
             if tags := run.fleet.tags[device]:
                 extra["tags"] = tags
             draft = Draft(
-                product=run.products[stretch.model.product.key],
+                product=product,
                 device_full=run.fleet.devices[device].device_full,
                 boot=run.boot,
-                seq=int(span.seq[row]),
-                event_time=int(stretch.event_time[row]),
+                seq=seq,
+                event_time=event_time,
                 received_at=now,
                 tolerance=run.tolerance,
-                metrics=dict(zip(names, (column[row] for column in values), strict=True)),
+                metrics=dict(zip(names, [column[row] for column in values], strict=True)),
                 extra=extra,
-                dice=float(span.dice[row]),
+                dice=dice,
             )
-            yield int(span.number[row]), self._plan.fault_names[span.fault[row]], draft
+            yield number, self._plan.fault_names[fault], draft
 
 
 def _versions(model: Model, is_new: NDArray[np.bool_]) -> list[tuple[int, NDArray[np.bool_]]]:

@@ -13,6 +13,7 @@ To a reader these are rows like others; written, a message's columns cost what o
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain, islice
 from typing import NamedTuple, Protocol, cast
 
 import pyarrow as pa
@@ -107,9 +108,12 @@ def write(
     file: BinaryFile, pieces: Iterable[Piece], schema: pa.Schema, statistics: Sequence[str]
 ) -> int:
     """Write the pieces as one file with the schema's columns; return its size."""
+    heads = [*islice(left := iter(pieces), 2)]
+    if len(heads) == 1 and len(heads[0].groups) == 1:
+        return _write_alone(file, heads[0], schema, statistics)
     groups: list[Value] = []
     size, rows = file.write(MAGIC), 0
-    for piece in pieces:
+    for piece in chain(heads, left):
         body, of_piece = _written(piece, statistics)
         chunks = _Chunks(of_piece, size - len(MAGIC))
         for columns in piece.groups:
@@ -119,6 +123,20 @@ def write(
         size += file.write(body)
     found: Struct = {_NUM_ROWS: (I64, rows), _GROUPS: (LIST, (STRUCT, groups))}
     return size + file.write(tail(_empty(schema) | found))
+
+
+def _write_alone(
+    file: BinaryFile, piece: Piece, schema: pa.Schema, statistics: Sequence[str]
+) -> int:
+    """Write the only row group of a file, its footer as the library makes it.
+
+    Years of history are hundreds of small files a batch, and their footers most of the work.
+    """
+    (columns,) = piece.groups
+    content = [piece.content[columns[name]] for name in schema.names]
+    fields = [pa.field(name, each.type) for name, each in zip(schema.names, content, strict=True)]
+    alone = pa.Table.from_arrays(content, schema=pa.schema(fields))
+    return file.write(_encoded(alone, statistics))
 
 
 class _Chunks:
@@ -181,7 +199,13 @@ def _empty(schema: pa.Schema) -> Struct:
 
 def _written(piece: Piece, statistics: Sequence[str]) -> tuple[memoryview, Struct]:
     """Write the columns into one row group; return the file's body, and its footer."""
-    content, sink = piece.content, io.BytesIO()
+    whole = _encoded(piece.content, statistics)
+    found, end = footer(whole)
+    return whole[len(MAGIC) : end], found
+
+
+def _encoded(content: pa.Table, statistics: Sequence[str]) -> memoryview:
+    sink = io.BytesIO()
     kinds = {field.name: field.type for field in content.schema}
     kept = [name for name in kinds if name in statistics or name.startswith("metric ")]
     pq.write_table(
@@ -195,9 +219,7 @@ def _written(piece: Piece, statistics: Sequence[str]) -> tuple[memoryview, Struc
         write_statistics=kept,
         store_schema=False,
     )
-    whole = sink.getbuffer()
-    found, end = footer(whole)
-    return whole[len(MAGIC) : end], found
+    return sink.getbuffer()
 
 
 def _repeats(name: str, type_: pa.DataType) -> bool:

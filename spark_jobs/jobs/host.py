@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -146,10 +146,14 @@ class Hosted:
         return Run(
             state=state,
             batch_id=latest.get("batchId"),
-            input_rows_per_s=round(latest.get("inputRowsPerSecond") or 0.0, 1),
+            input_rows_per_s=self._input_rows_per_s(latest),
             is_busy=bool(self._running.status["isTriggerActive"]),
             error=self._error,
         )
+
+    def _input_rows_per_s(self, latest: Mapping[str, Any]) -> float:
+        own = self._figures.input_rows_per_s
+        return round(latest.get("inputRowsPerSecond") or 0.0 if own is None else own, 1)
 
     def stop(self, within_s: float) -> None:
         """Stop after the current batch, or in the middle of it when the time is over."""

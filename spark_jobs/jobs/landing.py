@@ -12,9 +12,11 @@ import polars as pl
 import pyarrow as pa
 from deltalake.transaction import AddAction
 from pyspark.core.broadcast import Broadcast
+from pyspark.errors import PythonException
 from pyspark.sql import DataFrame, SparkSession
 
 from edge.registry_files import RegistryFiles
+from spark_jobs.collector import no_collection
 from spark_jobs.column_files import added, as_text, from_text, records
 from spark_jobs.dedup.decision import decide, firsts, verdict_rows
 from spark_jobs.jobs.landing_memory import LandingMemory
@@ -23,12 +25,13 @@ from spark_jobs.jobs.live_registry import LiveRegistry
 from spark_jobs.jobs.older_lake import MEMORY
 from spark_jobs.jobs.settled import Settled
 from spark_jobs.jobs.silver_pause import SilverPause
+from spark_jobs.kafka_records import Reading, UnreadableHeadersError
 from spark_jobs.lake import Lake, Txn
 from spark_jobs.reading_rows import ReadingRows
 from spark_jobs.restatements import LATE_ROWS, Mark, Restatements, Versions
 from spark_jobs.transforms import routes
 from spark_jobs.transforms.first_use import first_use
-from spark_jobs.transforms.judged import judged, no_collection
+from spark_jobs.transforms.judged import judged
 from spark_jobs.transforms.judgement import PACK, Judgement, packed, unpacked
 from spark_jobs.transforms.marks import TOUCHED, of_rows
 from spark_jobs.transforms.offsets import (
@@ -96,12 +99,15 @@ class Landing:
         """Start the workers, so that the first batch does not wait for them."""
         self._judged(spark.range(1).selectExpr(*NOTHING))
 
-    def land(self, batch: DataFrame, txn: Txn) -> None:
-        """Land one micro-batch; harmless if parts of it, or all, were landed before."""
+    def land(self, batch: DataFrame, txn: Txn, reading: Reading | None = None) -> None:
+        """Land one micro-batch; harmless if parts of it, or all, were landed before.
+
+        Workers read it from Kafka themselves where `reading` says what, else Spark brings it.
+        """
         with self._lock:
             began = time.perf_counter()
             self._registry.refresh()
-            found = self._judged(batch, staging=True)
+            found = self._read(batch, reading)
             judged_at = time.perf_counter()
             if found.messages.num_rows:
                 with self._silver.batch() as is_changed, no_collection():
@@ -123,7 +129,7 @@ class Landing:
         with self._lock:
             self._registry.refresh()
             before = dict(self.progress.rows)
-            found = self._judged(records)
+            found = self._judged(_few_tasks(records))
             if found.messages.num_rows:
                 self._take(found, None)
                 self._memory.save(time.time())
@@ -134,12 +140,23 @@ class Landing:
         self._memory.renew()
         self._registry.recall()
 
-    def _judged(self, batch: DataFrame, *, staging: bool = False) -> Judgement:
-        where = Staging(self._lake.uri(MESSAGES), self._stage_from) if staging else None
-        worker = judge_on_worker(self._registry_broadcast(batch), self._tolerance_us, where)
-        # A task a core: each has its own price, in Spark and in what it hands back.
-        cores = batch.sparkSession.sparkContext.defaultParallelism
-        records = batch.select(*RECORD_COLUMNS).coalesce(cores)
+    def _read(self, batch: DataFrame, reading: Reading | None) -> Judgement:
+        staging = Staging(self._lake.uri(MESSAGES), self._stage_from)
+        if reading is not None:
+            spark, tasks = batch.sparkSession, len(reading.tasks)
+            try:
+                return self._judged(spark.range(0, tasks, 1, tasks), staging, reading)
+            except PythonException as error:
+                if UnreadableHeadersError.__name__ not in str(error):
+                    raise
+                log.info("Spark reads this batch: a header's name is no UTF-8")
+        return self._judged(_few_tasks(batch), staging)
+
+    def _judged(
+        self, records: DataFrame, staging: Staging | None = None, reading: Reading | None = None
+    ) -> Judgement:
+        registry = self._registry_broadcast(records)
+        worker = judge_on_worker(registry, self._tolerance_us, staging, reading)
         return unpacked(records.mapInArrow(worker, PACK).toArrow())
 
     def _registry_broadcast(self, batch: DataFrame) -> Broadcast[Registry]:
@@ -232,6 +249,12 @@ class Landing:
             log.info("%s holds batch %s already", table.name, txn)
 
 
+def _few_tasks(records: DataFrame) -> DataFrame:
+    """Return records with a task a core: each has its price, in Spark and in what it returns."""
+    cores = records.sparkSession.sparkContext.defaultParallelism
+    return records.select(*RECORD_COLUMNS).coalesce(cores)
+
+
 def _commit_info(txn: Txn | None, offsets: Offsets) -> dict[str, str]:
     """Return what each commit of a batch says of it."""
     said = {"offsets": offsets_text(offsets)}
@@ -239,7 +262,10 @@ def _commit_info(txn: Txn | None, offsets: Offsets) -> dict[str, str]:
 
 
 def judge_on_worker(
-    registry: Broadcast[Registry], tolerance_us: int, staging: Staging | None = None
+    registry: Broadcast[Registry],
+    tolerance_us: int,
+    staging: Staging | None = None,
+    reading: Reading | None = None,
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """Return the function by which Spark's workers judge batches of records.
 
@@ -247,6 +273,8 @@ def judge_on_worker(
     """
 
     def judge_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        if reading is not None:
+            batches = reading.batches(batches)
         found = judged(batches, registry.value, tolerance_us=tolerance_us)
         if staging is None:
             return map(packed, found)

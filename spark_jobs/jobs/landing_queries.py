@@ -2,8 +2,10 @@
 
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -26,10 +28,13 @@ from spark_jobs.jobs.landing_start import (
 )
 from spark_jobs.jobs.older_lake import MEMORY, landing_is_ahead, refuse_older_lake
 from spark_jobs.jobs.query import Figures, Query, Trigger
+from spark_jobs.jobs.rate import Rate
+from spark_jobs.kafka_records import Reading
 from spark_jobs.lake import Lake, Txn
+from spark_jobs.planned_offsets import planned, shared_out
 from spark_jobs.refusal import refuse_damaged
 from telemetry.settings import Settings
-from telemetry.topics import SPOOL_TOPIC
+from telemetry.topics import SPOOL_TOPIC, TELEMETRY
 
 KAFKA = "landing"
 SPOOL = "landing_spool"
@@ -67,9 +72,18 @@ class SharedLanding:
         self._owner.release()
 
     def start(
-        self, name: str, source: DataFrame, trigger: Trigger, *, topic: str
+        self,
+        name: str,
+        source: DataFrame,
+        trigger: Trigger,
+        *,
+        topic: str,
+        reading: Callable[[int], Reading | None] = lambda _batch_id: None,
     ) -> StreamingQuery:
-        """Start a query that lands what the source brings."""
+        """Start a query that lands what the source brings.
+
+        `reading` says what workers read themselves of a batch that the source has planned.
+        """
         checkpoint = self.settings.checkpoint_dir / name
         landing = self.open()
         if not has_batches(checkpoint):
@@ -77,7 +91,7 @@ class SharedLanding:
         app_id = f"{name}/{checkpoint_id(checkpoint)}"
 
         def land(batch: DataFrame, batch_id: int) -> None:
-            landing.land(batch, Txn(app_id, batch_id))
+            landing.land(batch, Txn(app_id, batch_id), reading(batch_id))
 
         writer = source.writeStream.queryName(name).foreachBatch(land)
         located = writer.option("checkpointLocation", str(checkpoint))
@@ -132,6 +146,7 @@ class KafkaQuery:
     def __init__(self, shared: SharedLanding) -> None:
         self._shared = shared
         self._lag = KafkaLag(shared.settings.kafka_bootstrap)
+        self._rate = Rate()
 
     def own(self) -> None:
         """Take the lock of landing."""
@@ -152,11 +167,22 @@ class KafkaQuery:
         options = kafka_options(settings) | {"startingOffsets": start.offsets}
         records = spark.readStream.format("kafka").options(**options).load()
         named = records.withColumn("topic", F.lit(start.topic))
-        return self._shared.start(self.name, named, trigger, topic=start.topic)
+        cores = spark.sparkContext.defaultParallelism
+
+        def reading(batch_id: int) -> Reading | None:
+            spans = planned(settings.checkpoint_dir / self.name, batch_id)
+            if spans is None:
+                return None
+            tasks = shared_out(spans, cores)
+            return Reading(settings.kafka_bootstrap, TELEMETRY.name, start.topic, tasks)
+
+        return self._shared.start(self.name, named, trigger, topic=start.topic, reading=reading)
 
     def figures(self) -> Figures:
-        """Say how far it is behind the newest offsets."""
-        return self._shared.figures(self._lag.behind)
+        """Say how far it is behind the newest offsets, and how fast it reads."""
+        found = self._shared.figures(self._lag.behind)
+        rate = self._rate.of(found.rows.get("bronze", 0), time.monotonic())
+        return replace(found, input_rows_per_s=rate)
 
 
 class SpoolQuery:

@@ -11,13 +11,17 @@ Trigger = Literal["always", "available-now"]
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How far a query is; times in microseconds since 1970, None before the first row."""
+    """How far a query is; times in microseconds since 1970, None before the first row.
+
+    `input_rows_per_s` is None where Spark counts what the query reads.
+    """
 
     lag_messages: int = 0
     received_at: int | None = None
     event_time: int | None = None
     watermarks: dict[str, int] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
+    input_rows_per_s: float | None = None
 
 
 class Query(Protocol):

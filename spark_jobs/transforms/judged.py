@@ -1,8 +1,6 @@
 """Records to judged messages, an Arrow batch at a time, as Spark's workers run it."""
 
-import gc
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import accumulate
 
 import numpy as np
@@ -10,6 +8,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spark_jobs.collector import no_collection
 from spark_jobs.dedup.recent import digests
 from spark_jobs.schema import REASON, TIMESTAMP
 from spark_jobs.transforms.columns import accepted
@@ -57,16 +56,6 @@ def one_by_one(batch: pa.RecordBatch, registry: Registry, *, tolerance_us: int) 
     """Judge the messages of records as `telemetry.judge` defines it."""
     records = _record_columns(batch, headers_of(batch.column("headers")))
     return _one_by_one(batch, records, np.arange(batch.num_rows), registry, tolerance_us)
-
-
-@contextmanager
-def no_collection() -> Iterator[None]:
-    """Keep the collector away from thousands of live tuples: there is no cycle among them."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _judged_batch(
