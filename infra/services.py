@@ -5,6 +5,7 @@ from collections.abc import Collection
 from infra.dagster_home import dagster_services
 from infra.gateway_service import gateway_service
 from infra.kafka.broker import kafka_service
+from infra.query_service import query_service
 from infra.registry.service import registry_service
 from infra.stack import Mode
 from infra.streams import streams_service
@@ -24,11 +25,11 @@ def service_names(settings: Settings, mode: Mode) -> tuple[str, ...]:
                 "HEADWATER_STREAMS=scheduled needs Dagster, which --light leaves out:"
                 " unset it, or start the full stack"
             )
-        return ("streams", "gateway")
+        return ("streams", "gateway", "query")
     broker = () if settings.kafka else ("kafka",)
     streams = ("streams",) if settings.streams == "always_on" else ()
     registry = () if settings.registry_url else ("registry",)
-    return (*broker, *registry, *streams, "gateway", "trino", *DAGSTER)
+    return (*broker, *registry, *streams, "gateway", "query", "trino", *DAGSTER)
 
 
 def declared_services(
@@ -41,6 +42,7 @@ def declared_services(
         registry_service(settings),
         streams_service(settings, mode),
         gateway_service(settings, mode),
+        query_service(settings, mode),
         trino_service(settings, waits_for_tables=makes_tables),
         *dagster_services(settings),
     )

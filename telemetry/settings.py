@@ -133,6 +133,14 @@ class Settings(BaseSettings):
     gateway_rules: Path | None = Field(
         default=None, description="rules for foreign topics; default {home}/gateway/rules.json"
     )
+    query_host: str = Field(default="127.0.0.1", description="address that the queries listen on")
+    query_rate: float = Field(
+        default=50.0, ge=0, description="requests a second of one caller of queries; 0: any"
+    )
+    query_burst_s: float = Field(
+        default=4.0, ge=0.001, description="seconds of the rate that may come at once"
+    )
+    query_cache_mb: int = Field(default=64, ge=2, description="answers and series kept in memory")
     spark_cores: int = Field(default=2, ge=1, description="threads of local Spark")
     debug: bool = Field(default=False, description="show tracebacks")
 
@@ -202,6 +210,11 @@ class Settings(BaseSettings):
     def gateway_dir(self) -> Path:
         """What the gateway keeps: its tools' key, sessions, its own spool."""
         return self.home / "gateway"
+
+    @property
+    def query_key_file(self) -> Path:
+        """The query service's own API key, where there is no registry."""
+        return self.home / "query" / "api.key"
 
     @property
     def spool_dir(self) -> Path:

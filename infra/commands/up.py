@@ -47,20 +47,26 @@ def up(ctx: click.Context, light: bool, only: str | None, timeout_s: int) -> Non
         parts = {service.part for service in declared_services(settings, mode, names)}
         if missing := missing_parts(settings, parts):
             ctx.invoke(fetch, parts=tuple(missing), is_relocking=False)
-        had_key = settings.registry_admin_key_file.exists()
+        keys = {name: path for name, path in key_files(settings).items() if not path.exists()}
         daemon, services = prepare(settings, mode, names)
         with startup_screen(Console(stderr=True)) as show:
             start(daemon, services, timeout_s=timeout_s, show=show)
     click.echo(f"Headwater is up in {settings.home}")
     table_console().print(urls(services))
-    if not had_key:
-        _show_key(settings.registry_admin_key_file)
+    for whose, path in keys.items():
+        _show_key(whose, path)
 
 
-def _show_key(path: Path) -> None:
-    """Show the key that the registry's first start has made, this once."""
+def key_files(settings: Settings) -> dict[str, Path]:
+    """Return the files of keys that first starts make, by whose key it is."""
+    return {
+        "registry: the first admin's": settings.registry_admin_key_file,
+        "query: this home's": settings.query_key_file,
+    }
+
+
+def _show_key(whose: str, path: Path) -> None:
+    """Show a key that a first start has made, this once."""
     if path.exists():
-        click.echo(
-            f"registry: the first admin's key is {path.read_text('utf-8').strip()}", err=True
-        )
+        click.echo(f"{whose} key is {path.read_text('utf-8').strip()}", err=True)
         click.echo(f"It is shown this once, and kept in {path} for its owner alone.", err=True)

@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from services.registry.problems import RESPONSES, answer_problems
+from services.problems import RESPONSES, answer_problems
 from services.registry.routes import (
     api_keys,
     audit,

@@ -10,8 +10,8 @@ from itertools import islice
 import orjson
 
 from edge.device_lines import DEVICE_COLUMNS, device_declarations
+from services.problems import Fault, Problem
 from services.registry import credentials, devices
-from services.registry.problems import Fault, Problem
 from services.registry.products import has_product
 from services.registry.served import Access
 from services.registry.store import Reading

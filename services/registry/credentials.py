@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from services.problems import conflict
 from services.registry.devices import of_device
-from services.registry.problems import conflict
 from services.registry.store import Entry, Reading, Writing
 from services.registry.tables import KIND_TABLES
 from telemetry.changes import ChangeKey, CredentialBody

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from services.registry.problems import not_found
+from services.problems import not_found
 from services.registry.products import has_product
 from services.registry.store import GROUP, Entry, Reading, Writing
 from services.registry.tables import KIND_TABLES

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from sqlalchemy import delete, insert, select
 
-from services.registry.problems import Fault, Problem, not_found
+from services.problems import Fault, Problem, not_found
 from services.registry.store import Entry, Reading, Writing
 from services.registry.tables import KIND_TABLES, PRODUCT_SECRETS
 from telemetry.changes import ChangeKey, ProductBody

@@ -10,8 +10,9 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from services.registry.keys import Caller, caller
-from services.registry.problems import Problem, not_found
+from services.callers import Caller
+from services.problems import Problem, not_found
+from services.registry.keys import caller
 from services.registry.store import Entry, Store, Writing
 from services.registry.words import Name
 from telemetry.changes import ALL_TENANTS, Kind, Role

@@ -10,12 +10,18 @@ from telemetry.settings import Settings
 
 
 def test_full_stack_has_everything() -> None:
-    names = ("kafka", "registry", "streams", "gateway", "trino", *DAGSTER)
+    names = ("kafka", "registry", "streams", "gateway", "query", "trino", *DAGSTER)
     assert service_names(Settings(), "full") == names
 
 
-def test_light_stack_is_the_streams_and_the_gateway() -> None:
-    assert service_names(Settings(), "light") == ("streams", "gateway")
+def test_light_stack_is_the_streams_the_gateway_and_the_queries() -> None:
+    assert service_names(Settings(), "light") == ("streams", "gateway", "query")
+
+
+def test_light_stack_has_two_gibibytes() -> None:
+    settings = Settings()
+    services = declared_services(settings, "light", service_names(settings, "light"))
+    assert sum(service.budget_mb for service in services) <= 2048
 
 
 def test_scheduled_streams_are_no_service() -> None:
@@ -50,4 +56,4 @@ def test_declaring_costs_nothing_and_needs_nothing_fetched(tmp_path: Path) -> No
     assert not (tmp_path / "home").exists()
     ports = [port for service in services for port in service.ports]
     assert len(ports) == len(set(ports))
-    assert sum(service.budget_mb for service in services) < 5200
+    assert sum(service.budget_mb for service in services) < 5400

@@ -7,8 +7,8 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from services.problems import not_found
 from services.registry import keys
-from services.registry.problems import not_found
 from services.registry.served import Admin, KnownCaller
 from services.registry.store import Entry
 from services.registry.tables import API_KEYS

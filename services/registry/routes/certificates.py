@@ -6,8 +6,8 @@ from http import HTTPStatus
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
+from services.problems import conflict, not_found
 from services.registry.devices import of_device, the_device
-from services.registry.problems import conflict, not_found
 from services.registry.served import Access, Admin, Operator, Viewer
 from services.registry.store import Entry
 from services.registry.tables import AUTHORITIES

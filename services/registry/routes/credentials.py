@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from services.problems import not_found
 from services.registry import credentials
 from services.registry.credentials import Issued, Wanted
 from services.registry.devices import of_device, the_device
-from services.registry.problems import not_found
 from services.registry.served import Access, Operator, Viewer
 from services.registry.store import Entry
 from services.registry.words import DeviceFull, Name

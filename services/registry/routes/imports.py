@@ -11,8 +11,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict
 
+from services.problems import Problem, ProblemDetails
 from services.registry import bulk
-from services.registry.problems import Problem, ProblemDetails
 from services.registry.served import Access, Operator, Viewer
 from services.registry.words import Name
 

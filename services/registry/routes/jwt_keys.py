@@ -6,7 +6,7 @@ from http import HTTPStatus
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from services.registry.problems import Problem, conflict
+from services.problems import Problem, conflict
 from services.registry.products import has_product
 from services.registry.served import Access, Admin, Viewer
 from services.registry.store import Entry

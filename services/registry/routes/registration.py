@@ -8,9 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from services.problems import Problem, conflict
 from services.registry import credentials, devices
 from services.registry.credentials import Wanted
-from services.registry.problems import Problem, conflict
 from services.registry.products import registration_secret
 from services.registry.routes.credentials import IssuedOut, issued_out
 from services.registry.served import DEFAULT_TENANT, Served

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.registry.problems import Problem, not_found
+from services.problems import Problem, not_found
 from services.registry.served import InstallationAdmin, KnownCaller, Served
 from services.registry.store import Entry
 from services.registry.words import Name

@@ -1,7 +1,9 @@
-"""Answers to what cannot be done, as RFC 9457 describes problems."""
+"""Answers of every service to what cannot be done, as RFC 9457 describes problems."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from math import ceil
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -34,11 +36,24 @@ class ProblemDetails(BaseModel):
 class Problem(Exception):
     """A request that cannot be answered as it was asked."""
 
-    def __init__(self, status: HTTPStatus, detail: str, *, errors: Sequence[Fault] = ()) -> None:
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        *,
+        errors: Sequence[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.errors = list(errors)
+        self.headers = dict(headers or {})
+
+
+def wait(status: HTTPStatus, detail: str, retry_after_s: float) -> Problem:
+    """Say which limit was met, and in how many seconds to try again."""
+    return Problem(status, detail, headers={"Retry-After": str(max(1, ceil(retry_after_s)))})
 
 
 def not_found(kind: str, name: str) -> Problem:
@@ -64,7 +79,9 @@ def answer_problems(app: FastAPI) -> None:
 
     @app.exception_handler(Problem)
     def _problem(_request: Request, problem: Problem) -> JSONResponse:
-        return answer(problem.status, problem.detail, problem.errors)
+        said = answer(problem.status, problem.detail, problem.errors)
+        said.headers.update(problem.headers)
+        return said
 
     @app.exception_handler(HeadwaterError)
     def _mendable(_request: Request, error: HeadwaterError) -> JSONResponse:
@@ -86,15 +103,34 @@ def answer_problems(app: FastAPI) -> None:
         return said
 
 
-RESPONSES: dict[int | str, dict[str, object]] = {
-    status.value: {"description": status.phrase, "model": ProblemDetails}
-    for status in (
-        HTTPStatus.BAD_REQUEST,
-        HTTPStatus.UNAUTHORIZED,
-        HTTPStatus.FORBIDDEN,
-        HTTPStatus.NOT_FOUND,
-        HTTPStatus.CONFLICT,
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-    )
-}
+def described(*statuses: HTTPStatus) -> dict[int | str, dict[str, object]]:
+    """Return how OpenAPI describes problems of these statuses."""
+    return {
+        status.value: {"description": status.phrase, "model": ProblemDetails} for status in statuses
+    }
+
+
+RESPONSES = described(
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
 """What every route may answer beside its own."""
+
+
+def describe_problems(app: FastAPI) -> None:
+    """Make the application's document name the media type that problems have."""
+    plain = app.openapi
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            operations = [way for path in plain()["paths"].values() for way in path.values()]
+            for status, said in (each for way in operations for each in way["responses"].items()):
+                if status >= "400" and "application/json" in said.get("content", {}):
+                    said["content"][MEDIA_TYPE] = said["content"].pop("application/json")
+        return plain()
+
+    app.openapi = document  # type: ignore[method-assign]

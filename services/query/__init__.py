@@ -1,0 +1,1 @@
+"""Answers about series: planned over raw readings and windows, thinned, cached, by tenant."""

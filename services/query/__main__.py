@@ -1,0 +1,94 @@
+"""Run the query service: `python -m services.query`."""
+
+import gc
+import logging
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from datetime import UTC, datetime
+
+import anyio.to_thread
+import uvicorn
+from fastapi import FastAPI
+
+from edge.outboxes import stack_mode
+from services.query.app import application
+from services.query.changes import Changes, consumer
+from services.query.served import Service
+from services.query.start import keep_latest, open_service, warm_up, with_local_key
+from telemetry.errors import HeadwaterError
+from telemetry.settings import Settings
+
+THREADS = 8
+COLLECT_AFTER = 50_000
+log = logging.getLogger("services.query")
+
+
+def main() -> int:
+    """Serve until SIGTERM."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    settings = Settings()
+    try:
+        service = open_service(settings, lambda: datetime.now(UTC))
+        changes = _changes(service, settings)
+    except HeadwaterError as error:
+        log.error("%s", error)
+        return 1
+    app = application(service)
+    app.router.lifespan_context = _lifespan(service, changes)
+    gc.set_threshold(COLLECT_AFTER, 50, 100)
+    uvicorn.run(
+        app,
+        host=settings.query_host,
+        port=settings.port("query"),
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=10,
+    )
+    return 0
+
+
+def _changes(service: Service, settings: Settings) -> Changes | None:
+    """Hear of keys from the registry; where there is none, let the key of the home in."""
+    if stack_mode(settings) == "full":
+        return Changes(consumer(settings.kafka_bootstrap), service.directory.apply)
+    with_local_key(service, settings)
+    return None
+
+
+def _lifespan(
+    service: Service, changes: Changes | None
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def run(_app: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        stopping = threading.Event()
+        with ExitStack() as ending:
+            if changes:
+                changes.start()
+                ending.callback(changes.stop)
+            ending.callback(stopping.set)
+            threading.Thread(target=_work, args=(service, stopping), daemon=True).start()
+            yield
+
+    return run
+
+
+def _work(service: Service, stopping: threading.Event) -> None:
+    """Look up the tables before the first question, then keep the latest values up."""
+    while not stopping.is_set():
+        try:
+            warm_up(service)
+            break
+        except Exception:
+            # Half a lake, such as one that is being restored: it is ready once it can be read.
+            log.exception("the tables cannot be read; trying again")
+            stopping.wait(2.0)
+    keep_latest(service, stopping)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

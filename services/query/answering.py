@@ -1,0 +1,180 @@
+"""An answer about one series: planned, read, thinned or aggregated, and declared."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TypeAlias
+
+import numpy as np
+
+from services.problems import Problem
+from services.query.pieces import MOST_RAW_ROWS, TooManyRows
+from services.query.planning import RAW, WINDOWS, Span, Tier, tiers_for
+from services.query.points import NO_POINTS, Points, edges, extremes, last_of_each, with_gaps
+from services.query.reading import Found, Lake, Wanted
+from services.query.rows import EXTREME_COLUMNS, WINDOW_COLUMNS, Rows, candidates
+from services.query.statistics import NUMBERS_ONLY, Agg, Fill, aggregated, filled, grid, width_for
+from telemetry.devices import split_full_name
+
+HALVINGS = 12
+Thinned: TypeAlias = tuple[Points, str, int | None]
+"""Points, the method, and the width of its buckets in microseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of one series; times in microseconds since 1970, [start, end)."""
+
+    tenant: str
+    device_full: str
+    metric: str
+    start_us: int
+    end_us: int
+    points: int = 1000
+    agg: Agg | None = None
+    fill: Fill = "none"
+
+    @property
+    def product(self) -> str:
+        """Return the device's product."""
+        return split_full_name(self.device_full)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The points, and all that an answer says of how it came to be."""
+
+    question: Question
+    points: Points
+    kind: str
+    resolution: str
+    method: str
+    points_in: int
+    spans: tuple[Span, ...]
+    truncated: bool
+    complete_until_us: int | None
+    bucket_us: int | None
+
+
+Watermark = Callable[[str, str], int | None]
+
+
+def answered(lake: Lake, watermark: Watermark, asked: Question) -> Answer:
+    """Answer; what holds more raw readings than may be read is read from windows, or less of it."""
+    # Before the tables' versions are looked up: what is final by then is in them.
+    final_us = watermark(asked.tenant, asked.product)
+    wanted = planned(asked)
+    try:
+        found = lake.read(wanted, final_us)
+    except TooManyRows:
+        wider = [tier for tier in WINDOWS if not asked.agg or _divides(tier, asked)]
+        wanted = wanted._replace(tiers=wider or wanted.tiers)
+        wanted, found = _what_fits(lake, wanted, final_us)
+    return _made(asked, wanted, found, final_us)
+
+
+def _divides(tier: Tier, asked: Question) -> bool:
+    return _width(asked) % tier.width_us == 0
+
+
+def _what_fits(lake: Lake, wanted: Wanted, final_us: int | None) -> tuple[Wanted, Found]:
+    """Read the range, or the first half of it, or half of that: as much as may be read."""
+    for _ in range(HALVINGS):
+        try:
+            return wanted, lake.read(wanted, final_us)
+        except TooManyRows:
+            middle = (wanted.start_us + wanted.end_us) // 2
+            wanted = wanted._replace(end_us=max(middle, wanted.start_us + 1))
+    raise Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        f"a file holds more than {MOST_RAW_ROWS:,} readings of this series, and no window that is"
+        " final holds them: ask for an earlier range",
+    )
+
+
+def planned(asked: Question) -> Wanted:
+    """Choose the tiers and columns that the question needs."""
+    span = asked.end_us - asked.start_us
+    if asked.agg:
+        tiers = tiers_for(span, _width(asked), divides=True)
+    else:
+        tiers = tiers_for(span, span // _buckets(asked))
+    return Wanted(
+        asked.tenant,
+        asked.device_full,
+        asked.metric,
+        asked.start_us,
+        asked.end_us,
+        tiers,
+        WINDOW_COLUMNS if asked.agg else EXTREME_COLUMNS,
+    )
+
+
+def _buckets(asked: Question) -> int:
+    """Return how many buckets share the range when each keeps two points."""
+    return max(1, asked.points // 2)
+
+
+def _width(asked: Question) -> int:
+    return width_for(asked.start_us, asked.end_us, asked.points)
+
+
+def _made(asked: Question, wanted: Wanted, found: Found, final_us: int | None) -> Answer:
+    points, method, bucket_us = (
+        _aggregate(asked, found.rows, asked.agg) if asked.agg else _thinned(asked, found)
+    )
+    return Answer(
+        asked,
+        points,
+        found.rows.kind,
+        resolution(found.spans),
+        method,
+        found.rows.points_in,
+        found.spans,
+        wanted.end_us < asked.end_us,
+        found.final_us if final_us is None else final_us,
+        bucket_us,
+    )
+
+
+def _aggregate(asked: Question, rows: Rows, agg: Agg) -> Thinned:
+    if rows.kind in ("text", "boolean") and (agg in NUMBERS_ONLY or asked.fill == "linear"):
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            f"{asked.metric} is {rows.kind}: agg can be count, first or last, and fill not linear",
+        )
+    width = _width(asked)
+    starts = grid(asked.start_us, asked.end_us, width)
+    return filled(aggregated(rows, starts, agg), starts, asked.fill), agg, width
+
+
+def _thinned(asked: Question, found: Found) -> Thinned:
+    """Return all points where they are few, else those that matter in each bucket."""
+    rows = found.rows
+    is_raw = all(span.tier is RAW for span in found.spans)
+    if is_raw and len(rows.times) <= asked.points:
+        return _as_they_are(asked, rows), "raw", None
+    starts = edges(asked.start_us, asked.end_us, _buckets(asked))
+    there = candidates(rows)
+    width = (asked.end_us - asked.start_us) // len(starts)
+    if not len(there.times):
+        kept = NO_POINTS
+    elif rows.kind == "number":
+        kept = extremes(there, starts)
+    else:
+        kept = last_of_each(there, starts)
+    if asked.fill == "null":
+        kept = with_gaps(kept, starts)
+    return kept, "minmax" if rows.kind == "number" else "last", width
+
+
+def _as_they_are(asked: Question, rows: Rows) -> Points:
+    """Return readings; a sentinel is a gap, which is shown where gaps are asked for."""
+    shown = np.arange(len(rows.times)) if asked.fill == "null" else np.flatnonzero(rows.count > 0)
+    return Points(rows.times[shown], rows.last[shown])
+
+
+def resolution(spans: tuple[Span, ...]) -> str:
+    """Return the widest tier that was read."""
+    widest = max(spans, key=lambda span: span.tier.width_us, default=None)
+    return widest.tier.name if widest else RAW.name

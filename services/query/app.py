@@ -1,0 +1,52 @@
+"""The query service's HTTP application."""
+
+from http import HTTPStatus
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from services.problems import RESPONSES, answer_problems, describe_problems, described, wait
+from services.query.routes import aggregates, latest, series, windows
+from services.query.served import Served, Service
+
+MODULES = (series, latest, aggregates, windows)
+LIMITED = described(HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+DESCRIPTION = """\
+Readings and windows of devices, thinned to what a screen can show. Ranges are [start, end). Every
+answer declares `resolution`, `method`, `points_in`, `points_out`, `tiers`, `truncated` and
+`complete_until`."""
+
+
+class HealthOut(BaseModel):
+    """The versions of the tables that were seen last, and what the cache holds."""
+
+    status: str
+    versions: dict[str, int]
+    cache_bytes: int
+
+
+def application(parts: Service) -> FastAPI:
+    """Return the application over a service's parts."""
+    app = FastAPI(
+        title="Headwater queries",
+        version="1",
+        description=DESCRIPTION,
+        responses=RESPONSES | LIMITED,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.service = parts
+    answer_problems(app)
+    for module in MODULES:
+        app.include_router(module.router)
+    app.get("/health", tags=["health"], responses={})(show_health)
+    describe_problems(app)
+    return app
+
+
+def show_health(served: Served) -> HealthOut:
+    """Say whether the service is ready: whether it has looked the tables up."""
+    if not served.warm.is_set():
+        raise wait(HTTPStatus.SERVICE_UNAVAILABLE, "the tables are being looked up", 1.0)
+    versions = {name: files.known.version for name, files in served.window_tables.items()}
+    return HealthOut(status="ok", versions=versions, cache_bytes=served.answers.bytes)

@@ -1,0 +1,48 @@
+"""What callers write in a query, read into times, numbers and names."""
+
+import re
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated
+
+from pydantic import Field
+
+from services.problems import Fault, Problem
+from services.query.times import micros
+
+MOST_POINTS, USUAL_POINTS = 10_000, 1_000
+_EARLIEST, _LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+_MICROS = re.compile(r"-?\d{1,18}")
+TIME = "ISO 8601 with a zone, such as 2026-11-21T08:00:00Z, or microseconds since 1970"
+TimeText = Annotated[str, Field(description=TIME, max_length=40, examples=["2026-11-21T08:00:00Z"])]
+NameText = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+def time_of(text: str, where: str) -> int:
+    """Return a time in microseconds since 1970, or answer what is wrong with it."""
+    try:
+        if _MICROS.fullmatch(text):
+            found = int(text)
+        else:
+            at = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+            if at.tzinfo is None:
+                raise _wrong(where, f"{text!r} names no zone: add Z or +01:00")
+            found = micros(at)
+    except (ValueError, OverflowError) as error:
+        raise _wrong(where, f"{text!r} is no time: {TIME}") from error
+    if not micros(_EARLIEST) <= found < micros(_LATEST):
+        raise _wrong(where, f"{text!r} is not between 1900 and 2200")
+    return found
+
+
+def range_of(start: str, end: str) -> tuple[int, int]:
+    """Return [start, end) in microseconds since 1970."""
+    start_us, end_us = time_of(start, "query.start"), time_of(end, "query.end")
+    if start_us >= end_us:
+        raise _wrong("query.end", f"end {end!r} is not after start {start!r}")
+    return start_us, end_us
+
+
+def _wrong(where: str, reason: str) -> Problem:
+    faults = [Fault(where=where, reason=reason)]
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{where}: {reason}", errors=faults)

@@ -1,0 +1,101 @@
+"""A client of the query service on one page: copy it, or import it.
+
+from services.query.client import Queries
+queries = Queries("http://127.0.0.1:18009", key="hw_…")
+frame = queries.polars("meter.m1", "kwh", start="2026-11-21T00:00:00Z", end="2026-11-22T00:00:00Z")
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+
+ARROW = "application/vnd.apache.arrow.stream"
+
+
+class QueryError(Exception):
+    """The service refused: the problem's status, its words, and when to try again, in seconds."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        said = answer.json() if "json" in answer.headers.get("content-type", "") else {}
+        super().__init__(said.get("detail", answer.text))
+        self.status = answer.status_code
+        self.retry_after_s = float(answer.headers.get("Retry-After", 0))
+
+
+class Queries:
+    """Questions to one service with one key; times are ISO 8601, aware datetimes or epoch us."""
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        tenant: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._tenant = tenant
+        headers = {"Authorization": f"Bearer {key}"}
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=30, transport=transport)
+
+    def table(self, path: str, **asked: object) -> pa.Table:
+        """Return any answer as an Arrow table; its schema's metadata `headwater` declares it."""
+        content = self._get(path, asked, {"Accept": ARROW}).content
+        return pa.ipc.open_stream(content).read_all()
+
+    def json(self, path: str, **asked: object) -> dict[str, Any]:
+        """Return any answer as JSON."""
+        found: dict[str, Any] = self._get(path, asked, {}).json()
+        return found
+
+    def series(self, device_id: str, metric: str, **asked: object) -> pa.Table:
+        """Return a series: `start`, `end`, and, if wanted, `points`, `agg`, `fill`."""
+        return self.table("/v1/query", device_id=device_id, metric=metric, **asked)
+
+    def polars(self, device_id: str, metric: str, **asked: object) -> "polars.DataFrame":
+        """Return a series as a frame of polars with columns time and value."""
+        import polars
+
+        found = polars.from_arrow(self.series(device_id, metric, **asked))
+        assert isinstance(found, polars.DataFrame)
+        return found
+
+    def pandas(self, device_id: str, metric: str, **asked: object) -> "pandas.DataFrame":
+        """Return a series as a frame of pandas by time; `attrs` has what the answer declares."""
+        table = self.series(device_id, metric, **asked)
+        frame: pandas.DataFrame = table.to_pandas().set_index("time")
+        frame.attrs = json.loads(table.schema.metadata[b"headwater"])
+        return frame
+
+    def _get(
+        self, path: str, asked: Mapping[str, object], headers: Mapping[str, str]
+    ) -> httpx.Response:
+        given = {"tenant": self._tenant, **asked}
+        query = {name: _text(value) for name, value in given.items() if value is not None}
+        answer = self._http.get(path, params=query, headers=dict(headers))
+        if not answer.is_success:
+            raise QueryError(answer)
+        return answer
+
+    def __enter__(self) -> "Queries":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._http.close()
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

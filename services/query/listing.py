@@ -1,0 +1,179 @@
+"""The files of one Delta table with what its log says of them; sees new versions at a glance."""
+
+import threading
+from collections.abc import Callable
+from typing import NamedTuple
+from urllib.parse import unquote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+from numpy.typing import NDArray
+from pyarrow import fs
+
+from services.query.periods import period_end, period_start
+from telemetry.tables import DEVICES, LATE, READINGS, Table
+
+Micros = NDArray[np.int64]
+EVER, NEVER = -(1 << 62), 1 << 62
+_MICROS = pa.timestamp("us", tz="UTC")
+
+
+class Listing(NamedTuple):
+    """The files of one version; bounds that the log does not give are open ones."""
+
+    version: int
+    paths: list[str]
+    modified: list[int]
+    """When each was written, in milliseconds since 1970."""
+    lows: Micros
+    highs: Micros
+    """First and last event time or start of a window, in microseconds since 1970."""
+    subjects: list[tuple[str | None, str | None]]
+    """Least and greatest device, or zone."""
+    metrics: list[tuple[str | None, str | None]]
+
+    def between(self, start_us: int, end_us: int) -> list[int]:
+        """Return the numbers of files that may hold rows of [start, end)."""
+        return [int(n) for n in np.flatnonzero((self.lows < end_us) & (self.highs >= start_us))]
+
+    def holding(self, subject: str, metric: str, start_us: int, end_us: int) -> list[str]:
+        """Return the paths of files that may hold rows of a series in [start, end)."""
+        return [
+            self.paths[n]
+            for n in self.between(start_us, end_us)
+            if _may_hold(self.subjects[n], subject) and _may_hold(self.metrics[n], metric)
+        ]
+
+
+NOTHING = Listing(-1, [], [], np.empty(0, np.int64), np.empty(0, np.int64), [], [])
+
+
+def _may_hold(bounds: tuple[str | None, str | None], name: str) -> bool:
+    least, greatest = bounds
+    return (least is None or least <= name) and (greatest is None or name <= greatest)
+
+
+class TableFiles:
+    """One table's newest listing; safe for several threads."""
+
+    def __init__(self, root: str, table: Table) -> None:
+        self.table = table
+        self._uri = f"{root.rstrip('/')}/{table.name.replace('.', '/')}"
+        self.store, self.folder = file_system(self._uri)
+        self._handle: DeltaTable | None = None
+        self._listing = NOTHING
+        self._lock = threading.Lock()
+
+    def listing(self) -> Listing:
+        """Return the newest version's files; looks into the log, and reads what is new."""
+        with self._lock:
+            if self._handle is None or not self._is_newest(self._handle.version()):
+                self._refresh()
+            return self._listing
+
+    @property
+    def known(self) -> Listing:
+        """Return the listing as it was seen last."""
+        return self._listing
+
+    def _is_newest(self, version: int) -> bool:
+        log = f"{self.folder}/_delta_log"
+        names = [f"{log}/{number:020d}.json" for number in (version, version + 1)]
+        current, following = self.store.get_file_info(names)
+        return current.type is fs.FileType.File and following.type is fs.FileType.NotFound
+
+    def _refresh(self) -> None:
+        try:
+            if self._handle is None:
+                self._handle = DeltaTable(self._uri)
+            else:
+                self._handle.update_incremental()
+        except TableNotFoundError:
+            self._handle, self._listing = None, NOTHING
+            return
+        except DeltaError:
+            # The table was made anew, or its log was cut off behind us.
+            self._handle = DeltaTable(self._uri)
+        self._listing = _listed(self._handle, self.table)
+
+
+def file_system(uri: str) -> tuple[fs.FileSystem, str]:
+    """Return the store of a path or URL, and the path in it."""
+    if "://" in uri:
+        store, folder = fs.FileSystem.from_uri(uri)
+        return store, folder
+    return fs.LocalFileSystem(), uri
+
+
+def _listed(handle: DeltaTable, table: Table) -> Listing:
+    files = pa.table(handle.get_add_actions(flatten=True))
+    subject, time = _columns(table)
+    lows, highs = (_times(files, f"{end}.{time}") for end in ("min", "max"))
+    periods = _period_column(table)
+    if periods:
+        starts = files.column(f"partition.{periods}").to_pylist()
+        name = table.name
+        lows = np.where(lows == EVER, _filled(starts, lambda day: period_start(day)), lows)
+        highs = np.where(highs == NEVER, _filled(starts, lambda day: period_end(day, name)), highs)
+    return Listing(
+        handle.version(),
+        [unquote(path) for path in files.column("path").to_pylist()],
+        _milliseconds(files.column("modification_time")),
+        lows,
+        highs,
+        _bounds(files, subject),
+        _bounds(files, "metric"),
+    )
+
+
+def _milliseconds(times: pa.ChunkedArray) -> list[int]:
+    whole = (
+        times
+        if pa.types.is_integer(times.type)
+        else times.cast(pa.timestamp("ms", times.type.tz)).cast(pa.int64())
+    )
+    found: list[int] = whole.to_pylist()
+    return found
+
+
+def _columns(table: Table) -> tuple[str, str]:
+    """Return the names of a table's subject and of its time, as the statistics have them."""
+    if table in (READINGS, LATE):
+        return "device_full", "event_time_us"
+    return table.key[1 if table == DEVICES else 2], "window_start"
+
+
+def _period_column(table: Table) -> str | None:
+    named = [name for name in table.partition_by if name in ("event_date", "window_period")]
+    return named[0] if named else None
+
+
+def _times(files: pa.Table, name: str) -> Micros:
+    is_low = name.startswith("min")
+    unknown = EVER if is_low else NEVER
+    if name not in files.column_names:
+        return np.full(files.num_rows, unknown, np.int64)
+    column = files.column(name)
+    if not pa.types.is_integer(column.type):
+        column = column.cast(_MICROS).cast(pa.int64())
+        # Statistics of timestamps are cut to milliseconds.
+        column = column if is_low else pc.add(column, 999)
+    found: Micros = column.fill_null(unknown).to_numpy()
+    return found
+
+
+def _filled(days: list[object], bound: Callable[[object], int]) -> Micros:
+    return np.array([bound(day) for day in days], np.int64)
+
+
+def _bounds(files: pa.Table, name: str) -> list[tuple[str | None, str | None]]:
+    columns = [
+        files.column(f"{end}.{name}").to_pylist()
+        if f"{end}.{name}" in files.column_names
+        else [None] * files.num_rows
+        for end in ("min", "max")
+    ]
+    return list(zip(*columns, strict=True))

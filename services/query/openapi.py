@@ -1,0 +1,14 @@
+"""How OpenAPI describes answers that come in several forms."""
+
+from pydantic import BaseModel
+
+from services.query.formats import MEDIA
+
+Responses = dict[int | str, dict[str, object]]
+
+
+def contents(model: type[BaseModel]) -> Responses:
+    """Return the description of an answer in each of its forms."""
+    others = [media for name, media in MEDIA.items() if name != "json"]
+    forms = {media: {"schema": {"type": "string"}} for media in others}
+    return {200: {"model": model, "content": forms}}

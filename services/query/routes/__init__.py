@@ -1,0 +1,1 @@
+"""Routes of the query service, a file a subject."""

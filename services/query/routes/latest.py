@@ -1,0 +1,126 @@
+"""`/v1/latest` and `/v1/devices/{id}/metrics`: the newest value of each series."""
+
+from typing import Annotated
+
+import orjson
+import polars as pl
+import pyarrow as pa
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.query.asked import NameText
+from services.query.formats import MEDIA, Body, Format, table_body
+from services.query.latest import State
+from services.query.openapi import contents
+from services.query.served import Access, Viewer, chosen_format, respond
+
+router = APIRouter(prefix="/v1", tags=["latest"])
+
+
+class LatestIn(BaseModel):
+    """Whose latest values are asked for."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    zone: NameText | None = None
+    product: NameText | None = None
+    device_id: NameText | None = None
+    metric: NameText | None = None
+    limit: int | None = Field(None, ge=1, le=10_000_000, description="most rows; default all")
+    form: Format | None = Field(None, alias="format", description="else by the header Accept")
+
+
+class LatestRow(BaseModel):
+    """The latest value of a metric of a device."""
+
+    device_id: str
+    product: str
+    zone: str | None
+    metric: str
+    time: str
+    value: float | bool | str | None
+
+
+class LatestOut(BaseModel):
+    """The latest value of each series, by device and metric."""
+
+    tenant: str
+    resolution: str
+    method: str
+    points_in: int
+    points_out: int
+    tiers: list[str]
+    truncated: bool
+    complete_until: str | None
+    """The least of the watermarks of the products in it."""
+    points: list[LatestRow]
+
+
+@router.get("/latest", responses={**contents(LatestOut)})
+def latest(access: Viewer, request: Request, wanted: Annotated[LatestIn, Query()]) -> Response:
+    """Return the latest value of each series of a zone, a product or the whole tenant."""
+    return respond(_body(access, wanted, chosen_format(request, wanted.form)))
+
+
+@router.get("/devices/{device_id}/metrics", responses={**contents(LatestOut)})
+def metrics(
+    access: Viewer,
+    request: Request,
+    device_id: Annotated[str, Path(min_length=1, max_length=256)],
+    form: Annotated[Format | None, Query(alias="format")] = None,
+) -> Response:
+    """Return the metrics of a device, each with its latest value."""
+    wanted = LatestIn(device_id=device_id, limit=None, format=None)
+    return respond(_body(access, wanted, chosen_format(request, form)))
+
+
+def _body(access: Access, wanted: LatestIn, form: Format) -> Body:
+    served = access.service
+    state = served.latest.state()
+    marks = served.watermarks.edition()
+    key = ("latest", access.tenant, state.edition, marks, wanted.model_dump_json(), form)
+    return served.answers.get(
+        key,
+        lambda: _made(access, state, wanted, form),
+        lambda body: 1024 + len(body.content),
+    )
+
+
+def _made(access: Access, state: State, wanted: LatestIn, form: Format) -> Body:
+    rows = state.rows.filter(pl.col("tenant") == access.tenant)
+    names = {"zone": "zone", "product": "product", "device_full": "device_id", "metric": "metric"}
+    for column, field in names.items():
+        if (value := getattr(wanted, field)) is not None:
+            rows = rows.filter(pl.col(column) == value)
+    shown = rows.head(wanted.limit) if wanted.limit else rows
+    said = _said(access, rows, shown)
+    if form == "json":
+        points = shown["json"].str.join(",").item() if len(shown) else ""
+        head = orjson.dumps(said)[:-1]
+        return Body(b"".join([head, b',"points":[', points.encode(), b"]}"]), MEDIA[form], {})
+    return table_body(_table(shown), said, form)
+
+
+def _said(access: Access, rows: pl.DataFrame, shown: pl.DataFrame) -> dict[str, object]:
+    return {
+        "tenant": access.tenant,
+        "resolution": "raw",
+        "method": "latest",
+        "points_in": len(rows),
+        "points_out": len(shown),
+        "tiers": ["gold.device_day", "silver.readings", "silver.late"],
+        "truncated": len(shown) < len(rows),
+        "complete_until": access.service.watermarks.least(access.tenant, shown["product"].unique()),
+    }
+
+
+def _table(rows: pl.DataFrame) -> pa.Table:
+    return rows.select(
+        pl.col("device_full").alias("device_id"),
+        "product",
+        "zone",
+        "metric",
+        pl.col("at").alias("time"),
+        *("number", "text", "truth"),
+    ).to_arrow()

@@ -1,0 +1,107 @@
+"""`/v1/query`: one metric of one device over a range."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.problems import Problem
+from services.query.answering import Question, answered, planned
+from services.query.asked import MOST_POINTS, USUAL_POINTS, NameText, TimeText, range_of
+from services.query.formats import Body, Format, encoded
+from services.query.openapi import contents
+from services.query.served import Viewer, chosen_format, respond
+from services.query.statistics import Agg, Fill
+
+router = APIRouter(prefix="/v1", tags=["series"])
+
+
+class SeriesIn(BaseModel):
+    """What is asked of a series."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    device_id: NameText
+    metric: NameText
+    start: TimeText
+    end: TimeText
+    points: int = Field(USUAL_POINTS, ge=2, le=MOST_POINTS, description="most points of the answer")
+    agg: Agg | None = Field(None, description="one value for each bucket of a round width")
+    fill: Fill = Field(
+        "none",
+        description="null: gaps are points without a value; previous, linear: filled, with agg",
+    )
+    form: Format | None = Field(None, alias="format", description="else by the header Accept")
+
+
+class PointOut(BaseModel):
+    """A value at a time; null: a gap."""
+
+    time: str
+    value: float | bool | str | None
+
+
+class TierOut(BaseModel):
+    """A part of the range, and the table that it was read from."""
+
+    tier: str
+    table: str
+    start: str
+    end: str
+
+
+class SeriesOut(BaseModel):
+    """Points of a series, and how they came to be."""
+
+    tenant: str
+    device_id: str
+    metric: str
+    start: str
+    end: str
+    type: str
+    """number, text, boolean, or none where there are no values."""
+    resolution: str
+    """raw, minute, five_minutes, hour or day: the widest table that was read."""
+    method: str
+    """raw: all readings; minmax: each bucket's extremes; last: its last value; else the agg."""
+    bucket_s: float | None
+    points_in: int
+    """Readings with a value that the answer stands for."""
+    points_out: int
+    tiers: list[TierOut]
+    truncated: bool
+    """The range was too much for one answer: its end was left out."""
+    complete_until: str | None
+    """No reading that is in time will be added before it; null where nobody can say."""
+    points: list[PointOut]
+
+
+@router.get("/query", responses={**contents(SeriesOut)})
+def query(access: Viewer, request: Request, wanted: Annotated[SeriesIn, Query()]) -> Response:
+    """Return a series: without `agg` its readings, or the extremes of each bucket."""
+    if wanted.fill in ("previous", "linear") and wanted.agg is None:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"fill={wanted.fill} needs agg")
+    asked = Question(
+        access.tenant,
+        wanted.device_id,
+        wanted.metric,
+        *range_of(wanted.start, wanted.end),
+        wanted.points,
+        wanted.agg,
+        wanted.fill,
+    )
+    return respond(_body(access, asked, chosen_format(request, wanted.form)))
+
+
+def _body(access: Viewer, asked: Question, form: Format) -> Body:
+    """Answer from the cache while the files that the answer was made of are the same."""
+    served = access.service
+    final_us = served.watermarks.of(asked.tenant, asked.product)
+    key = (asked, form, final_us, served.lake.files(planned(asked)))
+
+    def make() -> Body:
+        return encoded(answered(served.lake, served.watermarks.of, asked), form)
+
+    return served.answers.get(key, make, lambda body: 1024 + len(body.content))

@@ -1,0 +1,134 @@
+"""`/v1/windows`: gold's windows as they are now, final or still open."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+import orjson
+import polars as pl
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.problems import Problem
+from services.query import live_windows
+from services.query.asked import MOST_POINTS, USUAL_POINTS, NameText, TimeText, range_of
+from services.query.formats import MEDIA, Body, Format, table_body
+from services.query.live_windows import OF_DEVICES, OF_ZONES, Asked, Width
+from services.query.openapi import contents
+from services.query.served import Access, Viewer, chosen_format, respond
+from services.query.times import micros, texts_of, time_text
+
+router = APIRouter(prefix="/v1", tags=["windows"])
+DAY_US = 86_400_000_000
+
+
+class WindowsIn(BaseModel):
+    """Whose windows are asked for; without a range those of the last day."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    width: Width
+    device_id: NameText | None = None
+    zone: NameText | None = None
+    metric: NameText | None = None
+    start: TimeText | None = None
+    end: TimeText | None = None
+    points: int = Field(USUAL_POINTS, ge=1, le=MOST_POINTS, description="most windows")
+    form: Format | None = Field(None, alias="format", description="else by the header Accept")
+
+
+class WindowOut(BaseModel):
+    """A window of a device or zone."""
+
+    model_config = ConfigDict(extra="allow")
+
+    product: str
+    metric: str
+    window_start: str
+    window_end: str
+    is_final: bool
+    count: int
+    sum: float | None
+    mean: float | None
+    stddev: float | None
+    min: float | None
+    max: float | None
+    first: float | bool | str | None
+    last: float | bool | str | None
+
+
+class WindowsOut(BaseModel):
+    """Windows, the newest first."""
+
+    tenant: str
+    start: str
+    end: str
+    resolution: str
+    method: str
+    points_in: int
+    points_out: int
+    tiers: list[str]
+    truncated: bool
+    """There are more: the oldest were left out."""
+    complete_until: str | None
+    points: list[WindowOut]
+
+
+@router.get("/windows", responses={**contents(WindowsOut)})
+def windows(access: Viewer, request: Request, wanted: Annotated[WindowsIn, Query()]) -> Response:
+    """Return windows that begin in the range, with what they hold so far."""
+    asked = _asked(access, wanted)
+    form = chosen_format(request, wanted.form)
+    found = live_windows.rows(access.service.window_tables[asked.table.name], asked)
+    shown = found.head(wanted.points)
+    said = _said(access, asked, wanted, found) | {
+        "points_out": len(shown),
+        "truncated": len(shown) < len(found),
+    }
+    if form != "json":
+        return respond(table_body(shown.to_arrow(), said, form))
+    return respond(Body(orjson.dumps(said | {"points": _points(shown)}), MEDIA[form], {}))
+
+
+def _asked(access: Access, wanted: WindowsIn) -> Asked:
+    if (wanted.device_id is None) == (wanted.zone is None):
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "name either device_id or zone")
+    tables = OF_ZONES if wanted.zone else OF_DEVICES
+    if wanted.width not in tables:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"zones have no windows {wanted.width}")
+    now_us = micros(access.service.now())
+    end = wanted.end or str(now_us + DAY_US)
+    start = wanted.start or str(now_us - DAY_US)
+    subject = wanted.zone or wanted.device_id or ""
+    table = tables[wanted.width]
+    return Asked(access.tenant, table, subject, wanted.metric, *range_of(start, end))
+
+
+def _said(access: Access, asked: Asked, wanted: WindowsIn, rows: pl.DataFrame) -> dict[str, object]:
+    return {
+        "tenant": asked.tenant,
+        "start": time_text(asked.start_us),
+        "end": time_text(asked.end_us),
+        "resolution": wanted.width,
+        "method": "windows",
+        "points_in": int(rows["count"].sum() or 0),
+        "tiers": [asked.table.name],
+        "complete_until": access.service.watermarks.least(asked.tenant, rows["product"].unique()),
+    }
+
+
+def _points(rows: pl.DataFrame) -> list[dict[str, object]]:
+    if rows.is_empty():
+        return []
+    times = {
+        name: pl.Series(name, texts_of(rows[name].cast(pl.Int64).to_numpy()), pl.String())
+        for name in ("window_start", "window_end")
+    }
+    found = rows.with_columns(**times).to_dicts()
+    for row in found:
+        for end in ("first", "last"):
+            kinds = (row[end], row.pop(f"{end}_text"), row.pop(f"{end}_bool"))
+            row[end] = next((value for value in kinds if value is not None), None)
+        if "device_full" in row:
+            row["device_id"] = row.pop("device_full")
+    return found

@@ -1,0 +1,107 @@
+"""What every route acts on, and for whom."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.responses import Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from services.callers import Caller
+from services.problems import Problem
+from services.query.asked import NameText
+from services.query.cache import Cache
+from services.query.directory import Directory
+from services.query.formats import MEDIA, Body, Format
+from services.query.latest import Latest
+from services.query.limits import Limits
+from services.query.listing import TableFiles
+from services.query.reading import Lake
+from services.query.watermarks import Watermarks
+from services.query.zones import Zones
+from telemetry.changes import ALL_TENANTS
+
+BEARER = HTTPBearer(auto_error=False, description="An API key (hw_…), or a JWT of a known key.")
+DEFAULT_TENANT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The parts that routes act on."""
+
+    lake: Lake
+    latest: Latest
+    zones: Zones
+    window_tables: Mapping[str, TableFiles]
+    """Every gold table of windows, by name."""
+    watermarks: Watermarks
+    directory: Directory
+    limits: Limits
+    answers: Cache[Body]
+    now: Callable[[], datetime]
+    warm: threading.Event
+    """Set once the tables were looked up."""
+
+
+def service(request: Request) -> Service:
+    """Return the application's service."""
+    served = request.app.state.service
+    assert isinstance(served, Service)
+    return served
+
+
+Served = Annotated[Service, Depends(service)]
+
+
+def known_caller(
+    served: Served,
+    given: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
+) -> Caller:
+    """Return whose key or token the request carries."""
+    found = given and served.directory.caller(given.credentials, served.now())
+    if not found:
+        raise Problem(
+            HTTPStatus.UNAUTHORIZED, "a key or a token is needed: Authorization: Bearer …"
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A caller who may read one tenant."""
+
+    service: Service
+    tenant: str
+
+
+def access(
+    served: Served,
+    who: Annotated[Caller, Depends(known_caller)],
+    tenant: NameText | None = None,
+) -> Iterator[Access]:
+    """Let a caller read the tenant, within the limits."""
+    wanted = tenant or (DEFAULT_TENANT if who.tenant == ALL_TENANTS else who.tenant)
+    if not who.may("viewer", wanted):
+        raise Problem(HTTPStatus.FORBIDDEN, f"this key is not of tenant {wanted}")
+    with served.limits.passed(who.key_id, served.now().timestamp()):
+        yield Access(served, wanted)
+
+
+Viewer = Annotated[Access, Depends(access)]
+
+
+def chosen_format(request: Request, form: Format | None) -> Format:
+    """Return the form that `format` or the header Accept asks for; JSON where neither does."""
+    if form:
+        return form
+    accepted = request.headers.get("accept", "")
+    return next((name for name, media in MEDIA.items() if media in accepted), "json")
+
+
+def respond(body: Body) -> Response:
+    """Return a body as a response."""
+    return Response(body.content, media_type=body.media_type, headers=dict(body.headers))
