@@ -28,6 +28,11 @@ EDGE_DAYS = 2
 """Minutes are read where hours do not fit: at both ends; the days between are left out."""
 SEED = 20_261
 GROUP_ROWS = 256 * 1024
+MODIFIED_MS = {
+    "silver": int(START.timestamp()) * 1000,
+    "gold": int((START + timedelta(days=DAYS)).timestamp()) * 1000,
+}
+"""Silver's files are older than gold's by more than what is read of them for the latest values."""
 _TIMES = pa.timestamp("us", tz="UTC")
 _ARROW: dict[Type, pa.DataType] = {
     "string": pa.string(),
@@ -258,7 +263,7 @@ class _Writer:
             "maxValues": {name: high for name, (_, high) in values.items()},
             "nullCount": dict.fromkeys(values, 0),
         }
-        modified = int(START.timestamp()) * 1000
+        modified = MODIFIED_MS[self._table.layer]
         return AddAction(path, size, partition, modified, True, json.dumps(statistics))
 
     def commit(self) -> None:

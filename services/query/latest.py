@@ -6,19 +6,21 @@ files say some readings twice.
 
 import threading
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import NamedTuple
 
 import polars as pl
 import pyarrow.compute as pc
 
+from services.problems import wait
 from services.query.listing import Listing, TableFiles
-from services.query.scanning import read, tried
+from services.query.scanning import batches, read, tried
 from telemetry.tables import DEVICE_DAY, DEVICES, LATE, READINGS
 
 KEY = ["tenant", "device_full", "metric"]
 MARGIN_S = 3600
 """Silver's files that are up to this much older than gold's newest are read as well."""
-FILES_AT_ONCE = 64
+REDUCED_ROWS = 256 * 1024
 _SCHEMA = {
     "tenant": pl.String(),
     "device_full": pl.String(),
@@ -56,26 +58,27 @@ class Latest:
         self._lock = threading.Lock()
 
     def state(self) -> State:
-        """Return the state with all that silver has."""
-        with self._lock:
+        """Return the state with all that silver has; answer when to come again while it is made."""
+        if not self._lock.acquire(blocking=self._state is not None):
+            raise wait(HTTPStatus.SERVICE_UNAVAILABLE, "the latest values are being read", 2.0)
+        try:
             if self._state is None:
                 self._state = tried(self._built)
             self._state = tried(self._kept_up)
             return self._state
+        finally:
+            self._lock.release()
 
     def rebuild(self) -> None:
         """Make it anew, so that what was deleted from the tables goes here too."""
-        edition = self._state.edition + 1 if self._state else 0
-        built = tried(self._built)._replace(edition=edition)
+        built = tried(self._built)
         with self._lock:
-            self._state = built
+            edition = self._state.edition + 1 if self._state else 0
+            self._state = built._replace(edition=edition)
 
     def _built(self) -> State:
         days = self._days.listing()
-        rows = _empty()
-        for start in range(0, len(days.paths), FILES_AT_ONCE):
-            paths = days.paths[start : start + FILES_AT_ONCE]
-            rows = _later(rows, _rows(self._days, paths, _DAY))
+        rows = _rows(self._days, days.paths, _DAY)
         newest = max(days.modified, default=0)
         old = frozenset(
             path
@@ -91,8 +94,8 @@ class Latest:
         fresh: list[pl.DataFrame] = []
         for source in self._sources:
             new = [path for path in source.listing().paths if path not in seen]
-            for start in range(0, len(new), FILES_AT_ONCE):
-                fresh.append(_rows(source, new[start : start + FILES_AT_ONCE], _READING))
+            if new:
+                fresh.append(_rows(source, new, _READING))
             seen.update(new)
         version = self._devices.listing().version
         if version != state.devices_version:
@@ -126,11 +129,17 @@ def _modified_before(listing: Listing, moment_ms: int) -> list[str]:
 
 
 def _rows(files: TableFiles, paths: Sequence[str], names: dict[str, str]) -> pl.DataFrame:
-    """Return each series' latest value in some files."""
-    found = read(files, paths, list(names.values()), None)
-    renamed = found.select(pl.col(old).cast(_SCHEMA[new]).alias(new) for new, old in names.items())
+    """Return each series' latest value in some files, reduced as they are read."""
     has_value = pl.any_horizontal(pl.col("number", "text", "truth").is_not_null())
-    return _later(renamed.filter(has_value))
+    columns = [pl.col(old).cast(_SCHEMA[new]).alias(new) for new, old in names.items()]
+    kept, waiting, count = _empty(), [_empty()], 0
+    for batch in batches(files, paths, list(names.values())):
+        part = _later(batch.select(columns).filter(has_value))
+        waiting.append(part)
+        count += len(part)
+        if count > len(kept) + REDUCED_ROWS:
+            kept, waiting, count = _later(kept, *waiting), [_empty()], 0
+    return _later(kept, *waiting)
 
 
 def _later(*parts: pl.DataFrame) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """Rows of whole tables, not of one series: filtered as their files are read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import polars as pl
@@ -10,6 +10,7 @@ import pyarrow.dataset as ds
 from services.query.listing import TableFiles
 
 READ_AGAIN = 3
+BATCH_ROWS = 128 * 1024
 Result = TypeVar("Result")
 
 
@@ -24,6 +25,19 @@ def read(
     found = pl.from_arrow(table)
     assert isinstance(found, pl.DataFrame)
     return found
+
+
+def batches(
+    files: TableFiles, paths: Sequence[str], columns: Sequence[str]
+) -> Iterator[pl.DataFrame]:
+    """Yield columns of all rows, so many at a time: whole files may be more than memory holds."""
+    for path in paths:
+        whole = ds.dataset(f"{files.folder}/{path}", filesystem=files.store, format="parquet")
+        scanner = whole.scanner(columns=list(columns), batch_size=BATCH_ROWS, batch_readahead=1)
+        for batch in scanner.to_batches():
+            found = pl.from_arrow(batch)
+            assert isinstance(found, pl.DataFrame)
+            yield found
 
 
 def tried(make: Callable[[], Result]) -> Result:

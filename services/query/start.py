@@ -9,6 +9,7 @@ from datetime import datetime
 from deltalake.exceptions import DeltaError
 
 from edge.key_file import read_key_ring
+from services.problems import Problem
 from services.query.cache import Cache
 from services.query.directory import Directory, local_key
 from services.query.latest import Latest
@@ -60,7 +61,6 @@ def warm_up(service: Service) -> None:
     """Look up every table, so that the first question finds them known."""
     for files in service.window_tables.values():
         files.listing()
-    service.latest.state()
     service.warm.set()
 
 
@@ -72,11 +72,12 @@ def with_local_key(service: Service, settings: Settings) -> None:
 def keep_latest(service: Service, stopping: threading.Event) -> None:
     """Keep the latest values up, and make them anew now and then."""
     rebuilt = time.monotonic()
-    while not stopping.wait(KEEP_UP_S):
+    while not stopping.is_set():
         try:
             if time.monotonic() - rebuilt > REBUILD_S:
                 service.latest.rebuild()
                 rebuilt = time.monotonic()
             service.latest.state()
-        except (OSError, DeltaError):
+        except (OSError, DeltaError, Problem):
             log.exception("the latest values are not up to date; trying again")
+        stopping.wait(KEEP_UP_S)
