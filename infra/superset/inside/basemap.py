@@ -1,0 +1,3 @@
+"""placeholder"""
+from flask import Blueprint
+basemap = Blueprint("basemap", __name__)
