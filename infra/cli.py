@@ -25,6 +25,7 @@ COMMANDS = {
     "product": "Add and show products.",
     "device": "Add, import and show devices.",
     "plot": "Draw a series.",
+    "dashboards": "Show Superset's logins, and keep changed dashboards.",
     "drill": "Rehearse a fault, and see every promise kept.",
     "demo": "Show a mixed fleet flow through the tables.",
     "fetch": "Fetch jars and servers into the cache.",

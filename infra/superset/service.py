@@ -49,6 +49,7 @@ def superset_variables(settings: Settings) -> dict[str, str]:
 
 def write_superset_settings(settings: Settings) -> None:
     """Write what Superset's configuration reads, for the owner alone: it holds the secret key."""
+    (settings.home / "superset").mkdir(mode=0o700, parents=True, exist_ok=True)
     make_logins(settings)
     told = {
         "secret_key": secret_key(settings),

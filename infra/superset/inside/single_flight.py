@@ -18,9 +18,9 @@ class SingleFlightCache(FileSystemCache):  # type: ignore[misc] # it ships no ty
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
         self._lock = threading.Lock()
         self._asked: dict[str, tuple[threading.Event, float]] = {}
+        super().__init__(*arguments, **options)
 
     def get(self, key: str) -> Any:
         """Return the value, after whoever asks for it just now; None makes the caller ask."""
@@ -33,9 +33,9 @@ class SingleFlightCache(FileSystemCache):  # type: ignore[misc] # it ships no ty
         waits.wait(LONGEST_WAIT_S)
         return super().get(key)
 
-    def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
+    def set(self, key: str, value: Any, timeout: int | None = None, **options: Any) -> Any:
         """Keep the value, and let those go who wait for it."""
-        kept = super().set(key, value, timeout)
+        kept = super().set(key, value, timeout, **options)
         with self._lock:
             asked = self._asked.pop(key, None)
         if asked:
