@@ -10,7 +10,7 @@ from telemetry.settings import Settings
 
 
 def test_full_stack_has_everything() -> None:
-    names = ("kafka", "registry", "streams", "gateway", "trino", *DAGSTER)
+    names = ("kafka", "registry", "streams", "gateway", "trino", *DAGSTER, "superset")
     assert service_names(Settings(), "full") == names
 
 
@@ -22,6 +22,18 @@ def test_scheduled_streams_are_no_service() -> None:
     assert "streams" not in service_names(Settings(streams="scheduled"), "full")
     with pytest.raises(HeadwaterError, match="--light"):
         service_names(Settings(streams="scheduled"), "light")
+
+
+def test_superset_can_be_left_out() -> None:
+    assert "superset" not in service_names(Settings(superset="off"), "full")
+
+
+def test_superset_starts_after_all_others() -> None:
+    settings = Settings()
+    services = declared_services(settings, "full", service_names(settings, "full"))
+    waits = {service.name: service.after for service in services}
+    assert not any("superset" in after for after in waits.values())
+    assert {"streams", "gateway", "trino", "dagster-daemon"} == set(waits["superset"])
 
 
 def test_foreign_broker_is_no_service() -> None:
@@ -50,4 +62,4 @@ def test_declaring_costs_nothing_and_needs_nothing_fetched(tmp_path: Path) -> No
     assert not (tmp_path / "home").exists()
     ports = [port for service in services for port in service.ports]
     assert len(ports) == len(set(ports))
-    assert sum(service.budget_mb for service in services) < 5200
+    assert sum(service.budget_mb for service in services) < 5632

@@ -11,9 +11,6 @@ from pathlib import Path
 
 from infra.superset.inside.home import Told, folder, told
 
-DATABASE = "lake"
-"""Name of the connection to Trino in the bundle."""
-
 
 def main() -> int:
     """Bring schema, roles, people, connection and dashboards up to date; return the exit code."""
@@ -45,7 +42,6 @@ def _prepare(given: Told, logins: Path, *, reset: bool) -> list[str]:
         run(app, "db", "upgrade")
         run(app, "init")
         run(app, "import-directory", given["bundle"], "--overwrite")
-        run(app, "set-database-uri", "--database_name", DATABASE, "--uri", given["trino"])
         make_roles()
         make_people(parse_logins(logins.read_text("utf-8")), reset=reset)
         return not_imported(Path(given["bundle"]))

@@ -1,5 +1,9 @@
 """Superset's configuration; what differs between stacks is read from its folder."""
 
+from typing import Any
+
+from sqlalchemy.engine import URL, make_url
+
 from infra.superset.inside.basemap import basemap
 from infra.superset.inside.home import folder, told
 
@@ -10,6 +14,18 @@ SQLALCHEMY_DATABASE_URI = _TOLD["database"]
 BLUEPRINTS = [basemap]
 FAVICONS: list[dict[str, str]] = []
 APP_NAME = "Headwater"
+
+
+
+def DB_CONNECTION_MUTATOR(  # noqa: N802 - Superset's name
+    url: URL, options: dict[str, Any], *_: object
+) -> tuple[URL, dict[str, Any]]:
+    """Lead the bundle's connection to this stack's Trino, whose port is its own."""
+    ours = make_url(_TOLD["trino"])
+    if (url.drivername, url.username) != (ours.drivername, ours.username):
+        return url, options
+    return url.set(host=ours.host, port=ours.port), options
+
 
 # The lake is read through Trino, and no table of Superset's own is offered beside it.
 PREVENT_UNSAFE_DB_CONNECTIONS = True
