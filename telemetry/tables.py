@@ -362,7 +362,7 @@ ALERTS = Table(
     name="gold.alerts",
     description="The life of each alert: what raised it, what became of it.",
     columns=(
-        _col("alert_id", "string", "the alert; the same breach raised again is the same", None, True),
+        _col("alert_id", "string", "the alert", required=True),
         TENANT,
         _col("rule", "string", "what was broken", required=True),
         _col("rule_version", "int", "version of the rule"),

@@ -64,8 +64,11 @@ def _dashboards(settings: Settings, console: Console) -> subprocess.Popen[bytes]
     """Start Superset once the answers are shown: nobody waits for it."""
     if LAST not in service_names(settings, "full"):
         return None
-    console.print("\nDashboards follow: `headwater status` says when, `headwater dashboards logins`"
-                  " with which password", highlight=False)
+    console.print(
+        "\nDashboards follow: `headwater status` says when, `headwater dashboards logins`"
+        " with which password",
+        highlight=False,
+    )
     nothing = subprocess.DEVNULL
     command = [sys.executable, "-m", "infra.cli", "up"]
     return subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing)

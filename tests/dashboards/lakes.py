@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from deltalake import write_deltalake
@@ -15,6 +15,7 @@ Row = dict[str, object]
 ZONES = {"harbour": (53.541, 9.984), "airport": (53.631, 9.998), "north-park": (53.596, 10.017)}
 METRICS = {"temperature": 21.0, "humidity": 45.0}
 DEVICES_A_ZONE = 4
+FIRST = datetime(1900, 1, 1, tzinfo=UTC)
 WIDTHS = {"minute": (60, 1), "five_minutes": (48, 5), "hour": (72, 60), "day": (3, 1440)}
 """Windows of each width, and a width's minutes."""
 
@@ -71,7 +72,7 @@ def _devices() -> Iterator[Row]:
         yield {
             "tenant": "default", "device_full": name, "device": name.partition(".")[2],
             "product": "room", "zone": zone, "customer": "city", "lat": lat + int(index) / 500,
-            "lng": lng + int(index) / 300, "firmware": "1.0.0", "valid_from": datetime(1900, 1, 1),
+            "lng": lng + int(index) / 300, "firmware": "1.0.0", "valid_from": FIRST,
         }  # fmt: skip
     yield {"tenant": "default", "device_full": "room.spare", "product": "room", "zone": "harbour"}
 
@@ -98,7 +99,10 @@ def _aside(index: int, now: datetime) -> Row:
 
 def _late(now: datetime) -> Row:
     at = now - timedelta(minutes=10)
-    return {"metric": "temperature", "event_time": at, "event_date": at.date(), "retention_class": "default"}
+    return {
+        "metric": "temperature", "event_time": at, "event_date": at.date(),
+        "retention_class": "default",
+    }  # fmt: skip
 
 
 def _windows(width: str, now: datetime, subject: str, names: object) -> Iterator[Row]:

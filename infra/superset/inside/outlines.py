@@ -1,6 +1,7 @@
 """Outlines of countries, read from TopoJSON and projected to the square of a web map."""
 
 import gzip
+import itertools
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -65,7 +66,7 @@ def _arc(deltas: Sequence[Sequence[int]], transform: Any) -> Ring:
 def _unbroken(ring: Ring) -> Ring:
     """Let an outline that crosses the date line go on beyond the square's edge."""
     whole, turns = ring[:1], 0
-    for (before, _), (x, y) in zip(ring, ring[1:], strict=False):
+    for (before, _), (x, y) in itertools.pairwise(ring):
         turns += (x - before < -0.5) - (x - before > 0.5)
         whole.append((x + turns, y))
     return whole

@@ -79,9 +79,7 @@ def parse_logins(text: str) -> dict[str, str]:
     return found
 
 
-def _make(
-    name: str, like: Iterable[str], belongs: Callable[[tuple[str, str]], bool]
-) -> None:
+def _make(name: str, like: Iterable[str], belongs: Callable[[tuple[str, str]], bool]) -> None:
     role = security_manager.find_role(name) or security_manager.add_role(name)
     of_others = [each for other in like for each in security_manager.find_role(other).permissions]
     wanted = {each.id: each for each in of_others if belongs(_named(each))}

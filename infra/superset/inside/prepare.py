@@ -1,7 +1,7 @@
-"""`python -m infra.superset.inside.prepare`: Superset's state brought to this bundle; quick if it is.
+"""`python -m infra.superset.inside.prepare`: bring Superset to this bundle.
 
-All steps are Superset's own commands, run in one process: each would take longer to start than to
-do its work.
+Nothing is done if nothing has changed. All steps are Superset's own commands, run in one process:
+each would take longer to start than to do its work.
 """
 
 import hashlib

@@ -21,7 +21,7 @@ def main() -> NoReturn:
     options = ["--bind", f"127.0.0.1:{told()['port']}", "--workers", "1", "--timeout", "120"]
     options += ["--worker-class", "gthread", "--threads", str(THREADS), "--log-level", "warning"]
     server = [sys.executable, "-m", "gunicorn", *options, "superset.app:create_app()"]
-    os.execv(sys.executable, server)
+    os.execv(sys.executable, server)  # noqa: S606 - there is no shell to start
 
 
 if __name__ == "__main__":

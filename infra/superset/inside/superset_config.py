@@ -16,8 +16,7 @@ FAVICONS: list[dict[str, str]] = []
 APP_NAME = "Headwater"
 
 
-
-def DB_CONNECTION_MUTATOR(  # noqa: N802 - Superset's name
+def DB_CONNECTION_MUTATOR(
     url: URL, options: dict[str, Any], *_: object
 ) -> tuple[URL, dict[str, Any]]:
     """Lead the bundle's connection to this stack's Trino, whose port is its own."""

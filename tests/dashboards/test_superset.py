@@ -1,4 +1,4 @@
-"""Superset on a seeded lake: imported, every query answers in time, roles hold, the cache serves."""
+"""Superset on a seeded lake: every query answers in time, roles hold, the cache serves."""
 
 import json
 import stat
