@@ -1,7 +1,7 @@
 # Every task of this checkout; bare `make` names them.
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev fetch check fmt test test-unit test-faults test-faults-full bench \
-	demo demo-stop docs lock clean
+.PHONY: help install install-dev fetch check fmt test test-unit test-dashboards test-faults \
+	test-faults-full bench demo demo-stop docs lock clean
 
 FITTING := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PYTHON ?= $(eval PYTHON := $(shell for name in python3 python3.13 python3.12 python3.11; do \
@@ -42,6 +42,10 @@ test: check fetch ## everything that CI holds; PYTEST_ARGS="-k late" narrows it
 
 test-unit: install-dev ## the tests that start no Java, in seconds
 	$(BIN)/pytest -m "$(UNIT)" $(PYTEST_ARGS)
+
+test-dashboards: install-dev fetch ## every chart of Superset on a seeded lake
+	$(BIN)/headwater fetch superset
+	$(BIN)/pytest -m "long or not long" tests/dashboards $(PYTEST_ARGS)
 
 test-faults: install-dev fetch ## kill processes and starve them: twice a point, 20 times at random
 	$(BIN)/pytest -m faults $(PYTEST_ARGS)

@@ -27,6 +27,7 @@ COMMANDS = {
     "plot": "Draw a series.",
     "detect": "Score the rows of files as the stream would.",
     "model": "Train, list and use models of wear and failure.",
+    "dashboards": "Show Superset's logins, and keep changed dashboards.",
     "drill": "Rehearse a fault, and see every promise kept.",
     "demo": "Show a mixed fleet flow through the tables.",
     "fetch": "Fetch jars and servers into the cache.",

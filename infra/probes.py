@@ -29,6 +29,15 @@ def http_complaint(url: str) -> str | None:
     return None
 
 
+def page_complaint(url: str) -> str | None:
+    """Say why a server does not answer with a page; None if it does."""
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S):  # noqa: S310 - our own http URLs
+            return None
+    except (OSError, urllib.error.URLError):
+        return f"no answer at {url}"
+
+
 def port_complaint(port: int) -> str | None:
     """Say that nobody listens on a port of this machine; None if somebody does."""
     try:

@@ -9,6 +9,7 @@ from infra.query_service import query_service
 from infra.registry.service import registry_service
 from infra.stack import Mode
 from infra.streams import streams_service
+from infra.superset.service import superset_service
 from infra.supervision.service import Service
 from infra.trino.server import trino_service
 from telemetry.errors import HeadwaterError
@@ -29,7 +30,8 @@ def service_names(settings: Settings, mode: Mode) -> tuple[str, ...]:
     broker = () if settings.kafka else ("kafka",)
     streams = ("streams",) if settings.streams == "always_on" else ()
     registry = () if settings.registry_url else ("registry",)
-    return (*broker, *registry, *streams, "gateway", "query", "trino", *DAGSTER)
+    superset = ("superset",) if settings.superset == "on" else ()
+    return (*broker, *registry, *streams, "gateway", "query", "trino", *DAGSTER, *superset)
 
 
 def declared_services(
@@ -45,6 +47,7 @@ def declared_services(
         query_service(settings, mode),
         trino_service(settings, waits_for_tables=makes_tables),
         *dagster_services(settings),
+        superset_service(settings),
     )
     return tuple(service for service in declared if service.name in names)
 

@@ -28,6 +28,7 @@ OURS = (
     "run",
     "spool",
     "stack.json",
+    "superset",
     "trino",
     "lock",
 )

@@ -87,6 +87,13 @@ class Settings(BaseSettings):
     rotation_overlap_d: float = Field(
         default=90.0, ge=0, description="days that a device's old secret lives beside its new one"
     )
+    superset: Literal["on", "off"] = Field(
+        default="off", description="on: the full stack starts Superset as well"
+    )
+    superset_database: SecretStr | None = Field(
+        default=None,
+        description="SQLAlchemy URL of Superset's own state; default SQLite in the home",
+    )
     gateway_host: str = Field(default="127.0.0.1", description="address that devices reach")
     gateway_development: Literal["off", "token", "anonymous"] = Field(
         default="off",
@@ -190,6 +197,13 @@ class Settings(BaseSettings):
         if self.registry_database:
             return self.registry_database.get_secret_value()
         return f"sqlite:///{self.registry_dir / 'registry.db'}"
+
+    @property
+    def superset_database_url(self) -> str:
+        """SQLAlchemy URL of Superset's own state."""
+        if self.superset_database:
+            return self.superset_database.get_secret_value()
+        return f"sqlite:///{self.home / 'superset' / 'superset.db'}?timeout=30"
 
     @property
     def registry_address(self) -> str:

@@ -358,6 +358,35 @@ SUMMARY_ZONE_DAY = _summary_table("gold.summary_zone_day", "Zones by day.", ZONE
 SUMMARY_PRODUCT_HOUR = _summary_table("gold.summary_product_hour", "Products by hour.", PRODUCT)
 SUMMARY_PRODUCT_DAY = _summary_table("gold.summary_product_day", "Products by day.", PRODUCT)
 
+ALERTS = Table(
+    name="gold.alerts",
+    description="The life of each alert: what raised it, what became of it.",
+    columns=(
+        _col("alert_id", "string", "the alert", required=True),
+        TENANT,
+        _col("rule", "string", "what was broken", required=True),
+        _col("rule_version", "int", "version of the rule"),
+        _col("severity", "string", "info, warning or critical", required=True),
+        _col("state", "string", "open, acknowledged or resolved", required=True),
+        _col("device_full", "string", "device; null where it is of a zone or of all"),
+        _col("product", "string", "what kind of device"),
+        _col("zone", "string", "zone of the device at event time"),
+        _col("metric", "string", "what was measured"),
+        _col("value", "double", "value that raised it"),
+        _col("bound", "double", "bound that the value passed"),
+        _col("message", "string", "what a person is told"),
+        _col("opened_at", "timestamp", "event time of the breach", required=True),
+        _col("acknowledged_at", "timestamp", "when somebody took it on"),
+        _col("resolved_at", "timestamp", "when it was over"),
+        _col("updated_at", "timestamp", "when this row was written last", required=True),
+        _col("opened_date", "date", "partition: UTC date of opened_at", required=True),
+    ),
+    key=("alert_id",),
+    partition_by=("opened_date",),
+    statistics=("opened_at", "updated_at", "state"),
+    retention="400 d",
+)
+
 DEVICES = Table(
     name="dim.devices",
     description="History of every device (SCD 2), joined as it was at event time.",
@@ -580,6 +609,7 @@ TABLES: tuple[Table, ...] = (
     DEVICE_SLIDING,
     SESSIONS,
     *SUMMARIES,
+    ALERTS,
     DEVICES,
     DELIVERY_DELAY,
     FIRST_USE,

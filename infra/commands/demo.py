@@ -12,6 +12,7 @@ from rich.live import Live
 from infra.demo.answers import show_answers
 from infra.demo.figures import GOLD, Watch
 from infra.demo.screen import screen
+from infra.services import service_names
 from telemetry.settings import Settings
 
 EXAMPLES = """\b
@@ -22,6 +23,7 @@ Examples:
 """
 SETTLE_S = 30
 FIRST = "kafka,streams"
+LAST = "superset"
 
 
 @click.command(epilog=EXAMPLES)
@@ -38,7 +40,7 @@ def demo(light: bool, devices: int, rate: int, for_s: float | None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     ledger = folder / f"ledger-{int(time.time())}.ndjson"
     fleet = _fleet(devices, rate, ledger)
-    rest = None if light else _rest(folder)
+    rest = None if light else _rest(settings, folder)
     try:
         _watch(settings, console, ledger, for_s, rest)
     except KeyboardInterrupt:
@@ -50,11 +52,26 @@ def demo(light: bool, devices: int, rate: int, for_s: float | None) -> None:
         _headwater("down")
 
 
-def _rest(folder: Path) -> subprocess.Popen[bytes]:
+def _rest(settings: Settings, folder: Path) -> subprocess.Popen[bytes]:
     """Start what the first rows can do without, while they flow."""
+    names = [name for name in service_names(settings, "full") if name != LAST]
     with (folder / "up.log").open("wb") as log:
-        command = [sys.executable, "-m", "infra.cli", "up"]
+        command = [sys.executable, "-m", "infra.cli", "up", "--only", ",".join(names)]
         return subprocess.Popen(command, stdout=log, stderr=log)
+
+
+def _dashboards(settings: Settings, console: Console) -> subprocess.Popen[bytes] | None:
+    """Start Superset once the answers are shown: nobody waits for it."""
+    if LAST not in service_names(settings, "full"):
+        return None
+    console.print(
+        "\nDashboards follow: `headwater status` says when, `headwater dashboards logins`"
+        " with which password",
+        highlight=False,
+    )
+    nothing = subprocess.DEVNULL
+    command = [sys.executable, "-m", "infra.cli", "up"]
+    return subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing)
 
 
 def _headwater(*arguments: str) -> None:
@@ -93,15 +110,15 @@ def _watch(
 ) -> None:
     """Show the flow; once it has settled, answer the questions; then go on until the end."""
     watch, started = Watch(settings, ledger), time.monotonic()
-    answered = False
-    while True:
-        _live(watch, console, started, SETTLE_S if not answered else for_s, rest)
-        if not answered:
-            _expect_up(rest, ledger.parent)
-            show_answers(settings, console)
-            answered = True
-        if for_s is not None and time.monotonic() - started >= for_s:
-            return
+    _live(watch, console, started, SETTLE_S, rest)
+    _expect_up(rest, ledger.parent)
+    show_answers(settings, console)
+    last = _dashboards(settings, console) if rest is not None else None
+    try:
+        while for_s is None or time.monotonic() - started < for_s:
+            _live(watch, console, started, for_s, rest)
+    finally:
+        _stop(last)
 
 
 def _expect_up(rest: subprocess.Popen[bytes] | None, folder: Path) -> None:

@@ -1,5 +1,7 @@
 """`headwater fetch`: jars and servers into the cache."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import click
 from rich.console import Console
 from rich.progress import (
@@ -26,7 +28,10 @@ from infra.fetch.parts import (
     fetch as fetch_jobs,
 )
 from infra.fetch.relock import relock
+from infra.superset.environment import make
 from telemetry.settings import Settings
+
+SUPERSET = "superset"
 
 EXAMPLES = """\b
 Examples:
@@ -37,7 +42,7 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("parts", nargs=-1, type=click.Choice([*PARTS, "all"]))
+@click.argument("parts", nargs=-1, type=click.Choice([*PARTS, SUPERSET, "all"]))
 @click.option("--relock", "is_relocking", is_flag=True, help="Write checksums of the lock anew.")
 def fetch(parts: tuple[str, ...], is_relocking: bool) -> None:
     """Fetch jars and servers into the cache; what is there already is only checked."""
@@ -46,17 +51,35 @@ def fetch(parts: tuple[str, ...], is_relocking: bool) -> None:
         repository = Repository(repository_url(settings), client)
         if is_relocking:
             relock(repository)
-        wanted = PARTS if not parts or "all" in parts else tuple(dict.fromkeys(parts))
+        wanted = _wanted(parts, settings)
         with claimed(wanted, settings):
-            _fetch_showing_progress(wanted, repository, settings)
+            _fetch_all(wanted, repository, settings)
+
+
+def _wanted(parts: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
+    """Return the named parts once each; all of them are without what the settings leave out."""
+    if parts and "all" not in parts:
+        return tuple(dict.fromkeys(parts))
+    return (*PARTS, SUPERSET) if settings.superset == "on" else PARTS
+
+
+def _fetch_all(wanted: tuple[str, ...], repository: Repository, settings: Settings) -> None:
+    """Fetch files, and make Superset's environment beside."""
+    console = Console(stderr=True)
+    with ThreadPoolExecutor(1) as pool:
+        beside = pool.submit(make, settings, console.print) if SUPERSET in wanted else None
+        if files := tuple(part for part in wanted if part != SUPERSET):
+            _fetch_showing_progress(files, repository, settings, console)
+        if beside is not None:
+            beside.result()
 
 
 def _fetch_showing_progress(
-    parts: tuple[str, ...], repository: Repository, settings: Settings
+    parts: tuple[str, ...], repository: Repository, settings: Settings, console: Console
 ) -> None:
     artifacts = [artifact for part in parts for artifact in locked(part)]
     jobs = missing(artifacts, settings)
-    with _progress() as progress:
+    with _progress(console) as progress:
         task = progress.add_task("Fetching " + ", ".join(parts), total=_bytes(jobs))
         fetch_jobs(
             jobs,
@@ -72,12 +95,12 @@ def _bytes(jobs: list[Job]) -> int:
     return sum(job.artifact.size for job in jobs)
 
 
-def _progress() -> Progress:
+def _progress(console: Console) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
     )

@@ -15,6 +15,7 @@ from infra.services import chosen_names, declared_services
 from infra.stack import Mode
 from infra.starting import prepare, start
 from infra.startup_screen import startup_screen, urls
+from infra.superset.logins import logins_file, read_logins
 from telemetry.settings import Settings
 
 EXAMPLES = """\b
@@ -48,6 +49,7 @@ def up(ctx: click.Context, light: bool, only: str | None, timeout_s: int) -> Non
         if missing := missing_parts(settings, parts):
             ctx.invoke(fetch, parts=tuple(missing), is_relocking=False)
         keys = {name: path for name, path in key_files(settings).items() if not path.exists()}
+        had_logins = logins_file(settings).exists()
         daemon, services = prepare(settings, mode, names)
         with startup_screen(Console(stderr=True)) as show:
             start(daemon, services, timeout_s=timeout_s, show=show)
@@ -55,6 +57,8 @@ def up(ctx: click.Context, light: bool, only: str | None, timeout_s: int) -> Non
     table_console().print(urls(services))
     for whose, path in keys.items():
         _show_key(whose, path)
+    if not had_logins and logins_file(settings).exists():
+        _show_logins(settings)
 
 
 def key_files(settings: Settings) -> dict[str, Path]:
@@ -70,3 +74,10 @@ def _show_key(whose: str, path: Path) -> None:
     if path.exists():
         click.echo(f"{whose} key is {path.read_text('utf-8').strip()}", err=True)
         click.echo(f"It is shown this once, and kept in {path} for its owner alone.", err=True)
+
+
+def _show_logins(settings: Settings) -> None:
+    """Show the logins that Superset's first start has made, this once."""
+    drawn = ", ".join(f"{name} {password}" for name, password in read_logins(settings).items())
+    click.echo(f"superset: {drawn}", err=True)
+    click.echo("They are shown this once; again by `headwater dashboards logins`.", err=True)

@@ -7,12 +7,18 @@ from psutil import Process
 from infra import processes
 from infra.doctor.finding import Finding
 from infra.fetch import paths
+from infra.superset.environment import superset_python
 from infra.supervision.daemon import Daemon
 from infra.supervision.service import Service
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
-PARTS = {"spark": paths.spark_jars, "kafka": paths.kafka_home, "trino": paths.trino_home}
+PARTS = {
+    "spark": paths.spark_jars,
+    "kafka": paths.kafka_home,
+    "trino": paths.trino_home,
+    "superset": superset_python,
+}
 
 
 def check_ports(settings: Settings, services: Iterable[Service]) -> list[Finding]:

@@ -17,6 +17,7 @@ from infra.fetch.lock import Artifact
 from telemetry.settings import Settings
 
 PARTS = ("spark", "kafka", "trino")
+"""What comes as files of a Maven repository."""
 CONNECTIONS = 8
 UNPACKED_TRINO_BYTES = 950_000_000
 """Trino's folder at its widest, before plugins go."""

@@ -29,7 +29,7 @@ class Service:
     after: tuple[str, ...] = ()
     """Services that must be ready before this one starts."""
     part: str = "spark"
-    """What must be fetched first: spark, kafka or trino."""
+    """What must be fetched first: spark, kafka, trino or superset."""
     folder: Path | None = None
     """Working folder; default {home}/run."""
     complaint: Callable[[], str | None] = no_complaint

@@ -1,0 +1,75 @@
+"""Superset's own environment: in the cache, named by its lock's checksum, filled by uv."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from infra.install.environment import NETWORK
+from infra.install.mirror import pip_settings, uv_variables
+from telemetry.errors import HeadwaterError
+from telemetry.settings import Settings
+
+LOCKS = Path(__file__).parents[1] / "locks"
+PYTHONS = ">=3.11,<3.13"
+"""Pythons that Superset 6.1 runs on."""
+LEAVE_OUT = "or leave Superset out: HEADWATER_SUPERSET=off"
+
+Say = Callable[[str], None]
+
+
+def superset_dir(settings: Settings) -> Path:
+    """Return the environment's folder; another lock has another one."""
+    digest = hashlib.sha256((LOCKS / "superset.txt").read_bytes()).hexdigest()
+    return settings.cache / "superset" / digest[:16]
+
+
+def superset_python(settings: Settings) -> Path:
+    """Return the environment's interpreter; raise if it is not made whole."""
+    folder = superset_dir(settings)
+    if not _marker(folder).exists():
+        raise HeadwaterError(f"{folder} is missing: run `headwater fetch superset`")
+    return folder / "bin" / "python"
+
+
+def make(settings: Settings, say: Say) -> None:
+    """Make the environment unless it is there; what an interrupted run left is gone on with."""
+    folder = superset_dir(settings)
+    if _marker(folder).exists():
+        return
+    say("Installing Superset")
+    variables = {**os.environ, **uv_variables(pip_settings(Path(sys.executable)), os.environ)}
+    if not (folder / "bin" / "python").exists():
+        _uv(("venv", "--clear", "--python", _python(), str(folder)), variables, _no_python())
+    target = ("--python", str(folder / "bin" / "python"), "--require-hashes")
+    bootstrap = ("pip", "install", *target, "--requirement", str(LOCKS / "bootstrap.txt"))
+    _uv(bootstrap, variables, NETWORK)
+    # What has no wheel is built with the locked setuptools, which is there by now.
+    sync = ("pip", "sync", *target, "--no-build-isolation", str(LOCKS / "superset.txt"))
+    _uv(sync, variables, NETWORK)
+    _marker(folder).touch()
+
+
+def _marker(folder: Path) -> Path:
+    return folder / ".installed"
+
+
+def _python() -> str:
+    """Name our own Python where it fits, or whichever uv finds."""
+    return sys.executable if sys.version_info < (3, 13) else PYTHONS
+
+
+def _no_python() -> str:
+    return f"Superset needs Python {PYTHONS}: install one (Debian: python3.12), {LEAVE_OUT}"
+
+
+def _uv(arguments: Sequence[str], variables: dict[str, str], remedy: str) -> None:
+    command = [str(Path(sys.executable).parent / "uv"), "--quiet", *arguments]
+    done = subprocess.run(
+        command, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    if done.returncode:
+        said = " ".join(done.stderr.split())[-300:]
+        raise HeadwaterError(f"Superset's environment cannot be made ({said}): {remedy}")

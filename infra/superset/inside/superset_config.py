@@ -1,0 +1,61 @@
+"""Superset's configuration; what differs between stacks is read from its folder."""
+
+from typing import Any
+
+from sqlalchemy.engine import URL, make_url
+
+from infra.superset.inside.basemap import basemap
+from infra.superset.inside.home import folder, told
+
+_TOLD = told()
+
+SECRET_KEY = _TOLD["secret_key"]
+SQLALCHEMY_DATABASE_URI = _TOLD["database"]
+BLUEPRINTS = [basemap]
+FAVICONS: list[dict[str, str]] = []
+APP_NAME = "Headwater"
+
+
+def DB_CONNECTION_MUTATOR(
+    url: URL, options: dict[str, Any], *_: object
+) -> tuple[URL, dict[str, Any]]:
+    """Lead the bundle's connection to this stack's Trino, whose port is its own."""
+    ours = make_url(_TOLD["trino"])
+    if (url.drivername, url.username) != (ours.drivername, ours.username):
+        return url, options
+    return url.set(host=ours.host, port=ours.port), options
+
+
+# The lake is read through Trino, and no table of Superset's own is offered beside it.
+PREVENT_UNSAFE_DB_CONNECTIONS = True
+SQLLAB_TIMEOUT = 60
+SUPERSET_WEBSERVER_TIMEOUT = 60
+ROW_LIMIT = 10_000
+SQL_MAX_ROW = 10_000
+
+# Panels take what the cache has; a refresh asks anew only for what has expired, so that a hundred
+# viewers cost one query. How long an answer lives stands in each chart.
+DASHBOARD_AUTO_REFRESH_MODE = "fetch"
+_CACHE = {"CACHE_DEFAULT_TIMEOUT": 60, "CACHE_THRESHOLD": 2000}
+DATA_CACHE_CONFIG = {
+    "CACHE_TYPE": "infra.superset.inside.single_flight.SingleFlightCache",
+    "CACHE_DIR": str(folder() / "cache" / "answers"),
+    **_CACHE,
+}
+CACHE_CONFIG = {
+    "CACHE_TYPE": "FileSystemCache",
+    "CACHE_DIR": str(folder() / "cache" / "objects"),
+    **_CACHE,
+}
+
+FEATURE_FLAGS = {
+    "ALERT_REPORTS": False,
+    "DASHBOARD_RBAC": False,
+    "DRILL_BY": True,
+    "DRILL_TO_DETAIL": True,
+    "ENABLE_TEMPLATE_PROCESSING": False,
+    "THUMBNAILS": False,
+}
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+LOG_LEVEL = "WARNING"

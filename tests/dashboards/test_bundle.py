@@ -1,0 +1,71 @@
+"""The bundle is whole: ids, references, caches and the age of every panel."""
+
+from collections import Counter
+
+import pytest
+
+from infra.superset.service import TRINO_USER
+from tests.dashboards.bundle import charts_of, panels, read
+
+LIVE = {"Fleet now", "Map", "Alerts"}
+TITLES = LIVE | {"Trends", "Quality"}
+CHARTS = {panel.chart["uuid"]: panel for panel in panels()}
+AGES = {uuid for uuid, panel in CHARTS.items() if panel.name.startswith("Age of ")}
+DASHBOARDS = {found["dashboard_title"]: found for found in read("dashboards").values()}
+
+
+def test_there_are_five_dashboards() -> None:
+    assert set(DASHBOARDS) == TITLES
+
+
+def test_ids_are_given_once() -> None:
+    kinds = ("databases", "datasets", "charts", "dashboards")
+    ids = [found["uuid"] for kind in kinds for found in read(kind).values()]
+    assert [uuid for uuid, count in Counter(ids).items() if count > 1] == []
+
+
+def test_references_lead_somewhere() -> None:
+    databases = {found["uuid"] for found in read("databases").values()}
+    datasets = {found["uuid"]: found for found in read("datasets").values()}
+    assert {found["database_uuid"] for found in datasets.values()} == databases
+    assert {panel.chart["dataset_uuid"] for panel in CHARTS.values()} == set(datasets)
+    shown = {uuid for found in DASHBOARDS.values() for some in charts_of(found) for uuid in some}
+    assert shown == set(CHARTS)
+
+
+@pytest.mark.parametrize("title", sorted(TITLES))
+def test_every_panel_stands_over_the_age_of_its_data(title: str) -> None:
+    for panel, *below in charts_of(DASHBOARDS[title]):
+        assert panel not in AGES
+        assert len(below) == 1, CHARTS[panel].name
+        assert below[0] in AGES
+
+
+@pytest.mark.parametrize("title", sorted(TITLES))
+def test_refresh_finds_the_cache_expired_and_viewers_find_it_filled(title: str) -> None:
+    refresh = DASHBOARDS[title]["metadata"]["refresh_frequency"]
+    low, high = (10, 30) if title in LIVE else (60, 300)
+    assert low <= refresh <= high
+    for uuid in {uuid for some in charts_of(DASHBOARDS[title]) for uuid in some}:
+        assert 10 <= CHARTS[uuid].chart["cache_timeout"] <= refresh, CHARTS[uuid].name
+
+
+def test_query_asks_for_the_metrics_that_the_panel_shows() -> None:
+    for panel in CHARTS.values():
+        params, (query,) = panel.chart["params"], panel.query_context["queries"]
+        named = params.get("metrics") or [params[key] for key in ("metric",) if key in params]
+        assert set(named) <= set(query["metrics"] or []), panel.name
+        wanted = [each["subject"] for each in params["adhoc_filters"]]
+        assert [each["col"] for each in query["filters"]] == wanted
+
+
+def test_connection_holds_no_secret_and_changes_nothing() -> None:
+    (database,) = read("databases").values()
+    assert database["sqlalchemy_uri"].startswith(f"trino://{TRINO_USER}@")
+    assert not database["allow_dml"]
+    assert not database["allow_file_upload"]
+
+
+def test_maps_ask_no_other_host_for_tiles() -> None:
+    tiles = [panel.chart["params"].get("mapbox_style") for panel in CHARTS.values()]
+    assert {style for style in tiles if style} == {"tile:///basemap/{z}/{x}/{y}.png"}

@@ -1,0 +1,160 @@
+"""Superset on a seeded lake: every query answers in time, roles hold, the cache serves."""
+
+import json
+import stat
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from infra.sql.trino_engine import query_trino
+from infra.superset.environment import superset_python
+from infra.superset.logins import logins_file, read_logins
+from infra.superset.service import TRINO_USER
+from telemetry import tables
+from telemetry.errors import HeadwaterError
+from telemetry.settings import Settings
+from tests.dashboards.bundle import Panel, panels, read
+from tests.dashboards.client import Client, log_in
+from tests.dashboards.lakes import alert, seed, write
+from tests.end_to_end.stack import Stack, free_port_base
+
+pytestmark = [pytest.mark.long, pytest.mark.trino, pytest.mark.stack, pytest.mark.timeout(900)]
+BUDGET_S = 10.0
+"""For a query of a cold cache on two busy cores; a warm one is asked below."""
+WARM_S = 1.0
+VIEWERS = 100
+EMPTY_WITHOUT_ALERTS = {"Alerts by severity", "Newest alerts"}
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    home = tmp_path_factory.mktemp("superset")
+    stack = Stack(home, free_port_base())
+    settings = Settings(home=home, port_base=stack.port_base)
+    try:
+        superset_python(settings)
+    except HeadwaterError:
+        pytest.skip("Superset is not fetched: headwater fetch superset")
+    seed(home / "lake", datetime.now(UTC))
+    try:
+        told = stack.run("up", "--only", "trino,superset", "--timeout", "800", timeout_s=820)
+        assert read_logins(settings)["admin"] in told.err
+        again = stack.run("up", "--only", "trino,superset")
+        assert read_logins(settings)["admin"] not in again.out + again.err
+        yield settings
+    finally:
+        stack.run("down", check=False)
+
+
+@pytest.fixture(scope="module")
+def url(settings: Settings) -> str:
+    return f"http://127.0.0.1:{settings.port('superset')}"
+
+
+@pytest.fixture(scope="module")
+def viewer(settings: Settings, url: str) -> Client:
+    return log_in(url, "viewer", read_logins(settings)["viewer"])
+
+
+@pytest.fixture(scope="module")
+def datasets(viewer: Client) -> dict[str, int]:
+    return viewer.datasets()
+
+
+@pytest.mark.parametrize("panel", panels(), ids=lambda panel: panel.file.stem)
+def test_query_of_a_panel_answers_with_rows_in_time(
+    panel: Panel, viewer: Client, datasets: dict[str, int]
+) -> None:
+    began = time.monotonic()
+    answer = viewer.ask(panel, datasets[panel.chart["dataset_uuid"]])
+    took = time.monotonic() - began
+    assert answer.status_code == 200, answer.text[:2000]
+    (found,) = answer.json()["result"]
+    assert found["error"] is None
+    assert bool(found["rowcount"]) is (panel.name not in EMPTY_WITHOUT_ALERTS)
+    assert took < BUDGET_S
+
+
+def test_panels_of_alerts_fill_with_the_first_one(
+    settings: Settings, viewer: Client, datasets: dict[str, int]
+) -> None:
+    now = datetime.now(UTC)
+    write(Path(settings.lake_root), tables.ALERTS, [alert(now)])
+    for panel in (panel for panel in panels() if panel.name in EMPTY_WITHOUT_ALERTS):
+        answer = viewer.ask(panel, datasets[panel.chart["dataset_uuid"]], force=True)
+        assert answer.json()["result"][0]["rowcount"] == 1
+
+
+def test_a_hundred_viewers_cost_one_query(
+    settings: Settings, viewer: Client, datasets: dict[str, int]
+) -> None:
+    panel = next(panel for panel in panels() if panel.name == "Zones now")
+    number = datasets[panel.chart["dataset_uuid"]]
+    time.sleep(panel.chart["cache_timeout"] + 1)
+    before = queries_of_superset(settings)
+    with ThreadPoolExecutor(VIEWERS) as crowd:
+        answers = list(crowd.map(lambda _: viewer.ask(panel, number), range(VIEWERS)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({json.dumps(answer.json()["result"][0]["data"]) for answer in answers}) == 1
+    assert queries_of_superset(settings) - before == 1
+    began = time.monotonic()
+    viewer.ask(panel, number)
+    assert time.monotonic() - began < WARM_S
+
+
+def queries_of_superset(settings: Settings) -> int:
+    """Return how many queries over gold Trino has had from Superset."""
+    asked = (
+        "select count(*) from system.runtime.queries"
+        f" where \"user\" = '{TRINO_USER}' and query like '%zone_minute%'"
+    )
+    ((count,),) = query_trino(settings, asked).rows
+    assert isinstance(count, int)
+    return count
+
+
+def test_import_is_whole_and_is_done_again_without_a_change(viewer: Client) -> None:
+    for kind, files in (("dataset", "datasets"), ("chart", "charts"), ("dashboard", "dashboards")):
+        ids = f"{kind}/?q=(columns:!(uuid),page_size:100)"
+        there = [found["uuid"] for found in viewer.get(ids)["result"]]
+        assert sorted(there) == sorted(found["uuid"] for found in read(files).values())
+
+
+def test_viewers_look_and_editors_change(settings: Settings, url: str, viewer: Client) -> None:
+    dashboard = viewer.get("dashboard/?q=(page_size:1)")["result"][0]["id"]
+    change = {"css": ".headwater {}"}
+    assert viewer.http.put(f"dashboard/{dashboard}", json=change).status_code == 403
+    assert viewer.http.post("sqllab/execute/", json={"sql": "select 1"}).status_code == 403
+    assert viewer.http.get("security/users/").status_code == 403
+    editor = log_in(url, "editor", read_logins(settings)["editor"])
+    assert editor.get("dashboard/_info?q=(keys:!(permissions))")["permissions"]
+    assert "can_write" in editor.get("dashboard/_info")["permissions"]
+    assert "can_write" not in viewer.get("dashboard/_info")["permissions"]
+
+
+@pytest.mark.parametrize("name", ["admin", "editor", "viewer"])
+def test_nobody_gets_in_by_a_known_password(name: str, url: str) -> None:
+    for password in (name, "admin", ""):
+        with pytest.raises(httpx.HTTPStatusError):
+            log_in(url, name, password)
+
+
+def test_secrets_are_the_owners_alone(settings: Settings) -> None:
+    folder = settings.home / "superset"
+    for path in (logins_file(settings), folder / "secret.key", folder / "settings.json"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    log = (settings.home / "logs" / "superset.log").read_text()
+    assert not [name for name, secret in read_logins(settings).items() if secret in log]
+
+
+def test_tiles_are_drawn_without_a_login_and_without_the_internet(url: str) -> None:
+    tile = httpx.get(f"{url}/basemap/5/16/10.png", timeout=60)
+    assert tile.headers["content-type"] == "image/png"
+    assert tile.content.startswith(b"\x89PNG")
+    assert httpx.get(f"{url}/basemap/1/2/0.png").status_code == 404
