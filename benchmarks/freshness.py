@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -10,25 +11,34 @@ import orjson
 import polars as pl
 from deltalake import DeltaTable
 
+LOOK_BACK_S = 900
+Minute = tuple[str, datetime]
+"""A product and the end of a minute."""
+
 
 @dataclass(slots=True)
 class Freshness:
-    """What a watcher saw: seconds from event to the commit of silver, from window to final."""
+    """Seconds from event to the commit of silver; from a minute's end and lateness to final."""
 
     event_to_silver_s: list[float] = field(default_factory=list)
-    final_after_s: dict[datetime, float] = field(default_factory=dict)
+    final_after_s: dict[Minute, float] = field(default_factory=dict)
 
 
 class Watcher(threading.Thread):
-    """Reads the log of silver and the newest minutes of gold, twice a second."""
+    """Reads the log of silver and the newest minutes of gold, twice a second.
 
-    def __init__(self, lake: Path) -> None:
+    `lateness_s` by product; a product without one has no end to wait for.
+    """
+
+    def __init__(self, lake: Path, lateness_s: Mapping[str, float]) -> None:
         super().__init__(daemon=True)
         self.seen = Freshness()
+        self._lateness_s = lateness_s
         self._silver = lake / "silver" / "readings"
         self._minutes = lake / "gold" / "device_minute"
         self._version = DeltaTable(self._silver).version()
         self._done = threading.Event()
+        self._already = self._final(time.time())
 
     def stop(self) -> Freshness:
         """End and return what was seen."""
@@ -61,9 +71,16 @@ class Watcher(threading.Thread):
 
     def _read_minutes(self) -> None:
         now = time.time()
+        for product, end in self._final(now) - self._already:
+            waited = now - end.timestamp() - self._lateness_s[product]
+            self.seen.final_after_s.setdefault((product, end), waited)
+
+    def _final(self, now: float) -> set[Minute]:
+        """Return the minutes of the last quarter of an hour that are final."""
+        oldest = datetime.fromtimestamp(now - LOOK_BACK_S).astimezone()
         final = pl.scan_delta(DeltaTable(self._minutes)).filter(
             pl.col("is_final")
-            & (pl.col("window_end") > datetime.fromtimestamp(now - 300).astimezone())
+            & (pl.col("window_end") > oldest)
+            & pl.col("product").is_in(list(self._lateness_s))
         )
-        for (end,) in final.select(pl.col("window_end").unique()).collect().iter_rows():
-            self.seen.final_after_s.setdefault(end, now - end.timestamp())
+        return set(final.select("product", "window_end").unique().collect().iter_rows())

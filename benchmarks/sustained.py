@@ -11,6 +11,8 @@ from pathlib import Path
 
 from benchmarks.freshness import Freshness, Watcher
 from benchmarks.report import Figures, parser, quantiles, report
+from edge.registry_files import RegistryFiles
+from telemetry.settings import Settings
 from tests.end_to_end.stack import Stack, free_port_base
 
 WARM_UP_S = 60
@@ -18,22 +20,22 @@ LIMIT_EVENT_TO_SILVER_S = 5.0
 LIMIT_FINAL_AFTER_LATENESS_S = 15.0
 
 
-def run(rate: int, minutes: float, lateness_s: float) -> Figures:
+def run(rate: int, minutes: float) -> Figures:
     """Start a stack, warm it up, hold the rate, and verify the ledger of it all."""
     with tempfile.TemporaryDirectory() as folder:
         stack = Stack(Path(folder), free_port_base())
         stack.run("up", timeout_s=600)
         try:
-            return _measure(stack, rate, minutes, lateness_s)
+            return _measure(stack, rate, minutes)
         finally:
             stack.run("down", check=False)
 
 
-def _measure(stack: Stack, rate: int, minutes: float, lateness_s: float) -> Figures:
+def _measure(stack: Stack, rate: int, minutes: float) -> Figures:
     ledger = stack.home / "ledger.ndjson"
     fleet = _fleet(stack, rate, minutes * 60 + WARM_UP_S, ledger)
     time.sleep(WARM_UP_S)
-    watcher = Watcher(stack.home / "lake")
+    watcher = Watcher(stack.home / "lake", _lateness_s(stack))
     watcher.start()
     samples = [_status(stack, at) for at in _ticks(minutes * 60)]
     seen = watcher.stop()
@@ -41,7 +43,7 @@ def _measure(stack: Stack, rate: int, minutes: float, lateness_s: float) -> Figu
     verdict = stack.run("verify", str(ledger), "--json", "--timeout", "300", timeout_s=900).json
     assert isinstance(verdict, dict)
     return {
-        **_figures(samples, seen, lateness_s),
+        **_figures(samples, seen),
         "rate": rate,
         "verdict_ok": verdict["ok"],
         "sent": verdict["sent"],
@@ -59,6 +61,15 @@ def _fleet(stack: Stack, rate: int, for_s: float, ledger: Path) -> subprocess.Po
     )
 
 
+def _lateness_s(stack: Stack) -> dict[str, float]:
+    products = RegistryFiles(Settings(home=stack.home).registry_dir).products()
+    return {
+        key: product.lateness.total_seconds()
+        for (_tenant, key), product in products.items()
+        if product.lateness is not None
+    }
+
+
 def _ticks(for_s: float) -> list[float]:
     start = time.monotonic()
     return [start + step for step in range(10, int(for_s) + 1, 10)]
@@ -73,11 +84,11 @@ def _status(stack: Stack, at: float) -> dict[str, float]:
     return {"lag": landing["lag_messages"], "pss_mb": pss_mb}
 
 
-def _figures(samples: list[dict[str, float]], seen: Freshness, lateness_s: float) -> Figures:
+def _figures(samples: list[dict[str, float]], seen: Freshness) -> Figures:
     half = len(samples) // 2
     lags = [sample["lag"] for sample in samples]
     silver = quantiles(seen.event_to_silver_s)
-    closed = quantiles([after - lateness_s for after in seen.final_after_s.values()])
+    closed = quantiles(list(seen.final_after_s.values()))
     return {
         "lag_first_half_mean": sum(lags[:half]) / half,
         "lag_second_half_mean": sum(lags[half:]) / (len(lags) - half),
@@ -95,9 +106,8 @@ def main() -> None:
     options = parser(__doc__ or "")
     options.add_argument("--rate", type=int, default=5000, help="messages a second")
     options.add_argument("--minutes", type=float, default=10)
-    options.add_argument("--lateness-s", type=float, default=30, help="of the fleet's products")
     given = options.parse_args()
-    report("sustained", run(given.rate, given.minutes, given.lateness_s), given.out)
+    report("sustained", run(given.rate, given.minutes), given.out)
 
 
 if __name__ == "__main__":
