@@ -9,6 +9,7 @@ from infra.query_service import query_service
 from infra.registry.service import registry_service
 from infra.stack import Mode
 from infra.streams import streams_service
+from infra.superset.environment import is_wanted
 from infra.superset.service import superset_service
 from infra.supervision.service import Service
 from infra.trino.server import trino_service
@@ -30,7 +31,7 @@ def service_names(settings: Settings, mode: Mode) -> tuple[str, ...]:
     broker = () if settings.kafka else ("kafka",)
     streams = ("streams",) if settings.streams == "always_on" else ()
     registry = () if settings.registry_url else ("registry",)
-    superset = ("superset",) if settings.superset == "on" else ()
+    superset = ("superset",) if is_wanted(settings) else ()
     return (*broker, *registry, *streams, "gateway", "query", "trino", *DAGSTER, *superset)
 
 

@@ -87,8 +87,9 @@ class Settings(BaseSettings):
     rotation_overlap_d: float = Field(
         default=90.0, ge=0, description="days that a device's old secret lives beside its new one"
     )
-    superset: Literal["on", "off"] = Field(
-        default="off", description="on: the full stack starts Superset as well"
+    superset: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="whether the full stack has Superset; auto: where Python 3.11 or 3.12 is",
     )
     superset_database: SecretStr | None = Field(
         default=None,

@@ -28,7 +28,7 @@ from infra.fetch.parts import (
     fetch as fetch_jobs,
 )
 from infra.fetch.relock import relock
-from infra.superset.environment import make
+from infra.superset.environment import is_wanted, make
 from telemetry.settings import Settings
 
 SUPERSET = "superset"
@@ -60,7 +60,7 @@ def _wanted(parts: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
     """Return the named parts once each; all of them are without what the settings leave out."""
     if parts and "all" not in parts:
         return tuple(dict.fromkeys(parts))
-    return (*PARTS, SUPERSET) if settings.superset == "on" else PARTS
+    return (*PARTS, SUPERSET) if is_wanted(settings) else PARTS
 
 
 def _fetch_all(wanted: tuple[str, ...], repository: Repository, settings: Settings) -> None:

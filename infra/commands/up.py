@@ -30,7 +30,7 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @click.option("--light", is_flag=True, help="No Kafka, Trino or Dagster: streams over a spool.")
 @click.option("--only", metavar="NAMES", help="Comma-separated services to start.")
-@click.option("--timeout", "timeout_s", default=300, show_default=True, help="Seconds to wait.")
+@click.option("--timeout", "timeout_s", default=600, show_default=True, help="Seconds to wait.")
 @click.pass_context
 def up(ctx: click.Context, light: bool, only: str | None, timeout_s: int) -> None:
     """Start the stack, wait until it is healthy, and show where everything is.

@@ -26,6 +26,7 @@ def examine(settings: Settings, mode: Mode, names: Sequence[str]) -> list[Findin
         machine.check_clock(datetime.now(UTC)),
         *stack.check_ports(settings, services),
         stack.check_parts(settings, parts),
+        *(stack.check_superset(settings) if mode == "full" else ()),
         stack.check_strays(settings),
     ]
 

@@ -7,7 +7,7 @@ from psutil import Process
 from infra import processes
 from infra.doctor.finding import Finding
 from infra.fetch import paths
-from infra.superset.environment import superset_python
+from infra.superset.environment import is_wanted, superset_python
 from infra.supervision.daemon import Daemon
 from infra.supervision.service import Service
 from telemetry.errors import HeadwaterError
@@ -66,6 +66,14 @@ def check_parts(settings: Settings, parts: Collection[str]) -> Finding:
         return Finding("jars and servers", "ok", f"all in {settings.cache}")
     fix = f"`headwater up` fetches them, or `headwater fetch {' '.join(missing)}`"
     return Finding("jars and servers", "warning", f"not fetched: {', '.join(missing)}", fix)
+
+
+def check_superset(settings: Settings) -> list[Finding]:
+    """Say where the stack has to do without Superset, for want of a Python."""
+    if settings.superset != "auto" or is_wanted(settings):
+        return []
+    fix = "install Python 3.12 beside this one, or say HEADWATER_SUPERSET=off"
+    return [Finding("superset", "warning", "left out: no Python 3.11 or 3.12 is found", fix)]
 
 
 def check_strays(settings: Settings) -> Finding:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -15,9 +16,24 @@ from telemetry.settings import Settings
 LOCKS = Path(__file__).parents[1] / "locks"
 PYTHONS = ">=3.11,<3.13"
 """Pythons that Superset 6.1 runs on."""
+FITTING = ("python3.12", "python3.11")
 LEAVE_OUT = "or leave Superset out: HEADWATER_SUPERSET=off"
 
 Say = Callable[[str], None]
+
+
+def is_wanted(settings: Settings, python: Callable[[], str | None] | None = None) -> bool:
+    """Say whether the full stack has Superset: as set, or wherever a Python fits it."""
+    if settings.superset == "auto":
+        return (python or fitting_python)() is not None
+    return settings.superset == "on"
+
+
+def fitting_python() -> str | None:
+    """Return our own Python where Superset runs on it, or another one that does."""
+    if sys.version_info < (3, 13):
+        return sys.executable
+    return next((found for name in FITTING if (found := shutil.which(name))), None)
 
 
 def superset_dir(settings: Settings) -> Path:
@@ -42,7 +58,7 @@ def make(settings: Settings, say: Say) -> None:
     say("Installing Superset")
     variables = {**os.environ, **uv_variables(pip_settings(Path(sys.executable)), os.environ)}
     if not (folder / "bin" / "python").exists():
-        _uv(("venv", "--clear", "--python", _python(), str(folder)), variables, _no_python())
+        _uv(("venv", "--clear", "--python", fitting_python() or PYTHONS, str(folder)), variables, _no_python())
     target = ("--python", str(folder / "bin" / "python"), "--require-hashes")
     bootstrap = ("pip", "install", *target, "--requirement", str(LOCKS / "bootstrap.txt"))
     _uv(bootstrap, variables, NETWORK)
@@ -54,11 +70,6 @@ def make(settings: Settings, say: Say) -> None:
 
 def _marker(folder: Path) -> Path:
     return folder / ".installed"
-
-
-def _python() -> str:
-    """Name our own Python where it fits, or whichever uv finds."""
-    return sys.executable if sys.version_info < (3, 13) else PYTHONS
 
 
 def _no_python() -> str:

@@ -34,7 +34,7 @@ EMPTY_WITHOUT_ALERTS = {"Alerts by severity", "Newest alerts"}
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     home = tmp_path_factory.mktemp("superset")
-    stack = Stack(home, free_port_base())
+    stack = Stack(home, free_port_base(), superset="on")
     settings = Settings(home=home, port_base=stack.port_base)
     try:
         superset_python(settings)

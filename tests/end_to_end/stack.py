@@ -36,12 +36,13 @@ class Stack:
 
     home: Path
     port_base: int
+    superset: str = "off"
 
     @property
     def environment(self) -> dict[str, str]:
         """The settings of this stack."""
         own = {"HEADWATER_HOME": str(self.home), "HEADWATER_PORT_BASE": str(self.port_base)}
-        return {**os.environ, **own}
+        return {**os.environ, **own, "HEADWATER_SUPERSET": self.superset}
 
     def run(self, *arguments: str, check: bool = True, timeout_s: float = 300) -> Answer:
         """Run one command; fail with all that it said unless it ends well."""

@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 
 from infra.services import DAGSTER, chosen_names, declared_services, service_names
+from infra.superset.environment import is_wanted
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
 
 def test_full_stack_has_everything() -> None:
-    names = ("kafka", "registry", "streams", "gateway", "query", "trino", *DAGSTER)
-    assert service_names(Settings(), "full") == names
+    names = ("kafka", "registry", "streams", "gateway", "query", "trino", *DAGSTER, "superset")
+    assert service_names(Settings(superset="on"), "full") == names
 
 
 def test_light_stack_is_the_streams_the_gateway_and_the_queries() -> None:
@@ -30,9 +31,16 @@ def test_scheduled_streams_are_no_service() -> None:
         service_names(Settings(streams="scheduled"), "light")
 
 
-def test_superset_starts_where_it_is_asked_for() -> None:
-    assert "superset" not in service_names(Settings(), "full")
+def test_superset_is_left_out_where_the_settings_say_so() -> None:
+    assert "superset" not in service_names(Settings(superset="off"), "full")
     assert "superset" not in service_names(Settings(superset="on"), "light")
+
+
+def test_superset_is_wanted_wherever_a_python_fits_it() -> None:
+    assert is_wanted(Settings(superset="auto"), lambda: "python3.12")
+    assert not is_wanted(Settings(superset="auto"), lambda: None)
+    assert is_wanted(Settings(superset="on"), lambda: None)
+    assert not is_wanted(Settings(superset="off"), lambda: "python3.12")
 
 
 def test_superset_starts_after_all_others() -> None:
