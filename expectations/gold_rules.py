@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from expectations.rule import Rule
+from expectations.rule import Rule, date_of, one_of
 from telemetry import tables
 from telemetry.tables import WINDOW_MINUTES, Table
 
@@ -65,4 +65,11 @@ RULES: Mapping[Table, Sequence[Rule]] = {
     tables.DEVICE_SLIDING: _WINDOW,
     tables.SESSIONS: _WINDOW,
     **{table: _SUMMARY for table in tables.SUMMARIES},
+    tables.ALERTS: (
+        one_of("severity", "info", "warning", "critical"),
+        one_of("state", "open", "acknowledged", "resolved"),
+        Rule("a resolved alert says when", "state != 'resolved' or resolved_at is not null"),
+        Rule("an alert ends after it opens", "resolved_at >= opened_at"),
+        date_of("opened_date", "opened_at"),
+    ),
 }

@@ -49,6 +49,10 @@ class Page:
                 assert "error" not in said, said
                 return said["result"]
 
+    def go(self, url: str) -> None:
+        """Open an address."""
+        self.tell("Page.navigate", url=url)
+
     def run(self, script: str) -> Any:
         """Return the value of a piece of JavaScript."""
         found = self.tell("Runtime.evaluate", expression=script, returnByValue=True)

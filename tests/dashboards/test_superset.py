@@ -3,7 +3,6 @@
 import json
 import stat
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,16 +11,13 @@ import httpx
 import pytest
 
 from infra.sql.trino_engine import query_trino
-from infra.superset.environment import superset_python
 from infra.superset.logins import logins_file, read_logins
 from infra.superset.service import TRINO_USER
 from telemetry import tables
-from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 from tests.dashboards.bundle import Panel, panels, read
 from tests.dashboards.client import Client, log_in
-from tests.dashboards.lakes import alert, seed, write
-from tests.end_to_end.stack import Stack, free_port_base
+from tests.dashboards.lakes import alert, write
 
 pytestmark = [pytest.mark.long, pytest.mark.trino, pytest.mark.stack, pytest.mark.timeout(900)]
 BUDGET_S = 10.0
@@ -29,41 +25,6 @@ BUDGET_S = 10.0
 WARM_S = 1.0
 VIEWERS = 100
 EMPTY_WITHOUT_ALERTS = {"Alerts by severity", "Newest alerts"}
-
-
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    home = tmp_path_factory.mktemp("superset")
-    stack = Stack(home, free_port_base(), superset="on")
-    settings = Settings(home=home, port_base=stack.port_base)
-    try:
-        superset_python(settings)
-    except HeadwaterError:
-        pytest.skip("Superset is not fetched: headwater fetch superset")
-    seed(home / "lake", datetime.now(UTC))
-    try:
-        told = stack.run("up", "--only", "trino,superset", "--timeout", "800", timeout_s=820)
-        assert read_logins(settings)["admin"] in told.err
-        again = stack.run("up", "--only", "trino,superset")
-        assert read_logins(settings)["admin"] not in again.out + again.err
-        yield settings
-    finally:
-        stack.run("down", check=False)
-
-
-@pytest.fixture(scope="module")
-def url(settings: Settings) -> str:
-    return f"http://127.0.0.1:{settings.port('superset')}"
-
-
-@pytest.fixture(scope="module")
-def viewer(settings: Settings, url: str) -> Client:
-    return log_in(url, "viewer", read_logins(settings)["viewer"])
-
-
-@pytest.fixture(scope="module")
-def datasets(viewer: Client) -> dict[str, int]:
-    return viewer.datasets()
 
 
 @pytest.mark.parametrize("panel", panels(), ids=lambda panel: panel.file.stem)

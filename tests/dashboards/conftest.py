@@ -1,0 +1,49 @@
+"""Superset on a seeded lake, started once for all that looks at it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from infra.superset.environment import superset_python
+from infra.superset.logins import read_logins
+from telemetry.errors import HeadwaterError
+from telemetry.settings import Settings
+from tests.dashboards.client import Client, log_in
+from tests.dashboards.lakes import seed
+from tests.end_to_end.stack import Stack, free_port_base
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    home = tmp_path_factory.mktemp("superset")
+    stack = Stack(home, free_port_base(), superset="on")
+    settings = Settings(home=home, port_base=stack.port_base)
+    try:
+        superset_python(settings)
+    except HeadwaterError:
+        pytest.skip("Superset is not fetched: headwater fetch superset")
+    seed(home / "lake", datetime.now(UTC))
+    try:
+        told = stack.run("up", "--only", "trino,superset", "--timeout", "800", timeout_s=820)
+        assert read_logins(settings)["admin"] in told.err
+        again = stack.run("up", "--only", "trino,superset")
+        assert read_logins(settings)["admin"] not in again.out + again.err
+        yield settings
+    finally:
+        stack.run("down", check=False)
+
+
+@pytest.fixture(scope="session")
+def url(settings: Settings) -> str:
+    return f"http://127.0.0.1:{settings.port('superset')}"
+
+
+@pytest.fixture(scope="session")
+def viewer(settings: Settings, url: str) -> Client:
+    return log_in(url, "viewer", read_logins(settings)["viewer"])
+
+
+@pytest.fixture(scope="session")
+def datasets(viewer: Client) -> dict[str, int]:
+    return viewer.datasets()

@@ -1,0 +1,61 @@
+"""Dashboards in a real browser: every panel is drawn, none with an error, in time."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.superset.logins import read_logins
+from telemetry.settings import Settings
+from tests.dashboards.browser import Page, browser_path, open_page
+from tests.dashboards.bundle import charts_of, read
+
+pytestmark = [pytest.mark.long, pytest.mark.trino, pytest.mark.stack, pytest.mark.timeout(900)]
+FIRST_S = 120.0
+WARM_S = 3.0
+DASHBOARDS = {board["slug"]: board for board in read("dashboards").values()}
+NUMBERS = {"fleet_now": "reporting", "quality": "passed"}
+LOADING = "document.querySelectorAll('.loading, [data-test=\"loading-indicator\"]').length"
+DRAWN = "document.querySelectorAll('[data-test=\"slice-container\"], .slice_container').length"
+ERRORS = "[...document.querySelectorAll('.ant-alert-error, .error-boundary')].map(e=>e.innerText)"
+
+
+@pytest.fixture(scope="module")
+def page(
+    settings: Settings, url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Page]:
+    browser = browser_path()
+    if browser is None:
+        pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
+    with open_page(browser, tmp_path_factory.mktemp("browser")) as page:
+        page.go(f"{url}/login/")
+        page.wait("document.querySelector('#username')", timeout_s=60)
+        page.type_into("#username", "viewer")
+        page.type_into("#password", read_logins(settings)["viewer"])
+        page.run("document.querySelector('button[type=submit]').click()")
+        page.wait("!location.pathname.includes('login')", timeout_s=60)
+        yield page
+
+
+def complete(page: Page, board: dict[str, Any], timeout_s: float) -> float:
+    """Wait until all panels of a dashboard are drawn; return the seconds that it took."""
+    panels = sum(len(column) for column in charts_of(board))
+    return page.wait(f"{DRAWN} >= {panels} && {LOADING} === 0", timeout_s=timeout_s)
+
+
+@pytest.mark.parametrize("slug", DASHBOARDS)
+def test_dashboard_is_whole_in_a_browser(
+    slug: str, page: Page, url: str, tmp_path: Path
+) -> None:
+    address = f"{url}/superset/dashboard/{slug}/"
+    page.go(address)
+    complete(page, DASHBOARDS[slug], FIRST_S)
+    assert page.run(ERRORS) == []
+    began = time.monotonic()
+    page.go(address)
+    complete(page, DASHBOARDS[slug], FIRST_S)
+    took = time.monotonic() - began
+    page.picture(tmp_path / f"{slug}.png")
+    assert took < WARM_S
