@@ -38,6 +38,7 @@ from spark_jobs.reading_rows import OK, VALUES, Block, repeated
 
 GROUP_ROWS = 256 * 1024
 _LEVEL = 1
+_FEW_ROWS = 256
 # Fields of Parquet's FileMetaData, RowGroup, ColumnChunk and ColumnMetaData.
 _NUM_ROWS, _GROUPS = 3, 4
 _COLUMNS, _BYTES, _ROWS, _OFFSET, _COMPRESSED, _ORDINAL = 1, 2, 3, 5, 6, 7
@@ -215,14 +216,20 @@ def _encoded(content: pa.Table, statistics: Sequence[str]) -> memoryview:
         content,
         sink,
         row_group_size=max(1, content.num_rows),
-        compression="zstd",
-        compression_level=_LEVEL,
+        **_compression(content.num_rows),
         use_dictionary=[name for name in kinds if _repeats(name, kinds[name])],
         column_encoding={name: "DELTA_BINARY_PACKED" for name in kinds if _counts(kinds[name])},
         write_statistics=kept,
         store_schema=False,
     )
     return sink.getbuffer()
+
+
+def _compression(rows: int) -> dict[str, object]:
+    """Return the codec: of a few rows, zstd's start costs more than all else, and saves nothing."""
+    if rows < _FEW_ROWS:
+        return {"compression": "snappy"}
+    return {"compression": "zstd", "compression_level": _LEVEL}
 
 
 def _repeats(name: str, type_: pa.DataType) -> bool:

@@ -31,7 +31,9 @@ from telemetry.settings import Settings
 from telemetry.tables import LATE, READINGS, Table
 
 NAME = "gold"
-MAX_FILES = 1000
+MAX_FILES = 8000
+MAX_BYTES = 256 * 1024 * 1024
+"""History comes in thousands of small files, live data in few large ones: a batch holds either."""
 SOURCES = (READINGS, LATE)
 log = logging.getLogger(__name__)
 
@@ -101,7 +103,11 @@ class Gold:
 
     def _source(self, spark: SparkSession, table: Table, start: Position) -> DataFrame:
         first = min(start.version, self._lake.table(table).version())
-        options = {"startingVersion": first, "maxFilesPerTrigger": MAX_FILES}
+        options = {
+            "startingVersion": first,
+            "maxFilesPerTrigger": MAX_FILES,
+            "maxBytesPerTrigger": MAX_BYTES,
+        }
         return self._lake.stream(spark, table, options).select(*READING_COLUMNS)
 
     def process(self, frame: DataFrame, batch_id: int) -> None:
