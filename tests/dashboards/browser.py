@@ -61,7 +61,7 @@ class Page:
     def wait(self, script: str, *, timeout_s: float) -> float:
         """Wait until JavaScript finds something true; return the seconds that it took."""
         began = time.monotonic()
-        while not self.run(script):
+        while not self.run(f"!!({script})"):
             if time.monotonic() - began > timeout_s:
                 raise TimeoutError(f"{script}: {str(self.run('document.body.innerText'))[:2000]}")
             time.sleep(PAUSE_S)

@@ -1,5 +1,7 @@
 """Superset over HTTP, as a browser or a script of its users speaks to it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,10 +33,13 @@ class Client:
         return self.http.post("chart/data", json={**context, "force": force})
 
 
-def log_in(url: str, name: str, password: str) -> Client:
-    """Return a client with the token that Superset gives to a user."""
-    http = httpx.Client(base_url=f"{url}/api/v1/", timeout=PATIENCE_S)
-    login = {"username": name, "password": password, "provider": "db"}
-    answer = http.post("security/login", json=login).raise_for_status().json()
-    http.headers["Authorization"] = f"Bearer {answer['access_token']}"
-    return Client(http)
+@contextmanager
+def log_in(url: str, name: str, password: str) -> Iterator[Client]:
+    """Yield a client with the token that Superset gives to a user."""
+    with httpx.Client(base_url=f"{url}/api/v1/", timeout=PATIENCE_S) as http:
+        login = {"username": name, "password": password, "provider": "db"}
+        answer = http.post("security/login", json=login).raise_for_status().json()
+        http.headers["Authorization"] = f"Bearer {answer['access_token']}"
+        token = http.get("security/csrf_token/").raise_for_status().json()
+        http.headers["X-CSRFToken"] = token["result"]
+        yield Client(http)

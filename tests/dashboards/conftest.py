@@ -40,8 +40,9 @@ def url(settings: Settings) -> str:
 
 
 @pytest.fixture(scope="session")
-def viewer(settings: Settings, url: str) -> Client:
-    return log_in(url, "viewer", read_logins(settings)["viewer"])
+def viewer(settings: Settings, url: str) -> Iterator[Client]:
+    with log_in(url, "viewer", read_logins(settings)["viewer"]) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -55,8 +55,11 @@ def test_query_asks_for_the_metrics_that_the_panel_shows() -> None:
         params, (query,) = panel.chart["params"], panel.query_context["queries"]
         named = params.get("metrics") or [params[key] for key in ("metric",) if key in params]
         assert set(named) <= set(query["metrics"] or []), panel.name
-        wanted = [each["subject"] for each in params["adhoc_filters"]]
+        filters = params["adhoc_filters"]
+        wanted = [each["subject"] for each in filters if each["expressionType"] == "SIMPLE"]
         assert [each["col"] for each in query["filters"]] == wanted
+        having = [f"({each['sqlExpression']})" for each in filters if each["clause"] == "HAVING"]
+        assert query["extras"]["having"] == " AND ".join(having)
 
 
 def test_connection_holds_no_secret_and_changes_nothing() -> None:

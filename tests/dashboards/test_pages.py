@@ -14,18 +14,25 @@ from tests.dashboards.bundle import charts_of, read
 
 pytestmark = [pytest.mark.long, pytest.mark.trino, pytest.mark.stack, pytest.mark.timeout(900)]
 FIRST_S = 120.0
-WARM_S = 3.0
+WARM_S = 20.0
+"""Of a browser that draws maps without a graphics card, on cores that others use."""
 DASHBOARDS = {board["slug"]: board for board in read("dashboards").values()}
-NUMBERS = {"fleet_now": "reporting", "quality": "passed"}
+SAID = {
+    "alerts": "0",
+    "fleet-now": "12",
+    "map": "harbour",
+    "quality": "66.7%",
+    "trends": "room.harbour-0",
+}
+"""What the seeded lake must have each dashboard say."""
 LOADING = "document.querySelectorAll('.loading, [data-test=\"loading-indicator\"]').length"
-DRAWN = "document.querySelectorAll('[data-test=\"slice-container\"], .slice_container').length"
+DRAWN = "document.querySelectorAll('.slice_container').length"
 ERRORS = "[...document.querySelectorAll('.ant-alert-error, .error-boundary')].map(e=>e.innerText)"
+TEXT = "document.body.innerText"
 
 
 @pytest.fixture(scope="module")
-def page(
-    settings: Settings, url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Page]:
+def page(settings: Settings, url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     browser = browser_path()
     if browser is None:
         pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
@@ -46,13 +53,12 @@ def complete(page: Page, board: dict[str, Any], timeout_s: float) -> float:
 
 
 @pytest.mark.parametrize("slug", DASHBOARDS)
-def test_dashboard_is_whole_in_a_browser(
-    slug: str, page: Page, url: str, tmp_path: Path
-) -> None:
+def test_dashboard_is_whole_in_a_browser(slug: str, page: Page, url: str, tmp_path: Path) -> None:
     address = f"{url}/superset/dashboard/{slug}/"
     page.go(address)
     complete(page, DASHBOARDS[slug], FIRST_S)
     assert page.run(ERRORS) == []
+    assert SAID[slug] in page.run(TEXT)
     began = time.monotonic()
     page.go(address)
     complete(page, DASHBOARDS[slug], FIRST_S)

@@ -88,21 +88,20 @@ def test_import_is_whole_and_is_done_again_without_a_change(viewer: Client) -> N
 
 def test_viewers_look_and_editors_change(settings: Settings, url: str, viewer: Client) -> None:
     dashboard = viewer.get("dashboard/?q=(page_size:1)")["result"][0]["id"]
-    change = {"css": ".headwater {}"}
+    change = {"dashboard_title": "Mine"}
     assert viewer.http.put(f"dashboard/{dashboard}", json=change).status_code == 403
     assert viewer.http.post("sqllab/execute/", json={"sql": "select 1"}).status_code == 403
     assert viewer.http.get("security/users/").status_code == 403
-    editor = log_in(url, "editor", read_logins(settings)["editor"])
-    assert editor.get("dashboard/_info?q=(keys:!(permissions))")["permissions"]
-    assert "can_write" in editor.get("dashboard/_info")["permissions"]
+    with log_in(url, "editor", read_logins(settings)["editor"]) as editor:
+        assert "can_write" in editor.get("dashboard/_info")["permissions"]
     assert "can_write" not in viewer.get("dashboard/_info")["permissions"]
 
 
 @pytest.mark.parametrize("name", ["admin", "editor", "viewer"])
 def test_nobody_gets_in_by_a_known_password(name: str, url: str) -> None:
     for password in (name, "admin", ""):
-        with pytest.raises(httpx.HTTPStatusError):
-            log_in(url, name, password)
+        with pytest.raises(httpx.HTTPStatusError), log_in(url, name, password):
+            pass
 
 
 def test_secrets_are_the_owners_alone(settings: Settings) -> None:
