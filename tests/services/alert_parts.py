@@ -1,11 +1,11 @@
 """An alerts service in memory of one process: a clock to turn, sinks that note what they get."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Engine as Database, select
+from sqlalchemy import Engine as Database
+from sqlalchemy import select
 
 from services.alerts.channels.sink import Outgoing
 from services.alerts.configuration import Configuration, Receiver
@@ -108,12 +108,11 @@ class NotingSink:
 class Desk:
     """The service over a database of its own, at a time of the test's choice."""
 
-    def __init__(self, folder: Path, text: str, sinks: Mapping[str, NotingSink] = {}) -> None:
+    def __init__(self, folder: Path, text: str, *, url: str | None = None) -> None:
         self.time = NOON
-        self.database: Database = open_database(
-            f"sqlite:///{folder / 'alerts.db'}", "alerts", lock=LOCK
-        )
-        self.sinks = {name: NotingSink() for name in configured(text).receivers} | dict(sinks)
+        there = url or f"sqlite:///{folder / 'alerts.db'}"
+        self.database: Database = open_database(there, "alerts", lock=LOCK)
+        self.sinks = {name: NotingSink() for name in configured(text).receivers}
         self.engine = Engine(self.database, configured(text), lambda: self.time)
         self._deliveries: dict[str, Delivery] = {}
 
