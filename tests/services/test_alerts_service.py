@@ -146,7 +146,8 @@ def test_a_trail_says_why_each_try_failed(tested: Tested) -> None:
     steps = tested.json("GET", f"/v1/alerts/{alert_id}/trail")["steps"]
 
     tries = [one["facts"] for one in steps if one["facts"].get("receiver") == "hub"][1:]
-    assert [each["outcome"] for each in tries] == ["retry", "retry", "retry", "delivered"]
+    *failed, last = [each["outcome"] for each in tries]
+    assert (set(failed), last) == ({"retry"}, "delivered")
     assert {each["status"] for each in tries} == {503, 200}
     assert all(each["latency_ms"] >= 0 for each in tries)
     assert len({each["message"] for each in tries}) == 1
