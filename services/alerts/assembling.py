@@ -214,7 +214,7 @@ def _person(
     if limit.messages < budget.FEWEST:
         raise Wrong(
             (*place, "limit", "messages"),
-            f"at least {budget.FEWEST}: one for a digest, one for what is critical, one for more",
+            f"at least {budget.FEWEST}: two for digests, one for what is critical, one for more",
         )
     return Person(
         name,

@@ -1,6 +1,6 @@
-"""How many messages a person gets: the last place is the digest's, the one before what is critical.
+"""How many messages a person gets: two places are the digest's, one is for what is critical.
 
-So a storm leaves room for the word on all of it, and for what does not wait.
+So a storm leaves room for what does not wait, for the word on all of it, and for its end.
 """
 
 from collections.abc import Iterable
@@ -10,8 +10,8 @@ from typing import Literal
 from services.alerts.configuration import Limit
 
 Use = Literal["digest", "critical", "other"]
-RESERVED: dict[Use, int] = {"digest": 0, "critical": 1, "other": 2}
-FEWEST = 3
+RESERVED: dict[Use, int] = {"digest": 0, "critical": 2, "other": 3}
+FEWEST = 4
 """A limit below this would leave nothing to what is not critical."""
 
 

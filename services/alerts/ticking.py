@@ -18,6 +18,9 @@ from services.alerts.telling import Pair, Telling, escalate, sifted, tell
 from services.alerts.work import AT_ONCE, Wanted, Work
 from telemetry.alerts import SEVERITIES
 
+LONGEST = 5
+"""A digest waits until nothing more comes for a while, but no longer than so many such whiles."""
+
 
 def tick(work: Work, book: Book) -> None:
     """Do what is due."""
@@ -128,12 +131,14 @@ def _digest(work: Work, book: Book, person: Person) -> None:
     """Tell a person at once of all that was held back, a tenant at a time, once that may be."""
     if not person.receivers:
         return
+    wait, first = book.configuration.timing.digest_wait, func.min(HELD.c.at)
+    is_calm, is_old = func.max(HELD.c.at) <= work.now - wait, first <= work.now - LONGEST * wait
     query = (
         select(HELD.c.tenant)
         .where(HELD.c.person == person.name)
         .group_by(HELD.c.tenant)
-        .having(func.min(HELD.c.at) <= work.now - book.configuration.timing.digest_wait)
-        .order_by(func.min(HELD.c.at))
+        .having(or_(is_calm, is_old))
+        .order_by(first)
     )
     for (tenant,) in work.connection.execute(query).all():
         sent = [*book.sent_to(person.name, work.now), *work.sent_to(person.name)]

@@ -117,6 +117,11 @@ class Work:
             GROUPS.c.due_at <= self.now,
             ~exists().where(MEMBERS.c.group_key == GROUPS.c.group_key),
         )
+        if (
+            self.connection.execute(select(GROUPS.c.group_key).where(is_due).limit(1)).first()
+            is None
+        ):
+            return []
         self.connection.execute(delete(GROUPS).where(is_due, is_empty))
         query = select(GROUPS.c.group_key).where(is_due).order_by(GROUPS.c.due_at).limit(AT_ONCE)
         return [key for (key,) in self.connection.execute(query)]

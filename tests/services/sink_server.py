@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ class Posted:
     key: str
     headers: dict[str, str]
     body: bytes
+    at: float
+    """When it came, in seconds since 1970."""
 
     @property
     def content(self) -> Any:
@@ -61,7 +64,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if sink.mood.startswith("takes"):
             headers = dict(self.headers.items())
-            sink.taken.append(Posted(headers["Idempotency-Key"], headers, body))
+            came = Posted(headers["Idempotency-Key"], headers, body, time.time())
+            sink.taken.append(came)
         if sink.mood == "takes and says nothing":
             self.close_connection = True
             return

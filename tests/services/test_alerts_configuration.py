@@ -93,7 +93,7 @@ def test_people_hear_of_their_tenants_alone() -> None:
         ("name: rest", "name: pumps", 25, "route.routes[1].name", "another route"),
         ("mail: warning", "mial: warning", 7, "people.ann.receivers.mial", "did you mean mail"),
         ("mute: [nights]", "mute: [night]", 8, "people.ann.mute.night", "did you mean nights"),
-        ("messages: 4", "messages: 2", 9, "people.ann.limit.messages", "at least 3"),
+        ("messages: 4", "messages: 3", 9, "people.ann.limit.messages", "at least 4"),
         ("kind: email", "kind: fax", 4, "receivers.mail.kind", "enum"),
         ("kind: email, secret: mail", "kind: email", 4, "receivers.mail", "Apprise URL"),
         ("https://hub", "ftp://hub", 3, "receivers.hub.url", "http://"),
