@@ -2,7 +2,7 @@
 
 import argparse
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import datetime
 from typing import Protocol
@@ -71,11 +71,12 @@ def _options(bootstrap: str) -> dict[str, str | int | float | bool]:
 
 def _merge_all(consumer: Consumer, lake: Lake) -> Result:
     """Merge up to where the topic ends now; offsets are committed behind each merge."""
-    ends = _assigned(consumer)
+    at, ends = _assigned(consumer)
     read, refused, rows = 0, 0, 0
     tries = TRIES
-    while any(part.offset < ends[part.partition] for part in _positions(consumer, ends)):
+    while any(at[number] < end for number, end in ends.items()):
         records = [one for one in consumer.consume(AT_ONCE, WAIT_S) if one.error() is None]
+        at |= {one.partition(): (one.offset() or 0) + 1 for one in records}
         tries = TRIES if records else tries - 1
         if not tries:
             raise HeadwaterError("Kafka holds back records of alerts.history: run the job again")
@@ -89,8 +90,8 @@ def _merge_all(consumer: Consumer, lake: Lake) -> Result:
     return {"records": read, "refused": refused, "tables": tables}
 
 
-def _assigned(consumer: Consumer) -> dict[int, int]:
-    """Take all partitions from where the last run ended, and return where each ends now."""
+def _assigned(consumer: Consumer) -> tuple[dict[int | None, int], dict[int, int]]:
+    """Take all partitions from where the last run ended; return where each is and ends now."""
     topic = ALERTS_HISTORY.name
     known = consumer.list_topics(topic, timeout=10).topics[topic].partitions
     parts = consumer.committed([TopicPartition(topic, number) for number in known], timeout=10)
@@ -100,11 +101,7 @@ def _assigned(consumer: Consumer) -> dict[int, int]:
         ends[part.partition] = high
         part.offset = min(max(part.offset, low), high)
     consumer.assign(parts)
-    return ends
-
-
-def _positions(consumer: Consumer, ends: Mapping[int, int]) -> Sequence[TopicPartition]:
-    return consumer.position([TopicPartition(ALERTS_HISTORY.name, number) for number in ends])
+    return {part.partition: part.offset for part in parts}, ends
 
 
 def _read(records: Iterable[Record]) -> tuple[list[AlertLife], int]:

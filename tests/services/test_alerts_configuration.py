@@ -130,3 +130,13 @@ def test_a_mistake_is_told_with_its_line_place_and_fix(
 def test_what_is_no_such_file_is_refused(content: bytes) -> None:
     with pytest.raises(ConfigurationError, match=r"alerts\.yaml"):
         parse_configuration(content, "alerts.yaml")
+
+
+def test_the_documents_example_holds() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text("utf-8")
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+
+    found = configured(example)
+
+    assert {*found.people} == {"ann", "bob"}
+    assert [route.path for route in every_route(found.route)][1:] == ["root/pumps", "root/tests"]

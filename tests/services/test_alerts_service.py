@@ -204,7 +204,7 @@ def test_each_role_may_do_its_own(tested: Tested) -> None:
     alert_id = tested.desk.lives()[0].alert_id
     viewer, stranger = tested.key("viewer"), tested.key("admin", "other")
 
-    def status(method: str, path: str, body: object = None, **asked: str) -> int:
+    def status(method: str, path: str, body: object = None, **asked: Any) -> int:
         return tested.ask(method, path, body, **asked).status_code
 
     assert status("GET", "/v1/alerts", key="hw_no.key") == 401

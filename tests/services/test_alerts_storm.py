@@ -1,6 +1,7 @@
 """A storm: ten thousand alerts within a minute, at the times of the shipped defaults."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ class Topic:
     def __init__(self) -> None:
         self.told: list[AlertLife] = []
 
-    def take(self, records: list[tuple[bytes, bytes]]) -> None:  # type: ignore[override]
+    def take(self, records: Sequence[tuple[bytes, bytes]]) -> None:
         self.told += [AlertLife.from_json(value) for _, value in records]
 
 
