@@ -116,10 +116,7 @@ class Engine:
                 return None
             before, after = found[0], change(found[0], who, work.now)
             if after is not before:
-                is_current = work.connection.execute(
-                    select(ALERTS.c.is_current).where(wanted)
-                ).scalar_one()
-                work.put_life(after, is_current=is_current)
+                work.put_life(after)
                 work.note(after, step, {"by": who})
                 values = {"escalate_at": None}
                 mine = MEMBERS.c.alert_id == alert_id

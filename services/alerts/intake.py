@@ -1,14 +1,15 @@
 """Takes records: which alert each belongs to, what it makes of it, and what is told at once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from sqlalchemy import select
 
 from services.alerts.book import Book
-from services.alerts.configuration import Route
+from services.alerts.configuration import Route, Timing
 from services.alerts.grouping import Member, first_look, is_pending
-from services.alerts.life import Event, Life, dedup_key, received
+from services.alerts.life import Event, Life, Step, dedup_key, received
 from services.alerts.routing import GroupKey, group_key, routes_of
 from services.alerts.rows import detail_of, group_of, group_text
 from services.alerts.tables import MEMBERS, RECORDS
@@ -33,35 +34,50 @@ def take(
 ) -> list[Taken]:
     """Take records in their order; one that was taken before is told as what it was then."""
     known = _known(work, alerts)
-    lives = work.current({dedup_key(alert) for alert in alerts})
-    before = dict(lives)
-    superseded, taken, events = list[str](), list[Taken](), dict[str, Event]()
+    batch = _Batch(work.current({dedup_key(alert) for alert in alerts}))
+    marks = {life.alert_id: life.mark for life in batch.current.values()}
+    taken = []
     for alert in alerts:
         place = (alert.id, alert.state)
-        if place in known:
-            taken.append(known[place])
-            continue
-        key, step = (
-            dedup_key(alert),
-            received(lives.get(dedup_key(alert)), alert, book.configuration.timing, work.now),
-        )
-        former, life = lives.get(key), step.life
-        if life and former and life.alert_id != former.alert_id:
-            superseded.append(former.alert_id)
-            if former.alert_id in events:
-                work.put_life(former, is_current=False)
-        if life:
-            lives[key] = life
-            events[life.alert_id] = _graver(events.get(life.alert_id), step.event)
-        known[place] = _noted(work, alert, life, step.event, (digests or {}).get(alert.id))
+        if place not in known:
+            step = batch.step(alert, book.configuration.timing, work.now)
+            known[place] = _noted(work, alert, step, (digests or {}).get(alert.id))
         taken.append(known[place])
-    work.supersede(superseded)
-    touched = [life for life in lives.values() if life.alert_id in events]
-    for life in touched:
+    work.supersede(batch.superseded)
+    for life in batch.touched.values():
         work.put_life(life)
-    marks = {life.alert_id: life.mark for life in before.values()}
-    moved(work, book, [one for one in touched if marks.get(one.alert_id) != one.mark], events)
+    changed = [one for one in batch.touched.values() if marks.get(one.alert_id) != one.mark]
+    moved(work, book, changed, batch.events)
     return taken
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What records have made of alerts so far: one may end and another begin within a batch."""
+
+    current: dict[str, Life]
+    """The newest alert of each dedup key."""
+    touched: dict[str, Life] = field(default_factory=dict)
+    events: dict[str, Event] = field(default_factory=dict)
+    superseded: list[str] = field(default_factory=list)
+
+    def step(self, alert: Alert, timing: Timing, now: datetime) -> Step:
+        """Take one record."""
+        key = dedup_key(alert)
+        former = self.current.get(key)
+        step = received(former, alert, timing, now)
+        life = step.life
+        if life is None:
+            return step
+        if former and former.alert_id != life.alert_id:
+            self.superseded.append(former.alert_id)
+            if former.alert_id in self.touched:
+                self.touched[former.alert_id] = replace(former, is_current=False)
+        self.current[key] = self.touched[life.alert_id] = life
+        before = self.events.get(life.alert_id)
+        # Of two events, that something begins anew says more.
+        self.events[life.alert_id] = before if before in ANEW else step.event
+        return step
 
 
 def _known(work: Work, alerts: Sequence[Alert]) -> dict[tuple[str, str], Taken]:
@@ -74,12 +90,8 @@ def _known(work: Work, alerts: Sequence[Alert]) -> dict[tuple[str, str], Taken]:
     return found
 
 
-def _graver(before: Event | None, event: Event) -> Event:
-    """Return what of two events of one batch says more: that it begins anew."""
-    return before if before in ANEW else event
-
-
-def _noted(work: Work, alert: Alert, life: Life | None, event: Event, digest: str | None) -> Taken:
+def _noted(work: Work, alert: Alert, step: Step, digest: str | None) -> Taken:
+    life, event = step.life, step.event
     alert_id = life.alert_id if life else None
     work.record(
         record_id=alert.id,

@@ -68,6 +68,8 @@ class Life:
     switches: tuple[datetime, ...] = ()
     """When it was resolved or fired again, as far back as flapping looks."""
     is_flapping: bool = False
+    is_current: bool = True
+    """Whether it is the newest of its dedup key."""
 
     @property
     def word(self) -> Word:

@@ -66,7 +66,7 @@ class Work:
         self._trail: list[dict[str, object]] = []
         self._records: list[dict[str, object]] = []
         self._messages: list[dict[str, object]] = []
-        self._lives: dict[str, tuple[Life, bool]] = {}
+        self._lives: dict[str, Life] = {}
         self._details: dict[str, dict[str, object]] = {}
         self._groups: dict[str, datetime] = {}
         self._members: dict[tuple[str, str], Member] = {}
@@ -80,7 +80,7 @@ class Work:
 
     def by_id(self, ids: Collection[str]) -> dict[str, Life]:
         """Return alerts by their ids, as this transaction has them."""
-        found = {name: self._lives[name][0] for name in ids if name in self._lives}
+        found = {name: self._lives[name] for name in ids if name in self._lives}
         for some in in_groups(sorted(set(ids) - set(found))):
             found |= {life.alert_id: life for life in self.lives(ALERTS.c.alert_id.in_(some))}
         return found
@@ -126,9 +126,9 @@ class Work:
         query = select(GROUPS.c.group_key).where(is_due).order_by(GROUPS.c.due_at).limit(AT_ONCE)
         return [key for (key,) in self.connection.execute(query)]
 
-    def put_life(self, life: Life, *, is_current: bool = True) -> None:
+    def put_life(self, life: Life) -> None:
         """Write an alert as it is now."""
-        self._lives[life.alert_id] = (life, is_current)
+        self._lives[life.alert_id] = life
 
     def put_detail(self, alert_id: str, detail: dict[str, object]) -> None:
         """Keep what an alert's first record said beside."""
@@ -243,11 +243,10 @@ class Work:
         rows = [
             {
                 **life_values(life),
-                "is_current": is_current,
                 "is_published": False,
                 "detail": self._details.get(life.alert_id, {}),
             }
-            for life, is_current in self._lives.values()
+            for life in self._lives.values()
         ]
         self._upsert(ALERTS, rows, keep=("detail",))
 

@@ -15,6 +15,7 @@ receivers:
   hub: {kind: webhook, url: "http://127.0.0.1/hub"}
 route: {to: [hub], group_by: [rule]}
 """
+MINUTE_LONG: tuple[tuple[int, State], ...] = ((0, "firing"), (60, "resolved"))
 ANN = """
 receivers:
   mail: {kind: webhook, url: "http://127.0.0.1/mail"}
@@ -324,3 +325,36 @@ def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
 
     assert sum(counts(desk, "mail")) + sum(counts(again, "mail")) == 13
     assert len(desk.got("mail")) + len(again.got("mail")) <= 5
+
+
+def test_a_backlog_tells_each_alert_that_came_and_went_in_it(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, HUB)
+    backlog = [
+        alert("pump.p1", hour * 3600 + second, state=state)
+        for hour in range(3)
+        for second, state in MINUTE_LONG
+    ]
+
+    desk.take(*backlog)
+    desk.turn(MINUTE)
+
+    assert counts(desk, "hub") == [3]
+    assert [one.phase for one in desk.lives()] == ["resolved"] * 3
+    assert sum(one.is_current for one in desk.lives()) == 1
+
+
+def test_an_older_alert_that_calms_down_does_not_become_the_newest(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, HUB)
+    for number in range(6):
+        state: State = "resolved" if number % 2 else "firing"
+        desk.take(alert("pump.p1", number * 10, state=state))
+    desk.take(alert("pump.p1", 400))
+    first, second = sorted(desk.lives(), key=lambda one: one.opened_at)
+
+    desk.turn(20 * MINUTE, step=10 * SECOND)
+    desk.take(alert("pump.p1", 1200))
+
+    assert first.is_flapping
+    newest = {one.alert_id: one for one in desk.lives()}
+    assert not newest[first.alert_id].is_flapping
+    assert (newest[first.alert_id].is_current, newest[second.alert_id].records) == (False, 2)
