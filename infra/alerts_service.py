@@ -6,7 +6,7 @@ from infra.probes import http_complaint
 from infra.supervision.service import Service
 from telemetry.settings import Settings
 
-BUDGET_MB = 120
+BUDGET_MB = 150
 
 
 def alerts_service(settings: Settings) -> Service:

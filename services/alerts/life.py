@@ -39,7 +39,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
-    """An alert as it is now. `opened_at` and `last_event_at` are event times, the rest ours."""
+    """An alert as it is now.
+
+    `opened_at`, `last_event_at` and, where a record ended it, `resolved_at` are event times.
+    """
 
     alert_id: str
     tenant: str
@@ -185,7 +188,8 @@ def _opened(life: Life) -> Life:
 def _ends(life: Life, at: datetime, timing: Timing) -> Step:
     if life.phase == "resolved":
         return Step("repeated", life)
-    ended = replace(life, phase="resolved", resolved_at=life.updated_at, resolved_by=BY_RULE)
+    over_at = max(at, life.opened_at)
+    ended = replace(life, phase="resolved", resolved_at=over_at, resolved_by=BY_RULE)
     return Step("resolved", _switched(ended, at, timing))
 
 
@@ -218,7 +222,8 @@ def resolved(life: Life, who: str, now: datetime) -> Life:
         return life
     parts = {name: replace(part, is_firing=False) for name, part in life.parts.items()}
     ended = replace(_touched(life, now), phase="resolved", resolved_by=who, parts=parts)
-    return replace(ended, resolved_at=ended.updated_at)
+    # The clock of a device may be ahead of ours by what is allowed.
+    return replace(ended, resolved_at=max(ended.updated_at, life.opened_at))
 
 
 def passed(life: Life, timing: Timing, now: datetime) -> Life:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine as Database
 from sqlalchemy import select
@@ -153,3 +154,13 @@ class Desk:
     def got(self, name: str) -> list[Outgoing]:
         """Return what a sink has taken."""
         return self.sinks[name].got
+
+    def counts(self, name: str) -> list[int]:
+        """Return how many alerts each message to a sink counts."""
+        told: list[Any] = [one.content["counts"] for one in self.got(name)]
+        return [int(one["alerts"]) for one in told]
+
+    def listed(self, name: str) -> list[list[tuple[str, str]]]:
+        """Return the devices and states that each message to a sink lists."""
+        told: list[Any] = [one.content["alerts"] for one in self.got(name)]
+        return [[(each["device"], each["state"]) for each in alerts] for alerts in told]
