@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from infra.alerts_service import alerts_service
 from infra.dagster_home import dagster_services
 from infra.gateway_service import gateway_service
 from infra.kafka.broker import kafka_service
@@ -32,7 +33,8 @@ def service_names(settings: Settings, mode: Mode) -> tuple[str, ...]:
     streams = ("streams",) if settings.streams == "always_on" else ()
     registry = () if settings.registry_url else ("registry",)
     superset = ("superset",) if is_wanted(settings) else ()
-    return (*broker, *registry, *streams, "gateway", "query", "trino", *DAGSTER, *superset)
+    served = ("gateway", "query", "alerts", "trino")
+    return (*broker, *registry, *streams, *served, *DAGSTER, *superset)
 
 
 def declared_services(
@@ -46,6 +48,7 @@ def declared_services(
         streams_service(settings, mode),
         gateway_service(settings, mode),
         query_service(settings, mode),
+        alerts_service(settings),
         trino_service(settings, waits_for_tables=makes_tables),
         *dagster_services(settings),
         superset_service(settings),

@@ -64,6 +64,12 @@ BATCH_JOBS = (
         "5 * * * *",
         checks=(tables.MESSAGES, *_SILVER, *_GOLD),
     ),
+    BatchJob(
+        "alerts",
+        "Merges the lives of alerts from Kafka into gold.alerts.",
+        "3-59/15 * * * *",
+        makes=(tables.ALERTS,),
+    ),
     BatchJob("vacuum", "Deletes files that no version needs any more.", "15 3 * * *"),
     BatchJob(
         "retention",

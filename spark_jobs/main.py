@@ -26,6 +26,7 @@ JOBS = (
     "summaries",
     "quality",
     "delays",
+    "alerts",
     "rebuild-gold",
     "replay",
     "recover",

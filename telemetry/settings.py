@@ -149,6 +149,16 @@ class Settings(BaseSettings):
         default=4.0, ge=0.001, description="seconds of the rate that may come at once"
     )
     query_cache_mb: int = Field(default=32, ge=2, description="answers and series kept in memory")
+    alerts_database: SecretStr | None = Field(
+        default=None, description="SQLAlchemy URL of the alerts service; default SQLite in the home"
+    )
+    alerts_file: Path | None = Field(
+        default=None, description="who is told what; default {home}/alerts/alerts.yaml"
+    )
+    alerts_secrets: SecretStr | None = Field(
+        default=None,
+        description="secrets of receivers as a JSON object; else files in {home}/alerts/secrets",
+    )
     spark_cores: int = Field(default=2, ge=1, description="threads of local Spark")
     debug: bool = Field(default=False, description="show tracebacks")
 
@@ -163,6 +173,7 @@ class Settings(BaseSettings):
         "gateway_certificate_key",
         "gateway_authorities",
         "gateway_rules",
+        "alerts_file",
     )
     @classmethod
     def _absolute_or_none(cls, path: Path | None) -> Path | None:
@@ -230,6 +241,23 @@ class Settings(BaseSettings):
     def query_key_file(self) -> Path:
         """The query service's own API key, where there is no registry."""
         return self.home / "query" / "api.key"
+
+    @property
+    def alerts_dir(self) -> Path:
+        """What the alerts service keeps: its database, its file, secrets of receivers."""
+        return self.home / "alerts"
+
+    @property
+    def alerts_database_url(self) -> str:
+        """SQLAlchemy URL of the alerts service's database."""
+        if self.alerts_database:
+            return self.alerts_database.get_secret_value()
+        return f"sqlite:///{self.alerts_dir / 'alerts.db'}"
+
+    @property
+    def alerts_configuration(self) -> Path:
+        """Who is told what."""
+        return self.alerts_file or self.alerts_dir / "alerts.yaml"
 
     @property
     def spool_dir(self) -> Path:

@@ -67,7 +67,28 @@ UPLINK = Topic(
         "retention.ms": str(7 * _DAY_MS),
     },
 )
-TOPICS: tuple[Topic, ...] = (TELEMETRY, TELEMETRY_DEAD, REGISTRY_CHANGES, COMMANDS, UPLINK)
+ALERTS = Topic(
+    "alerts",
+    4,
+    "what detectors tell, as `telemetry/alerts.py` has it; key: the device's full name, or"
+    " `{tenant}/{zone}`",
+    {"max.message.bytes": str(2 * 1024 * 1024), "retention.ms": str(7 * _DAY_MS)},
+)
+ALERTS_HISTORY = Topic(
+    "alerts.history",
+    4,
+    "the newest word on the life of each alert, for `gold.alerts`; key: the alert's id",
+    {"max.message.bytes": str(2 * 1024 * 1024), "retention.ms": str(30 * _DAY_MS)},
+)
+TOPICS: tuple[Topic, ...] = (
+    TELEMETRY,
+    TELEMETRY_DEAD,
+    REGISTRY_CHANGES,
+    COMMANDS,
+    UPLINK,
+    ALERTS,
+    ALERTS_HISTORY,
+)
 
 SPOOL_TOPIC = "spool"
 """Topic name in the coordinates of records that came through the spool."""

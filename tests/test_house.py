@@ -164,7 +164,7 @@ def requirements(file: Path) -> set[str]:
     return {re.split(r"[\[<>=!~; ]", line)[0] for line in lines if line}
 
 
-IMPORTED_AS = {"delta-spark": "delta", "kafka-python": "kafka", "pyjwt": "jwt",
+IMPORTED_AS = {"delta-spark": "delta", "kafka-python": "kafka", "pyjwt": "jwt", "pyyaml": "yaml",
                "scikit-learn": "sklearn"}  # fmt: skip
 SELDOM_IMPORTED = {
     "dagster-webserver": "a process of its own",

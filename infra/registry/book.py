@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from infra.probes import port_complaint
-from infra.registry.client import open_client
 from infra.registry.file_book import FileBook
 from infra.registry.http_book import HttpBook
+from infra.service_client import open_registry
 from telemetry.devices import Device
 from telemetry.products import Product
 from telemetry.settings import Settings
@@ -36,7 +36,7 @@ class Book(Protocol):
 def open_book(settings: Settings) -> Book:
     """Return the registry if it runs, else the files."""
     if is_registry_there(settings):
-        return HttpBook(open_client(settings))
+        return HttpBook(open_registry(settings))
     return FileBook(settings.registry_dir)
 
 

@@ -6,7 +6,7 @@ from typing import cast
 
 import orjson
 
-from infra.registry.client import Json, Parameters, RegistryClient, RegistryError
+from infra.service_client import Json, Parameters, ServiceClient, ServiceError
 from telemetry.devices import Device, device_from_dict, device_to_dict
 from telemetry.products import DEFAULT_PRODUCT, Product, product_from_dict, product_to_dict
 
@@ -18,7 +18,7 @@ TakeIssued = Callable[[Sequence[Json]], None]
 class HttpBook:
     """The registry over HTTP."""
 
-    def __init__(self, client: RegistryClient) -> None:
+    def __init__(self, client: ServiceClient) -> None:
         self.client = client
 
     def products(self) -> Mapping[tuple[str, str], Product]:
@@ -43,7 +43,7 @@ class HttpBook:
     def _edition(self, path: str, named: Mapping[str, str]) -> object:
         try:
             return cast(Json, self.client.ask("GET", path, None, named))["edition"]
-        except RegistryError as error:
+        except ServiceError as error:
             if error.status != NOT_FOUND:
                 raise
             return None
@@ -52,7 +52,7 @@ class HttpBook:
         """Return a device."""
         try:
             found = self.client.ask("GET", f"/v1/devices/{device_full}", None, {"tenant": tenant})
-        except RegistryError as error:
+        except ServiceError as error:
             if error.status != NOT_FOUND:
                 raise
             return None
@@ -73,7 +73,7 @@ def _list(found: object) -> list[Json]:
 
 
 def import_devices(
-    client: RegistryClient,
+    client: ServiceClient,
     devices: Sequence[Device],
     advance: Advance,
     take_issued: TakeIssued | None = None,

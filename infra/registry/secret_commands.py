@@ -12,8 +12,8 @@ from rich.table import Table
 
 from infra.console import table_console
 from infra.registry.book import is_registry_there
-from infra.registry.client import Json, RegistryClient, open_client
 from infra.registry.http_book import import_devices
+from infra.service_client import Json, ServiceClient, open_registry
 from telemetry.devices import Device
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
@@ -24,11 +24,11 @@ TRIPLE = ("product_key", "device_name", "secret")
 SECRET_COLUMNS = ("device_full", "credential_id", "secret")
 
 
-def the_registry(settings: Settings) -> RegistryClient:
+def the_registry(settings: Settings) -> ServiceClient:
     """Return the registry that runs; raise if none does."""
     if not is_registry_there(settings):
         raise HeadwaterError("secrets are the registry's, and it does not run: `headwater up`")
-    return open_client(settings)
+    return open_registry(settings)
 
 
 @click.command()

@@ -14,8 +14,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from edge.outboxes import stack_mode
+from services.changes import Changes, consumer
 from services.query.app import application
-from services.query.changes import Changes, consumer
 from services.query.served import Service
 from services.query.start import keep_latest, open_service, warm_up, with_local_key
 from telemetry.errors import HeadwaterError
@@ -57,7 +57,7 @@ def main() -> int:
 def _changes(service: Service, settings: Settings) -> Changes | None:
     """Hear of keys from the registry; where there is none, let the key of the home in."""
     if stack_mode(settings) == "full":
-        return Changes(consumer(settings.kafka_bootstrap), service.directory.apply)
+        return Changes(consumer(settings.kafka_bootstrap, "query"), service.directory.apply)
     with_local_key(service, settings)
     return None
 

@@ -12,10 +12,10 @@ from fastapi.responses import Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from services.callers import Caller
+from services.directory import Directory
 from services.problems import Problem
 from services.query.asked import NameText
 from services.query.cache import Cache
-from services.query.directory import Directory
 from services.query.formats import MEDIA, Body, Format
 from services.query.latest import Latest
 from services.query.limits import Limits

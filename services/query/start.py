@@ -9,9 +9,9 @@ from datetime import datetime
 from deltalake.exceptions import DeltaError
 
 from edge.key_file import read_key_ring
+from services.directory import Directory, local_key
 from services.problems import Problem
 from services.query.cache import Cache
-from services.query.directory import Directory, local_key
 from services.query.latest import Latest
 from services.query.limits import Limits
 from services.query.listing import TableFiles

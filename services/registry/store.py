@@ -1,11 +1,10 @@
 """The store: bodies by key, read and written in transactions whose changes are counted in order."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from threading import Lock
 from typing import cast
 
 from sqlalchemy import (
@@ -22,8 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from services.database import Turns
 from services.registry import rows, tables
-from services.registry.database import WRITING
 from services.registry.tables import CHANGES, EDITION, KIND_TABLES
 from telemetry.changes import KINDS, Body, Change, ChangeKey, Kind, encode_change
 
@@ -193,28 +192,19 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        # SQLite lets a writer wait by polling, and one that polls may starve.
-        polls = engine.dialect.name == "sqlite"
-        self._turn: AbstractContextManager[object] = Lock() if polls else nullcontext()
+        self._turns = Turns(engine)
 
     @contextmanager
     def reading(self) -> Iterator[Reading]:
         """Read in one transaction."""
-        with self.engine.connect() as connection, connection.begin():
+        with self._turns.reading() as connection:
             yield Reading(connection)
 
     @contextmanager
     def writing(self, actor: str, now: datetime) -> Iterator[Writing]:
         """Write in one transaction; it is committed unless something is raised."""
-        with self._begun() as connection:
+        with self._turns.writing() as connection:
             yield Writing(connection, actor, now)
-
-    @contextmanager
-    def _begun(self) -> Iterator[Connection]:
-        with self._turn, self.engine.connect() as plain:
-            connection = plain.execution_options(**{WRITING: True})
-            with connection.begin():
-                yield connection
 
     def position(self, sink: str) -> int:
         """Return the edition up to which a sink has everything."""
@@ -233,7 +223,7 @@ class Store:
     def move(self, sink: str, edition: int) -> None:
         """Say that a sink has everything up to an edition."""
         table = tables.POSITIONS
-        with self._begun() as connection:
+        with self._turns.writing() as connection:
             connection.execute(delete(table).where(table.c.sink == sink))
             connection.execute(insert(table).values(sink=sink, edition=edition))
 

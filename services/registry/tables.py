@@ -17,7 +17,7 @@ from sqlalchemy import (
     Text,
 )
 
-from services.registry.moments import Moment
+from services.moments import Moment
 from telemetry.changes import Kind
 
 metadata = MetaData(

@@ -7,8 +7,8 @@ from typing import cast
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from services.callers import digest
-from services.query.changes import Changes
-from services.query.directory import Directory
+from services.changes import Changes
+from services.directory import Directory
 from telemetry.changes import ApiKeyBody, Change, ChangeKey, ChangeRecord, encode_change
 from telemetry.topics import REGISTRY_CHANGES
 

@@ -1,4 +1,4 @@
-"""Run by Alembic within the connection that `services.registry.database` hands over."""
+"""Run by Alembic within the connection that `services.database` hands over."""
 
 from alembic import context
 

@@ -12,16 +12,16 @@ from telemetry.changes import ALL_TENANTS, ApiKeyBody, Change, JwtKeyBody, Tenan
 from telemetry.errors import HeadwaterError
 from telemetry.sealing import KeyRing, unseal
 
-SCOPE = "query"
-"""What a token's claim `scope` must name: a device's token does not read its tenant's series."""
 LEEWAY_S = 30
 
 
 class Directory:
     """API keys, keys of tokens and disabled tenants; changes come in any order of keys."""
 
-    def __init__(self, ring: KeyRing | None = None) -> None:
+    def __init__(self, ring: KeyRing | None = None, scope: str = "query") -> None:
+        """`scope` is what a token's claim of that name must name: a device's token names none."""
         self._ring = ring
+        self._scope = scope
         self._api_keys: dict[str, tuple[str, ApiKeyBody]] = {}
         self._jwt_keys: dict[str, tuple[str, JwtKeyBody]] = {}
         self._disabled: set[str] = set()
@@ -98,8 +98,8 @@ class Directory:
         at = now.timestamp()
         if float(claims["exp"]) < at - LEEWAY_S or float(claims.get("nbf", 0)) > at + LEEWAY_S:
             raise jwt.ExpiredSignatureError("expired, or not valid yet")
-        if SCOPE not in str(claims.get("scope", "")).split():
-            raise jwt.InvalidTokenError(f"its scope does not name {SCOPE}")
+        if self._scope not in str(claims.get("scope", "")).split():
+            raise jwt.InvalidTokenError(f"its scope does not name {self._scope}")
 
     def _secret(self, kid: str, tenant: str, body: JwtKeyBody) -> bytes:
         if body.public_key:

@@ -1,4 +1,4 @@
-"""Requests to the registry, and its problems as errors that name the fix."""
+"""Requests to a service of the stack, and its problems as errors that name the fix."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,32 +15,42 @@ Json = Mapping[str, object]
 Parameters = Mapping[str, str | int | bool | None]
 
 
-class RegistryError(HeadwaterError):
-    """The registry does not do what it was asked."""
+class ServiceError(HeadwaterError):
+    """A service does not do what it was asked."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
         self.status = status
 
 
-class RegistryClient:
-    """Speaks with one registry as the holder of one key; each request has its own connection."""
+class ServiceClient:
+    """Speaks with one service as the holder of one key; each request has its own connection."""
 
-    def __init__(self, address: str, key: str) -> None:
+    def __init__(self, service: str, address: str, key: str) -> None:
+        self._service = service
         self._address = address
         self._key = key
 
     def ask(
-        self, method: str, path: str, body: object = None, parameters: Parameters | None = None
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        parameters: Parameters | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> object:
-        """Return the JSON that is answered; raise `RegistryError` if it is a problem."""
+        """Return the JSON that is answered; raise `ServiceError` if it is a problem."""
         content = None if body is None else orjson.dumps(body)
-        headers = {"Content-Type": "application/json"} if content else {}
+        kind = {"Content-Type": "application/json"} if content else {}
         with self._connected() as client:
             answer = client.request(
-                method, path, content=content, headers=headers, params=_given(parameters)
+                method,
+                path,
+                content=content,
+                headers={**kind, **(headers or {})},
+                params=_given(parameters),
             )
-        return _found(answer)
+        return _found(self._service, answer)
 
     def lines(
         self, method: str, path: str, content: bytes | None, parameters: Parameters | None = None
@@ -56,7 +66,7 @@ class RegistryClient:
         ):
             if answer.is_error:
                 answer.read()
-                _found(answer)
+                _found(self._service, answer)
             for line in answer.iter_lines():
                 yield orjson.loads(line)
 
@@ -70,17 +80,24 @@ class RegistryClient:
                 yield client
         except httpx.HTTPError as error:
             raise HeadwaterError(
-                f"the registry at {self._address} does not answer ({error}):"
-                " see `headwater status` and `headwater logs registry`"
+                f"{self._service} at {self._address} does not answer ({error}):"
+                f" see `headwater status` and `headwater logs {self._service}`"
             ) from error
 
 
-def open_client(settings: Settings) -> RegistryClient:
-    """Return a client with the key of the settings, else with the first admin's of the home."""
-    return RegistryClient(settings.registry_address, _key(settings))
+def open_registry(settings: Settings) -> ServiceClient:
+    """Return a client of the registry."""
+    return ServiceClient("registry", settings.registry_address, _key(settings))
+
+
+def open_alerts(settings: Settings) -> ServiceClient:
+    """Return a client of the alerts service."""
+    address = f"http://127.0.0.1:{settings.port('alerts')}"
+    return ServiceClient("alerts", address, _key(settings))
 
 
 def _key(settings: Settings) -> str:
+    """Return the key of the settings, else the first admin's of the home."""
     if settings.registry_key:
         return settings.registry_key.get_secret_value()
     path: Path = settings.registry_admin_key_file
@@ -88,7 +105,7 @@ def _key(settings: Settings) -> str:
         return path.read_text("utf-8").strip()
     except OSError as error:
         raise HeadwaterError(
-            f"no key for the registry: set HEADWATER_REGISTRY_KEY, or see that {path} is readable"
+            f"no API key: set HEADWATER_REGISTRY_KEY, or see that {path} is readable"
         ) from error
 
 
@@ -96,13 +113,13 @@ def _given(parameters: Parameters | None) -> dict[str, str | int | bool]:
     return {name: value for name, value in (parameters or {}).items() if value is not None}
 
 
-def _found(answer: httpx.Response) -> object:
+def _found(service: str, answer: httpx.Response) -> object:
     if answer.is_success:
         return orjson.loads(answer.content)
     try:
         detail = str(orjson.loads(answer.content)["detail"])
     except (orjson.JSONDecodeError, KeyError, TypeError):
-        detail = f"the registry answers {answer.status_code}"
+        detail = f"{service} answers {answer.status_code}"
     if answer.status_code == httpx.codes.UNAUTHORIZED:
-        detail = "the registry does not know this key: set HEADWATER_REGISTRY_KEY to another"
-    raise RegistryError(answer.status_code, detail)
+        detail = f"{service} does not know this key: set HEADWATER_REGISTRY_KEY to another"
+    raise ServiceError(answer.status_code, detail)

@@ -14,12 +14,12 @@ BATCH, WAIT_S, AWAY_S = 500, 0.5, 1.0
 log = logging.getLogger(__name__)
 
 
-def consumer(bootstrap: str) -> Consumer:
+def consumer(bootstrap: str, service: str) -> Consumer:
     """Return a consumer that keeps no place of its own: each start reads from the beginning."""
     return Consumer(
         {
             "bootstrap.servers": bootstrap,
-            "group.id": "query",
+            "group.id": service,
             "enable.auto.commit": False,
             "log_level": 0,
             "queued.max.messages.kbytes": 2048,

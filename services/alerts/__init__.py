@@ -1,0 +1,1 @@
+"""The alerts service: from Kafka topic `alerts` to people."""

@@ -1,0 +1,123 @@
+"""What a sink is told: the content of a message, its subject and its text."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Literal, TypedDict
+
+from services.alerts.counting import counted
+from services.alerts.life import Life
+from services.alerts.routing import GroupKey
+from telemetry.alerts import SEVERITIES
+
+Kind = Literal["alerts", "repeat", "escalation", "digest", "test"]
+MOST_LISTED = 50
+MOST_LANES = 50
+Content = dict[str, object]
+
+
+class Listed(TypedDict):
+    """An alert as a message lists it."""
+
+    alert_id: str
+    state: str
+    severity: str
+    rule: str
+    device: str | None
+    zone: str | None
+    metric: str | None
+    value: float | None
+    bound: float | None
+    text: str
+    opened_at: str
+
+
+def content(
+    kind: Kind, lives: Sequence[Life], now: datetime, *, group: GroupKey | None = None
+) -> Content:
+    """Return a message: the counts of all its alerts, and the gravest of them listed."""
+    ordered = sorted(lives, key=_gravest_first)
+    return {
+        "v": 1,
+        "kind": kind,
+        "made_at": now.isoformat(),
+        "route": group.path if group else None,
+        "group": list(group.values) if group else [],
+        "counts": asdict(counted(lives)),
+        "alerts": [_listed(life) for life in ordered[:MOST_LISTED]],
+        "more": max(0, len(lives) - MOST_LISTED),
+    }
+
+
+def _gravest_first(life: Life) -> tuple[bool, int, datetime]:
+    return life.word == "resolved", -SEVERITIES.index(life.severity), life.opened_at
+
+
+def _listed(life: Life) -> Listed:
+    return {
+        "alert_id": life.alert_id,
+        "state": life.word,
+        "severity": life.severity,
+        "rule": life.rule,
+        "device": life.device,
+        "zone": life.zone,
+        "metric": life.metric,
+        "value": life.value,
+        "bound": life.bound,
+        "text": life.text,
+        "opened_at": life.opened_at.isoformat(),
+    }
+
+
+def lanes(lives: Iterable[Life]) -> list[str] | None:
+    """Return whose order a message keeps; None where they are too many: everybody's."""
+    found = sorted({life.lane for life in lives})
+    return found if len(found) <= MOST_LANES else None
+
+
+def subject(told: Content) -> str:
+    """Return a message's first line."""
+    counts, listed = _counts(told), _alerts(told)
+    if told["kind"] == "test":
+        return "Headwater: a test, nothing is wrong"
+    prefix = {"digest": "Digest: ", "repeat": "Still: ", "escalation": "Escalated: "}
+    head = prefix.get(str(told["kind"]), "")
+    if counts["alerts"] == 1 and listed:
+        one = listed[0]
+        about = one["device"] or one["zone"] or "all"
+        return f"{head}{_word(one)} {one['rule']} at {about}"
+    return f"{head}{counts['alerts']} alerts: {_split(counts['by_severity'])}"
+
+
+def _word(one: Listed) -> str:
+    return one["severity"] if one["state"] == "firing" else f"{one['severity']} {one['state']}"
+
+
+def text(told: Content, key: str) -> str:
+    """Return a message for a person; `key` tells one message from another."""
+    counts, lines = _counts(told), []
+    if told["kind"] == "test":
+        lines = ["Somebody tries whether this reaches you."]
+    elif counts["alerts"] != 1:
+        names = ("by_word", "by_severity", "by_rule", "by_zone")
+        lines = [f"{name[3:]}: {_split(counts[name])}" for name in names]
+    lines += [f"- {_word(one)}: {one['text']} [{one['alert_id']}]" for one in _alerts(told)]
+    if told["more"]:
+        lines.append(f"and {told['more']} more: headwater alerts list")
+    return "\n".join([*lines, f"message {key}"])
+
+
+def _split(found: object) -> str:
+    return ", ".join(f"{count} {name}" for name, count in dict(found).items())  # type: ignore[call-overload]
+
+
+def _counts(told: Content) -> dict[str, object]:
+    found = told["counts"]
+    assert isinstance(found, dict)
+    return found
+
+
+def _alerts(told: Content) -> list[Listed]:
+    found = told["alerts"]
+    assert isinstance(found, list)
+    return found
