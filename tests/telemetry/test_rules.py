@@ -200,7 +200,7 @@ def test_schedule_holds_from_its_start_to_its_end(
     schedule = Schedule(days=days, start=start, end=end)  # type: ignore[arg-type]
     held = set()
     for day in days:
-        begin = DAYS.index(day) * 1440 + minutes(start)  # type: ignore[arg-type]
+        begin = DAYS.index(day) * 1440 + minutes(start)
         length = (minutes(end) - minutes(start)) % 1440
         held |= {(begin + step) % (7 * 1440) for step in range(length)}
     weekday, minute = divmod(minute_of_week, 1440)
