@@ -19,10 +19,14 @@ Arrays = dict[str, NDArray[np.generic]]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Readings that are in order, with the number of each one's series in the roster."""
+    """Readings that are in order, with the number of each one's series in the roster.
+
+    `has_number` says which have a value that can be looked at; others are NaN.
+    """
 
     readings: Readings
     numbers: Rows
+    has_number: Flags
 
 
 class Found(NamedTuple):

@@ -106,24 +106,28 @@ class Evaluator:
         return outcomes
 
     def _take(self, readings: Readings, detected_at: int) -> list[Outcome]:
-        readings = readings.where(np.abs(readings.values) <= MOST)
         numbers = self._roster.number(readings)
         kept = self._roster.in_order(numbers, readings)
-        batch = Batch(readings.where(kept), numbers[kept])
+        readings, numbers = readings.where(kept), numbers[kept]
+        has_number = np.abs(readings.values) <= MOST
+        readings.values[~has_number] = np.nan
+        batch = Batch(readings, numbers, has_number)
         found = [each for watch in self._watches.values() for each in watch.take(batch)]
         found.sort(key=lambda each: each.cell)
         outcomes = [
             Outcome(each, alert_of(each, detected_at, self._evidence(each, batch)))
             for each in found
         ]
-        self._hours.take(batch.numbers, batch.readings.values, batch.readings.times)
+        some = np.flatnonzero(has_number)
+        self._hours.take(numbers[some], readings.values[some], readings.times[some])
         return outcomes
 
     def _evidence(self, found: Found, batch: Batch) -> tuple[tuple[int, float], ...]:
         if found.cell < 0 or found.state == "resolved":
             return ()
         row = int(batch.numbers[found.cell])
-        mine = np.flatnonzero(batch.numbers[: found.cell + 1] == row)
+        end = found.cell + 1
+        mine = np.flatnonzero((batch.numbers[:end] == row) & batch.has_number[:end])
         return self._hours.evidence(row, batch.readings.values[mine], batch.readings.times[mine])
 
     def tick(self, now: int) -> list[Outcome]:

@@ -53,7 +53,13 @@ class Hours:
 
     def take(self, numbers: Rows, values: Values, times: Times) -> None:
         """Take up readings; `numbers` say whose each one is."""
-        for rows, cells in blocks(numbers):
+        spans = times // FIVE_MINUTES_US
+        newest = np.zeros(int(numbers.max(initial=-1)) + 1, np.int64)
+        newest[numbers] = spans
+        # What is longer ago leaves no trace.
+        recent = np.flatnonzero(spans >= newest[numbers] - PARTS)
+        for rows, places in blocks(numbers[recent]):
+            cells = recent[places]
             states = self._held(rows)
             hour_before(values[cells], times[cells], states)
             self._states[rows] = states
@@ -63,6 +69,8 @@ class Hours:
 
         The last mean is of the five minutes that are not over.
         """
+        recent = times // FIVE_MINUTES_US >= times[-1] // FIVE_MINUTES_US - PARTS
+        values, times = values[recent], times[recent]
         state = self._held(np.array([row]))
         hour_before(values[None, :], times[None, :], state)
         numbers = state.view(np.float64)[0]

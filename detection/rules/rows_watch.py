@@ -1,12 +1,12 @@
 """A rule over several metrics: whole messages of a device are scored together, then judged."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import orjson
 
 from detection.memory import Bytes, Matrix
-from detection.rigs import RigDetector
 from detection.rules.alarms import Judged, alarms
 from detection.rules.batches import Arrays, Batch, Calendar, Found, in_zone, is_within
 from detection.rules.judging import STATE_BYTES, lasting_since
@@ -14,6 +14,9 @@ from detection.rules.looks import Limits, plain
 from detection.rules.readings import Flags, Roster, Rows, Source, Values, fields_of, source_of
 from telemetry.rules.checks import Model, Several
 from telemetry.rules.rule import VersionedRule
+
+if TYPE_CHECKING:
+    from detection.rigs import RigDetector
 
 Predict = Callable[[Matrix], Values]
 """Rows of a model's metrics, in its order, to its answers."""
@@ -86,7 +89,7 @@ class RowsWatch:
         for row in np.unique(rows).tolist():
             mine = np.flatnonzero(rows == row)
             if devices[row] not in self._rigs:
-                self._rigs[devices[row]] = RigDetector(check.by, check.rows)
+                self._rigs[devices[row]] = _rig(check)
             rig = self._rigs[devices[row]]
             missing = max(check.rows - len(rig.training), 0)
             scores[mine] = np.round(rig.score(table[mine]), 6)
@@ -129,8 +132,15 @@ class RowsWatch:
             if kept is not None:
                 check = self.kept.rule.check
                 assert isinstance(check, Several)
-                rig = self._rigs[source.series[:2]] = RigDetector(check.by, check.rows)
+                rig = self._rigs[source.series[:2]] = _rig(check)
                 rig.training, rig.memory = kept["training"], np.array(kept["memory"])
+
+
+def _rig(check: Several) -> "RigDetector":
+    # Its library takes seconds to import: rules over one metric do without.
+    from detection.rigs import RigDetector
+
+    return RigDetector(check.by, check.rows)
 
 
 def _limits(kept: VersionedRule) -> Limits:

@@ -38,7 +38,8 @@ class SeriesWatch:
         """Look at a batch, and remember it."""
         self._meet()
         fits = self._rows[batch.numbers] != _OUTSIDE
-        cells = np.flatnonzero(fits & in_zone(self.kept.rule, batch.readings))
+        fits &= batch.has_number & in_zone(self.kept.rule, batch.readings)
+        cells = np.flatnonzero(fits)
         if not len(cells):
             return []
         rows = self._rows_of(batch.numbers[cells])

@@ -54,8 +54,8 @@ def runs(numbers: Times, values: Matrix, state: Matrix) -> Iterator[tuple[Ended,
     weights = np.concatenate([state[owners[order], 1], values.ravel()])
     sums = np.bincount(np.concatenate([order, run_of]), weights, len(starts))
     counts = (ends - starts) + np.where(goes_on, state[owners, 2], 0.0)
-    for step in range(int(place.max()) + 1 if len(place) else 0):
-        mine = np.flatnonzero(place == step)
+    by_place = np.argsort(place, kind="stable")
+    for mine in np.split(by_place, np.cumsum(np.bincount(place))[:-1]) if len(place) else ():
         series = owners[mine]
         over = np.flatnonzero((state[series, 2] > 0) & ~goes_on[mine])
         held, span = state[series[over]], flat[starts[mine]]

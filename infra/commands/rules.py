@@ -6,10 +6,10 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from infra.close_names import unknown
 from infra.console import table_console
 from infra.declaration_files import Declaration, declarations
-from infra.registry.rule_book import RuleBook, open_rules
+from infra.registry.rule_book import RuleBook, known_rule, open_rules
+from infra.rule_trial.command import try_
 from telemetry.errors import RuleError
 from telemetry.rules.checks import kind_of
 from telemetry.rules.form import rule_from_dict, rule_to_dict, versioned_to_dict
@@ -21,6 +21,7 @@ Examples:
   headwater rules add hot.yaml
   headwater rules list
   headwater rules show hot --versions
+  headwater rules try hot.yaml --png hot.png
   headwater rules on hot
   headwater rules off hot
 
@@ -51,6 +52,9 @@ OWNER = click.option("--tenant", default=TENANT, show_default=True, help="Whose 
 @click.group(epilog=EXAMPLES)
 def rules() -> None:
     """Add, show and switch rules; one that is on is in force within 10 s."""
+
+
+rules.add_command(try_)
 
 
 @rules.command(epilog=ADD_EXAMPLES)
@@ -158,14 +162,6 @@ def _switch(names: tuple[str, ...], tenant: str, is_on: bool) -> None:
     for name in names:
         kept = book.switch(tenant, name, is_on)
         click.echo(f"{name}: version {kept.version}, {_state(kept)}", err=True)
-
-
-def known_rule(book: RuleBook, name: str, tenant: str) -> VersionedRule:
-    """Return a rule, or raise an error that names those that are near."""
-    found = book.rules(tenant)
-    if name not in found:
-        raise RuleError(unknown("rule", name, found, "`headwater rules add FILE` adds one"))
-    return found[name]
 
 
 def _state(kept: VersionedRule) -> str:

@@ -8,6 +8,7 @@ from typing import Protocol, cast
 
 from edge.registry_files import RegistryFiles
 from edge.rule_files import RuleFiles
+from infra.close_names import unknown
 from infra.registry.book import is_registry_there
 from infra.registry.client import Json, RegistryClient, open_client
 from telemetry.errors import RuleError
@@ -49,6 +50,14 @@ def open_rules(settings: Settings) -> RuleBook:
     if is_registry_there(settings):
         return HttpRules(open_client(settings))
     return FileRules(settings.registry_dir)
+
+
+def known_rule(book: RuleBook, name: str, tenant: str) -> VersionedRule:
+    """Return a rule, or raise an error that names those that are near."""
+    found = book.rules(tenant)
+    if name not in found:
+        raise RuleError(unknown("rule", name, found, "`headwater rules add FILE` adds one"))
+    return found[name]
 
 
 class FileRules:

@@ -17,7 +17,7 @@ Row = tuple[str, str, int, float]
 """Device, metric, time in microseconds, value."""
 
 
-def rule(check: Mapping[str, object], *, version: int = 1, **more: object) -> VersionedRule:
+def rule(check: Mapping[str, object], version: int = 1, **more: object) -> VersionedRule:
     """Return a rule over metric m that learns nothing unless it is said."""
     defaults = {"rule": "r", "metric": "m", "learning": {"readings": 0}}
     if check["kind"] in ("no_data", "several", "model"):

@@ -82,8 +82,14 @@ def _about(
 ) -> Seen:
     scale = max(scale, 1e-6 * abs(centre) + 1e-9)
     low, high = _sides(-check.deviations, check.deviations, check.direction)
-    bounds = (low, high, low + hysteresis, high - hysteresis)
-    return Seen(subject, *(centre + limit * scale for limit in bounds), baseline=centre)
+    return _in_scale(subject, centre, scale, (low, high, low + hysteresis, high - hysteresis))
+
+
+def _in_scale(
+    subject: float, centre: float, scale: float, limits: tuple[float, float, float, float]
+) -> Seen:
+    low, high, least, most = (centre + limit * scale for limit in limits)
+    return Seen(subject, low, high, least, most, centre)
 
 
 def _rate(check: Rate, past: list[Reading], reading: Reading, hysteresis: float) -> Seen | None:
@@ -132,8 +138,7 @@ def _weighted(
 
 def _about_exactly(check: Ewma, subject: float, centre: float, scale: float, back: float) -> Seen:
     low, high = _sides(-check.deviations, check.deviations, check.direction)
-    bounds = (low, high, low + back, high - back)
-    return Seen(subject, *(centre + limit * scale for limit in bounds), baseline=centre)
+    return _in_scale(subject, centre, scale, (low, high, low + back, high - back))
 
 
 def _median(check: Mad, past: list[Reading], value: float, hysteresis: float) -> Seen | None:

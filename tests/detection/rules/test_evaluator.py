@@ -45,7 +45,9 @@ checks = st.sampled_from(CHECKS)
 extras = st.fixed_dictionaries({
     "hysteresis": st.sampled_from([0.0, 0.25]),
     "least_deviation": st.sampled_from([0.0, 0.0, 1.013]),
-    "persistence": st.sampled_from([(1, 1), (1, 3), (2, 3), (3, 3), (2, 5)]),
+    "persistence": st.sampled_from(
+        [{"k": k, "n": n} for k, n in ((1, 1), (1, 3), (2, 3), (3, 3), (2, 5))]
+    ),
     "learning": st.sampled_from([{"readings": 0}, {"readings": 5}, {"span": "30 min"}]),
 })  # fmt: skip
 steps = st.sampled_from([-5, 0, 1, 1, 3, 7, 20, 60, 24 * 60, 7 * 24 * 60])
@@ -63,11 +65,10 @@ def series(draw: st.DrawFn) -> list[plain.Reading]:
 
 def declared(check: dict[str, object], extra: dict[str, object]) -> VersionedRule:
     """Return the rule; silence and stuckness have no hysteresis."""
-    k, n = extra["persistence"]  # type: ignore[misc]
-    more = {**extra, "persistence": {"k": k, "n": n}}
+    more = dict(extra)
     if check["kind"] == "stuck":
         more |= {"hysteresis": 0.0, "least_deviation": 0.0}
-    return rule(check, **more)
+    return rule(check, 1, **more)
 
 
 @settings(max_examples=100, deadline=None)

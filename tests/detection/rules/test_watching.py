@@ -36,7 +36,7 @@ def values(*numbers: float, device: str = "d") -> list[Row]:
 
 
 def silent_rule(**more: object) -> VersionedRule:
-    return rule(SILENT, **{"metric": None, **more})
+    return rule(SILENT, 1, **{"metric": None, **more})
 
 
 def test_silence_begins_by_the_clock_and_ends_with_a_reading() -> None:
