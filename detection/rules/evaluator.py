@@ -41,9 +41,12 @@ class Evaluator:
 
     def __init__(self, predicts: Predicts | None = None) -> None:
         self._predicts = predicts
-        self._roster = Roster()
+        self.roster = Roster()
+        """Every series seen."""
         self._hours = Hours()
         self._watches: dict[RuleKey, Watch] = {}
+        self.refused: dict[RuleKey, str] = {}
+        """Rules that cannot be put to work here, and why."""
 
     @property
     def rules(self) -> list[VersionedRule]:
@@ -60,9 +63,15 @@ class Evaluator:
         wanted = {(one.rule.tenant, one.rule.name): one for one in rules if one.is_on}
         over: list[Found] = []
         watches: dict[RuleKey, Watch] = {}
+        self.refused = {}
         for key in sorted(wanted):
-            before = self._watches.pop(key, None)
-            watches[key], ended = self._succeeding(before, wanted[key], now)
+            before = self._watches.get(key)
+            try:
+                watches[key], ended = self._succeeding(before, wanted[key], now)
+            except HeadwaterError as error:
+                self.refused[key] = str(error)
+                continue
+            self._watches.pop(key, None)
             over += ended
         for gone in self._watches.values():
             over += gone.end(now)
@@ -85,14 +94,14 @@ class Evaluator:
     def _watch(self, kept: VersionedRule) -> Watch:
         check = kept.rule.check
         if isinstance(check, NoData):
-            return SilenceWatch(kept, self._roster)
+            return SilenceWatch(kept, self.roster)
         if isinstance(check, Several):
-            return RowsWatch(kept, self._roster)
+            return RowsWatch(kept, self.roster)
         if isinstance(check, Model):
             if self._predicts is None:
                 raise HeadwaterError(f"rule {kept.rule.name}: no models are at hand here")
-            return RowsWatch(kept, self._roster, self._predicts(check.model, check.version))
-        return SeriesWatch(kept, self._roster)
+            return RowsWatch(kept, self.roster, self._predicts(check.model, check.version))
+        return SeriesWatch(kept, self.roster)
 
     def take(self, readings: Readings, detected_at: int) -> list[Outcome]:
         """Look at readings in the order of their arrival; microseconds since 1970.
@@ -106,8 +115,8 @@ class Evaluator:
         return outcomes
 
     def _take(self, readings: Readings, detected_at: int) -> list[Outcome]:
-        numbers = self._roster.number(readings)
-        kept = self._roster.in_order(numbers, readings)
+        numbers = self.roster.number(readings)
+        kept = self.roster.in_order(numbers, readings)
         readings, numbers = readings.where(kept), numbers[kept]
         has_number = np.abs(readings.values) <= MOST
         readings.values[~has_number] = np.nan
@@ -138,13 +147,13 @@ class Evaluator:
 
     def save(self) -> bytes:
         """Return all that is remembered, the rules included."""
-        arrays: Arrays = {"hours": self._hours.states, "newest": self._roster.newest}
+        arrays: Arrays = {"hours": self._hours.states, "newest": self.roster.newest}
         for place, watch in enumerate(self._watches.values()):
             arrays |= {f"{place}.{name}": array for name, array in watch.state().items()}
         said = {
             "format": FORMAT,
             "rules": [versioned_to_dict(watch.kept) for watch in self._watches.values()],
-            "sources": [fields_of(source) for source in self._roster.sources],
+            "sources": [fields_of(source) for source in self.roster.sources],
         }
         arrays["said"] = np.frombuffer(orjson.dumps(said), np.uint8)
         file = io.BytesIO()
@@ -160,7 +169,7 @@ class Evaluator:
             raise HeadwaterError(f"this is no state of rules: {error}") from error
         if said["format"] != FORMAT:
             raise HeadwaterError(f"this state of rules has format {said['format']}, not {FORMAT}")
-        self._roster = Roster([source_of(one) for one in said["sources"]], arrays["newest"])
+        self.roster = Roster([source_of(one) for one in said["sources"]], arrays["newest"])
         self._hours = Hours(arrays["hours"])
         self._watches = {}
         for place, declared in enumerate(said["rules"]):

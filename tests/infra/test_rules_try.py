@@ -102,7 +102,8 @@ def test_silence_is_tried_too(home: Home) -> None:
     ("rule", "arguments", "said"),
     [
         (HOT, ["--csv", "{table}"], "there is no column 'temperature'; the columns are a, b"),
-        (HOT.replace("temperature", "b"), ["--csv", "{table}", "--time-column", "c"], "there is no time column 'c': a, b"),
+        (HOT.replace("temperature", "b"), ["--csv", "{table}", "--time-column", "c"],
+         "there is no time column 'c': a, b"),
         (HOT.replace("temperature", "b"), ["--csv", "{table}"], "which column is the time?"),
         (HOT.replace("temperature", "b"), ["--csv", "{table}", "--time-column", "a"],
          "row 1 below the header: 'x' is no time"),

@@ -192,8 +192,10 @@ def test_model_is_asked_for_whole_messages() -> None:
     (outcome,) = judging.take(readings(rows), 0)
     assert asked == [("mills", "0123456789ab")]
     assert outcome.found.value == 8.0
-    with pytest.raises(HeadwaterError, match="no models are at hand"):
-        Evaluator().put([rule(check, metrics=["a", "b"])], 0)
+    without = Evaluator()
+    without.put([rule(check, metrics=["a", "b"]), rule(HOT, rule="hot")], 0)
+    assert without.refused == {("default", "r"): "rule r: no models are at hand here"}
+    assert [kept.rule.name for kept in without.rules] == ["hot"]
 
 
 def texts(outcomes: list[Outcome]) -> list[str]:
