@@ -100,7 +100,10 @@ class Evaluator:
         if isinstance(check, Model):
             if self._predicts is None:
                 raise HeadwaterError(f"rule {kept.rule.name}: no models are at hand here")
-            return RowsWatch(kept, self.roster, self._predicts(check.model, check.version))
+            predict = self._predicts(check.model, check.version)
+            # A model of other metrics is to be refused here, and not by a batch.
+            predict(np.zeros((1, len(kept.rule.metrics))))
+            return RowsWatch(kept, self.roster, predict)
         return SeriesWatch(kept, self.roster)
 
     def take(self, readings: Readings, detected_at: int) -> list[Outcome]:
@@ -174,7 +177,12 @@ class Evaluator:
         self._watches = {}
         for place, declared in enumerate(said["rules"]):
             kept = versioned_from_dict(declared)
-            watch = self._watches[kept.rule.tenant, kept.rule.name] = self._watch(kept)
+            key = (kept.rule.tenant, kept.rule.name)
+            try:
+                watch = self._watches[key] = self._watch(kept)
+            except HeadwaterError as error:
+                self.refused[key] = str(error)
+                continue
             start = f"{place}."
             watch.load({
                 name.removeprefix(start): array

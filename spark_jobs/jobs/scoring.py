@@ -12,6 +12,7 @@ from typing import Protocol
 import polars as pl
 from pyspark.sql import DataFrame, SparkSession
 
+from detection.models.asking import predicts
 from detection.rules.columns import COLUMNS, in_arrival, readings_of
 from detection.rules.evaluator import Evaluator, Outcome
 from edge.rule_files import RuleFiles
@@ -61,7 +62,8 @@ class Scoring:
         self._lake, self._sink, self._now = lake, sink, now
         self._rules = RuleFiles(settings.registry_dir)
         self._files = ScoringFiles(settings.checkpoint_dir / NAME)
-        self._evaluator = Evaluator()
+        self._predicts = predicts(settings.model_dir)
+        self._evaluator = Evaluator(self._predicts)
         self._fingerprint: str | None = None
         self._complaint: str | None = None
         self._lock = threading.RLock()
@@ -75,7 +77,7 @@ class Scoring:
         """Take up what was remembered; what is damaged, or has no checkpoint, begins anew."""
         with self._lock:
             self._fingerprint = None
-            self._evaluator = Evaluator()
+            self._evaluator = Evaluator(self._predicts)
             kept = self._kept()
             if kept is None:
                 shutil.rmtree(self._files.checkpoint, ignore_errors=True)

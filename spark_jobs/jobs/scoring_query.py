@@ -59,6 +59,7 @@ class ScoringQuery:
         self._lake = Lake(settings.lake_root)
         self._owner = Owner(settings, NAME)
         self._pause = threading.Event()
+        self._trigger: Trigger | None = None
 
     def own(self) -> None:
         """Take the lock of the stream."""
@@ -70,6 +71,7 @@ class ScoringQuery:
         writer = self._scoring.source(spark).writeStream.queryName(NAME)
         located = writer.option("checkpointLocation", str(self._settings.checkpoint_dir / NAME))
         each = located.foreachBatch(self._scoring.process)
+        self._trigger = trigger
         if trigger == "available-now":
             return each.trigger(availableNow=True).start()
         interval = f"{round(self._settings.gold_trigger_s * 1000)} milliseconds"
@@ -78,17 +80,22 @@ class ScoringQuery:
         return query
 
     def close(self) -> None:
-        """Let another process own it."""
+        """Let another process own it; a scheduled run looks for silence before it ends."""
+        if self._trigger == "available-now":
+            self._look_after()
         self._owner.release()
 
     def _watch(self, query: StreamingQuery) -> None:
         """Between batches take up changed rules, and find who has fallen silent."""
         while query.isActive:
-            try:
-                self._scoring.look_after(is_current=self._is_current())
-            except (HeadwaterError, DeltaError, OSError):
-                log.exception("rules are not looked after; trying again")
+            self._look_after()
             self._pause.wait(LOOK_EVERY_S)
+
+    def _look_after(self) -> None:
+        try:
+            self._scoring.look_after(is_current=self._is_current())
+        except (HeadwaterError, DeltaError, OSError):
+            log.exception("rules are not looked after; trying again")
 
     def _is_current(self) -> bool:
         """Say whether silence is the devices': landing runs and has landed all, and all is seen."""
@@ -96,7 +103,7 @@ class ScoringQuery:
         spooled = self._settings.progress_dir / "landing_spool.json"
         try:
             said = json.loads((path if path.exists() else spooled).read_bytes())
-            is_landed = said["state"] == "running" and said["lag_messages"] == 0
+            is_landed = said["state"] in ("running", "stopped") and said["lag_messages"] == 0
             is_fresh = time.time() - said["at"] < FRESH_S
         except (OSError, ValueError, KeyError, TypeError):
             return False

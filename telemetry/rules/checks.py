@@ -149,7 +149,10 @@ class Several(
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="model"):
-    """A trained model's answer lies beyond `bound`; `version`: of its file, in 12 hex digits."""
+    """A trained model's answer lies beyond `bound`.
+
+    `version`: the first twelve digits of its data's SHA-256, as `headwater model list` shows them.
+    """
 
     model: Name
     version: Annotated[str, Meta(pattern=r"^[0-9a-f]{12}$")]

@@ -1,7 +1,7 @@
 """Scoring over Delta silver: alarms once, whatever is cut short; rules that change; silence."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,7 +51,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def put(
-    settings: Settings, declared: dict[str, object], *, version: int = 1, on: bool = True
+    settings: Settings, declared: Mapping[str, object], *, version: int = 1, on: bool = True
 ) -> None:
     kept = VersionedRule(rule_from_dict(declared), version, on)
     RuleFiles(settings.registry_dir).put(kept)

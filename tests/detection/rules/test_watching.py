@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from detection.rules.evaluator import Evaluator, Outcome
+from detection.rules.rows_watch import Predict
 from telemetry.alerts import Alert
 from telemetry.errors import HeadwaterError
 from telemetry.rules.rule import VersionedRule
@@ -180,9 +181,9 @@ def test_metrics_that_no_longer_go_together_are_an_alarm() -> None:
 
 def test_model_is_asked_for_whole_messages() -> None:
     check = {"kind": "model", "model": "mills", "version": "0123456789ab", "bound": 5.0}
-    asked = []
+    asked: list[tuple[str, str]] = []
 
-    def predicts(name: str, version: str):  # type: ignore[no-untyped-def]
+    def predicts(name: str, version: str) -> Predict:
         asked.append((name, version))
         return lambda table: table[:, 1] - table[:, 0]
 
