@@ -37,6 +37,18 @@ class SilenceWatch:
         self._counts = np.zeros(0, np.bool_)
         """Whether a series breaks the silence that is watched."""
         self._devices = np.zeros((0, 4), np.int64)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Know of devices that spoke before the rule was there when they did."""
+        self._meet()
+        watched = np.flatnonzero(self._of != _OUTSIDE)
+        newest = self._roster.newest
+        np.maximum.at(self._devices[:, _SPOKE], self._of[watched], newest[watched])
+        counted = watched[self._counts[watched]]
+        in_time = counted[np.argsort(newest[counted], kind="stable")]
+        self._devices[self._of[in_time], _HEARD] = newest[in_time]
+        self._devices[self._of[in_time], _OWNER] = in_time
 
     def take(self, batch: Batch) -> list[Found]:
         """Look at a batch, and remember it."""
@@ -141,5 +153,5 @@ class SilenceWatch:
 
     def load(self, state: Arrays) -> None:
         """Take up what was remembered: devices in the order in which the roster names them."""
-        self._devices = state["devices"].astype(np.int64)
-        self._meet()
+        saved = state["devices"].astype(np.int64)
+        self._devices[: len(saved)] = saved

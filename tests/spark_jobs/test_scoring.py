@@ -113,7 +113,6 @@ def test_every_alarm_is_told_and_kept_once_through_failures_and_restarts(
     told = {(alert.id, alert.state) for alert in sink.alerts}
     assert (len(sink.alerts), len(told)) == (2, 1)
 
-    files = ScoringFiles(settings.checkpoint_dir / NAME)
     before = (settings.checkpoint_dir / NAME / "rules.state").read_bytes()
     land(settings, ("boiler.b", 2, 95), ("boiler.a", 2, 20), ("boiler.a", 3, 20), first=4)
     query = advance(spark, settings, sink)
@@ -121,22 +120,24 @@ def test_every_alarm_is_told_and_kept_once_through_failures_and_restarts(
     assert anomalies(settings)[1:] == [("boiler.b", at(2), 1)]
     # As if the process had been killed between telling and remembering.
     (settings.checkpoint_dir / NAME / "rules.state").write_bytes(before)
-    for folder in ("offsets", "commits"):
-        newest = max((settings.checkpoint_dir / NAME / folder).glob("[0-9]*"),
-                     key=lambda path: int(path.name))  # fmt: skip
-        if folder == "commits":
-            newest.unlink()
+    commits = settings.checkpoint_dir / NAME / "commits"
+    newest = max(commits.glob("[0-9]*"), key=lambda path: int(path.name))
+    newest.unlink()
+    newest.with_name(f".{newest.name}.crc").unlink()
     advance(spark, settings, sink)
     assert len(anomalies(settings)) == 2
     assert {alert.device: alert.state for alert in sink.alerts} == {
         "boiler.a": "resolved", "boiler.b": "firing",
     }  # fmt: skip
-    assert files.read() is not None
+    kept = ScoringFiles(settings.checkpoint_dir / NAME).read()
+    assert kept is not None
+    assert kept[0].batch_id == int(newest.name)
 
-    shutil.rmtree(settings.checkpoint_dir / NAME / "offsets")
-    shutil.rmtree(settings.checkpoint_dir / NAME / "commits")
-    shutil.rmtree(settings.checkpoint_dir / NAME / "sources", ignore_errors=True)
-    (settings.checkpoint_dir / NAME / "metadata").unlink(missing_ok=True)
+    for path in (settings.checkpoint_dir / NAME).iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != "rules.state":
+            path.unlink()
     land(settings, ("boiler.b", 4, 20), ("boiler.b", 5, 20), first=7)
     advance(spark, settings, sink)
     assert sink.alerts[-1].state == "resolved"

@@ -59,6 +59,14 @@ def test_silence_that_no_tick_saw_is_told_at_the_same_times() -> None:
     assert told_late == ticked == [("a", "firing", at(10)), ("a", "resolved", at(20))]
 
 
+def test_device_that_fell_silent_before_the_rule_was_there_is_told() -> None:
+    judging = Evaluator()
+    judging.take(readings(spoken("a", 0, metric="x") + spoken("b", 3) + spoken("a", 2)), 0)
+    judging.put([silent_rule(rule="all"), silent_rule(rule="x", metric="x")], at(5))
+    assert told(judging.tick(at(11))) == [("a", "firing", at(10))]
+    assert told(judging.tick(at(20))) == [("a", "firing", at(12)), ("b", "firing", at(13))]
+
+
 def test_delayed_reading_ends_a_silence_that_was_none() -> None:
     judging = evaluator(silent_rule())
     judging.take(readings(spoken("a", 0)), 0)
