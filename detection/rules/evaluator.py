@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import orjson
 
-from detection.rules.batches import Arrays, Batch, Found, Watch
+from detection.rules.batches import Arrays, Batch, Found, Watch, is_within
 from detection.rules.hours import Hours
-from detection.rules.readings import Readings, Roster, fields_of, source_of
+from detection.rules.readings import Flags, Readings, Roster, fields_of, source_of
 from detection.rules.rows_watch import Predict, RowsWatch
 from detection.rules.series_watch import SeriesWatch
 from detection.rules.silence_watch import SilenceWatch
@@ -19,7 +19,7 @@ from telemetry.alerts import Alert
 from telemetry.errors import HeadwaterError
 from telemetry.rules.checks import Model, NoData, Several
 from telemetry.rules.form import versioned_from_dict, versioned_to_dict
-from telemetry.rules.rule import VersionedRule
+from telemetry.rules.rule import Rule, VersionedRule
 
 AT_ONCE = 50_000
 """Readings looked at together; what is found does not depend on it."""
@@ -118,6 +118,7 @@ class Evaluator:
         return outcomes
 
     def _take(self, readings: Readings, detected_at: int) -> list[Outcome]:
+        readings = readings.where(self._watched(readings))
         numbers = self.roster.number(readings)
         kept = self.roster.in_order(numbers, readings)
         readings, numbers = readings.where(kept), numbers[kept]
@@ -133,6 +134,21 @@ class Evaluator:
         some = np.flatnonzero(has_number)
         self._hours.take(numbers[some], readings.values[some], readings.times[some])
         return outcomes
+
+    def _watched(self, readings: Readings) -> Flags:
+        """Say which readings some rule looks at; of others nothing is remembered."""
+        rules = [watch.kept.rule for watch in self._watches.values()]
+        # Silence is broken by any metric.
+        silences = [rule for rule in rules if isinstance(rule.check, NoData)]
+        by_metric: dict[str, list[Rule]] = {}
+        for rule in rules:
+            for metric in rule.metrics:
+                by_metric.setdefault(metric, list(silences)).append(rule)
+        wanted = [
+            any(is_within(rule, one) for rule in by_metric.get(one.series.metric, silences))
+            for one in readings.sources
+        ]
+        return np.asarray(np.array(wanted, np.bool_)[readings.of])
 
     def _evidence(self, found: Found, batch: Batch) -> tuple[tuple[int, float], ...]:
         if found.cell < 0 or found.state == "resolved":

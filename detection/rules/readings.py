@@ -96,7 +96,8 @@ class Roster:
     def number(self, readings: Readings) -> Rows:
         """Return each reading's series by its number; new ones are added."""
         numbers = self._numbers
-        for source in readings.sources:
+        for place in np.unique(readings.of).tolist():
+            source = readings.sources[place]
             if source.series not in numbers:
                 numbers[source.series] = len(numbers)
                 self.sources.append(source)
@@ -104,7 +105,7 @@ class Roster:
         if missing > 0:
             more = np.full(max(missing, len(self._newest)), _NEVER, np.int64)
             self._newest = np.concatenate([self._newest, more])
-        of = np.array([numbers[source.series] for source in readings.sources], np.intp)
+        of = np.array([numbers.get(source.series, -1) for source in readings.sources], np.intp)
         return of[readings.of] if len(readings) else np.zeros(0, np.intp)
 
     def in_order(self, numbers: Rows, readings: Readings) -> Flags:

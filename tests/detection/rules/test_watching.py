@@ -60,11 +60,19 @@ def test_silence_that_no_tick_saw_is_told_at_the_same_times() -> None:
 
 
 def test_device_that_fell_silent_before_the_rule_was_there_is_told() -> None:
-    judging = Evaluator()
+    others = rule(HOT, rule="hot"), rule(HOT, rule="hot_x", metric="x")
+    judging = evaluator(*others)
     judging.take(readings(spoken("a", 0, metric="x") + spoken("b", 3) + spoken("a", 2)), 0)
-    judging.put([silent_rule(rule="all"), silent_rule(rule="x", metric="x")], at(5))
+    judging.put([*others, silent_rule(rule="all"), silent_rule(rule="x", metric="x")], at(5))
     assert told(judging.tick(at(11))) == [("a", "firing", at(10))]
     assert told(judging.tick(at(20))) == [("a", "firing", at(12)), ("b", "firing", at(13))]
+
+
+def test_what_no_rule_looks_at_is_not_remembered() -> None:
+    judging = evaluator(rule(HOT, scope={"product": "boiler"}))
+    rows = spoken("boiler.a", 0) + spoken("boiler.a", 0, metric="x") + spoken("pump.p", 0)
+    judging.take(readings(rows), 0)
+    assert [source.series.device for source in judging.roster.sources] == ["boiler.a"]
 
 
 def test_delayed_reading_ends_a_silence_that_was_none() -> None:
