@@ -157,7 +157,7 @@ def test_rule_is_kept_in_versions_and_reaches_the_files(running: Running) -> Non
     assert [(one["version"], one["is_on"]) for one in json.loads(shown)] == [
         (2, True), (1, True), (1, False),
     ]  # fmt: skip
-    assert "admin" in running.run("rules", "show", "hot", "--versions").stdout
+    assert "change" in running.run("rules", "show", "hot", "--versions").stdout
     wrong = running.file("wrong.yaml", hot.replace("kwh", "kvh"))
     assert "has no metric 'kvh'" in running.run("rules", "add", wrong, code=1).stderr
     files = RuleFiles(running.settings.registry_dir)
