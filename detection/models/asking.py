@@ -40,6 +40,6 @@ def _asking(model: object) -> Predict:
     def ask(rows: Matrix) -> NDArray[np.float64]:
         if rows.shape[1] != 1 + len(NUMBERS):
             raise HeadwaterError(f"a failure model asks for type, {', '.join(NUMBERS)}")
-        return answers("failure", model, failure_rows(rows))
+        return np.asarray(answers("failure", model, failure_rows(rows)))
 
     return ask
