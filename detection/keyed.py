@@ -1,6 +1,6 @@
 """State by key: each series' readings meet what the detector remembers of it."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,14 +51,22 @@ class KeyedStates:
 
     def score(self, rows: NDArray[np.intp], values: NDArray[np.float64], step: Step) -> Matrix:
         """Score readings in the order in which they stand; `rows` says whose each one is."""
-        order = np.argsort(rows, kind="stable")
-        found, starts, counts = np.unique(rows[order], return_index=True, return_counts=True)
         scores = np.zeros(len(values))
-        for count in np.unique(counts):
-            # Series with as many readings as each other make a matrix without holes.
-            alike = np.flatnonzero(counts == count)
-            cells = order[starts[alike][:, None] + np.arange(count)]
-            states = self._states[found[alike]]
+        for found, cells in blocks(rows):
+            states = self._states[found]
             scores[cells] = step(values[cells], states)
-            self._states[found[alike]] = states
+            self._states[found] = states
         return scores
+
+
+def blocks(rows: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Yield series with as many readings as each other, and these readings' places, one a row.
+
+    `rows` says whose each reading is. So readings make matrices without holes, each series' in the
+    order in which they stand.
+    """
+    order = np.argsort(rows, kind="stable")
+    found, starts, counts = np.unique(rows[order], return_index=True, return_counts=True)
+    for count in np.unique(counts):
+        alike = np.flatnonzero(counts == count)
+        yield found[alike], order[starts[alike][:, None] + np.arange(count)]

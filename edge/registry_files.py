@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import orjson
 
+from edge.durable_files import fsync_folder, mark_of, replace_durably
 from telemetry.devices import Device, device_from_dict, device_to_dict
 from telemetry.errors import DeviceError, HeadwaterError, ProductError
 from telemetry.products import (
@@ -66,7 +67,7 @@ class RegistryFiles:
         if path.is_file() and path.read_bytes() == text:
             return False
         with self._writing():
-            _replace_durably(path, text)
+            replace_durably(path, text)
         return True
 
     def enrol(self, devices: Iterable[Device], *, keep_known: bool = False) -> int:
@@ -87,7 +88,7 @@ class RegistryFiles:
         path = self._devices_dir / ENROLLED
         _append_durably(path, _lines(written.values()))
         self._known |= written
-        self._known_marks = {**(self._known_marks or {}), path.name: _mark(path)}
+        self._known_marks = {**(self._known_marks or {}), path.name: mark_of(path)}
 
     @property
     def is_projected(self) -> bool:
@@ -106,7 +107,7 @@ class RegistryFiles:
             if not path.exists():
                 return
             newest = {(d.tenant, d.device_full): d for d in _read_devices(path)}
-            _replace_durably(path, _lines(newest.values()))
+            replace_durably(path, _lines(newest.values()))
 
     def enrolled(self, seen: str = "") -> tuple[list[Device], str]:
         """Return what was enrolled behind a mark, and the mark of all that is there."""
@@ -127,7 +128,7 @@ class RegistryFiles:
                 return
             rest = path.read_bytes()[_size_seen(mark, path.stat().st_ino) :]
             if rest:
-                _replace_durably(path, rest)
+                replace_durably(path, rest)
             else:
                 path.unlink()
 
@@ -146,11 +147,11 @@ class RegistryFiles:
         """Return a token that changes whenever a file does; costs a stat a file."""
         paths = [*self._products_dir.glob("*/*.json"), *self._devices_dir.glob("*.ndjson")]
         paths = [path for path in paths if path.name != without]
-        return ";".join(f"{path.name}:{_mark(path)}" for path in sorted(paths))
+        return ";".join(f"{path.name}:{mark_of(path)}" for path in sorted(paths))
 
     def _newest(self) -> dict[DeviceKey, Device]:
         paths = self._device_files()
-        marks = {path.name: _mark(path) for path in paths}
+        marks = {path.name: mark_of(path) for path in paths}
         if marks != self._known_marks:
             self._known = {}
             for path in paths:
@@ -176,11 +177,6 @@ class RegistryFiles:
         with (self._devices_dir / ".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-
-def _mark(path: Path) -> str:
-    stat = path.stat()
-    return f"{stat.st_ino}:{stat.st_mtime_ns}:{stat.st_size}"
 
 
 def _said(device: Device) -> Device:
@@ -235,7 +231,7 @@ def _append_durably(path: Path, lines: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     if is_new:
-        _fsync_folder(path.parent)
+        fsync_folder(path.parent)
 
 
 def _finish_last_line(file: BinaryIO) -> None:
@@ -251,22 +247,3 @@ def _finish_last_line(file: BinaryIO) -> None:
         file.write(b"\n")
     except (HeadwaterError, orjson.JSONDecodeError, AttributeError):
         file.truncate(start + len(head) + len(newline))
-
-
-def _replace_durably(path: Path, text: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    _fsync_folder(path.parent)
-
-
-def _fsync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

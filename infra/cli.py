@@ -24,6 +24,7 @@ COMMANDS = {
     "job": "Run one batch job.",
     "product": "Add and show products.",
     "device": "Add, import and show devices.",
+    "rules": "Add, list, show and switch rules of detection.",
     "alerts": "List, take on and silence alerts; ask why one was told.",
     "plot": "Draw a series.",
     "detect": "Score the rows of files as the stream would.",

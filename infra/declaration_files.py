@@ -1,4 +1,4 @@
-"""Products as files that people write: JSON or YAML."""
+"""Products and rules as files that people write: JSON or YAML."""
 
 import json
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from telemetry.errors import HeadwaterError
 Declaration = Mapping[str, object]
 
 
-def product_declarations(path: Path) -> list[Declaration]:
-    """Read one product, or a list of them."""
+def declarations(path: Path, kind: str) -> list[Declaration]:
+    """Read one thing of a kind, or a list of them."""
     text = path.read_text("utf-8")
     try:
         found = _yaml(text) if path.suffix in (".yaml", ".yml") else json.loads(text)
@@ -19,7 +19,7 @@ def product_declarations(path: Path) -> list[Declaration]:
         raise HeadwaterError(f"{path}: {' '.join(str(error).split())}") from error
     items: list[Declaration] = found if isinstance(found, list) else [found]
     if not items or not all(isinstance(item, dict) for item in items):
-        raise HeadwaterError(f'{path}: a product is an object, {{"product": …}}, or a list of them')
+        raise HeadwaterError(f'{path}: a {kind} is an object, {{"{kind}": …}}, or a list of them')
     return items
 
 

@@ -42,7 +42,8 @@ def _streams(settings: Settings) -> Sequence[dg.AssetsDefinition | dg.AssetSpec]
 
 
 def _ops_specs() -> Sequence[dg.AssetSpec]:
-    return [table_spec(table) for table in (tables.QUALITY, tables.JOB_RUNS)]
+    written_elsewhere = (tables.QUALITY, tables.JOB_RUNS, tables.ANOMALIES)
+    return [table_spec(table) for table in written_elsewhere]
 
 
 def _keys(assets: dg.AssetsDefinition | dg.AssetSpec) -> set[dg.AssetKey]:

@@ -16,10 +16,20 @@ import msgspec
 from telemetry.devices import Device
 from telemetry.errors import HeadwaterError
 from telemetry.products import Product, product_from_dict
+from telemetry.rules.form import rule_from_dict
+from telemetry.rules.rule import VersionedRule
 from telemetry.sealing import Sealed
 
 Kind = Literal[
-    "tenant", "product", "device", "credential", "certificate", "authority", "jwt_key", "api_key"
+    "tenant",
+    "product",
+    "device",
+    "credential",
+    "certificate",
+    "authority",
+    "jwt_key",
+    "api_key",
+    "rule",
 ]
 Role = Literal["admin", "operator", "viewer"]
 Algorithm = Literal["RS256", "ES256", "EdDSA", "HS256"]
@@ -121,6 +131,20 @@ class ApiKeyBody:
     valid_until: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RuleBody:
+    """A rule; name in the key: the rule's. One that is off is there, and judges nothing."""
+
+    declaration: dict[str, object]
+    """The form that `rule_from_dict` reads."""
+    version: int
+    is_on: bool = False
+
+    def kept(self) -> VersionedRule:
+        """Return the rule with its version."""
+        return VersionedRule(rule_from_dict(self.declaration), self.version, self.is_on)
+
+
 Body: TypeAlias = (
     TenantBody
     | ProductBody
@@ -130,6 +154,7 @@ Body: TypeAlias = (
     | AuthorityBody
     | JwtKeyBody
     | ApiKeyBody
+    | RuleBody
 )
 BODIES: Mapping[Kind, type[Body]] = {
     "tenant": TenantBody,
@@ -140,6 +165,7 @@ BODIES: Mapping[Kind, type[Body]] = {
     "authority": AuthorityBody,
     "jwt_key": JwtKeyBody,
     "api_key": ApiKeyBody,
+    "rule": RuleBody,
 }
 KINDS = {body: kind for kind, body in BODIES.items()}
 

@@ -13,5 +13,9 @@ class DeviceError(HeadwaterError):
     """A device's declaration does not hold."""
 
 
+class RuleError(HeadwaterError):
+    """A rule's declaration does not hold."""
+
+
 class SettingsError(HeadwaterError):
     """A setting, or two together, cannot work."""

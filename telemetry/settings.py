@@ -260,6 +260,11 @@ class Settings(BaseSettings):
         return self.alerts_file or self.alerts_dir / "alerts.yaml"
 
     @property
+    def model_dir(self) -> Path:
+        """Trained models that rules ask, each a file named after its model."""
+        return self.home / "models"
+
+    @property
     def spool_dir(self) -> Path:
         """Durable segments of the light path."""
         return self.home / "spool"

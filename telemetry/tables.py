@@ -387,6 +387,36 @@ ALERTS = Table(
     retention="400 d",
 )
 
+ANOMALIES = Table(
+    name="gold.anomalies",
+    description="Every alarm that a rule has raised, with what it was held against and why.",
+    columns=(
+        _col("anomaly_id", "string", "id of the alert that tells it", required=True),
+        TENANT,
+        _col("rule", "string", "rule that raised it", required=True),
+        _col("rule_version", "int", "version of the rule", required=True),
+        _col("severity", "string", "info, warning or critical", required=True),
+        DEVICE_FULL,
+        PRODUCT,
+        _col("zone", "string", "zone of the device at event time"),
+        _col("customer", "string", "customer of the device at event time"),
+        _col("metric", "string", "what was measured; null for silence of the device"),
+        _col("value", "double", "what was held against the bound"),
+        _col("bound", "double", "bound that it passed"),
+        _col("score", "double", "how far beyond: 0.5 at the bound, towards 1"),
+        _col("baseline", "double", "what is usual, where the check has a baseline"),
+        _col("deviation", "double", "value less baseline"),
+        _col("text", "string", "sentence that explains it", required=True),
+        _col("event_time", "timestamp", "when the alarm began", required=True),
+        _col("detected_at", "timestamp", "when it was found", required=True),
+        _col("event_date", "date", "partition: UTC date of event_time", required=True),
+    ),
+    key=("anomaly_id",),
+    partition_by=("event_date",),
+    statistics=("event_time", "rule", "device_full"),
+    retention="400 d",
+)
+
 DEVICES = Table(
     name="dim.devices",
     description="History of every device (SCD 2), joined as it was at event time.",
@@ -610,6 +640,7 @@ TABLES: tuple[Table, ...] = (
     SESSIONS,
     *SUMMARIES,
     ALERTS,
+    ANOMALIES,
     DEVICES,
     DELIVERY_DELAY,
     FIRST_USE,

@@ -38,8 +38,9 @@ TELEMETRY_DEAD = Topic(
 REGISTRY_CHANGES = Topic(
     "registry.changes",
     1,
-    "the registry's newest word on each tenant, product, device, credential, certificate and key;"
-    " key: `{kind}/{tenant}/{name}`, null: gone or revoked; JSON in `telemetry/changes.py`",
+    "the registry's newest word on each tenant, product, device, credential, certificate, key"
+    " and rule; key: `{kind}/{tenant}/{name}`, null: gone or revoked; JSON in"
+    " `telemetry/changes.py`",
     {
         "cleanup.policy": "compact",
         "min.compaction.lag.ms": "0",

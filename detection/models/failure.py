@@ -26,7 +26,13 @@ def failure_features(texts: Texts) -> Matrix:
                 f" needs type, {', '.join(NUMBERS)}"
             )
     kind = np.array([KINDS.find(cell.strip()[:1].upper() or "?") for cell in texts["type"]])
-    air, process, speed, torque, wear = (_numbers(texts[name]) for name in NUMBERS)
+    return failure_rows(np.column_stack([kind, *(_numbers(texts[name]) for name in NUMBERS)]))
+
+
+def failure_rows(rows: Matrix) -> Matrix:
+    """Return the same of rows of six numbers: the kind as its place in `KINDS`, then `NUMBERS`."""
+    air, process, speed, torque, wear = rows[:, 1:].T
+    kind = rows[:, 0].astype(np.int64)
     power = torque * speed * (2 * np.pi / 60)
     strain = wear * torque
     share = strain / _STRAIN_LIMITS[kind]

@@ -34,7 +34,7 @@ def train(kind: str, path: Path) -> tuple[About, object]:
     if held.all() or not held.any():
         raise HeadwaterError(f"{path} is too short to hold back a fifth: give it more rows")
     trial = _fitted(kind, rows[~held], target[~held])
-    measured = _measured(kind, target[held], _answers(kind, trial, rows[held]))
+    measured = _measured(kind, target[held], answers(kind, trial, rows[held]))
     found = About(kind, fingerprint(path), len(target), measured, library())
     return found, _fitted(kind, rows, target)
 
@@ -42,12 +42,13 @@ def train(kind: str, path: Path) -> tuple[About, object]:
 def predict(kind: str, model: object, path: Path) -> NDArray[np.float64]:
     """Return remaining cycles, or the probability of failure, for each row of a file."""
     rows = _life_rows(path) if kind == "rul" else failure_features(_texts(path))
-    return np.asarray(_answers(kind, model, rows))
+    return np.asarray(answers(kind, model, rows))
 
 
 # Threads that wait for each other make a busy machine a hundred times slower than one thread is.
 @threadpool_limits.wrap(limits=1)  # type: ignore[untyped-decorator]
-def _answers(kind: str, model: object, rows: Matrix) -> NDArray[np.float64]:
+def answers(kind: str, model: object, rows: Matrix) -> NDArray[np.float64]:
+    """Return what a model says of rows: cycles of a life's own rows, or of `failure_rows`."""
     if kind == "rul":
         assert isinstance(model, dict)
         features = life_features(rows, model["weights"])

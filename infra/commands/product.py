@@ -8,7 +8,7 @@ from rich.table import Table
 
 from infra.close_names import unknown
 from infra.console import table_console
-from infra.declaration_files import Declaration, product_declarations
+from infra.declaration_files import Declaration, declarations
 from infra.lateness import Proposal, measured, propose
 from infra.plotting.delays import draw_delays, save_delays
 from infra.registry.book import open_book
@@ -47,8 +47,8 @@ def add(files: tuple[Path, ...]) -> None:
     A version that is there stays as it is; a new one must be compatible with those before it, as
     `compatibility` says: BACKWARD (the default), FORWARD or FULL, each also with _TRANSITIVE.
     """
-    declarations = [(path, one) for path in files for one in product_declarations(path)]
-    products = [_product(path, declaration) for path, declaration in declarations]
+    declared = [(path, one) for path in files for one in declarations(path, "product")]
+    products = [_product(path, declaration) for path, declaration in declared]
     book = open_book(Settings())
     for each in products:
         is_changed = book.put_product(each)

@@ -14,16 +14,17 @@ from services.registry.routes import (
     jwt_keys,
     products,
     registration,
+    rules,
     tenants,
 )
 from services.registry.served import Registry, Served
 
 MODULES = (
     tenants, products, devices, credentials, certificates, jwt_keys, registration, imports,
-    api_keys, audit,
+    rules, api_keys, audit,
 )  # fmt: skip
 DESCRIPTION = """\
-Tenants, products, devices, credentials and keys. Every change goes to the Kafka topic
+Tenants, products, devices, credentials, keys and rules. Every change goes to the Kafka topic
 `registry.changes` in the order of its commit, and to the audit trail."""
 
 

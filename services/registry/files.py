@@ -3,22 +3,19 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
-
-from sqlalchemy import delete, insert, select
 
 from edge.registry_files import PROJECTED, RegistryFiles, read_product
 from services.registry.devices import enrol
+from services.registry.file_marks import digest, mark, marks, own
 from services.registry.products import put_unheld
-from services.registry.store import Store, Writing
-from services.registry.tables import FILE_MARKS
-from telemetry.changes import ChangeRecord, DeviceBody, ProductBody, TenantBody, decode_change
+from services.registry.rule_projection import ACTOR, RuleProjection
+from services.registry.store import Store
+from telemetry.changes import ChangeRecord, DeviceBody, ProductBody, RuleBody, decode_change
 from telemetry.devices import SETTLES_AFTER, Device
 from telemetry.errors import ProductError
 from telemetry.products import Product
 
-ACTOR = "files"
 ENROLLED_MARK = "devices/enrolled"
 AT_ONCE = 5_000
 
@@ -31,6 +28,7 @@ class Files:
     def __init__(self, root: Path, store: Store, now: Callable[[], datetime]) -> None:
         self._root = root
         self._files = RegistryFiles(root)
+        self._rules = RuleProjection(root, store, now)
         self._store = store
         self._now = now
         self._seen: str | None = None
@@ -40,11 +38,13 @@ class Files:
         return not self._files.is_projected
 
     def take(self, records: Sequence[ChangeRecord]) -> None:
-        """Put products and devices into the files; nothing else stands there."""
+        """Put products, rules and devices into the files; nothing else stands there."""
         bodies = [change.body for record in records if (change := decode_change(*record))]
         for body in bodies:
             if isinstance(body, ProductBody):
                 self._put_product(body.product())
+            elif isinstance(body, RuleBody):
+                self._rules.put(body.kept())
         valid_from = self._now() + SETTLES_AFTER
         named = [body.device for body in bodies if isinstance(body, DeviceBody)]
         self._files.project(replace(device, valid_from=valid_from) for device in named)
@@ -55,22 +55,22 @@ class Files:
         if not path.is_file() or read_product(path, path.read_bytes()) != product:
             self._files.put_product(product)
         with self._store.writing(ACTOR, self._now()) as writing:
-            _mark(writing, self._relative(path), _digest(path.read_bytes()))
+            mark(writing, self._relative(path), digest(path.read_bytes()))
 
     def take_up(self) -> int:
         """Take what others put into the files since; return how many things that were."""
-        fingerprint = self._files.fingerprint(without=PROJECTED)
+        fingerprint = self._files.fingerprint(without=PROJECTED) + self._rules.fingerprint()
         if fingerprint == self._seen:
             return 0
-        taken = self._products() + self._foreign() + self._enrolled()
+        taken = self._products() + self._foreign() + self._enrolled() + self._rules.take_up()
         self._seen = fingerprint
         return taken
 
     def _products(self) -> int:
-        marks, taken, wrong = self._marks(), 0, []
+        seen, taken, wrong = marks(self._store), 0, []
         for path, content in self._files.product_files():
-            name, digest = self._relative(path), _digest(content)
-            if marks.get(name) == digest:
+            name, found = self._relative(path), digest(content)
+            if seen.get(name) == found:
                 continue
             try:
                 product = read_product(path, content)
@@ -78,9 +78,9 @@ class Files:
                 wrong.append(error)
                 continue
             with self._store.writing(ACTOR, self._now()) as writing:
-                _own(writing, [product.tenant])
+                own(writing, [product.tenant])
                 put_unheld(writing, product)
-                _mark(writing, name, digest)
+                mark(writing, name, found)
             taken += 1
         if wrong:
             raise wrong[0]
@@ -92,53 +92,32 @@ class Files:
 
     def _enrolled(self) -> int:
         """Take what was enrolled; `settle` drops it."""
-        devices, mark = self._files.enrolled(self._marks().get(ENROLLED_MARK, ""))
-        return self._enrol(devices, mark=mark)
+        devices, read_to = self._files.enrolled(marks(self._store).get(ENROLLED_MARK, ""))
+        return self._enrol(devices, read_to=read_to)
 
     def settle(self) -> None:
         """Drop what was enrolled and taken up, once the registry's own word says it."""
-        mark = self._marks().get(ENROLLED_MARK)
+        seen = marks(self._store).get(ENROLLED_MARK)
         with self._store.reading() as reading:
             is_said = self._store.position(self.name) >= reading.edition()
-        if mark and is_said:
-            self._files.drop_enrolled(mark)
+        if seen and is_said:
+            self._files.drop_enrolled(seen)
             with self._store.writing(ACTOR, self._now()) as writing:
-                _mark(writing, ENROLLED_MARK, None)
+                mark(writing, ENROLLED_MARK, None)
 
-    def _enrol(self, devices: Sequence[Device], *, keep_known: bool = False, mark: str = "") -> int:
-        """Enrol group by group; the last group's transaction notes the mark."""
+    def _enrol(
+        self, devices: Sequence[Device], *, keep_known: bool = False, read_to: str = ""
+    ) -> int:
+        """Enrol group by group; the last group's transaction notes how far."""
         taken = 0
         for start in range(0, len(devices), AT_ONCE):
             group = devices[start : start + AT_ONCE]
             with self._store.writing(ACTOR, self._now()) as writing:
-                _own(writing, {device.tenant for device in group})
+                own(writing, {device.tenant for device in group})
                 taken += len(enrol(writing, group, keep_known=keep_known))
-                if mark and start + AT_ONCE >= len(devices):
-                    _mark(writing, ENROLLED_MARK, mark)
+                if read_to and start + AT_ONCE >= len(devices):
+                    mark(writing, ENROLLED_MARK, read_to)
         return taken
-
-    def _marks(self) -> dict[str, str]:
-        with self._store.reading() as reading:
-            query = select(FILE_MARKS.c.path, FILE_MARKS.c.mark)
-            return {path: mark for path, mark in reading.connection.execute(query)}
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self._root).as_posix()
-
-
-def _own(writing: Writing, tenants: Sequence[str] | set[str]) -> None:
-    """Make the tenants that the files name."""
-    for tenant in tenants:
-        if writing.get("tenant", tenant, tenant) is None:
-            writing.put(tenant, tenant, TenantBody(), "add")
-
-
-def _mark(writing: Writing, path: str, mark: str | None) -> None:
-    connection = writing.connection
-    connection.execute(delete(FILE_MARKS).where(FILE_MARKS.c.path == path))
-    if mark is not None:
-        connection.execute(insert(FILE_MARKS).values(path=path, mark=mark))
-
-
-def _digest(content: bytes) -> str:
-    return sha256(content).hexdigest()

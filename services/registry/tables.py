@@ -97,6 +97,12 @@ API_KEYS = _kind(
     Column("note", String, nullable=False),
     Column("valid_until", Moment),
 )
+RULES = _kind(
+    "rules",
+    Column("declaration", JSON, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("is_on", Boolean, nullable=False),
+)
 KIND_TABLES: Mapping[Kind, Table] = {
     "tenant": TENANTS,
     "product": PRODUCTS,
@@ -106,6 +112,7 @@ KIND_TABLES: Mapping[Kind, Table] = {
     "authority": AUTHORITIES,
     "jwt_key": JWT_KEYS,
     "api_key": API_KEYS,
+    "rule": RULES,
 }
 
 PRODUCT_SECRETS = Table(

@@ -3,7 +3,6 @@
 import logging
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
@@ -11,15 +10,14 @@ from deltalake.exceptions import DeltaError
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from spark_jobs.gold_state import GoldFiles, Position
+from spark_jobs.gold_state import GoldFiles
 from spark_jobs.jobs.alone import Owner
 from spark_jobs.jobs.gold import NAME, SOURCES, Gold
 from spark_jobs.jobs.query import Figures, Trigger
+from spark_jobs.jobs.unread import unread_rows
 from spark_jobs.lake import Lake
-from spark_jobs.table_files import is_append
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
-from telemetry.tables import Table
 
 log = logging.getLogger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -95,30 +93,12 @@ class GoldQuery:
         received = known["highest"].max()
         newest = self._gold.newest_event
         return Figures(
-            lag_messages=sum(self._unread(table, position) for table, position in positions),
+            lag_messages=sum(unread_rows(self._lake, table, at) for table, at in positions),
             received_at=_micros(received) if isinstance(received, datetime) else None,
             event_time=_micros(newest) if newest else None,
             watermarks=marks,
             rows=dict(self._gold.rows),
         )
-
-    def _unread(self, table: Table, position: Position) -> int:
-        handle = self._lake.table(table)
-        versions = handle.version() - position.version + 1
-        if versions <= 0:
-            return 0
-        return sum(_appended(commit) for commit in handle.history(versions))
-
-
-def _appended(commit: Mapping[str, object]) -> int:
-    """Return the rows that a commit of landing appended."""
-    if not is_append(commit):
-        return 0
-    if "rows" in commit:
-        return int(str(commit["rows"]))
-    # A commit of an earlier release.
-    metrics = commit.get("operationMetrics")
-    return int(metrics.get("num_added_rows", 0)) if isinstance(metrics, Mapping) else 0
 
 
 def _micros(at: datetime) -> int:

@@ -1,4 +1,4 @@
-"""Host the streaming queries: landing (records to bronze and silver) and gold (windows)."""
+"""Host the streaming queries: landing, gold (windows) and, once a rule is on, scoring."""
 
 import argparse
 import logging
@@ -15,13 +15,15 @@ from spark_jobs.jobs.host import JVM_GONE, Hosted, StreamError, cause
 from spark_jobs.jobs.landing_queries import KAFKA, SPOOL, SpoolFirst, landing_queries
 from spark_jobs.jobs.progress_files import Run, State, forget_progress, progress, write_progress
 from spark_jobs.jobs.query import Query
+from spark_jobs.jobs.scoring_query import ScoringQuery, is_wanted
 from spark_jobs.lake import Lake
 from spark_jobs.refusal import RefusalError
 from spark_jobs.session import session
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
-LANDING, GOLD = "landing", "gold"
+LANDING, GOLD, SCORING = "landing", "gold", "scoring"
+QUERIES = (LANDING, GOLD, SCORING)
 STEP_S = 1.0
 STOP_WITHIN_S = 7.0
 log = logging.getLogger(__name__)
@@ -29,7 +31,11 @@ log = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare which queries run, and how."""
-    parser.add_argument("--queries", default=f"{LANDING},{GOLD}", help="landing, gold, or both")
+    parser.add_argument(
+        "--queries",
+        default=",".join(QUERIES),
+        help="some of landing, gold, scoring; scoring starts once a rule is on",
+    )
     parser.add_argument(
         "--trigger",
         choices=("always", "available-now"),
@@ -41,8 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> dict[str, object]:
     """Run until SIGTERM, or until all that is there has been taken up."""
     names = [name.strip() for name in arguments.queries.split(",")]
-    if unknown := set(names) - {LANDING, GOLD}:
-        raise HeadwaterError(f"no query is named {', '.join(sorted(unknown))}: landing, gold")
+    if unknown := set(names) - set(QUERIES):
+        raise HeadwaterError(
+            f"no query is named {', '.join(sorted(unknown))}: {', '.join(QUERIES)}"
+        )
     queries = _queries(settings, names)
     with ExitStack() as owned:
         for query in queries:
@@ -51,7 +59,7 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> dict[s
         spark = session(settings, "headwater-streams")
         if arguments.trigger == "available-now":
             return _take_up(spark, settings, queries)
-        return _host(spark, settings, queries)
+        return _host(spark, settings, queries, waits_for_rules=SCORING in names)
 
 
 def _queries(settings: Settings, names: list[str]) -> list[Query]:
@@ -60,6 +68,8 @@ def _queries(settings: Settings, names: list[str]) -> list[Query]:
         queries += landing_queries(settings)
     if GOLD in names:
         queries.append(GoldQuery(settings))
+    if SCORING in names and is_wanted(settings):
+        queries.append(ScoringQuery(settings))
     return queries
 
 
@@ -105,7 +115,9 @@ def _report(
     return said
 
 
-def _host(spark: SparkSession, settings: Settings, queries: list[Query]) -> dict[str, object]:
+def _host(
+    spark: SparkSession, settings: Settings, queries: list[Query], *, waits_for_rules: bool
+) -> dict[str, object]:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -113,8 +125,14 @@ def _host(spark: SparkSession, settings: Settings, queries: list[Query]) -> dict
     if KAFKA in names and SPOOL in names:
         queries = _spool_first(settings, {query.name: query for query in queries})
     hosted = [Hosted(query, spark, settings.progress_dir) for query in queries]
+    late = ExitStack()
     try:
         while not stopping.wait(STEP_S) and not _all_refused(hosted):
+            if waits_for_rules and SCORING not in names and is_wanted(settings):
+                names.append(SCORING)
+                query = ScoringQuery(settings)
+                late.callback(query.close)
+                hosted.append(Hosted(query, spark, settings.progress_dir))
             for one in hosted:
                 one.step(time.monotonic())
     except JVM_GONE as error:
@@ -123,6 +141,7 @@ def _host(spark: SparkSession, settings: Settings, queries: list[Query]) -> dict
         until = time.monotonic() + STOP_WITHIN_S
         for one in hosted:
             one.stop(max(0.0, until - time.monotonic()))
+        late.close()
     for refusal in (one.refusal for one in hosted if one.refusal):
         raise refusal
     return {name: "stopped" for name in names}

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edge.registry_files import RegistryFiles
+from edge.rule_files import RuleFiles
 from infra.cli import cli
 from infra.registry.service import registry_service
 from telemetry.devices import Device
@@ -141,6 +142,32 @@ def test_what_is_registered_reaches_the_files_that_landing_reads(running: Runnin
     while "by-publish" not in running.run("device", "list", "--json").stdout:
         assert time.monotonic() < give_up
         time.sleep(0.1)
+
+
+def test_rule_is_kept_in_versions_and_reaches_the_files(running: Running) -> None:
+    hot = "rule: hot\nmetric: kwh\nscope: {product: meter}\ncheck: {kind: threshold, bound: 9}\n"
+    assert running.run("rules", "add", running.file("hot.yaml", hot)).stderr == (
+        "hot: version 1, off\n"
+    )
+    running.run("rules", "on", "hot")
+    hotter = running.file("hotter.yaml", hot.replace("9", "10"))
+    assert running.run("rules", "add", hotter).stderr == "hot: version 2, on\n"
+    assert running.run("rules", "add", hotter).stderr == "hot: as it was\n"
+    shown = running.run("rules", "show", "hot", "--versions", "--json").stdout
+    assert [(one["version"], one["is_on"]) for one in json.loads(shown)] == [
+        (2, True), (1, True), (1, False),
+    ]  # fmt: skip
+    assert "change" in running.run("rules", "show", "hot", "--versions").stdout
+    wrong = running.file("wrong.yaml", hot.replace("kwh", "kvh"))
+    assert "has no metric 'kvh'" in running.run("rules", "add", wrong, code=1).stderr
+    files = RuleFiles(running.settings.registry_dir)
+    give_up = time.monotonic() + 20
+    while files.rules().get(("default", "hot")) is None or (
+        files.rules()["default", "hot"].version != 2
+    ):
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+    assert files.rules()["default", "hot"].is_on
 
 
 def test_wrong_key_and_no_registry_name_the_fix(

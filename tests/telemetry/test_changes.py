@@ -15,6 +15,7 @@ from telemetry.changes import (
     ChangeKey,
     Kind,
     ProductBody,
+    RuleBody,
     decode_change,
     encode_change,
 )
@@ -33,7 +34,8 @@ st.register_type_strategy(Device, devices)
 st.register_type_strategy(datetime, times)
 bodies: st.SearchStrategy[Body] = st.one_of(
     st.builds(ProductBody, declaration=st.dictionaries(text, text)),
-    *(st.builds(body) for body in BODIES.values() if body is not ProductBody),
+    st.builds(RuleBody, declaration=st.dictionaries(text, text)),
+    *(st.builds(body) for body in BODIES.values() if body not in (ProductBody, RuleBody)),
 )
 
 

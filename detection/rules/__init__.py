@@ -1,0 +1,1 @@
+"""Rules over readings: columns in, anomalies and alerts out, whatever the batching."""

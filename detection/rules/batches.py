@@ -1,0 +1,123 @@
+"""What a batch hands to each rule, and what a rule finds in it."""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detection.rules.readings import Flags, Readings, Rows, Source, Times
+from detection.rules.seasons import local, slots_of
+from telemetry.rules.rule import Rule, Scope, VersionedRule
+from telemetry.rules.schedule import DAYS, zone_named
+from telemetry.rules.words import span_us
+
+_WEEK_MINUTES = 7 * 1440
+_MINUTE_US = 60_000_000
+Arrays = dict[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Readings that are in order, with the number of each one's series in the roster.
+
+    `has_number` says which have a value that can be looked at; others are NaN.
+    """
+
+    readings: Readings
+    numbers: Rows
+    has_number: Flags
+
+
+class Found(NamedTuple):
+    """An alarm that begins or is over. Times in microseconds; numbers are NaN where there is none.
+
+    `cell` is the reading's place in the batch, -1 for none; `since` when the alarm began.
+    """
+
+    kept: VersionedRule
+    source: Source
+    metric: str | None
+    state: Literal["firing", "resolved"]
+    time: int
+    cell: int
+    value: float = float("nan")
+    bound: float = float("nan")
+    baseline: float = float("nan")
+    score: float = float("nan")
+    since: int = -1
+
+
+class Watch(Protocol):
+    """One rule at work."""
+
+    kept: VersionedRule
+
+    def take(self, batch: Batch) -> list[Found]:
+        """Look at a batch, and remember it."""
+
+    def tick(self, now: int) -> list[Found]:
+        """Find what the passing of time has made an alarm; microseconds since 1970."""
+
+    def end(self, now: int) -> list[Found]:
+        """Say that every alarm of the rule is over, since it judges no more."""
+
+    def state(self) -> Arrays:
+        """Return what is remembered."""
+
+    def load(self, state: Arrays) -> None:
+        """Take up what was remembered."""
+
+
+def is_within(rule: Rule, source: Source) -> bool:
+    """Say whether a rule watches a device, wherever it stands."""
+    scope: Scope = rule.scope
+    return (
+        source.series.tenant == rule.tenant
+        and scope.product in (None, source.product)
+        and scope.device in (None, source.series.device)
+    )
+
+
+def in_zone(rule: Rule, readings: Readings) -> Flags:
+    """Say which readings come from the zone that the rule names."""
+    zone = rule.scope.zone
+    if zone is None:
+        return np.ones(len(readings), np.bool_)
+    fits = np.array([source.zone == zone for source in readings.sources], np.bool_)
+    return np.asarray(fits[readings.of])
+
+
+class Calendar:
+    """When a rule judges: its schedule in its time zone, and readings that came in time."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._zone = zone_named(rule.timezone)
+        self._within = None if rule.connected_within is None else span_us(
+            "connected_within", rule.connected_within
+        )  # fmt: skip
+        self._minutes: Flags | None = None
+        if rule.schedule is not None:
+            held = rule.schedule.holds
+            self._minutes = np.array(
+                [held(minute // 1440, minute % 1440) for minute in range(1440 * len(DAYS))]
+            )
+
+    def judges(self, times: Times, delays: Times) -> Flags:
+        """Say which readings are judged."""
+        judged = np.ones(times.shape, np.bool_)
+        if self._minutes is not None:
+            minute = slots_of(local(times, self._zone), _WEEK_MINUTES) % _WEEK_MINUTES
+            judged &= self._minutes[minute]
+        if self._within is not None:
+            judged &= delays <= self._within
+        return judged
+
+    def next_at(self, at: int) -> int:
+        """Return the first moment from `at` on, in microseconds, at which the schedule holds."""
+        if self._minutes is None:
+            return at
+        minute = int(slots_of(local(np.array([at]), self._zone), _WEEK_MINUTES)[0])
+        ahead = np.roll(self._minutes, -(minute % _WEEK_MINUTES))
+        wait = int(np.argmax(ahead))
+        return at if wait == 0 else (at // _MINUTE_US + wait) * _MINUTE_US

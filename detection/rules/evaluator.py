@@ -1,0 +1,230 @@
+"""All rules over all readings: batches in, alerts out; what is remembered can be saved."""
+
+import io
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import orjson
+
+from detection.rules.batches import Arrays, Batch, Found, Watch, is_within
+from detection.rules.hours import Hours
+from detection.rules.readings import Flags, Readings, Roster, fields_of, source_of
+from detection.rules.rows_watch import Predict, RowsWatch
+from detection.rules.series_watch import SeriesWatch
+from detection.rules.silence_watch import SilenceWatch
+from detection.rules.telling import alert_of
+from detection.tables import MOST
+from telemetry.alerts import Alert
+from telemetry.errors import HeadwaterError
+from telemetry.rules.checks import Model, NoData, Several
+from telemetry.rules.form import versioned_from_dict, versioned_to_dict
+from telemetry.rules.rule import Rule, VersionedRule
+
+AT_ONCE = 50_000
+"""Readings looked at together; what is found does not depend on it."""
+FORMAT = 1
+RuleKey = tuple[str, str]
+Predicts = Callable[[str, str], Predict]
+"""A model's name and version to what it answers."""
+
+
+class Outcome(NamedTuple):
+    """What a batch has brought: what was found, with the alert that tells it."""
+
+    found: Found
+    alert: Alert
+
+
+class Evaluator:
+    """Rules that are on, at work; one process holds each device in one evaluator."""
+
+    def __init__(self, predicts: Predicts | None = None) -> None:
+        self._predicts = predicts
+        self.roster = Roster()
+        """Every series seen."""
+        self._hours = Hours()
+        self._watches: dict[RuleKey, Watch] = {}
+        self.refused: dict[RuleKey, str] = {}
+        """Rules that cannot be put to work here, and why."""
+
+    @property
+    def rules(self) -> list[VersionedRule]:
+        """The rules at work."""
+        return [watch.kept for watch in self._watches.values()]
+
+    def put(self, rules: Iterable[VersionedRule], now: int) -> list[Outcome]:
+        """Put rules to work in the place of those before; those that are off do not.
+
+        A rule whose check, metrics, scope and time zone are as they were goes on with what it
+        remembers. Alarms of others that are gone or changed are over. `now` in microseconds since
+        1970.
+        """
+        wanted = {(one.rule.tenant, one.rule.name): one for one in rules if one.is_on}
+        over: list[Found] = []
+        watches: dict[RuleKey, Watch] = {}
+        self.refused = {}
+        for key in sorted(wanted):
+            before = self._watches.get(key)
+            try:
+                watches[key], ended = self._succeeding(before, wanted[key], now)
+            except HeadwaterError as error:
+                self.refused[key] = str(error)
+                continue
+            self._watches.pop(key, None)
+            over += ended
+        for gone in self._watches.values():
+            over += gone.end(now)
+        self._watches = watches
+        return [Outcome(found, alert_of(found, now)) for found in over]
+
+    def _succeeding(
+        self, before: Watch | None, kept: VersionedRule, now: int
+    ) -> tuple[Watch, list[Found]]:
+        if before is not None and before.kept == kept:
+            return before, []
+        watch = self._watch(kept)
+        if before is None:
+            return watch, []
+        if _memory(before.kept) == _memory(kept):
+            watch.load(before.state())
+            return watch, []
+        return watch, before.end(now)
+
+    def _watch(self, kept: VersionedRule) -> Watch:
+        check = kept.rule.check
+        if isinstance(check, NoData):
+            return SilenceWatch(kept, self.roster)
+        if isinstance(check, Several):
+            return RowsWatch(kept, self.roster)
+        if isinstance(check, Model):
+            if self._predicts is None:
+                raise HeadwaterError(f"rule {kept.rule.name}: no models are at hand here")
+            predict = self._predicts(check.model, check.version)
+            # A model of other metrics is to be refused here, and not by a batch.
+            predict(np.zeros((1, len(kept.rule.metrics))))
+            return RowsWatch(kept, self.roster, predict)
+        return SeriesWatch(kept, self.roster)
+
+    def take(self, readings: Readings, detected_at: int) -> list[Outcome]:
+        """Look at readings in the order of their arrival; microseconds since 1970.
+
+        A reading older than one of its series that came before is left out.
+        """
+        outcomes: list[Outcome] = []
+        for start, end in _pieces(readings):
+            piece = readings.where(np.arange(start, end))
+            outcomes += self._take(piece, detected_at)
+        return outcomes
+
+    def _take(self, readings: Readings, detected_at: int) -> list[Outcome]:
+        readings = readings.where(self._watched(readings))
+        numbers = self.roster.number(readings)
+        kept = self.roster.in_order(numbers, readings)
+        readings, numbers = readings.where(kept), numbers[kept]
+        has_number = np.abs(readings.values) <= MOST
+        readings.values[~has_number] = np.nan
+        batch = Batch(readings, numbers, has_number)
+        found = [each for watch in self._watches.values() for each in watch.take(batch)]
+        found.sort(key=lambda each: each.cell)
+        outcomes = [
+            Outcome(each, alert_of(each, detected_at, self._evidence(each, batch)))
+            for each in found
+        ]
+        some = np.flatnonzero(has_number)
+        self._hours.take(numbers[some], readings.values[some], readings.times[some])
+        return outcomes
+
+    def _watched(self, readings: Readings) -> Flags:
+        """Say which readings some rule looks at; of others nothing is remembered."""
+        rules = [watch.kept.rule for watch in self._watches.values()]
+        # Silence is broken by any metric.
+        silences = [rule for rule in rules if isinstance(rule.check, NoData)]
+        by_metric: dict[str, list[Rule]] = {}
+        for rule in rules:
+            for metric in rule.metrics:
+                by_metric.setdefault(metric, list(silences)).append(rule)
+        wanted = [
+            any(is_within(rule, one) for rule in by_metric.get(one.series.metric, silences))
+            for one in readings.sources
+        ]
+        return np.asarray(np.array(wanted, np.bool_)[readings.of])
+
+    def _evidence(self, found: Found, batch: Batch) -> tuple[tuple[int, float], ...]:
+        if found.cell < 0 or found.state == "resolved":
+            return ()
+        row = int(batch.numbers[found.cell])
+        end = found.cell + 1
+        mine = np.flatnonzero((batch.numbers[:end] == row) & batch.has_number[:end])
+        return self._hours.evidence(row, batch.readings.values[mine], batch.readings.times[mine])
+
+    def tick(self, now: int) -> list[Outcome]:
+        """Find what the passing of time alone makes an alarm; microseconds since 1970."""
+        found = [each for watch in self._watches.values() for each in watch.tick(now)]
+        found.sort(key=lambda each: (each.time, each.source.series))
+        return [Outcome(each, alert_of(each, now)) for each in found]
+
+    def save(self) -> bytes:
+        """Return all that is remembered, the rules included."""
+        arrays: Arrays = {"hours": self._hours.states, "newest": self.roster.newest}
+        for place, watch in enumerate(self._watches.values()):
+            arrays |= {f"{place}.{name}": array for name, array in watch.state().items()}
+        said = {
+            "format": FORMAT,
+            "rules": [versioned_to_dict(watch.kept) for watch in self._watches.values()],
+            "sources": [fields_of(source) for source in self.roster.sources],
+        }
+        arrays["said"] = np.frombuffer(orjson.dumps(said), np.uint8)
+        file = io.BytesIO()
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+        return file.getvalue()
+
+    def load(self, content: bytes) -> None:
+        """Go on from what was saved; raise `HeadwaterError` for what is none of ours."""
+        try:
+            arrays = dict(np.load(io.BytesIO(content), allow_pickle=False))
+            said = orjson.loads(arrays["said"].tobytes())
+        except (ValueError, KeyError, OSError) as error:
+            raise HeadwaterError(f"this is no state of rules: {error}") from error
+        if said["format"] != FORMAT:
+            raise HeadwaterError(f"this state of rules has format {said['format']}, not {FORMAT}")
+        self.roster = Roster([source_of(one) for one in said["sources"]], arrays["newest"])
+        self._hours = Hours(arrays["hours"])
+        self._watches = {}
+        for place, declared in enumerate(said["rules"]):
+            kept = versioned_from_dict(declared)
+            key = (kept.rule.tenant, kept.rule.name)
+            try:
+                watch = self._watches[key] = self._watch(kept)
+            except HeadwaterError as error:
+                self.refused[key] = str(error)
+                continue
+            start = f"{place}."
+            watch.load({
+                name.removeprefix(start): array
+                for name, array in arrays.items()
+                if name.startswith(start)
+            })  # fmt: skip
+
+
+_SHAPING = ("readings", "smoothing", "slots", "against", "by", "rows", "model", "version")
+
+
+def _memory(kept: VersionedRule) -> tuple[object, ...]:
+    """Return what a rule's memory depends on; its bounds and persistence are none of it."""
+    rule, check = kept.rule, kept.rule.check
+    shape = [getattr(check, name, None) for name in _SHAPING]
+    return type(check), *shape, rule.metrics, rule.scope, rule.timezone
+
+
+def _pieces(readings: Readings) -> Sequence[tuple[int, int]]:
+    """Cut between messages, so that a message's metrics stay together."""
+    count = len(readings)
+    cuts, start = [], 0
+    while count - start > AT_ONCE:
+        end = start + AT_ONCE
+        while end < count and readings.messages[end] == readings.messages[end - 1]:
+            end += 1
+        cuts.append((start, end))
+        start = end
+    return [*cuts, (start, count)]

@@ -1,0 +1,152 @@
+"""A rule over several metrics: whole messages of a device are scored together, then judged."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import orjson
+
+from detection.memory import Bytes, Matrix
+from detection.rules.alarms import Judged, alarms
+from detection.rules.batches import Arrays, Batch, Calendar, Found, in_zone, is_within
+from detection.rules.judging import STATE_BYTES, lasting_since
+from detection.rules.looks import Limits, plain
+from detection.rules.readings import Flags, Roster, Rows, Source, Values, fields_of, source_of
+from telemetry.rules.checks import Model, Several
+from telemetry.rules.rule import VersionedRule
+
+if TYPE_CHECKING:
+    from detection.rigs import RigDetector
+
+Predict = Callable[[Matrix], Values]
+"""Rows of a model's metrics, in its order, to its answers."""
+Device = tuple[str, str]
+
+
+class RowsWatch:
+    """One rule at work on devices' whole messages; a message that lacks a metric is left out."""
+
+    def __init__(self, kept: VersionedRule, roster: Roster, predict: Predict | None = None) -> None:
+        self.kept = kept
+        self._roster = roster
+        self._predict = predict
+        self._calendar = Calendar(kept.rule)
+        self._places = {metric: place for place, metric in enumerate(kept.rule.metrics)}
+        self._limits = _limits(kept)
+        self._rigs: dict[Device, RigDetector] = {}
+        self._rows: dict[Device, int] = {}
+        self._states: Bytes = np.zeros((0, STATE_BYTES), np.uint8)
+        self._sources: list[Source] = []
+
+    def take(self, batch: Batch) -> list[Found]:
+        """Look at a batch, and remember it."""
+        readings, rule = batch.readings, self.kept.rule
+        place = np.array(
+            [self._places.get(one.series.metric, -1) if is_within(rule, one) else -1
+             for one in readings.sources], np.intp)  # fmt: skip
+        cells = np.flatnonzero((place[readings.of] >= 0) & in_zone(rule, readings))
+        table, firsts = self._table(batch, cells, place)
+        if not len(firsts):
+            return []
+        rows = self._rows_of(batch, firsts)
+        scores, usable = self._scores(rows, table)
+        times, delays = readings.times[firsts], readings.delays[firsts]
+        some = np.flatnonzero(usable & self._calendar.judges(times, delays))
+        look = plain(scores[some], np.ones(len(some), np.bool_))
+        judged = Judged(rows[some], times[some], firsts[some], look)
+        return alarms(self.kept, self._limits, judged, self._states, readings.source)
+
+    def _table(self, batch: Batch, cells: Rows, place: Rows) -> tuple[Matrix, Rows]:
+        """Return whole messages as rows of numbers, with the cell of each one's first reading."""
+        readings = batch.readings
+        _, first, of = np.unique(readings.messages[cells], return_index=True, return_inverse=True)
+        table = np.full((len(first), len(self._places)), np.nan)
+        table[of, place[readings.of[cells]]] = readings.values[cells]
+        whole = np.isfinite(table).all(axis=1)
+        order = np.argsort(first[whole], kind="stable")
+        return table[whole][order], cells[first[whole][order]]
+
+    def _rows_of(self, batch: Batch, firsts: Rows) -> Rows:
+        found = []
+        for cell in firsts.tolist():
+            source = batch.readings.source(cell)
+            row = self._rows.setdefault(source.series[:2], len(self._rows))
+            if row == len(self._sources):
+                self._sources.append(source)
+            self._sources[row] = source
+            found.append(row)
+        more = np.zeros((len(self._rows) - len(self._states), STATE_BYTES), np.uint8)
+        self._states = np.concatenate([self._states, more])
+        return np.array(found, np.intp)
+
+    def _scores(self, rows: Rows, table: Matrix) -> tuple[Values, Flags]:
+        check = self.kept.rule.check
+        if self._predict is not None:
+            return self._predict(table), np.ones(len(rows), np.bool_)
+        assert isinstance(check, Several)
+        devices = list(self._rows)
+        scores, usable = np.zeros(len(rows)), np.zeros(len(rows), np.bool_)
+        for row in np.unique(rows).tolist():
+            mine = np.flatnonzero(rows == row)
+            if devices[row] not in self._rigs:
+                self._rigs[devices[row]] = _rig(check)
+            rig = self._rigs[devices[row]]
+            missing = max(check.rows - len(rig.training), 0)
+            scores[mine] = np.round(rig.score(table[mine]), 6)
+            usable[mine[missing:]] = True
+        return scores, usable
+
+    def tick(self, _now: int) -> list[Found]:
+        """Find nothing: readings alone are judged."""
+        return []
+
+    def end(self, now: int) -> list[Found]:
+        """Say that every alarm is over, since the rule judges no more."""
+        since = lasting_since(self._states)
+        firing = np.flatnonzero(since >= 0)
+        metric = ", ".join(self.kept.rule.metrics)
+        found = [
+            Found(self.kept, self._sources[row], metric, "resolved", now, -1, since=int(since[row]))
+            for row in firing.tolist()
+        ]
+        self._states[firing] = 0
+        return found
+
+    def state(self) -> Arrays:
+        """Return what is remembered; what a device taught is eight bytes a number."""
+        rigs = [
+            {"training": rig.training, "memory": rig.memory.tolist()}
+            if (rig := self._rigs.get(device)) else None
+            for device in self._rows
+        ]  # fmt: skip
+        said = orjson.dumps({"sources": [fields_of(one) for one in self._sources], "rigs": rigs})
+        return {"states": self._states, "rows": np.frombuffer(said, np.uint8)}
+
+    def load(self, state: Arrays) -> None:
+        """Take up what was remembered."""
+        said = orjson.loads(state["rows"].tobytes())
+        self._states = state["states"].astype(np.uint8)
+        self._sources = [source_of(fields) for fields in said["sources"]]
+        self._rows = {one.series[:2]: row for row, one in enumerate(self._sources)}
+        for source, kept in zip(self._sources, said["rigs"], strict=True):
+            if kept is not None:
+                check = self.kept.rule.check
+                assert isinstance(check, Several)
+                rig = self._rigs[source.series[:2]] = _rig(check)
+                rig.training, rig.memory = kept["training"], np.array(kept["memory"])
+
+
+def _rig(check: Several) -> "RigDetector":
+    # Its library takes seconds to import: rules over one metric do without.
+    from detection.rigs import RigDetector
+
+    return RigDetector(check.by, check.rows)
+
+
+def _limits(kept: VersionedRule) -> Limits:
+    check = kept.rule.check
+    if isinstance(check, Model):
+        is_high = check.direction == "above"
+        return Limits(-np.inf, check.bound) if is_high else Limits(check.bound, np.inf)
+    # An alarm is a score of 0.5 or more.
+    return Limits(-np.inf, float(np.nextafter(0.5, 0.0)))

@@ -1,0 +1,1 @@
+"""A rule tried on history: how often it would have fired, and on whom."""

@@ -1,0 +1,197 @@
+"""Scoring: rules that need a memory look at what silver has gained; alarms go out at once."""
+
+import logging
+import shutil
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import polars as pl
+from pyspark.sql import DataFrame, SparkSession
+
+from detection.models.asking import predicts
+from detection.rules.columns import COLUMNS, in_arrival, readings_of
+from detection.rules.evaluator import Evaluator, Outcome
+from edge.rule_files import RuleFiles
+from spark_jobs.checkpoint import has_batches
+from spark_jobs.gold_state import GoldFiles, Position
+from spark_jobs.lake import Lake, Txn
+from spark_jobs.scoring_state import ScoringFiles, ScoringState
+from spark_jobs.table_files import is_append
+from spark_jobs.transforms.anomalies import anomalies
+from telemetry.alerts import Alert
+from telemetry.errors import HeadwaterError
+from telemetry.rules.rule import VersionedRule
+from telemetry.settings import Settings
+from telemetry.tables import ANOMALIES, READINGS
+
+NAME = "scoring"
+MAX_FILES = 1000
+Now = Callable[[], int]
+"""Microseconds since 1970."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+log = logging.getLogger(__name__)
+
+
+def now_us() -> int:
+    """Return the time in microseconds since 1970."""
+    return (datetime.now(UTC) - _EPOCH) // timedelta(microseconds=1)
+
+
+class AlertSink(Protocol):
+    """Where alerts go; one that is told twice is the same alert."""
+
+    def tell(self, alerts: Sequence[Alert]) -> None:
+        """Have the alerts durably, or raise."""
+
+
+class Scoring:
+    """The one evaluator of a home's rules, with what it remembers kept beside its checkpoint.
+
+    Alerts are told before they are remembered as told: a batch that was cut short is looked at
+    again from the same memory, and says the same alerts under the same ids.
+    """
+
+    def __init__(self, lake: Lake, settings: Settings, sink: AlertSink, now: Now = now_us) -> None:
+        self.state = ScoringState(app_id="")
+        self.found = 0
+        self.newest_received: int | None = None
+        self._lake, self._sink, self._now = lake, sink, now
+        self._rules = RuleFiles(settings.registry_dir)
+        self._files = ScoringFiles(settings.checkpoint_dir / NAME)
+        self._predicts = predicts(settings.model_dir)
+        self._evaluator = Evaluator(self._predicts)
+        self._fingerprint: str | None = None
+        self._complaint: str | None = None
+        self._lock = threading.RLock()
+
+    @property
+    def rules(self) -> list[VersionedRule]:
+        """The rules at work."""
+        return self._evaluator.rules
+
+    def prepare(self) -> None:
+        """Take up what was remembered; what is damaged, or has no checkpoint, begins anew."""
+        with self._lock:
+            self._fingerprint = None
+            self._evaluator = Evaluator(self._predicts)
+            kept = self._kept()
+            if kept is None:
+                shutil.rmtree(self._files.checkpoint, ignore_errors=True)
+                self.state = ScoringState(_app_id(), readings=self._newest())
+            else:
+                self.state, memory = kept
+                self._evaluator.load(memory)
+                if not has_batches(self._files.checkpoint):
+                    # Batches are counted from 0 again, behind what was read.
+                    self.state = replace(self.state, app_id=_app_id(), batch_id=-1)
+            self.look_after()
+
+    def _kept(self) -> tuple[ScoringState, bytes] | None:
+        try:
+            kept = self._files.read()
+        except HeadwaterError as error:
+            log.error("rules forget what they have learnt: %s", error)
+            return None
+        if kept is None and has_batches(self._files.checkpoint):
+            log.error("rules forget what they have learnt: the checkpoint has lost its memory")
+        return kept
+
+    def _newest(self) -> Position:
+        handle = self._lake.table(READINGS)
+        return Position(handle.version() + (not is_append(handle.history(1)[0])))
+
+    def source(self, spark: SparkSession) -> DataFrame:
+        """Return the readings that were not looked at yet, as a stream."""
+        newest = self._lake.table(READINGS).version()
+        first = min(self.state.readings.version, newest)
+        options = {"startingVersion": first, "maxFilesPerTrigger": MAX_FILES}
+        return self._lake.stream(spark, READINGS, options).select(*COLUMNS)
+
+    def process(self, frame: DataFrame, batch_id: int) -> None:
+        """Look at one batch, whole; one that was looked at before is left out."""
+        with self._lock:
+            if batch_id <= self.state.batch_id:
+                return
+            outcomes = self._put_rules()
+            rows = pl.from_arrow(frame.toArrow())
+            assert isinstance(rows, pl.DataFrame)
+            outcomes += self.take(rows)
+            alerts = [outcome.alert for outcome in outcomes]
+            self._tell(alerts, anomalies(alerts), Txn(self.state.app_id, batch_id))
+            self._advance(batch_id)
+
+    def take(self, rows: pl.DataFrame) -> list[Outcome]:
+        """Look at rows of silver, and remember them until the next save."""
+        if rows.is_empty():
+            return []
+        self.newest_received = _micros(rows["received_at"].max())
+        return self._evaluator.take(readings_of(in_arrival(rows)), self._now())
+
+    def _advance(self, batch_id: int) -> None:
+        positions = GoldFiles(self._files.checkpoint).positions(batch_id)
+        readings = positions[str(self._lake.table(READINGS).metadata().id)]
+        self.state = replace(self.state, batch_id=batch_id, readings=readings)
+        self.save()
+
+    def save(self) -> None:
+        """Keep what is remembered, with the batch that it is of."""
+        self._files.save(self.state, self._evaluator.save())
+
+    def look_after(self, *, is_current: bool = False) -> None:
+        """Put changed rules to work; if nothing is left to read, find who has fallen silent."""
+        with self._lock:
+            before = self._fingerprint
+            outcomes = self._put_rules()
+            if is_current:
+                outcomes += self._evaluator.tick(self._now())
+            alerts = [outcome.alert for outcome in outcomes]
+            self._tell(alerts, self._new(anomalies(alerts)), None)
+            if alerts or self._fingerprint != before:
+                self.save()
+
+    def _put_rules(self) -> list[Outcome]:
+        """Put the rules to work as their files say; if one cannot be read, the last ones hold."""
+        fingerprint = self._rules.fingerprint()
+        if fingerprint == self._fingerprint:
+            return []
+        try:
+            rules = self._rules.rules().values()
+        except (HeadwaterError, OSError) as error:
+            if self._complaint != str(error):
+                log.error("the rules cannot be read, the last ones hold: %s", error)
+            self._complaint = str(error)
+            return []
+        outcomes = self._evaluator.put(rules, self._now())
+        self._fingerprint, self._complaint = fingerprint, None
+        for (tenant, name), why in self._evaluator.refused.items():
+            log.error("rule %s of tenant %s does not work: %s", name, tenant, why)
+        return outcomes
+
+    def _new(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Leave out what the table has: this append has no transaction of its own."""
+        if rows.is_empty():
+            return rows
+        there = self._lake.scan(ANOMALIES).filter(
+            pl.col("event_date").is_in(rows["event_date"].unique().to_list()),
+            pl.col("anomaly_id").is_in(rows["anomaly_id"].to_list()),
+        )
+        return rows.join(there.select("anomaly_id").collect(), on="anomaly_id", how="anti")
+
+    def _tell(self, alerts: Sequence[Alert], rows: pl.DataFrame, txn: Txn | None) -> None:
+        if alerts:
+            self._sink.tell(alerts)
+        if not rows.is_empty():
+            self._lake.append(ANOMALIES, rows.select(ANOMALIES.column_names), txn)
+        self.found += rows.height
+
+
+def _app_id() -> str:
+    return f"{NAME}/{uuid.uuid4().hex}"
+
+
+def _micros(moment: object) -> int | None:
+    return (moment - _EPOCH) // timedelta(microseconds=1) if isinstance(moment, datetime) else None

@@ -1,0 +1,123 @@
+"""Scoring as the stream application hosts it."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Sequence
+
+from deltalake.exceptions import DeltaError
+from pyspark.sql import SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
+
+from edge.alert_topic import AlertTopic
+from edge.outboxes import stack_mode
+from edge.rule_files import RuleFiles
+from spark_jobs.jobs.alone import Owner
+from spark_jobs.jobs.query import Figures, Trigger
+from spark_jobs.jobs.scoring import NAME, AlertSink, Scoring
+from spark_jobs.jobs.unread import unread_rows
+from spark_jobs.lake import Lake
+from telemetry.alerts import Alert
+from telemetry.errors import HeadwaterError
+from telemetry.settings import Settings
+from telemetry.tables import ANOMALIES, READINGS
+
+LOOK_EVERY_S = 2.0
+FRESH_S = 10.0
+log = logging.getLogger(__name__)
+
+
+class TableAlone:
+    """Where there is no Kafka: alarms are in `gold.anomalies`, and nobody else is told."""
+
+    def tell(self, _alerts: Sequence[Alert]) -> None:
+        """Tell nobody."""
+
+
+def open_sink(settings: Settings) -> AlertSink:
+    """Return where alerts of this stack go."""
+    return TableAlone() if stack_mode(settings) == "light" else AlertTopic(settings.kafka_bootstrap)
+
+
+def is_wanted(settings: Settings) -> bool:
+    """Say whether a rule is on; one that cannot be read is nobody's wish."""
+    try:
+        return any(kept.is_on for kept in RuleFiles(settings.registry_dir).rules().values())
+    except (HeadwaterError, OSError):
+        return False
+
+
+class ScoringQuery:
+    """The query `scoring`; its process owns what rules remember from the first start on."""
+
+    name = NAME
+
+    def __init__(self, settings: Settings, sink: AlertSink | None = None) -> None:
+        self._settings = settings
+        self._scoring = Scoring(Lake(settings.lake_root), settings, sink or open_sink(settings))
+        self._lake = Lake(settings.lake_root)
+        self._owner = Owner(settings, NAME)
+        self._pause = threading.Event()
+        self._trigger: Trigger | None = None
+
+    def own(self) -> None:
+        """Take the lock of the stream."""
+        self._owner.take()
+
+    def start(self, spark: SparkSession, trigger: Trigger) -> StreamingQuery:
+        """Start behind what was looked at."""
+        self._scoring.prepare()
+        writer = self._scoring.source(spark).writeStream.queryName(NAME)
+        located = writer.option("checkpointLocation", str(self._settings.checkpoint_dir / NAME))
+        each = located.foreachBatch(self._scoring.process)
+        self._trigger = trigger
+        if trigger == "available-now":
+            return each.trigger(availableNow=True).start()
+        interval = f"{round(self._settings.gold_trigger_s * 1000)} milliseconds"
+        query = each.trigger(processingTime=interval).start()
+        threading.Thread(target=self._watch, args=(query,), daemon=True).start()
+        return query
+
+    def close(self) -> None:
+        """Let another process own it; a scheduled run looks for silence before it ends."""
+        if self._trigger == "available-now":
+            self._look_after()
+        self._owner.release()
+
+    def _watch(self, query: StreamingQuery) -> None:
+        """Between batches take up changed rules, and find who has fallen silent."""
+        while query.isActive:
+            self._look_after()
+            self._pause.wait(LOOK_EVERY_S)
+
+    def _look_after(self) -> None:
+        try:
+            self._scoring.look_after(is_current=self._is_current())
+        except (HeadwaterError, DeltaError, OSError):
+            log.exception("rules are not looked after; trying again")
+
+    def _is_current(self) -> bool:
+        """Say whether silence is the devices': landing runs and has landed all, and all is seen."""
+        path = self._settings.progress_dir / "landing.json"
+        spooled = self._settings.progress_dir / "landing_spool.json"
+        try:
+            said = json.loads((path if path.exists() else spooled).read_bytes())
+            is_landed = said["state"] in ("running", "stopped") and said["lag_messages"] == 0
+            is_fresh = time.time() - said["at"] < FRESH_S
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        return bool(is_landed and is_fresh and self._unread() == 0)
+
+    def _unread(self) -> int:
+        return unread_rows(self._lake, READINGS, self._scoring.state.readings)
+
+    def figures(self) -> Figures:
+        """Say how far scoring is; its lag is readings in silver that it has not looked at."""
+        received = self._scoring.newest_received
+        return Figures(
+            lag_messages=self._unread(),
+            received_at=received,
+            event_time=None,
+            rows={ANOMALIES.name: self._scoring.found},
+        )
