@@ -10,7 +10,7 @@ from edge.registry_files import RegistryFiles
 from edge.rule_files import RuleFiles
 from infra.close_names import unknown
 from infra.registry.book import is_registry_there
-from infra.registry.client import Json, RegistryClient, open_client
+from infra.service_client import Json, ServiceClient, open_registry
 from telemetry.errors import RuleError
 from telemetry.products import DEFAULT_PRODUCT
 from telemetry.rules.fitting import check_fits
@@ -48,7 +48,7 @@ class RuleBook(Protocol):
 def open_rules(settings: Settings) -> RuleBook:
     """Return the registry if it runs, else the files."""
     if is_registry_there(settings):
-        return HttpRules(open_client(settings))
+        return HttpRules(open_registry(settings))
     return FileRules(settings.registry_dir)
 
 
@@ -103,7 +103,7 @@ class FileRules:
 class HttpRules:
     """The registry over HTTP."""
 
-    def __init__(self, client: RegistryClient) -> None:
+    def __init__(self, client: ServiceClient) -> None:
         self._client = client
 
     def rules(self, tenant: str) -> Mapping[str, VersionedRule]:

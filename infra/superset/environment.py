@@ -29,9 +29,9 @@ def is_wanted(settings: Settings, python: Callable[[], str | None] | None = None
     return settings.superset == "on"
 
 
-def fitting_python() -> str | None:
+def fitting_python(version: tuple[int, ...] = sys.version_info[:2]) -> str | None:
     """Return our own Python where Superset runs on it, or another one that does."""
-    if sys.version_info < (3, 13):
+    if version < (3, 13):
         return sys.executable
     return next((found for name in FITTING if (found := shutil.which(name))), None)
 
@@ -58,7 +58,8 @@ def make(settings: Settings, say: Say) -> None:
     say("Installing Superset")
     variables = {**os.environ, **uv_variables(pip_settings(Path(sys.executable)), os.environ)}
     if not (folder / "bin" / "python").exists():
-        _uv(("venv", "--clear", "--python", fitting_python() or PYTHONS, str(folder)), variables, _no_python())
+        python = fitting_python() or PYTHONS
+        _uv(("venv", "--clear", "--python", python, str(folder)), variables, _no_python())
     target = ("--python", str(folder / "bin" / "python"), "--require-hashes")
     bootstrap = ("pip", "install", *target, "--requirement", str(LOCKS / "bootstrap.txt"))
     _uv(bootstrap, variables, NETWORK)
