@@ -23,7 +23,6 @@ DAY_S = 86_400
 basemap = Blueprint("basemap", __name__)
 
 
-@basemap.route("/basemap/<int:zoom>/<int:column>/<int:row>.png")
 def tile(zoom: int, column: int, row: int) -> Response:
     """Answer one tile of the usual scheme; 404 outside of the world."""
     if zoom > DEEPEST or max(column, row) >= 2**zoom:
@@ -31,6 +30,9 @@ def tile(zoom: int, column: int, row: int) -> Response:
     answer = Response(draw(zoom, column, row), mimetype="image/png")
     answer.cache_control.max_age = DAY_S
     return answer
+
+
+basemap.add_url_rule("/basemap/<int:zoom>/<int:column>/<int:row>.png", view_func=tile)
 
 
 @lru_cache(maxsize=256)
@@ -60,7 +62,7 @@ def _near(ring: Ring, zoom: int) -> Ring:
 
 
 def _pixel(place: float, zoom: int, number: int) -> float:
-    return (place * 2**zoom - number) * SIZE
+    return (place * (1 << zoom) - number) * SIZE
 
 
 def _draw_grid(canvas: ImageDraw.ImageDraw, zoom: int, column: int, row: int) -> None:
