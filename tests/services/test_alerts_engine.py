@@ -57,7 +57,7 @@ def test_one_alert_a_device_and_rule(tmp_path: Path) -> None:
     desk = Desk(tmp_path, HUB)
 
     desk.take(*(alert("pump.p1", second) for second in range(10)))
-    desk.turn(HOUR, step=10 * SECOND)
+    desk.turn(HOUR, step=MINUTE)
 
     assert [one.records for one in desk.lives()] == [10]
     assert desk.counts("hub") == [1]
@@ -94,12 +94,12 @@ def test_a_silence_holds_until_it_ends(tmp_path: Path) -> None:
     made = desk.engine.silence(asked)
 
     desk.take(alert("pump.p1", severity="critical"), alert("fan.f1"))
-    desk.turn(10 * MINUTE, step=5 * SECOND)
+    desk.turn(10 * MINUTE, step=15 * SECOND)
     assert desk.listed("hub") == [[("fan.f1", "firing")]]
     held = next(one for one in desk.lives() if one.device == "pump.p1")
     assert "silenced" in steps(desk, held.alert_id)
     desk.engine.end_silence("default", made.silence_id, "key:bob")
-    desk.turn(6 * MINUTE, step=5 * SECOND)
+    desk.turn(6 * MINUTE, step=15 * SECOND)
 
     assert desk.listed("hub")[1:] == [[("pump.p1", "firing")]]
 
@@ -112,7 +112,7 @@ def test_what_was_over_while_it_was_silenced_is_not_told(tmp_path: Path) -> None
     )
 
     desk.take(alert("pump.p1"))
-    desk.turn(10 * MINUTE, step=5 * SECOND)
+    desk.turn(10 * MINUTE, step=15 * SECOND)
     desk.take(alert("pump.p1", 600, state="resolved"))
     desk.turn(2 * HOUR, step=MINUTE)
 
@@ -131,7 +131,7 @@ inhibit:
     desk = Desk(tmp_path, text)
     desk.take(alert(None, rule="gateway_down", severity="critical"))
     desk.take(alert("pump.p1", 1, rule="stale"), alert("pump.p2", 1, rule="stale", zone="yard"))
-    desk.turn(10 * MINUTE, step=5 * SECOND)
+    desk.turn(10 * MINUTE, step=15 * SECOND)
 
     assert desk.listed("hub") == [[(None, "firing")], [("pump.p2", "firing")]]
     held = next(one for one in desk.lives() if one.device == "pump.p1")
@@ -163,14 +163,14 @@ route:
 """
     desk = Desk(tmp_path, text)
     desk.take(alert("pump.p1", severity="critical"))
-    desk.turn(11 * MINUTE, step=5 * SECOND)
+    desk.turn(11 * MINUTE, step=15 * SECOND)
     assert [one.content["kind"] for one in desk.got("boss")] == ["escalation"]
 
     desk.engine.acknowledge("default", desk.lives()[0].alert_id, "key:ann")
-    desk.turn(20 * MINUTE, step=5 * SECOND)
+    desk.turn(20 * MINUTE, step=15 * SECOND)
     assert desk.got("chief") == []
     desk.take(alert("pump.p1", 1860, state="resolved"))
-    desk.turn(6 * MINUTE, step=5 * SECOND)
+    desk.turn(6 * MINUTE, step=15 * SECOND)
 
     assert desk.listed("boss")[1:] == [[("pump.p1", "resolved")]]
 
@@ -185,7 +185,7 @@ def test_flapping_is_told_once(tmp_path: Path) -> None:
     words = [one for told in desk.listed("hub") for one in told]
     assert len(words) <= 5
     assert words[-1] == ("pump.p1", "flapping")
-    desk.turn(15 * MINUTE, step=5 * SECOND)
+    desk.turn(15 * MINUTE, step=15 * SECOND)
 
     assert desk.listed("hub")[-1] == [("pump.p1", "resolved")]
     assert len(desk.lives()) == 1

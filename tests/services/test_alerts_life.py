@@ -23,7 +23,7 @@ from tests.services.alert_parts import HOUR, NOON, SECOND, alert, at, life
 from tests.services.alert_strategies import severities
 
 TIMING = Timing()
-FEW = settings(max_examples=50, deadline=None)
+FEW = settings(max_examples=30, deadline=None)
 
 
 def steps(alerts: Sequence[Alert], timing: Timing = TIMING) -> list[Step]:

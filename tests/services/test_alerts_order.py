@@ -18,7 +18,7 @@ from services.alerts.outbox import Answer, Waiting, chosen, eligible, outcome, w
 from tests.services.alert_parts import HOUR, MINUTE, NOON, SECOND, at, life
 from tests.services.alert_strategies import some_lives
 
-FEW = settings(max_examples=50, deadline=None)
+FEW = settings(max_examples=30, deadline=None)
 
 
 @FEW

@@ -18,7 +18,7 @@ from services.alerts.silences import Silence, silence_of
 from tests.services.alert_parts import HOUR, NOON, life
 from tests.services.alert_strategies import fits, matches, some_lives
 
-FEW = settings(max_examples=50, deadline=None)
+FEW = settings(max_examples=30, deadline=None)
 
 
 @FEW
