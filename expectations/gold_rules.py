@@ -7,6 +7,7 @@ from telemetry import tables
 from telemetry.tables import WINDOW_MINUTES, Table
 
 _ROUNDING = "1e-9 * count * greatest(abs(min), abs(max))"
+_DEVIATION = "abs(deviation - (value - baseline)) <= 1e-9 * greatest(abs(value), abs(baseline))"
 _STATISTICS = (
     Rule(
         "mean lies between min and max",
@@ -65,6 +66,12 @@ RULES: Mapping[Table, Sequence[Rule]] = {
     tables.DEVICE_SLIDING: _WINDOW,
     tables.SESSIONS: _WINDOW,
     **{table: _SUMMARY for table in tables.SUMMARIES},
+    tables.ANOMALIES: (
+        one_of("severity", "info", "warning", "critical"),
+        Rule("a score is from 0 to 1", "score between 0 and 1"),
+        Rule("deviation is value less baseline", _DEVIATION),
+        date_of("event_date", "event_time"),
+    ),
     tables.ALERTS: (
         one_of("severity", "info", "warning", "critical"),
         one_of("state", "open", "acknowledged", "resolved"),
