@@ -24,7 +24,7 @@ FEW = settings(max_examples=30, deadline=None)
 @FEW
 @given(
     asked=st.lists(
-        st.tuples(st.integers(1, 300), st.sampled_from(["digest", "critical", "other"])),
+        st.tuples(st.integers(1, 60), st.sampled_from(["digest", "critical", "other"])),
         max_size=60,
     ),
     messages=st.integers(budget.FEWEST, 8),
@@ -41,6 +41,16 @@ def test_a_person_never_gets_more_than_the_limit(
         else:
             assert use != "digest" or not is_free
         assert len([each for each in sent if each > now - limit.within]) <= messages
+
+
+@pytest.mark.parametrize(("use", "most"), [("other", 2), ("critical", 3), ("digest", 5)])
+def test_each_use_finds_its_own_places(use: budget.Use, most: int) -> None:
+    sent = [NOON] * most
+
+    assert budget.admits(sent[1:], Limit(), use, NOON)
+    assert not budget.admits(sent, Limit(), use, NOON)
+    assert not budget.admits(sent[1:], Limit(), use, NOON, 2)
+    assert budget.admits(sent, Limit(), use, NOON + 10 * MINUTE)
 
 
 @FEW

@@ -136,6 +136,18 @@ def test_an_open_source_holds_back_its_targets_and_nothing_else(
     assert found is None or tuple(found) in expected
 
 
+def test_what_is_a_source_itself_is_told() -> None:
+    rule = Inhibition("any", match_of({"rule": "down"}), match_of({"rule": "*"}))
+    first, second = life(alert_id="1" * 32, rule="down"), life(alert_id="2" * 32, rule="down")
+    sources = Sources([rule], [first, second])
+
+    assert sources.inhibitor(first) is None
+    assert sources.inhibitor(second) is None
+    found = sources.inhibitor(life(rule="stale"))
+    assert found
+    assert found.alert_id == first.alert_id
+
+
 @FEW
 @given(
     silences=st.lists(
