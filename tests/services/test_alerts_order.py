@@ -110,6 +110,16 @@ def test_no_message_overtakes_another_of_the_same_device(
     assert len(sent) == len(queue)
 
 
+def test_a_message_waits_behind_one_of_its_device_that_is_to_be_tried_again() -> None:
+    tried = Waiting(1, "00", False, frozenset("a"), 1, NOON + SECOND, NOON)
+    behind = Waiting(2, "01", True, frozenset("ab"), 0, NOON, NOON)
+    other = Waiting(3, "02", False, frozenset("c"), 0, NOON, NOON)
+
+    assert chosen([tried, behind], NOON) is None
+    assert chosen([tried, behind, other], NOON) == other
+    assert chosen([tried, behind], NOON + SECOND) == tried
+
+
 @FEW
 @given(queues())
 def test_something_may_always_go(queue: list[Waiting]) -> None:
