@@ -120,6 +120,22 @@ def test_alerts_are_the_same_for_any_batching_and_across_restarts(
     assert [each.alert.to_json() for each in parts] == [each.alert.to_json() for each in whole]
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize(("k", "n"), [(1, 1), (2, 3), (3, 3), (2, 5)])
+def test_alerts_are_the_same_row_by_row(k: int, n: int, restarts: bool) -> None:
+    kept = rule({"kind": "threshold", "bound": 3.0}, 1, persistence={"k": k, "n": n})
+    values = [9.0, 9.0, 9.0, 1.0, 1.0, 1.0, 9.0, 1.0, 9.0, 9.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+    rows: list[Row] = [
+        ("d0", "m", MONDAY_US + place * MINUTE_US, value) for place, value in enumerate(values)
+    ]
+
+    whole = evaluator(kept).take(readings(rows), 5)
+    parts = taken(evaluator(kept), rows, list(range(len(rows))), restarts)
+
+    assert len(whole) >= 2
+    assert [each.alert.to_json() for each in parts] == [each.alert.to_json() for each in whole]
+
+
 def _renamed(kept: VersionedRule, name: str) -> Rule:
     return msgspec.structs.replace(kept.rule, name=name)
 
