@@ -3,6 +3,8 @@
 A reading's hash is of metric, kind and value; a message's fingerprint is the sum of its readings'.
 """
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from simulator.scoring.bodies import Fields, Sentinels
@@ -17,6 +19,10 @@ _VALUES = pl.Schema(
         "value_bool": pl.Boolean,
     }
 )
+_READINGS = pl.Schema([("row", pl.UInt32()), ("metric", pl.String()), *_VALUES.items()])
+_COMMON = 64
+"""From so many messages on, a frame for each metric is cheaper than a row for each reading."""
+
 _ONE_TYPE: dict[type, tuple[int, str, pl.DataType]] = {
     float: (NUMBER, "value", pl.Float64()),
     str: (TEXT, "value_text", pl.String()),
@@ -40,14 +46,29 @@ class Collected:
 
     def fingerprints(self, sentinels: dict[str, Sentinels]) -> pl.DataFrame:
         """Return number, fingerprint and count of readings of every message."""
+        common = {shape: rows for shape, rows in self._shapes.items() if len(rows) >= _COMMON}
         parts = [
             _of_shape(metrics, rows, sentinels.get(product, {}))
-            for (product, metrics), rows in self._shapes.items()
+            for (product, metrics), rows in common.items()
         ]
-        nothing = pl.DataFrame(
-            schema={"row": pl.UInt32, "fingerprint": pl.UInt64, "readings": pl.UInt32}
+        rare = (
+            (row, metric, *_parts(value, sentinels.get(product, {}).get(metric, frozenset())))
+            for (product, metrics), rows in self._shapes.items()
+            if (product, metrics) not in common
+            for row, *values in rows
+            for metric, value in zip(metrics, values, strict=True)
         )
-        return pl.concat([nothing, *parts])
+        return pl.concat([*parts, _one_by_one(rare)])
+
+
+def _one_by_one(readings: Iterable[tuple[object, ...]]) -> pl.DataFrame:
+    """Hash readings of messages that share their metrics with few: a row each, not a column."""
+    frame = pl.DataFrame(list(readings), schema=_READINGS, orient="row")
+    return (
+        frame.group_by("row", maintain_order=True)
+        .agg(fingerprint().sum(), pl.len().cast(pl.UInt32).alias("readings"))
+        .select("row", "fingerprint", "readings")
+    )
 
 
 def _of_shape(
