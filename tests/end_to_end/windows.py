@@ -1,59 +1,56 @@
 """Gold recomputed from a file by pandas, which shares no code with the streams."""
 
-import math
-from collections.abc import Mapping
-
 import pandas as pd
 import polars as pl
 
 WIDTHS = {"minute": "1min", "five_minutes": "5min", "hour": "1h", "day": "1D"}
 COLUMNS = ("count", "sum", "min", "max", "mean", "stddev")
-Key = tuple[object, ...]
+KEY = ["device", "metric", "window_start"]
+RELATIVE = 1e-9
 
 
-def recomputed(rows: pd.DataFrame, width: str) -> dict[Key, dict[str, float]]:
-    """Group rows of (device, metric, time, value) into windows: key → statistics."""
+def recomputed(rows: pd.DataFrame, width: str) -> pd.DataFrame:
+    """Group rows of (device, metric, time, value) into windows: one row a key."""
     rows = rows.assign(window_start=rows["time"].dt.floor(WIDTHS[width]))
-    grouped = rows.groupby(["device", "metric", "window_start"])["value"]
+    grouped = rows.groupby(KEY)["value"]
     found = grouped.agg(["count", "sum", "min", "max", "mean", "std"])
-    renamed = found.rename(columns={"std": "stddev"})
-    return {_key(key): dict(row) for key, row in renamed.iterrows()}
+    found = found.rename(columns={"std": "stddev"}).astype(float)
+    # Pandas says 0 of what has no value; SQL says nothing.
+    empty = found["count"] == 0
+    return found.assign(sum=found["sum"].mask(empty)).reset_index()
 
 
-def _key(key: object) -> Key:
-    assert isinstance(key, tuple)
-    return (*key[:2], key[2].to_pydatetime())
-
-
-def stored(gold: pl.DataFrame, product: str) -> dict[Key, dict[str, float | None]]:
+def stored(gold: pl.DataFrame, product: str) -> pd.DataFrame:
     """Return a product's gold rows by the same key."""
-    mine = gold.filter(pl.col("product") == product)
-    return {
-        (row["device_full"], row["metric"], row["window_start"]): row
-        for row in mine.iter_rows(named=True)
-    }
+    mine = gold.filter(pl.col("product") == product).rename({"device_full": "device"})
+    columns: dict[str, object] = {name: mine[name].to_list() for name in KEY[:2]}
+    columns |= {name: mine[name].cast(pl.Float64).to_numpy() for name in COLUMNS}
+    starts = pd.to_datetime(mine["window_start"].dt.epoch("us").to_numpy(), unit="us", utc=True)
+    return pd.DataFrame(columns | {"window_start": starts})
 
 
-def differences(
-    expected: dict[Key, dict[str, float]], found: Mapping[Key, Mapping[str, float | None]]
-) -> list[str]:
-    """Name every window that is missing, too many or off by more than 1e-9 relative."""
-    wrong = [f"missing {key}" for key in expected.keys() - found.keys()]
-    wrong += [f"too many {key}" for key in found.keys() - expected.keys()]
-    for key in expected.keys() & found.keys():
-        wrong += [
-            f"{key} {name}: {expected[key][name]} is {found[key][name]}"
-            for name in COLUMNS
-            if not _same(name, expected[key], found[key])
-        ]
+def differences(expected: pd.DataFrame, found: pd.DataFrame) -> list[str]:
+    """Name every window that is missing, twice, too many or off by more than 1e-9 relative."""
+    twice = found.duplicated(KEY)
+    pairs = expected.merge(found[~twice], "outer", on=KEY, indicator="side")
+    wrong = _named("twice", found[twice])
+    wrong += _named("missing", pairs[pairs["side"] == "left_only"])
+    wrong += _named("too many", pairs[pairs["side"] == "right_only"])
+    both = pairs[pairs["side"] == "both"]
+    for name in COLUMNS:
+        off = both[~_same(name, both)]
+        wrong += _named(name, off[[*KEY, f"{name}_x", f"{name}_y"]])
     return wrong
 
 
-def _same(name: str, expected: dict[str, float], found: Mapping[str, float | None]) -> bool:
-    want, have = expected[name], found[name]
-    is_empty = expected["count"] == 0 and name != "count"
-    if have is None or is_empty or math.isnan(want):
-        return have is None and (is_empty or math.isnan(want))
-    # A spread near zero is the difference of near-equal numbers: it is held against their size.
-    near = 1e-9 * abs(expected["max"]) if name == "stddev" else 0.0
-    return math.isclose(want, have, rel_tol=1e-9, abs_tol=near)
+def _named(what: str, rows: pd.DataFrame) -> list[str]:
+    return [f"{what} {row}" for row in rows.itertuples(index=False, name=None)]
+
+
+def _same(name: str, both: pd.DataFrame) -> "pd.Series[bool]":
+    want, have = both[f"{name}_x"], both[f"{name}_y"]
+    near = RELATIVE * want.abs().clip(lower=have.abs())
+    if name == "stddev":
+        # A spread near zero is the difference of near-equal numbers: it is held against their size.
+        near = near.clip(lower=RELATIVE * both["max_x"].abs())
+    return (want.isna() & have.isna()) | ((want - have).abs() <= near)
