@@ -36,6 +36,8 @@ fmt: install-dev ## format and fix what can be fixed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+# Virtual machines that live for minutes never earn back what optimising compilers cost.
+test: export JAVA_TOOL_OPTIONS ?= -XX:TieredStopAtLevel=1
 test: export HEADWATER_SUPERSET = off
 test: check fetch ## everything that CI holds; PYTEST_ARGS="-k late" narrows it
 	$(BIN)/pytest -m "not long" $(SIDE_BY_SIDE) --ignore tests/end_to_end $(PYTEST_ARGS) || test $$? = 5

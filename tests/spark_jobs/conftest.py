@@ -19,6 +19,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     if not list(settings.spark_jar_dir.glob("delta-spark*.jar")):
         pytest.skip("the Spark jars are not fetched: run `headwater fetch spark`")
     running = session(settings, "tests")
+    # Most plans here run once: what compiling them costs is never earned back.
+    running.conf.set("spark.sql.codegen.wholeStage", "false")
+    running.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
     yield running
     running.stop()
 
