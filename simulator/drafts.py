@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 import orjson
@@ -66,8 +67,13 @@ class Posting(NamedTuple):
 
 def iso(micros: int) -> str:
     """Return the time as devices write it."""
-    moment = EPOCH + timedelta(microseconds=micros)
-    return moment.isoformat(timespec="milliseconds") + "Z"
+    second, rest = divmod(micros, 1_000_000)
+    return f"{_second(second)}.{rest // 1000:03d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    return (EPOCH + timedelta(seconds=seconds)).isoformat(timespec="seconds")
 
 
 def micros_of(duration: timedelta) -> int:

@@ -53,4 +53,4 @@ def ack_heads(boot: str, seqs: list[int], digests: list[str]) -> list[str]:
 def ack_lines(heads: list[str], at: int) -> str:
     """Return the lines of messages that were acknowledged at one time."""
     tail = f"{at}}}\n"
-    return "".join([f"{head}{tail}" for head in heads])
+    return tail.join([*heads, ""])

@@ -20,6 +20,8 @@ from telemetry.records import Headers, record_headers
 
 PROTOCOL = "simulator"
 ECHO_WITHIN_S = 10.0
+_record = tuple.__new__
+"""Makes an `OutRecord` in half the time that its own constructor takes."""
 Result = tuple[str, str | None]
 Echo = Literal["duplicate", "conflict"]
 ECHOES: Mapping[str, Echo] = {"duplicate": "duplicate", "conflict": "conflict"}
@@ -90,7 +92,7 @@ class Groups:
         lines = [self._lines[device] for device in part.span.device.tolist()]
         received = ("received_at", b"%d" % now)
         group.records += [
-            OutRecord(line.key, body, [received, *line.headers])
+            _record(OutRecord, (line.key, body, [received, *line.headers]))
             for line, body in zip(lines, bodies, strict=True)
         ]
         group.sent += [

@@ -124,17 +124,10 @@ class Measurements:
             extra = dict(zip(stretch.place, [column[row] for column in places], strict=True))
             if tags := run.fleet.tags[device]:
                 extra["tags"] = tags
+            name = run.fleet.devices[device].device_full
+            metrics = dict(zip(names, [column[row] for column in values], strict=True))
             draft = Draft(
-                product=product,
-                device_full=run.fleet.devices[device].device_full,
-                boot=run.boot,
-                seq=seq,
-                event_time=event_time,
-                received_at=now,
-                tolerance=run.tolerance,
-                metrics=dict(zip(names, [column[row] for column in values], strict=True)),
-                extra=extra,
-                dice=dice,
+                product, name, run.boot, seq, event_time, now, run.tolerance, metrics, extra, dice
             )
             yield number, self._plan.fault_names[fault], draft
 
