@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 
+import hypothesis
 import pytest
 
 from telemetry.settings import Settings
@@ -12,6 +13,10 @@ from tests.brokers import Broker
 if (main := sys.modules["__main__"]).__spec__ is None and not hasattr(main, "__file__"):
     # A process that xdist starts looks to pyspark as one of its own doctests, which it would end.
     main.__spec__ = ModuleSpec("__main__", None)
+
+# What takes 60 ms takes 300 beside others; how long tests take is `pytest --durations`' to say.
+hypothesis.settings.register_profile("headwater", deadline=None)
+hypothesis.settings.load_profile("headwater")
 
 
 @pytest.fixture(scope="module")
