@@ -1,6 +1,7 @@
 """From a table's asset to the dashboards that show it and the pages that say how good it is."""
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import dagster as dg
 
@@ -8,6 +9,7 @@ from orchestration.tables import table_name
 from telemetry.settings import Settings
 from telemetry.tables import BY_NAME, Table
 
+Link: TypeAlias = dg.UrlMetadataValue | dg.PathMetadataValue
 DASHBOARDS: Mapping[str, tuple[str, ...]] = {
     "bronze.messages": ("fleet-now",),
     "silver.rejected": ("fleet-now", "map", "quality"),
@@ -34,12 +36,12 @@ def linked(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
     return spec if table is None else spec.merge_attributes(metadata=_links(table, settings))
 
 
-def _links(table: Table, settings: Settings) -> dict[str, dg.MetadataValue[object]]:
+def _links(table: Table, settings: Settings) -> dict[str, Link]:
     pages = settings.home / "dataquality" / "pages" / "overview.html"
     return {**_dashboards(table, settings), "data docs": dg.MetadataValue.path(pages)}
 
 
-def _dashboards(table: Table, settings: Settings) -> dict[str, dg.MetadataValue[object]]:
+def _dashboards(table: Table, settings: Settings) -> dict[str, Link]:
     if settings.superset == "off":
         return {}
     root = f"http://127.0.0.1:{settings.port('superset')}/superset/dashboard"

@@ -30,7 +30,9 @@ def _filled(nav: list[Nav], docs: Path, named: set[str]) -> list[Nav]:
     filled: list[Nav] = []
     for each in nav:
         if isinstance(each, dict):
-            inside = {title: _filled(list(inner), docs, named) for title, inner in each.items()}
+            inside: Nav = {
+                title: _filled(list(inner), docs, named) for title, inner in each.items()
+            }
             filled.append(inside)
         elif isinstance(each, str) and "*" in each:
             found = (page.relative_to(docs).as_posix() for page in sorted(docs.glob(each)))
