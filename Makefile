@@ -1,7 +1,7 @@
 # Every task of this checkout; bare `make` names them.
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev fetch check fmt test test-unit test-dashboards test-faults \
-	test-faults-full bench demo demo-stop docs lock clean
+	test-faults-full bench demo demo-stop docs docs-site lock clean
 
 FITTING := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PYTHON ?= $(eval PYTHON := $(shell for name in python3 python3.13 python3.12 python3.11; do \
@@ -67,8 +67,13 @@ demo: fetch ## a mixed fleet through the whole stack, live, until Ctrl-C; DEMO_A
 demo-stop: install ## stop the demo and remove its state
 	@$(BIN)/headwater down --wipe
 
-docs: install-dev ## write docs/tables.md from the declarations
+docs: install-dev ## write docs/tables.md and docs/reference/ from the code
 	$(BIN)/python -m infra.tables_page
+	$(BIN)/python -m reference
+
+docs-site: export NO_MKDOCS_2_WARNING = true
+docs-site: docs ## build the site of docs/ into build/site; a link that leads nowhere is an error
+	$(BIN)/mkdocs build --strict
 
 lock: install-dev ## compile infra/locks/*.txt anew; UPGRADE=1 takes newer versions
 	UPGRADE=$(UPGRADE) infra/locks/compile.sh

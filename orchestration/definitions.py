@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from orchestration import batch, checks, housekeeping, schedules, spark, streams, watching
+from orchestration import batch, checks, housekeeping, links, schedules, spark, streams, watching
 from orchestration.tables import table_spec, topic_spec
 from telemetry import tables
 from telemetry.settings import Settings
@@ -22,7 +22,9 @@ def build(settings: Settings) -> dg.Definitions:
     here = frozenset(key for assets in executed for key in _keys(assets))
     scheduled = settings.streams == "scheduled"
     return dg.Definitions(
-        assets=[topic_spec(), *_ops_specs(), *executed],
+        assets=dg.map_asset_specs(
+            lambda spec: links.linked(spec, settings), [topic_spec(), *_ops_specs(), *executed]
+        ),
         asset_checks=[checks.suites()],
         jobs=[*schedules.jobs(), *([streams.job()] if scheduled else [])],
         schedules=schedules.schedules(),

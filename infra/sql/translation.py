@@ -84,16 +84,19 @@ def _any_match(node: exp.Expr) -> exp.Expr:
 
 
 def _unnest_rows(node: exp.Expr) -> exp.Expr:
-    """Unnest(rows) as t(a, b): a column a field in Trino, one struct in duckdb."""
+    """Unnest(rows or map) as t(a, b): a column a field in Trino, one struct in duckdb."""
     alias = node.args.get("alias")
     if not isinstance(node, exp.Unnest) or not alias or len(alias.columns) < 2:
         return node
     if len(node.expressions) != 1 or node.args.get("offset"):
         return node
+    rows = node.expressions[0]
+    if rows.name in MAPS:
+        rows = exp.Anonymous(this="map_entries", expressions=[rows])
     fields = exp.Anonymous(
         this="unnest",
         expressions=[
-            node.expressions[0],
+            rows,
             exp.PropertyEQ(this=exp.to_identifier("recursive"), expression=exp.true()),
         ],
     )

@@ -9,6 +9,7 @@ from infra.probes import page_complaint
 from infra.superset.environment import superset_python
 from infra.superset.logins import make_logins, secret_key
 from infra.supervision.service import Service
+from infra.trino.rules import DASHBOARD_USER
 from telemetry.settings import Settings
 
 BUDGET_MB = 512
@@ -16,7 +17,6 @@ BUNDLE = PROJECT / "dashboards"
 CONFIG = Path(__file__).parent / "inside" / "superset_config.py"
 BEFORE = ("streams", "gateway", "trino", "dagster-daemon")
 """Whatever is worth waiting for: Superset's first start takes a minute of CPU."""
-TRINO_USER = "superset"
 
 
 def superset_service(settings: Settings) -> Service:
@@ -54,7 +54,7 @@ def write_superset_settings(settings: Settings) -> None:
     told = {
         "secret_key": secret_key(settings),
         "database": settings.superset_database_url,
-        "trino": f"trino://{TRINO_USER}@127.0.0.1:{settings.port('trino')}/lake",
+        "trino": f"trino://{DASHBOARD_USER}@127.0.0.1:{settings.port('trino')}/lake",
         "bundle": str(BUNDLE),
         "port": settings.port("superset"),
     }

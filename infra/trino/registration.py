@@ -1,6 +1,6 @@
 """The lake's tables made known to Trino."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,8 +29,8 @@ def register_tables(settings: Settings, *, all_declared: bool = False) -> str | 
     return f"waits for {absent} tables of the streams" if absent and all_declared else None
 
 
-def trino_connection(settings: Settings, *, user: str) -> "Connection":
-    """Return a connection to our Trino; a query opens it."""
+def trino_connection(settings: Settings, *, user: str, tags: Sequence[str] = ()) -> "Connection":
+    """Return a connection to our Trino; a query opens it. Tags choose a resource group."""
     # Only who asks Trino pays for the import of its client.
     from trino.dbapi import connect
 
@@ -42,6 +42,7 @@ def trino_connection(settings: Settings, *, user: str) -> "Connection":
         timezone="UTC",
         request_timeout=60,
         source="headwater",
+        client_tags=list(tags),
     )
     return connection
 

@@ -8,7 +8,8 @@ from infra.java import java_for_trino
 from infra.probes import http_json
 from infra.stack import write_whole
 from infra.supervision.service import Service
-from infra.trino.registration import REGISTRAR, register_tables
+from infra.trino.registration import register_tables
+from infra.trino.rules import ACCESS, GROUPS
 from telemetry.settings import Settings
 
 JVM_FLAGS = (
@@ -28,21 +29,6 @@ JVM_FLAGS = (
     "--sun-misc-unsafe-memory-access=allow",
 )
 HEADROOM_MB = 192
-ACCESS = {
-    "catalogs": [
-        {"user": REGISTRAR, "catalog": "lake", "allow": "all"},
-        {"catalog": "lake|system", "allow": "read-only"},
-    ],
-    "procedures": [
-        {
-            "user": REGISTRAR,
-            "catalog": "lake",
-            "schema": "system",
-            "procedure": "register_table|unregister_table",
-            "privileges": ["EXECUTE"],
-        }
-    ],
-}
 
 
 def trino_service(settings: Settings, *, waits_for_tables: bool) -> Service:
@@ -80,6 +66,9 @@ def write_configuration(settings: Settings) -> None:
     write_whole(etc / "config.properties", _lines(_server(settings)))
     write_whole(etc / "access-control.properties", _lines(_access(etc)))
     write_whole(etc / "rules.json", json.dumps(ACCESS, indent=1))
+    # Trino looks for the first of these in etc/ of its working folder, which is the home's trino/.
+    write_whole(etc / "resource-groups.properties", _lines(_groups(etc)))
+    write_whole(etc / "resource-groups.json", json.dumps(GROUPS, indent=1))
     write_whole(etc / "log.properties", "io.trino=WARN\nio.airlift=WARN\nBootstrap=WARN\n")
     write_whole(etc / "catalog" / "lake.properties", _lines(_catalog(settings)))
 
@@ -107,6 +96,14 @@ def _server(settings: Settings) -> dict[str, object]:
 
 def _access(etc: Path) -> dict[str, object]:
     return {"access-control.name": "file", "security.config-file": etc / "rules.json"}
+
+
+def _groups(etc: Path) -> dict[str, object]:
+    file = etc / "resource-groups.json"
+    return {
+        "resource-groups.configuration-manager": "file",
+        "resource-groups.config-file": file,
+    }
 
 
 def _catalog(settings: Settings) -> dict[str, object]:

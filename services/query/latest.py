@@ -99,7 +99,7 @@ class Latest:
             seen.update(new)
         version = self._devices.listing().version
         if version != state.devices_version:
-            rows = self._with_zones(rows.select(_SCHEMA))
+            rows = self._with_zones(rows.select(*_SCHEMA))
         elif not fresh:
             return state
         if fresh:

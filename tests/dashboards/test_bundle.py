@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from infra.superset.service import TRINO_USER
+from infra.trino.rules import DASHBOARD_USER
 from tests.dashboards.bundle import charts_of, panels, read
 
 LIVE = {"Fleet now", "Map", "Alerts"}
@@ -64,7 +64,7 @@ def test_query_asks_for_the_metrics_that_the_panel_shows() -> None:
 
 def test_connection_holds_no_secret_and_changes_nothing() -> None:
     (database,) = read("databases").values()
-    assert database["sqlalchemy_uri"].startswith(f"trino://{TRINO_USER}@")
+    assert database["sqlalchemy_uri"].startswith(f"trino://{DASHBOARD_USER}@")
     assert not database["allow_dml"]
     assert not database["allow_file_upload"]
 

@@ -12,7 +12,7 @@ import pytest
 
 from infra.sql.trino_engine import query_trino
 from infra.superset.logins import logins_file, read_logins
-from infra.superset.service import TRINO_USER
+from infra.trino.rules import DASHBOARD_USER
 from telemetry import tables
 from telemetry.settings import Settings
 from tests.dashboards.bundle import Panel, panels, read
@@ -72,7 +72,7 @@ def queries_of_superset(settings: Settings) -> int:
     """Return how many queries over gold Trino has had from Superset."""
     asked = (
         "select count(*) from system.runtime.queries"
-        f" where \"user\" = '{TRINO_USER}' and query like '%zone_minute%'"
+        f" where \"user\" = '{DASHBOARD_USER}' and query like '%zone_minute%'"
     )
     ((count,),) = query_trino(settings, asked).rows
     assert isinstance(count, int)

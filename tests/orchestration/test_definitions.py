@@ -13,6 +13,7 @@ from orchestration.definitions import build
 from orchestration.tables import asset_key
 from telemetry.settings import Settings
 from telemetry.tables import TABLES
+from tests.dashboards.tables_shown import dashboards_by_table
 
 SNAPSHOT = Path(__file__).with_name("asset_graph.json")
 Mode = Literal["always_on", "scheduled"]
@@ -63,6 +64,34 @@ def test_every_table_is_an_asset_with_its_columns(tmp_path: Path, mode: Mode) ->
         assert isinstance(schema, dg.TableSchema)
         assert [column.name for column in schema.columns] == list(table.column_names)
         assert node.description == table.description
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_table_leads_to_its_sql_its_dashboards_and_its_quality(
+    tmp_path: Path, mode: Mode
+) -> None:
+    settings = Settings(home=tmp_path, streams=mode, superset="on", port_base=20000)
+    assets = build(settings).resolve_asset_graph()
+
+    for table in TABLES:
+        metadata = assets.get(asset_key(table.name)).metadata
+        shown = {name.removeprefix("dashboard "): value for name, value in metadata.items()
+                 if name.startswith("dashboard ")}  # fmt: skip
+        assert set(shown) == dashboards_by_table().get(table.name, set()), table.name
+        for slug, url in shown.items():
+            assert url.value == f"http://127.0.0.1:20005/superset/dashboard/{slug}/"
+        assert table.name in str(metadata["sql"].value) or "from gold." in str(
+            metadata["sql"].value
+        )
+        pages = tmp_path / "dataquality" / "pages" / "overview.html"
+        assert metadata["data docs"].value == str(pages)
+
+
+def test_without_superset_no_link_leads_there(tmp_path: Path) -> None:
+    assets = build(Settings(home=tmp_path, superset="off")).resolve_asset_graph()
+
+    names = {name for table in TABLES for name in assets.get(asset_key(table.name)).metadata}
+    assert not [name for name in names if name.startswith("dashboard")]
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -17,7 +17,8 @@ from services.query.cache import Cache
 from services.query.times import micros
 from telemetry.changes import JwtKeyBody, TenantBody
 from telemetry.sealing import seal
-from tests.services.query_lake import Reading, TestLake, numbered
+from telemetry.tables import DEVICES
+from tests.services.query_lake import Reading, TestLake, numbered, put
 from tests.services.query_parts import NOW, TestedQueries
 
 HOUR = 3_600_000_000
@@ -280,6 +281,19 @@ def test_lake_without_tables_answers_nothing_yet(tmp_path: Path) -> None:
     lake.land([Reading(START, 3.0)])
     assert tested.json("/v1/query", **ASKED)["points_in"] == 1
     assert tested.json("/v1/latest")["points_in"] == 1
+
+
+def test_latest_follows_a_device_that_moves(tmp_path: Path) -> None:
+    lake = TestLake(tmp_path / "lake")
+    lake.land([Reading(START, 3.0)])
+    tested = TestedQueries(tmp_path)
+    (point,) = tested.json("/v1/latest")["points"]
+
+    where = {"tenant": "default", "device_full": point["device_id"], "product": point["product"]}
+    put(tmp_path / "lake", DEVICES, [{**where, "zone": "elsewhere"}])
+
+    (moved,) = tested.json("/v1/latest")["points"]
+    assert moved == {**point, "zone": "elsewhere"}
 
 
 def test_key_of_the_home_is_its_owners_alone(queries: TestedQueries) -> None:

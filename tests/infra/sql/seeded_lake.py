@@ -9,6 +9,7 @@ from deltalake import write_deltalake
 
 from telemetry.tables import BY_NAME, MESSAGES, READINGS, REJECTED, Column, Table, Type
 
+Row = dict[str, object]
 START = datetime(2026, 11, 21, 8, 0, 0, 123000, tzinfo=UTC)
 _REASON = pa.struct([("field", pa.string()), ("rule", pa.string()), ("value", pa.string())])
 _ARROW: Mapping[Type, pa.DataType] = {
@@ -35,10 +36,17 @@ def seed(lake: Path, *, without: Collection[Table] = ()) -> None:
             lake / table.name.replace(".", "/"),
             frame(table, rows.get(table.name, [])),
             partition_by=list(table.partition_by),
+            name=table.name,
+            description=table.description,
         )
 
 
-def frame(table: Table, rows: Sequence[Mapping[str, object]]) -> pa.Table:
+def append(lake: Path, table: Table, rows: Sequence[Row]) -> None:
+    """Append rows to a table that is there."""
+    write_deltalake(lake / table.name.replace(".", "/"), frame(table, rows), mode="append")
+
+
+def frame(table: Table, rows: Sequence[Row]) -> pa.Table:
     """Return rows in the declared schema, null where they say nothing."""
     fields = [
         pa.field(column.name, _ARROW[column.type], metadata={"comment": comment(column)})

@@ -9,8 +9,9 @@ import pytest
 from infra.sql.trino_engine import query_trino
 from spark_jobs.lake import Lake
 from spark_jobs.reading_rows import Block, ReadingRows
+from spark_jobs.schema import comment
 from telemetry.settings import Settings
-from telemetry.tables import READINGS
+from telemetry.tables import READINGS, TABLES
 from tests.end_to_end.stack import Stack, free_port_base
 from tests.spark_jobs.reading_blocks import COUNT, messages, values
 
@@ -70,3 +71,33 @@ def test_one_metric_of_one_device_is_found(settings: Settings) -> None:
     )
     twice = [(seq, seq / 8) for seq in (997, 1007) for _ in range(2)]
     assert [tuple(row) for row in said.rows] == twice, "each of two blocks has them"
+
+
+def test_every_table_and_column_has_the_comment_of_its_declaration(settings: Settings) -> None:
+    of = "where {}= 'lake' and {} <> 'information_schema'"
+    tables = query_trino(
+        settings,
+        "select schema_name || '.' || table_name, comment from system.metadata.table_comments "
+        + of.format("catalog_name ", "schema_name"),
+    )
+    assert {row[0]: row[1] for row in tables.rows} == {t.name: t.description for t in TABLES}
+    columns = query_trino(
+        settings,
+        "select table_schem || '.' || table_name, column_name, remarks from system.jdbc.columns "
+        + of.format("table_cat ", "table_schem"),
+    )
+    assert {(row[0], row[1]): row[2] for row in columns.rows} == {
+        (table.name, column.name): comment(column) for table in TABLES for column in table.columns
+    }
+
+
+def test_statistics_of_the_log_are_those_of_trino(settings: Settings) -> None:
+    shown = {row[0]: row for row in query_trino(settings, "show stats for silver.readings").rows}
+    rows = Lake(settings.lake_root).scan(READINGS).collect()
+    low, high = shown["event_time_us"][5:7]
+    assert shown[None][4] == len(rows)
+    assert (int(str(low)), int(str(high))) == (
+        rows["event_time_us"].min(),
+        rows["event_time_us"].max(),
+    )
+    assert shown["device_full"][3] == 0, "share of nulls"

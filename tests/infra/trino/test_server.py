@@ -27,6 +27,18 @@ def test_everybody_only_reads(tmp_path: Path) -> None:
     assert [rule["allow"] for rule in anybody] == ["read-only"]
 
 
+def test_groups_are_where_trino_looks_for_them(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    write_configuration(settings)
+    folder = trino_service(settings, waits_for_tables=True).folder
+    assert folder
+    told = properties(folder / "etc" / "resource-groups.properties")
+    groups = json.loads(Path(told["resource-groups.config-file"]).read_text())
+    named = {group["name"] for group in groups["rootGroups"]}
+    assert {selector["group"] for selector in groups["selectors"]} == named
+    assert set(groups["selectors"][-1]) == {"group"}, "some queries fit no selector"
+
+
 def test_memory_of_queries_fits_into_the_heap(tmp_path: Path) -> None:
     for heap_mb in (512, 1024, 4096):
         write_configuration(Settings(home=tmp_path, trino_heap_mb=heap_mb))

@@ -1,0 +1,51 @@
+"""From a table's asset to the dashboards that show it and the pages that say how good it is."""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import dagster as dg
+
+from orchestration.tables import table_name
+from telemetry.settings import Settings
+from telemetry.tables import BY_NAME, Table
+
+Link: TypeAlias = dg.UrlMetadataValue | dg.PathMetadataValue
+DASHBOARDS: Mapping[str, tuple[str, ...]] = {
+    "bronze.messages": ("fleet-now",),
+    "silver.rejected": ("fleet-now", "map", "quality"),
+    "silver.late": ("fleet-now",),
+    "silver.duplicates": ("fleet-now",),
+    "silver.conflicts": ("fleet-now",),
+    "gold.device_five_minutes": ("trends",),
+    "gold.device_day": ("fleet-now", "map"),
+    "gold.zone_minute": ("fleet-now",),
+    "gold.zone_five_minutes": ("trends",),
+    "gold.zone_hour": ("trends",),
+    "gold.alerts": ("alerts", "map"),
+    "dim.devices": ("fleet-now", "map", "trends"),
+    "ops.duplicates": ("quality",),
+    "ops.conservation": ("quality",),
+    "ops.quality": ("quality",),
+}
+"""Slugs of the dashboards that read a table."""
+
+
+def linked(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
+    """Return a table's asset with its links; any other asset as it is."""
+    table = BY_NAME.get(table_name(spec.key))
+    return spec if table is None else spec.merge_attributes(metadata=_links(table, settings))
+
+
+def _links(table: Table, settings: Settings) -> dict[str, Link]:
+    pages = settings.home / "dataquality" / "pages" / "overview.html"
+    return {**_dashboards(table, settings), "data docs": dg.MetadataValue.path(pages)}
+
+
+def _dashboards(table: Table, settings: Settings) -> dict[str, Link]:
+    if settings.superset == "off":
+        return {}
+    root = f"http://127.0.0.1:{settings.port('superset')}/superset/dashboard"
+    return {
+        f"dashboard {slug}": dg.MetadataValue.url(f"{root}/{slug}/")
+        for slug in DASHBOARDS.get(table.name, ())
+    }
