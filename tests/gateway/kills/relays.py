@@ -1,4 +1,4 @@
-"""Relays between processes: each packet passes here, and a trap may end a process at one of them."""
+"""Relays between processes: each packet passes here, and a trap may kill at one of them."""
 
 import asyncio
 import threading
