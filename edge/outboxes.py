@@ -9,7 +9,6 @@ from edge.device_outbox import DeviceOutbox, Sender, Settled
 from edge.kafka import KafkaOutbox
 from edge.local_key import local_key
 from edge.outbox import Outbox, OutboxError
-from edge.spool import SpoolOutbox
 from telemetry.local_tokens import local_token
 from telemetry.settings import Settings
 
@@ -19,6 +18,9 @@ Via = Literal["mqtt", "http", "coap"]
 def open_outbox(settings: Settings) -> Outbox:
     """Open Kafka or the spool, by the mode that `headwater up` wrote down."""
     if stack_mode(settings) == "light":
+        # It brings pyarrow, which costs whoever has Kafka half a second and 40 MiB for nothing.
+        from edge.spool import SpoolOutbox
+
         return SpoolOutbox(settings.spool_dir)
     return KafkaOutbox(settings.kafka_bootstrap)
 

@@ -25,6 +25,7 @@ from gateway.http.listener import HttpListener
 from gateway.ingest import Ingest
 from gateway.limits import Limits, Rate
 from gateway.mqtt.connecting import Desk, MqttOptions
+from gateway.mqtt.kept import KeptSessions
 from gateway.mqtt.listener import MqttListener
 from gateway.mqtt.sessions import Sessions
 from gateway.outlet import Outlet
@@ -88,6 +89,8 @@ async def _serve(settings: Settings) -> None:
         for task in ticking:
             task.cancel()
         await gateway.mqtt.close()
+        if gateway.mqtt.desk.sessions.kept is not None:
+            gateway.mqtt.desk.sessions.kept.close()
         for outlet in gateway.outlets:
             outlet.close(FLUSH_S)
 
@@ -111,7 +114,9 @@ def assemble(settings: Settings) -> Gateway:
         directory, _authentication(settings, directory), _limits(settings), ingest, counters
     )
     options = MqttOptions(longest_keep_alive_s=settings.gateway_keep_alive_s)
-    mqtt = MqttListener(Desk(entrance, Sessions(counters), options))
+    sessions = Sessions(counters, KeptSessions(settings.gateway_dir / "sessions.db"))
+    sessions.restore(time.time())
+    mqtt = MqttListener(Desk(entrance, sessions, options))
     poller.after = mqtt.flush
     rules = RulesFile(settings.gateway_rules or settings.gateway_dir / "rules.json")
     rules.refresh()

@@ -9,14 +9,40 @@ from infra.kafka.topics import broker_complaint, create_topics
 from telemetry.settings import Settings
 from tests.end_to_end.stack import free_port_base
 
+RELAYED = """\
+listeners=PLAINTEXT://127.0.0.1:{own},RELAYED://127.0.0.1:{behind},CONTROLLER://127.0.0.1:{last}
+advertised.listeners=PLAINTEXT://127.0.0.1:{own},RELAYED://127.0.0.1:{relay}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,RELAYED:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+"""
+
 
 class Broker:
     """A broker of this test's own."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, relay_port: int | None = None) -> None:
+        """Have clients that come by `relayed_port` go on by `relay_port`, where a test listens."""
         self.settings = Settings(home=home, port_base=free_port_base(), kafka_heap_mb=256)
         prepare(self.settings)
+        if relay_port is not None:
+            self._open_relayed(relay_port)
         self.process = self._started()
+
+    @property
+    def relayed_port(self) -> int:
+        return self.settings.port("trino")
+
+    def _open_relayed(self, relay_port: int) -> None:
+        ports = {name: self.settings.port(name) for name in ("kafka", "kafka_controller")}
+        with (self.settings.home / "kafka" / "server.properties").open("a") as properties:
+            properties.write(
+                RELAYED.format(
+                    own=ports["kafka"],
+                    behind=self.relayed_port,
+                    last=ports["kafka_controller"],
+                    relay=relay_port,
+                )
+            )
 
     def _started(self) -> "subprocess.Popen[bytes]":
         command = kafka_service(self.settings).command()

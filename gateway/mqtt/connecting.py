@@ -100,6 +100,7 @@ class Desk:
         session.will_at = now + min(delay_s, session.expiry_s) if is_willed else NEVER
         if not is_willed:
             session.will = None
+        self.sessions.changed(session)
         self.settle(session, now)
 
     def settle(self, session: Session, now: float) -> None:

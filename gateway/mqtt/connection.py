@@ -194,6 +194,7 @@ class Connection:
         identifier = identifiers[0] if identifiers else None
         known = set(client.session.subscriptions)
         codes = [self._subscribed(client, each, identifier) for each in packet.subscriptions]
+        self._desk.sessions.changed(client.session)
         self._sink.write(encode(Answer(SUBACK, packet.packet_id, tuple(codes)), self._version))
         client.uplink.forget_routes()
         for each, code in zip(packet.subscriptions, codes, strict=True):
@@ -219,6 +220,7 @@ class Connection:
     def _unsubscribe(self, client: Client, packet: Unsubscribe) -> None:
         known = client.session.subscriptions
         codes = [0 if known.pop(pattern, None) else NO_SUBSCRIPTION for pattern in packet.patterns]
+        self._desk.sessions.changed(client.session)
         self._sink.write(encode(Answer(UNSUBACK, packet.packet_id, tuple(codes)), self._version))
 
     def _disconnect(self, client: Client, packet: Disconnect) -> None:

@@ -52,13 +52,18 @@ class Delivery:
             self._send(session.queue.popleft())
 
     def _send(self, queued: Queued) -> None:
+        if not self._sent(queued) and self._session.kept:
+            self._session.kept.done(queued.number)
+
+    def _sent(self, queued: Queued) -> bool:
+        """Send a message, and say whether the client has to confirm it."""
         session, downlink = self._session, queued.downlink
         left_s = None
         if downlink.expires_at is not None:
             left_s = downlink.expires_at - time.time()
             if left_s <= 0:
                 self._counters.add("downlinks", channel="expired")
-                return
+                return False
         properties = self._properties(queued, left_s) if self._version == V5 else NONE
         packet_id = session.packet_id() if queued.qos else 0
         publish = Publish(
@@ -72,13 +77,16 @@ class Delivery:
         data = encode(publish, self._version)
         if len(data) > self._largest:
             self._counters.add("downlinks", channel="too_large")
-            return
+            return False
         if queued.qos:
-            session.inflight[packet_id] = Sent(publish)
+            session.inflight[packet_id] = Sent(publish, number=queued.number)
+            if session.kept:
+                session.kept.sent(queued.number, publish)
         if self._alias_maximum:
             data = encode(self._aliased(publish), self._version)
         self._sink.write(data)
         self._counters.add("downlinks", channel=downlink.part.partition("/")[0][:32])
+        return bool(queued.qos)
 
     def _properties(self, queued: Queued, left_s: float | None) -> Properties:
         downlink = queued.downlink
@@ -115,7 +123,11 @@ class Delivery:
                 code = NOT_FOUND if self._version == V5 else 0
             else:
                 inflight[packet_id] = sent._replace(is_released=True)
+                if self._session.kept:
+                    self._session.kept.released(sent.number)
             self._sink.write(encode(Ack(PUBREL, packet_id, code), self._version))
         elif ack.kind in (PUBACK, PUBREC, PUBCOMP):
             inflight.pop(packet_id, None)
+            if sent is not None and self._session.kept:
+                self._session.kept.done(sent.number)
             self.pump()

@@ -97,6 +97,7 @@ class MqttListener:
     def flush(self) -> None:
         """Send what connections have written."""
         self._is_stirred = False
+        self.desk.sessions.commit()
         while self.dirty:
             dirty = self.dirty[:]
             self.dirty.clear()

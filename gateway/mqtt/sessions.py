@@ -2,7 +2,7 @@
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from edge.mqtt.packets import Publish, Subscription, Will
 from edge.mqtt.topics import matches
@@ -10,6 +10,9 @@ from gateway.channels import own_part
 from gateway.counters import Counters
 from gateway.downlink import Downlink
 from gateway.identity import Identity
+
+if TYPE_CHECKING:
+    from gateway.mqtt.kept import KeptSessions
 
 MOST_QUEUED = 1_000
 MOST_RETAINED = 100
@@ -33,6 +36,8 @@ class Queued(NamedTuple):
     qos: int
     identifiers: tuple[int, ...]
     retain: bool
+    number: int = 0
+    """Its number on disk, 0 where it is not there."""
 
 
 class Sent(NamedTuple):
@@ -40,6 +45,7 @@ class Sent(NamedTuple):
 
     publish: Publish
     is_released: bool = False
+    number: int = 0
 
 
 class Link(Protocol):
@@ -61,6 +67,7 @@ class Session:
         "expiry_s",
         "identity",
         "inflight",
+        "kept",
         "link",
         "next_id",
         "queue",
@@ -81,6 +88,8 @@ class Session:
         self.expiry_s = 0.0
         self.ends_at = NEVER
         self.link: Link | None = None
+        self.kept: KeptSessions | None = None
+        """Where it is kept on disk, None for one that ends with its connection."""
         self.next_id = 0
         self.will: Will | None = None
         self.will_at = NEVER
@@ -103,7 +112,9 @@ class Session:
 class Sessions:
     """All sessions, by device and client id."""
 
-    def __init__(self, counters: Counters) -> None:
+    def __init__(self, counters: Counters, kept: "KeptSessions | None" = None) -> None:
+        """Keep sessions that outlive a connection in `kept`, where it is given."""
+        self.kept = kept
         self._by_device: dict[tuple[str, str], dict[str, Session]] = {}
         self._retained: dict[tuple[str, str], dict[str, Downlink]] = {}
         self._counters = counters
@@ -124,14 +135,39 @@ class Sessions:
         key = (session.identity.tenant, session.identity.device_full)
         sessions = self._by_device.setdefault(key, {})
         sessions[session.client_id] = session
+        self.changed(session)
         if len(sessions) > MOST_SESSIONS_OF_DEVICE:
             away = [each for each in sessions.values() if each.link is None]
             oldest = min(away, key=lambda each: each.ends_at, default=None)
             if oldest is not None:
                 self.remove(oldest)
 
+    def restore(self, now: float) -> None:
+        """Take up what an earlier gateway left on disk."""
+        for session in self.kept.sessions(now) if self.kept else ():
+            session.kept = self.kept
+            key = (session.identity.tenant, session.identity.device_full)
+            self._by_device.setdefault(key, {})[session.client_id] = session
+
+    def changed(self, session: Session) -> None:
+        """Keep what a session is now; one that has no life beyond its connection is not kept."""
+        if self.kept is not None and session.expiry_s:
+            session.kept = self.kept
+            self.kept.keep(session)
+        elif session.kept is not None:
+            session.kept.forget(session)
+            session.kept = None
+
+    def commit(self) -> None:
+        """Have disk know what is about to be told."""
+        if self.kept is not None and self.kept.is_dirty:
+            self.kept.commit()
+
     def remove(self, session: Session) -> None:
         """Forget a session."""
+        if session.kept is not None:
+            session.kept.forget(session)
+            session.kept = None
         key = (session.identity.tenant, session.identity.device_full)
         sessions = self._by_device.get(key, {})
         if sessions.get(session.client_id) is session:
@@ -168,9 +204,13 @@ class Sessions:
         pattern = held[0].subscription.pattern
         root = pattern[: len(pattern) - len(held[0].part)]
         identifiers = tuple(each.identifier for each in held if each.identifier)
-        session.queue.append(Queued(downlink, root + downlink.part, qos, identifiers, retain))
+        queued = Queued(downlink, root + downlink.part, qos, identifiers, retain)
+        kept = session.kept
+        session.queue.append(kept.queue(session, queued) if kept and qos else queued)
         if len(session.queue) > MOST_QUEUED:
-            session.queue.popleft()
+            dropped = session.queue.popleft()
+            if kept:
+                kept.done(dropped.number)
             self._counters.add("downlinks", channel="dropped")
         if session.link is not None:
             session.link.pump()

@@ -1,5 +1,6 @@
 """A client and its connection without a socket: packets in, packets out."""
 
+import time
 from dataclasses import dataclass, field
 
 from edge.mqtt.decoding import decode
@@ -9,6 +10,7 @@ from edge.mqtt.packets import Connack, Connect, Packet, Publish, Subscribe, Subs
 from edge.mqtt.wire import V311
 from gateway.mqtt.connecting import Desk, MqttOptions, Peer
 from gateway.mqtt.connection import Connection
+from gateway.mqtt.kept import KeptSessions
 from gateway.mqtt.sessions import Sessions
 from gateway.mqtt.wire import Sink
 from tests.gateway.entrances import MESSAGE, NOW_US, House
@@ -41,9 +43,12 @@ class MemoryWire:
 class Broker:
     """A listener's connections over one entrance."""
 
-    def __init__(self, house: House, options: MqttOptions | None = None) -> None:
+    def __init__(
+        self, house: House, options: MqttOptions | None = None, kept: KeptSessions | None = None
+    ) -> None:
         self.house = house
-        sessions = Sessions(house.entrance.counters)
+        self.sessions = sessions = Sessions(house.entrance.counters, kept)
+        sessions.restore(time.time())
         self.desk = Desk(house.entrance, sessions, options or MqttOptions())
         house.entrance.downlinks.add(sessions.deliver)
         self.dirty: list[Sink] = []
@@ -54,6 +59,7 @@ class Broker:
         self.flush()
 
     def flush(self) -> None:
+        self.sessions.commit()
         for sink in self.dirty:
             sink.flush()
         self.dirty.clear()
@@ -66,6 +72,8 @@ class Client:
         self.broker = broker
         self.version = version
         self.wire = MemoryWire()
+        self.rest: list[Packet] = []
+        """What came behind the CONNACK."""
         self.connection = Connection(broker.desk, Sink(self.wire, broker.dirty), peer)
         self._framer = Framer()
 
@@ -93,10 +101,11 @@ class Client:
         *,
         will: Will | None = None,
         keep_alive_s: int = 0,
+        clean: bool = True,
     ) -> Connack:
         """Come in by name alone, and return the CONNACK."""
-        connect = Connect(self.version, client_id, True, keep_alive_s, device, will=will)
-        answer, *_ = self.send(connect)
+        connect = Connect(self.version, client_id, clean, keep_alive_s, device, will=will)
+        answer, *self.rest = self.send(connect)
         assert isinstance(answer, Connack)
         return answer
 

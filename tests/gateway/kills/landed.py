@@ -1,0 +1,86 @@
+"""What a topic holds, read as landing reads it: by the message's key, once each."""
+
+from collections import defaultdict
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
+
+from telemetry.judge import judge
+from telemetry.records import Record
+from telemetry.registry import Registry
+from telemetry.topics import TELEMETRY
+
+Key = tuple[str, str, str, int]
+TOLERANCE_US = 5 * 60 * 1_000_000
+NOBODY = Registry([], [])
+
+
+class TopicReader:
+    """Reads the topic from its beginning, on and on."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._consumer = Consumer(
+            {"bootstrap.servers": bootstrap, "group.id": "proof", "enable.auto.commit": False,
+             "log_level": 0}
+        )  # fmt: skip
+        self._parts = [TopicPartition(TELEMETRY.name, n) for n in range(TELEMETRY.partitions)]
+        for part in self._parts:
+            part.offset = OFFSET_BEGINNING
+        self._consumer.assign(self._parts)
+        self.contents: dict[Key, list[bytes]] = defaultdict(list)
+        """Every copy's bytes by key; landing keeps the first copy of a key."""
+
+    def refresh(self) -> None:
+        """Read up to the present end."""
+        ends = {
+            part.partition: self._consumer.get_watermark_offsets(part, timeout=10)[1]
+            for part in self._parts
+        }
+        at = dict.fromkeys(ends, 0)
+        at |= {part.partition: max(part.offset, 0) for part in self._position()}
+        while any(at[number] < end for number, end in ends.items()):
+            for message in self._consumer.consume(5_000, 0.1):
+                self._take(message)
+            at |= {part.partition: max(part.offset, 0) for part in self._position()}
+
+    def _position(self) -> list[TopicPartition]:
+        return self._consumer.position(self._parts)
+
+    def _take(self, message: Message) -> None:
+        assert message.error() is None, message.error()
+        for found in judge(_record(message), NOBODY, tolerance_us=TOLERANCE_US):
+            assert found.device_full is not None
+            key = (found.tenant, found.device_full, found.boot, found.seq)
+            self.contents[key].append(found.raw)
+
+    def of(self, device_full: str) -> dict[bytes, int]:
+        """Return how many keys have each content, of one device."""
+        found: dict[bytes, int] = defaultdict(int)
+        for key, copies in self.contents.items():
+            if key[1] == device_full:
+                assert len(set(copies)) == 1, f"{key} has two contents"
+                found[copies[0]] += 1
+        return found
+
+    def copies(self, device_full: str) -> int:
+        """Return how many messages of a device the topic holds, copies of one key included."""
+        return sum(len(copies) for key, copies in self.contents.items() if key[1] == device_full)
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+def _record(message: Message) -> Record:
+    headers = {
+        str(name): value.encode() if isinstance(value, str) else value or b""
+        for name, value in message.headers() or []  # type: ignore[union-attr]
+    }
+    key, value = message.key(), message.value()
+    return Record(
+        TELEMETRY.name,
+        message.partition() or 0,
+        message.offset() or 0,
+        message.timestamp()[1] * 1000,
+        key.encode() if isinstance(key, str) else key,
+        value.encode() if isinstance(value, str) else value,
+        headers,
+    )
