@@ -4,6 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
+_HIDDEN = ("_delta_log", "_spark_metadata")
 _KEY = ("device_full", "boot", "seq")
 
 
@@ -47,10 +48,5 @@ def _checked(way: str, folder: Path, rows: int, events: int) -> int:
 
 def _files(folder: Path) -> list[Path]:
     """Return the files of data; what a writer has not finished begins with a dot."""
-    found = (path for path in folder.rglob("*") if path.is_file())
-    hidden = ("_delta_log", "_spark_metadata")
-    return [
-        path
-        for path in found
-        if not path.name.startswith(".") and not any(part in hidden for part in path.parts)
-    ]
+    found = (path for path in folder.rglob("[!.]*") if path.is_file())
+    return [path for path in found if not any(part in _HIDDEN for part in path.parts)]

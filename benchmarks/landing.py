@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks import flink_lander
-from benchmarks.backlog import enrol, fill
+from benchmarks.backlog import Backlog, enrol, fill
 from benchmarks.landed import checked_bytes
 from benchmarks.report import Figures, parser, report
 from edge.registry_files import RegistryFiles
@@ -46,7 +46,7 @@ def run(runs: int, sizes: Sizes, ways: tuple[str, ...]) -> dict[str, object]:
         stack.run("up", "--only", "kafka", timeout_s=600)
         try:
             kafka = Settings(home=stack.home, port_base=stack.port_base).kafka_bootstrap
-            size = fill(kafka, sizes["messages"], sizes["metrics"], DEVICES)
+            size = fill(kafka, Backlog(sizes["messages"], sizes["metrics"], DEVICES))
             taken = [_round(Path(folder), kafka, n, sizes, ways) for n in range(runs)]
         finally:
             stack.run("down", check=False)
