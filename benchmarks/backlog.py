@@ -18,6 +18,8 @@ from telemetry.topics import TELEMETRY
 
 PRODUCT = "bench"
 BOOT = "b7"
+BY_KEY = -1
+"""The partition that librdkafka takes for: choose it."""
 LATE_BY_US = 300_000_000
 """Beyond the lateness of the product, which is the usual one."""
 
@@ -83,11 +85,11 @@ def fill(bootstrap: str, backlog: Backlog) -> int:
         is_poison = backlog.poison_every and event % backlog.poison_every == 0
         sent = pick.choice(BODIES)[0] if is_poison else body
         headers = record_headers(names[number], received_at=now, protocol="mqtt")
-        place = {"partition": number % backlog.partitions} if backlog.partitions else {}
+        place = number % backlog.partitions if backlog.partitions else BY_KEY
         key = names[number].encode()
         while True:
             try:
-                producer.produce(TELEMETRY.name, sent, key, headers=[*headers], **place)
+                producer.produce(TELEMETRY.name, sent, key, place, headers=[*headers])
                 break
             except BufferError:
                 producer.poll(0.05)

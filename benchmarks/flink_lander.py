@@ -25,7 +25,7 @@ _LOOK_S = 0.1
 
 def prepare() -> str | None:
     """Fetch Flink and its jars; return why there are none, or None."""
-    command = [Path(sys.executable).with_name("headwater"), "fetch", FLINK.name]
+    command = [str(Path(sys.executable).with_name("headwater")), "fetch", FLINK.name]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     said = done.stderr.strip().splitlines()
     return (said[-1] if said else "it cannot be fetched") if done.returncode else None

@@ -40,7 +40,7 @@ Curves = Mapping[str, tuple[int, ...]]
 def run(curves: Curves, sizes: Mapping[str, int]) -> dict[str, object]:
     """Measure every point once, also one that several curves share."""
     taken: dict[tuple[tuple[str, int], ...], dict[str, object]] = {}
-    found: dict[str, dict[str, object]] = {}
+    found: dict[str, dict[str, dict[str, object]]] = {}
     for name, values in curves.items():
         found[name] = {}
         for value in values:
