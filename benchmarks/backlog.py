@@ -3,6 +3,7 @@
 import random
 import time
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import orjson
 from confluent_kafka import Producer
@@ -17,6 +18,10 @@ from telemetry.topics import TELEMETRY
 
 PRODUCT = "bench"
 BOOT = "b7"
+BY_KEY = -1
+"""The partition that librdkafka takes for: choose it."""
+LATE_BY_US = 300_000_000
+"""Beyond the lateness of the product, which is the usual one."""
 
 
 def metric_types(count: int) -> dict[str, str]:
@@ -47,19 +52,44 @@ def name(number: int) -> str:
     return f"{PRODUCT}.d{number:06}"
 
 
-def fill(bootstrap: str, events: int, metrics: int, devices: int, *, poison_every: int = 0) -> int:
-    """Send the events, each device's in turn, some of them poison; return the bytes of one."""
+class Backlog(NamedTuple):
+    """What a topic is filled with: events of devices in turn, each with so many metrics.
+
+    One event in `poison_every` is poison, one in `late_every` came `LATE_BY` too late (0: none).
+    Keys choose the partition, unless there are to be so many `partitions`.
+    """
+
+    events: int
+    metrics: int
+    devices: int
+    poison_every: int = 0
+    late_every: int = 0
+    partitions: int = 0
+
+    def is_late(self, event: int) -> bool:
+        """Say whether an event is one of the late ones."""
+        return bool(self.late_every) and event % self.late_every == 0
+
+
+def fill(bootstrap: str, backlog: Backlog) -> int:
+    """Send the events, each device's in turn; return the bytes of the last one that is good."""
     producer = Producer({"bootstrap.servers": bootstrap, **PRODUCER_CONFIG})
-    pick, types, names = random.Random(1), metric_types(metrics), [name(n) for n in range(devices)]
+    pick, types = random.Random(1), metric_types(backlog.metrics)
+    names = [name(number) for number in range(backlog.devices)]
     body = b""
-    for event in range(events):
-        device, now = names[event % devices], time.time_ns() // 1000
-        body = _body(event // devices, now - pick.randrange(1_000_000), types, pick)
-        sent = body if not poison_every or event % poison_every else pick.choice(BODIES)[0]
-        headers = record_headers(device, received_at=now, protocol="mqtt")
+    for event in range(backlog.events):
+        turn, number = divmod(event, backlog.devices)
+        now = time.time_ns() // 1000
+        at = now - pick.randrange(1_000_000) - (LATE_BY_US if backlog.is_late(event) else 0)
+        body = _body(turn, at, types, pick)
+        is_poison = backlog.poison_every and event % backlog.poison_every == 0
+        sent = pick.choice(BODIES)[0] if is_poison else body
+        headers = record_headers(names[number], received_at=now, protocol="mqtt")
+        place = number % backlog.partitions if backlog.partitions else BY_KEY
+        key = names[number].encode()
         while True:
             try:
-                producer.produce(TELEMETRY.name, sent, device.encode(), headers=[*headers])
+                producer.produce(TELEMETRY.name, sent, key, place, headers=[*headers])
                 break
             except BufferError:
                 producer.poll(0.05)

@@ -4,8 +4,7 @@ import argparse
 import json
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,8 +12,9 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
+from benchmarks import flink_lander, hand_written
 from benchmarks.backlog import metric_types
-from benchmarks.cpu_parts import cpu_s_by_part
+from benchmarks.marks import Mark, cost, mark
 from spark_jobs.jobs.kafka_source import kafka_options
 from spark_jobs.jobs.landing_queries import KafkaQuery, SharedLanding
 from spark_jobs.lake import Lake
@@ -23,6 +23,7 @@ from telemetry.settings import Settings
 from telemetry.tables import DEVICES
 
 _FROM_START = {"includeHeaders": "false", "startingOffsets": "earliest"}
+Span = tuple[Mark, Mark]
 _SPARK_TYPES = {"double": "double", "bool": "boolean", "string": "string"}
 
 
@@ -99,15 +100,8 @@ def _readings(metrics: int) -> Column:
     return F.array(*(one(name, type_) for name, type_ in metric_types(metrics).items()))
 
 
-WAYS = {"ours": ours, "spark_plain": spark_plain, "spark_same_work": spark_same_work}
-
-
-class Mark(NamedTuple):
-    """How far a run is, and what it took until then."""
-
-    rows: int
-    cpu_s: Mapping[str, float]
-    at: float
+SPARK_WAYS = {"ours": ours, "spark_plain": spark_plain, "spark_same_work": spark_same_work}
+WAYS = (*SPARK_WAYS, "flink_plain", "hand_written")
 
 
 def measured(start: Callable[[], StreamingQuery], warm_rows: int) -> tuple[Mark, Mark]:
@@ -119,12 +113,11 @@ def measured(start: Callable[[], StreamingQuery], warm_rows: int) -> tuple[Mark,
         if warm is None and seen > batches:
             batches, rows = seen, _rows(query)
             if rows >= warm_rows:
-                warm = Mark(rows, cpu_s_by_part(), time.monotonic())
+                warm = mark(rows)
         time.sleep(0.05)
     query.awaitTermination()
-    end = Mark(_rows(query), cpu_s_by_part(), time.monotonic())
-    assert warm is not None, "the warm-up took the whole backlog: let it be smaller"
-    return warm, end
+    end = mark(_rows(query))
+    return warm or end, end
 
 
 def _batches(query: StreamingQuery) -> int:
@@ -140,6 +133,24 @@ def _rows(query: StreamingQuery) -> int:
     return sum(offset for partitions in read.values() for offset in partitions.values())
 
 
+def _by_spark(way: str, settings: Settings, metrics: int, warm_rows: int) -> Iterator[Span]:
+    Lake(settings.lake_root).create_all()
+    # The devices' history, which stock Spark joins with as well.
+    SharedLanding(settings).open()
+    spark = session(settings, f"bench-{way}")
+    for start in SPARK_WAYS[way](Job(spark, settings, metrics)):
+        yield measured(start, warm_rows)
+
+
+def _spans(way: str, settings: Settings, metrics: int, warm_rows: int) -> Iterator[Span]:
+    if way in SPARK_WAYS:
+        yield from _by_spark(way, settings, metrics, warm_rows)
+    elif way == "flink_plain":
+        yield flink_lander.land(settings, metrics, warm_rows)
+    else:
+        yield hand_written.land(settings, metrics, warm_rows)
+
+
 def main() -> None:
     """Run one way and print what it took."""
     options = argparse.ArgumentParser()
@@ -150,20 +161,8 @@ def main() -> None:
         options.add_argument(f"--{name}", type=int, required=True)
     given = options.parse_args()
     settings = Settings(home=given.home, kafka=given.kafka, max_offsets_per_batch=given.batch)
-    Lake(settings.lake_root).create_all()
-    # The devices' history, which stock Spark joins with as well.
-    SharedLanding(settings).open()
-    spark = session(settings, f"bench-{given.way}")
-    by_part: dict[str, float] = defaultdict(float)
-    wall_us = 0.0
-    for start in WAYS[given.way](Job(spark, settings, given.metrics)):
-        warm, end = measured(start, given.warm)
-        rows = end.rows - warm.rows
-        for part, used_s in end.cpu_s.items():
-            by_part[part] += (used_s - warm.cpu_s.get(part, 0.0)) / rows * 1e6
-        wall_us += (end.at - warm.at) / rows * 1e6
-    figures = {"cpu_us": sum(by_part.values()), "events_per_s": 1e6 / wall_us}
-    sys.stdout.write(json.dumps({**figures, "cpu_us_by_part": by_part}) + "\n")
+    found = cost(_spans(given.way, settings, given.metrics, given.warm))
+    sys.stdout.write(json.dumps(found) + "\n")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.backlog import enrol, fill
+from benchmarks.backlog import Backlog, enrol, fill
 from benchmarks.report import Figures, parser, report
 from edge.registry_files import RegistryFiles
 from infra.processes import tree_pss_mb
@@ -37,7 +37,8 @@ def run(runs: int, sizes: Mapping[str, int]) -> Figures:
     """Fill both topics, and land them in turns."""
     with tempfile.TemporaryDirectory() as folder, _brokers(Path(folder)) as kafka:
         for mix, every in EVERY.items():
-            fill(kafka[mix], sizes["events"], sizes["metrics"], DEVICES, poison_every=every)
+            backlog = Backlog(sizes["events"], sizes["metrics"], DEVICES, poison_every=every)
+            fill(kafka[mix], backlog)
         taken = []
         for number in range(runs):
             mixes = sorted(EVERY, reverse=bool(number % 2))

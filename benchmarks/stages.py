@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from benchmarks.backlog import enrol, fill
+from benchmarks.backlog import Backlog, enrol, fill
 from benchmarks.cpu_parts import cpu_s_by_part
 from benchmarks.report import Figures, parser, report
 from edge.registry_files import RegistryFiles
@@ -38,7 +38,7 @@ def run(events: int, metrics: int, rounds: int) -> Figures:
         stack.run("up", "--only", "kafka", timeout_s=600)
         try:
             settings = Settings(home=stack.home, port_base=stack.port_base)
-            fill(settings.kafka_bootstrap, events, metrics, DEVICES)
+            fill(settings.kafka_bootstrap, Backlog(events, metrics, DEVICES))
             enrol(RegistryFiles(settings.registry_dir), metrics, DEVICES)
             return _measured(settings, events, rounds) | {"events": events, "metrics": metrics}
         finally:

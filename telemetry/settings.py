@@ -285,6 +285,11 @@ class Settings(BaseSettings):
         return self.cache / "jars" / "spark-4.2.0"
 
     @property
+    def flink_jar_dir(self) -> Path:
+        """Jars that Flink is given beside its own, where it is measured beside us."""
+        return self.cache / "jars" / "flink-2.3.0"
+
+    @property
     def kafka_dir(self) -> Path:
         """The broker's unpacked folder; jars in libs/."""
         return self.cache / "servers" / "kafka-4.3.1"

@@ -17,6 +17,7 @@ from infra.fetch.download import Repository
 from infra.fetch.lock import locked
 from infra.fetch.parts import (
     PARTS,
+    PEERS,
     Job,
     claimed,
     missing,
@@ -28,21 +29,24 @@ from infra.fetch.parts import (
     fetch as fetch_jobs,
 )
 from infra.fetch.relock import relock
-from infra.superset.environment import is_wanted, make
+from infra.flink import FLINK
+from infra.superset.environment import SUPERSET, is_wanted
 from telemetry.settings import Settings
 
-SUPERSET = "superset"
+APART = {each.name: each for each in (SUPERSET, FLINK)}
+FILES = (*PARTS, *PEERS)
 
 EXAMPLES = """\b
 Examples:
   headwater fetch                 everything
   headwater fetch spark           what `up --light` needs
+  headwater fetch flink           what landing is measured beside; `all` leaves it out
   HEADWATER_MAVEN=… headwater fetch    from a mirror of your own
 """
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("parts", nargs=-1, type=click.Choice([*PARTS, SUPERSET, "all"]))
+@click.argument("parts", nargs=-1, type=click.Choice([*PARTS, *APART, "all"]))
 @click.option("--relock", "is_relocking", is_flag=True, help="Write checksums of the lock anew.")
 def fetch(parts: tuple[str, ...], is_relocking: bool) -> None:
     """Fetch jars and servers into the cache; what is there already is only checked."""
@@ -60,18 +64,19 @@ def _wanted(parts: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
     """Return the named parts once each; all of them are without what the settings leave out."""
     if parts and "all" not in parts:
         return tuple(dict.fromkeys(parts))
-    return (*PARTS, SUPERSET) if is_wanted(settings) else PARTS
+    return (*PARTS, SUPERSET.name) if is_wanted(settings) else PARTS
 
 
 def _fetch_all(wanted: tuple[str, ...], repository: Repository, settings: Settings) -> None:
-    """Fetch files, and make Superset's environment beside."""
+    """Fetch files, and make environments of their own beside."""
     console = Console(stderr=True)
-    with ThreadPoolExecutor(1) as pool:
-        beside = pool.submit(make, settings, console.print) if SUPERSET in wanted else None
-        if files := tuple(part for part in wanted if part != SUPERSET):
+    with ThreadPoolExecutor(len(APART)) as pool:
+        apart = [APART[part] for part in wanted if part in APART]
+        beside = [pool.submit(each.make, settings, console.print) for each in apart]
+        if files := tuple(part for part in wanted if part in FILES):
             _fetch_showing_progress(files, repository, settings, console)
-        if beside is not None:
-            beside.result()
+        for made in beside:
+            made.result()
 
 
 def _fetch_showing_progress(

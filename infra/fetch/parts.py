@@ -18,6 +18,8 @@ from telemetry.settings import Settings
 
 PARTS = ("spark", "kafka", "trino")
 """What comes as files of a Maven repository."""
+PEERS = ("flink",)
+"""Files of what benchmarks compare with; nothing else asks for them."""
 CONNECTIONS = 8
 UNPACKED_TRINO_BYTES = 950_000_000
 """Trino's folder at its widest, before plugins go."""
@@ -127,6 +129,7 @@ def _folder(artifact: Artifact, settings: Settings) -> Path:
         "spark": settings.spark_jar_dir,
         "kafka": settings.kafka_dir / "libs",
         "trino": settings.cache / "downloads",
+        "flink": settings.flink_jar_dir,
     }
     return folders[artifact.part]
 

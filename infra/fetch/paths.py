@@ -12,6 +12,11 @@ def spark_jars(settings: Settings) -> list[Path]:
     return _jars("spark", settings.spark_jar_dir)
 
 
+def flink_jars(settings: Settings) -> list[Path]:
+    """Return the jars that Flink needs beside its own."""
+    return _jars("flink", settings.flink_jar_dir)
+
+
 def kafka_home(settings: Settings) -> Path:
     """Return the broker's folder; its jars are in libs/."""
     _jars("kafka", settings.kafka_dir / "libs")

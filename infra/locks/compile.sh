@@ -13,4 +13,5 @@ UV=${UV:-../../.venv/bin/uv}
 compile bootstrap.txt bootstrap.in
 compile main.txt bootstrap.in main.in --constraints bootstrap.txt
 compile superset.txt bootstrap.in superset.in --constraints bootstrap.txt
+compile flink.txt bootstrap.in flink.in --constraints bootstrap.txt
 compile dev.txt bootstrap.in main.in dev.in --constraints main.txt

@@ -12,7 +12,7 @@ import pytest
 
 from infra.fetch.download import FetchError
 from infra.fetch.lock import Artifact, read_lock
-from infra.fetch.parts import PARTS, claimed, fetch, missing, remove_unlisted, repository_url
+from infra.fetch.parts import PARTS, PEERS, claimed, fetch, missing, remove_unlisted, repository_url
 from infra.fetch.paths import kafka_home, spark_jars, trino_home
 from infra.fetch.relock import relock
 from telemetry.errors import HeadwaterError
@@ -150,7 +150,7 @@ def test_mirror_that_is_set_is_asked(tmp_path: Path) -> None:
 def test_jars_of_spark_and_kafka_are_locked_by_name_and_checksum() -> None:
     artifacts = read_lock()
 
-    assert {artifact.part for artifact in artifacts} == set(PARTS)
+    assert {artifact.part for artifact in artifacts} == {*PARTS, *PEERS}
     assert len({(artifact.part, artifact.file_name) for artifact in artifacts}) == len(artifacts)
     assert all(len(artifact.sha256) == 64 and artifact.size for artifact in artifacts)
 

@@ -1,0 +1,146 @@
+"""CPU per event of our landing as devices, metrics, late share and partitions grow.
+
+`make bench BENCH=growth OUT=build/growth.json`
+
+One figure grows at a time; all others are those of the first point. Each point is a topic and a
+home of its own, and is measured as `landing` is: after a warm-up, the whole process tree. Tables
+are counted before a figure is printed. A picture of each curve is written beside OUT;
+`--curves devices late` takes only these, `--points devices=1000,100000` only these of one.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from benchmarks.backlog import Backlog, enrol, fill
+from benchmarks.growth_plot import save
+from benchmarks.report import parser, report
+from edge.registry_files import RegistryFiles
+from telemetry.settings import Settings
+from tests.end_to_end.stack import Stack, free_port_base
+
+CURVES = {
+    "devices": (1_000, 10_000, 100_000, 1_000_000),
+    "metrics": (1, 6, 20, 50),
+    "late_percent": (0, 5, 20),
+    "partitions": (1, 2, 4),
+}
+FIRST = {"devices": 1_000, "metrics": 6, "late_percent": 0, "partitions": 4}
+LIMIT_MILLION_OF_THOUSAND = 1.3
+Point = Mapping[str, int]
+Curves = Mapping[str, tuple[int, ...]]
+
+
+def run(curves: Curves, sizes: Mapping[str, int]) -> dict[str, object]:
+    """Measure every point once, also one that several curves share."""
+    taken: dict[tuple[tuple[str, int], ...], dict[str, object]] = {}
+    found: dict[str, dict[str, dict[str, object]]] = {}
+    for name, values in curves.items():
+        found[name] = {}
+        for value in values:
+            point = {**FIRST, name: value}
+            key = tuple(point.items())
+            taken[key] = taken.get(key) or _measured(point, sizes)
+            found[name][str(value)] = taken[key]
+    costs = {name: {at: one["cpu_us"] for at, one in row.items()} for name, row in found.items()}
+    return {"cpu_us_per_event": costs, **_of_limit(costs), "points": found, **sizes}
+
+
+def _of_limit(costs: Mapping[str, Mapping[str, object]]) -> dict[str, float]:
+    ends = [costs.get("devices", {}).get(at) for at in ("1000", "1000000")]
+    if not all(isinstance(end, float) for end in ends):
+        return {}
+    thousand, million = (float(str(end)) for end in ends)
+    ratio = million / thousand
+    return {"million_of_thousand_devices": ratio, "of_limit": ratio / LIMIT_MILLION_OF_THOUSAND}
+
+
+def _measured(point: Point, sizes: Mapping[str, int]) -> dict[str, object]:
+    share = point["late_percent"]
+    backlog = Backlog(
+        sizes["messages"],
+        point["metrics"],
+        point["devices"],
+        late_every=100 // share if share else 0,
+        partitions=point["partitions"],
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        stack = Stack(Path(folder), free_port_base())
+        stack.run("up", "--only", "kafka", timeout_s=600)
+        try:
+            kafka = Settings(home=stack.home, port_base=stack.port_base).kafka_bootstrap
+            fill(kafka, backlog)
+            found = _landed(Path(folder) / "landed", kafka, backlog, sizes)
+        finally:
+            stack.run("down", check=False)
+    sys.stderr.write(f"{dict(point)}: {found}\n")
+    return found
+
+
+def _landed(
+    home: Path, kafka: str, backlog: Backlog, sizes: Mapping[str, int]
+) -> dict[str, object]:
+    load = os.getloadavg()[0]
+    enrol(RegistryFiles(home / "registry"), backlog.metrics, backlog.devices)
+    asked = [f"--metrics={backlog.metrics}", f"--warm={sizes['warm']}", f"--batch={sizes['batch']}"]
+    command = [sys.executable, "-m", "benchmarks.lander", "ours", f"--home={home}"]
+    done = subprocess.run(
+        [*command, f"--kafka={kafka}", *asked], check=True, stdout=subprocess.PIPE, text=True
+    )
+    _check(home / "lake", backlog)
+    found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    return found | {"load": load}
+
+
+def _check(lake: Path, backlog: Backlog) -> None:
+    late = sum(backlog.is_late(event) for event in range(backlog.events))
+    on_time = backlog.events - late
+    expected = {
+        "bronze/messages": (backlog.events, backlog.events),
+        "silver/readings": (on_time * backlog.metrics, on_time),
+        "silver/late": (None, late),
+    }
+    for name, (rows, messages) in expected.items():
+        table = pl.scan_delta(str(lake / name))
+        found = table.select(pl.len(), m=pl.struct("partition", "offset").n_unique())
+        count, distinct = found.collect(engine="streaming").row(0)
+        assert rows in (None, count), f"{count} rows in {name}, {rows} are right"
+        assert distinct == messages, f"{distinct} messages in {name}, {messages} are right"
+
+
+def _curves(names: list[str], points: list[str]) -> Curves:
+    """Return the curves that are asked for, each with its points or those that are given."""
+    given = {name: values for name, _, values in (each.partition("=") for each in points)}
+    return {
+        name: tuple(int(value) for value in given[name].split(",")) if name in given else values
+        for name, values in CURVES.items()
+        if name in names
+    }
+
+
+def main() -> None:
+    """Parse, run, report, draw."""
+    options = parser(__doc__ or "")
+    options.add_argument("--messages", type=int, default=500_000)
+    options.add_argument("--warm", type=int, default=250_000, help="messages before it counts")
+    options.add_argument("--batch", type=int, default=100_000, help="messages a micro-batch")
+    options.add_argument("--curves", nargs="+", choices=CURVES, default=[*CURVES])
+    options.add_argument("--points", nargs="+", default=[], help="devices=1000,100000")
+    given = options.parse_args()
+    sizes = {name: getattr(given, name) for name in ("messages", "warm", "batch")}
+    found = run(_curves(given.curves, given.points), sizes)
+    report("growth", found, given.out)
+    costs = found["cpu_us_per_event"]
+    if given.out and isinstance(costs, dict):
+        for name, curve in costs.items():
+            save(name, curve, given.out.with_name(f"{given.out.stem}-{name}.png"))
+
+
+if __name__ == "__main__":
+    main()
