@@ -1,6 +1,7 @@
 """Devices that send each message until it is acknowledged, as real clients do."""
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Sequence
@@ -35,6 +36,9 @@ class Device(Protocol):
 
     def is_acknowledgement(self, packet: Packet) -> bool:
         """Say whether a packet acknowledges a message."""
+
+    def lose_connection(self) -> None:
+        """Have it come again, with its credential."""
 
     def close(self) -> None:
         """Say goodbye."""
@@ -82,8 +86,8 @@ class MqttDevice:
     def lose_connection(self) -> None:
         """Have it come again, with its credential."""
         sock = self._client.socket()
-        if sock is not None:
-            sock.shutdown(2)
+        if isinstance(sock, socket.socket):
+            sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         self._client.disconnect()

@@ -1,7 +1,6 @@
 """What a topic holds, read as landing reads it: by the message's key, once each."""
 
 from collections import defaultdict
-
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
 from telemetry.judge import judge
@@ -70,9 +69,10 @@ class TopicReader:
 
 
 def _record(message: Message) -> Record:
+    found = message.headers() or []
+    pairs = found.items() if isinstance(found, dict) else found
     headers = {
-        str(name): value.encode() if isinstance(value, str) else value or b""
-        for name, value in message.headers() or []  # type: ignore[union-attr]
+        name: value.encode() if isinstance(value, str) else value or b"" for name, value in pairs
     }
     key, value = message.key(), message.value()
     return Record(

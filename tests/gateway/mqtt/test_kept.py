@@ -156,7 +156,7 @@ def test_telemetry_never_comes_to_the_file(gateways: Gateways) -> None:
 def listener(port: int, got: list[bytes]) -> paho.Client:
     client = paho.Client(CallbackAPIVersion.VERSION2, "listener", clean_session=False)
     client.username_pw_set("d1")
-    client.on_message = lambda _client, _data, message: got.append(message.payload)
+    client.on_message = lambda _client, _data, message: got.append(bytes(message.payload))
     client.connect("127.0.0.1", port)
     return client
 
