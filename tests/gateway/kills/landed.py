@@ -1,6 +1,7 @@
 """What a topic holds, read as landing reads it: by the message's key, once each."""
 
 from collections import defaultdict
+
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
 from telemetry.judge import judge
