@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from services.problems import RESPONSES, answer_problems
+from services.problems import RESPONSES, answer_problems, describe_problems
 from services.registry.routes import (
     api_keys,
     audit,
@@ -48,6 +48,7 @@ def application(registry: Registry) -> FastAPI:
     )
     app.state.registry = registry
     answer_problems(app)
+    describe_problems(app)
     for module in MODULES:
         app.include_router(module.router)
     app.get("/health", tags=["health"], responses={})(show_health)

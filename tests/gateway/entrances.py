@@ -53,8 +53,9 @@ def house(
     is_anonymous: bool = False,
     token: str | None = None,
     device_rate: Rate | None = None,
+    outlet: MemoryOutlet | None = None,
 ) -> House:
-    directory, counters, outlet = Directory(RING), Counters(), MemoryOutlet()
+    directory, counters, outlet = Directory(RING), Counters(), outlet or MemoryOutlet()
     ingest = Ingest({"industrial": outlet, "consumer": outlet}, counters)
     authentication = Authentication(
         directory,
