@@ -46,9 +46,9 @@ test: check fetch ## everything that CI holds; PYTEST_ARGS="-k late" narrows it
 test-unit: install-dev ## the tests that start no Java, in seconds
 	$(BIN)/pytest -m "$(UNIT)" $(PYTEST_ARGS)
 
-test-dashboards: install-dev fetch ## every chart of Superset on a seeded lake
+test-dashboards: install-dev fetch ## every chart of Superset on a seeded lake, and the docs as a site
 	$(BIN)/headwater fetch superset
-	$(BIN)/pytest -m "long or not long" tests/dashboards $(PYTEST_ARGS)
+	$(BIN)/pytest -m "long or not long" tests/dashboards tests/docs $(PYTEST_ARGS)
 
 test-faults: install-dev fetch ## kill processes and starve them: twice a point, 20 times at random
 	$(BIN)/pytest -m faults $(PYTEST_ARGS)
@@ -69,7 +69,7 @@ demo-stop: install ## stop the demo and remove its state
 
 docs: install-dev ## write docs/tables.md and docs/reference/ from the code
 	$(BIN)/python -m infra.tables_page
-	$(BIN)/python -m reference
+	$(BIN)/python -m docs.making
 
 docs-site: export NO_MKDOCS_2_WARNING = true
 docs-site: docs ## build the site of docs/ into build/site; a link that leads nowhere is an error

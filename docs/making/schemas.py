@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reference.markdown import anchor, cell, table
+from docs.making.markdown import anchor, cell, table
 
 Schema = Mapping[str, Any]
 _BOUNDS = (

@@ -1,6 +1,6 @@
-"""Write the pages of docs/reference/: `python -m reference`."""
+"""Write the pages of docs/reference/: `python -m docs.making`."""
 
-from reference.pages import FOLDER, pages
+from docs.making.pages import FOLDER, pages
 
 
 def main() -> None:

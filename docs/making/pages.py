@@ -3,15 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+from docs.making.api import api_page
+from docs.making.commands import commands_page
+from docs.making.settings import settings_page
 from gateway.http.app import http_app
-from reference.api import api_page
-from reference.commands import commands_page
-from reference.settings import settings_page
 from services.alerts.app import application as alerts
 from services.query.app import application as queries
 from services.registry.app import application as registry
 
-FOLDER = Path(__file__).parents[1] / "docs" / "reference"
+FOLDER = Path(__file__).parents[1] / "reference"
 
 
 def pages() -> dict[str, str]:

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from reference.markdown import cell, table
-from reference.schemas import kind, models, notes
+from docs.making.markdown import cell, table
+from docs.making.schemas import kind, models, notes
 from telemetry.settings import PORT_NAMES, Settings
 
 Document = Mapping[str, Any]

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from reference.markdown import cell, table
+from docs.making.markdown import cell, table
 from telemetry.settings import PORT_NAMES, Settings
 
 HEAD = """# Settings

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from reference.markdown import anchor
-from reference.pages import FOLDER, pages
+from docs.making.markdown import anchor
+from docs.making.pages import FOLDER, pages
 from telemetry.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -81,6 +81,7 @@ class Loads(HTMLParser):
         self.addresses += [named[LOADS[tag]] or ""] if named.get(LOADS.get(tag, "")) else []
 
 
+@pytest.mark.long
 def test_site_is_built_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
     done = subprocess.run(
