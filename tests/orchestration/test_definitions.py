@@ -72,12 +72,13 @@ def test_every_table_leads_to_its_sql_its_dashboards_and_its_quality(
 ) -> None:
     settings = Settings(home=tmp_path, streams=mode, superset="on", port_base=20000)
     assets = build(settings).resolve_asset_graph()
+    dashboards = dashboards_by_table()
 
     for table in TABLES:
         metadata = assets.get(asset_key(table.name)).metadata
         shown = {name.removeprefix("dashboard "): value for name, value in metadata.items()
                  if name.startswith("dashboard ")}  # fmt: skip
-        assert set(shown) == dashboards_by_table().get(table.name, set()), table.name
+        assert set(shown) == dashboards.get(table.name, set()), table.name
         for slug, url in shown.items():
             assert url.value == f"http://127.0.0.1:20005/superset/dashboard/{slug}/"
         assert table.name in str(metadata["sql"].value) or "from gold." in str(
