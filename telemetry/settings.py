@@ -149,6 +149,12 @@ class Settings(BaseSettings):
         default=4.0, ge=0.001, description="seconds of the rate that may come at once"
     )
     query_cache_mb: int = Field(default=32, ge=2, description="answers and series kept in memory")
+    query_live_viewers: int = Field(
+        default=500, ge=0, description="live views that may be open at once"
+    )
+    query_live_viewers_of_one: int = Field(
+        default=100, ge=0, description="live views that one caller may have open"
+    )
     alerts_database: SecretStr | None = Field(
         default=None, description="SQLAlchemy URL of the alerts service; default SQLite in the home"
     )
