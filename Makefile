@@ -1,6 +1,6 @@
 # Every task of this checkout; bare `make` names them.
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev fetch check fmt test test-unit test-dashboards test-faults \
+.PHONY: help install install-dev fetch check fmt test test-unit test-dashboards test-live test-faults \
 	test-faults-full bench demo demo-stop docs lock clean
 
 FITTING := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
@@ -47,6 +47,10 @@ test-unit: install-dev ## the tests that start no Java, in seconds
 test-dashboards: install-dev fetch ## every chart of Superset on a seeded lake
 	$(BIN)/headwater fetch superset
 	$(BIN)/pytest -m "long or not long" tests/dashboards $(PYTEST_ARGS)
+
+test-live: install-dev ## the live page in Chromium, wide and as on a phone
+	$(BIN)/headwater fetch web
+	$(BIN)/pytest -m "long or not long" tests/services/test_live_page.py $(PYTEST_ARGS)
 
 test-faults: install-dev fetch ## kill processes and starve them: twice a point, 20 times at random
 	$(BIN)/pytest -m faults $(PYTEST_ARGS)

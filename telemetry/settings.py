@@ -291,6 +291,11 @@ class Settings(BaseSettings):
         return self.cache / "jars" / "spark-4.2.0"
 
     @property
+    def web_dir(self) -> Path:
+        """Libraries of pages, as archives; pages are served out of them."""
+        return self.cache / "web"
+
+    @property
     def kafka_dir(self) -> Path:
         """The broker's unpacked folder; jars in libs/."""
         return self.cache / "servers" / "kafka-4.3.1"

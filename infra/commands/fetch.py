@@ -36,7 +36,7 @@ SUPERSET = "superset"
 EXAMPLES = """\b
 Examples:
   headwater fetch                 everything
-  headwater fetch spark           what `up --light` needs
+  headwater fetch spark web       what `up --light` needs
   HEADWATER_MAVEN=… headwater fetch    from a mirror of your own
 """
 

@@ -16,7 +16,7 @@ from infra.fetch.download import FetchError, Progress, Repository, download
 from infra.fetch.lock import Artifact
 from telemetry.settings import Settings
 
-PARTS = ("spark", "kafka", "trino")
+PARTS = ("spark", "kafka", "trino", "web")
 """What comes as files of a Maven repository."""
 CONNECTIONS = 8
 UNPACKED_TRINO_BYTES = 950_000_000
@@ -127,6 +127,7 @@ def _folder(artifact: Artifact, settings: Settings) -> Path:
         "spark": settings.spark_jar_dir,
         "kafka": settings.kafka_dir / "libs",
         "trino": settings.cache / "downloads",
+        "web": settings.web_dir,
     }
     return folders[artifact.part]
 

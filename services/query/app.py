@@ -6,10 +6,10 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from services.problems import RESPONSES, answer_problems, describe_problems, described, wait
-from services.query.routes import aggregates, latest, live, places, series, windows
+from services.query.routes import aggregates, latest, live, page, places, series, windows
 from services.query.served import Served, Service
 
-MODULES = (series, latest, places, aggregates, windows, live)
+MODULES = (series, latest, places, aggregates, windows, live, page)
 LIMITED = described(HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 DESCRIPTION = """\
 Readings and windows of devices, thinned to what a screen can show. Ranges are [start, end). Every

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
@@ -48,6 +49,8 @@ class Service:
     warm: threading.Event
     """Set once the tables were looked up."""
     live: Live
+    web_dir: Path
+    """Where the libraries of pages are."""
 
 
 def service(request: Request) -> Service:

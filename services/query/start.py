@@ -58,6 +58,7 @@ def open_service(settings: Settings, now: Now) -> Service:
         now=now,
         warm=threading.Event(),
         live=Live(follower, seats),
+        web_dir=settings.web_dir,
     )
 
 

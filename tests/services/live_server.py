@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +73,19 @@ class LiveServer:
 
     def close_minute(self, start_us: int, value: float, device: str = "meter.m1") -> None:
         """Put one final minute of a device and of its zone into gold."""
-        each = [Reading(start_us, value, device=device)]
-        end = start_us + MINUTE
+        self._close([Reading(start_us, value, device=device)], start_us + MINUTE)
+
+    def close_windows(self, final_us: int) -> None:
+        """Put the minutes of all that has landed into gold."""
+        self._close(self.lake.readings, final_us)
+
+    def _close(self, readings: list[Reading], final_us: int) -> None:
         for table, subject in ((DEVICE_MINUTE, "device_full"), (ZONE_MINUTE, "zone")):
-            rows = windows(each, MINUTE, end, subject)
+            rows = windows(readings, MINUTE, final_us, subject)
             for row in rows:
-                row["window_period"] = each[0].at.date()
+                start = row["window_start"]
+                assert isinstance(start, datetime)
+                row["window_period"] = start.date()
             put(self.lake.root, table, rows)
 
 
