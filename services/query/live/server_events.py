@@ -1,6 +1,6 @@
 """Messages as server-sent events; ends with its reader, and lets one go that takes nothing."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 
 import anyio
@@ -24,13 +24,19 @@ class EventStream(Response):
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, messages: AsyncGenerator[Message, None]) -> None:
+    def __init__(self, messages: AsyncGenerator[Message, None], at_end: Callable[[], None]) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
-        self._messages = messages
+        self._messages, self._at_end = messages, at_end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the head, then each message once the one before it was taken."""
+        try:
+            await self._stream(receive, send)
+        finally:
+            self._at_end()
+
+    async def _stream(self, receive: Receive, send: Send) -> None:
         head = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         async with anyio.create_task_group() as tasks:
 

@@ -38,9 +38,13 @@ class Viewer:
     history: int = 60
     follows: bool = True
 
+    def leave(self) -> None:
+        """Give the seat back that was taken for it."""
+        self.live.seats.free(self.caller)
+
 
 async def messages(viewer: Viewer) -> AsyncGenerator[Message, None]:
-    """Yield kinds, JSON objects and cursors; the caller has taken a seat, which is given back."""
+    """Yield kinds, JSON objects and cursors; who calls it has taken a seat and gives it back."""
     loop, woken = asyncio.get_running_loop(), asyncio.Event()
     mailbox = Mailbox(partial(_wake, loop, woken))
     follower = viewer.live.follower
@@ -54,7 +58,6 @@ async def messages(viewer: Viewer) -> AsyncGenerator[Message, None]:
             yield message
     finally:
         mailbox.is_closed = True
-        viewer.live.seats.free(viewer.caller)
 
 
 def _wake(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> None:

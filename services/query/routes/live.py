@@ -49,7 +49,7 @@ async def live_events(
     if last_event_id:
         wanted = wanted.model_copy(update={"cursor": last_event_id})
     viewer = await _viewer(served, who, text, wanted)
-    return EventStream(messages(viewer))
+    return EventStream(messages(viewer), viewer.leave)
 
 
 @router.websocket("/live")
@@ -70,7 +70,10 @@ async def live_socket(socket: WebSocket) -> None:
     except Problem as problem:
         await socket.send_denial_response(problem_response(problem))
         return
-    await _send_all(socket, protocol, viewer)
+    try:
+        await _send_all(socket, protocol, viewer)
+    finally:
+        viewer.leave()
 
 
 def _key_of(socket: WebSocket) -> tuple[str, str | None]:

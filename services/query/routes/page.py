@@ -14,7 +14,7 @@ from services.query.served import Served
 
 router = APIRouter(include_in_schema=False)
 FOLDER = Path(__file__).parents[1] / "page"
-OURS = {"live.js": "text/javascript", "draw.js": "text/javascript", "live.css": "text/css"}
+OURS = dict.fromkeys(("live.js", "draw.js", "map.js"), "text/javascript") | {"live.css": "text/css"}
 THEIRS: Mapping[str, tuple[str, str]] = {
     "uplot.js": ("uPlot.iife.min.js", "text/javascript"),
     "uplot.css": ("uPlot.min.css", "text/css"),
