@@ -59,7 +59,7 @@ class Answers:
         self, asked: Asked, first: datetime, last: datetime, most: int, fill: str = "none"
     ) -> tuple[str, Points]:
         """Return a series' type and its points in [first, last)."""
-        given = {
+        given: dict[str, str | int | bool | None] = {
             "device_id": asked.device,
             "metric": asked.metric,
             "tenant": asked.tenant,

@@ -12,7 +12,7 @@ from telemetry.settings import Settings
 from telemetry.tables import DEVICES
 from tests.dashboards.browser import Page, browser_path, open_page
 from tests.services.live_server import MINUTE, LiveServer, served
-from tests.services.query_lake import Reading, numbered, put
+from tests.services.query_lake import Reading, Row, numbered, put
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 TEXT = "document.body.innerText"
@@ -28,17 +28,17 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     live = LiveServer(tmp_path_factory.mktemp("page"), cache=web.parent)
     live.queries.now = datetime.now(UTC)
     devices = [f"meter.m{n}" for n in range(1, 9)]
-    place = {"tenant": "default", "product": "meter", "zone": "north"}
+    place: Row = {"tenant": "default", "product": "meter", "zone": "north"}
     put(live.lake.root, DEVICES, [
         place | {"device_full": name, "lat": 48.1 + n * 0.004, "lng": 11.5 + n * n * 0.002}
         for n, name in enumerate(devices)
     ])  # fmt: skip
     now = micros(live.queries.now) // MINUTE * MINUTE
     readings = [
-        Reading(now - n * MINUTE, 20.0 + (n * 7 % 11) + place, device=name, metric=metric)
+        Reading(now - n * MINUTE, 20.0 + (n * 7 % 11) + shift, device=name, metric=metric)
         for n in range(45, 0, -1)
         if not 20 < n < 26
-        for place, name in enumerate(devices)
+        for shift, name in enumerate(devices)
         for metric in ("kwh", "voltage")
     ]
     live.lake.land(numbered(readings))

@@ -9,7 +9,7 @@ from deltalake import DeltaTable
 from services.query.deletions import Deletions, is_loss
 from services.query.listing import TableFiles
 from telemetry.tables import DEVICE_DAY, DEVICES, READINGS
-from tests.services.query_lake import Reading, TestLake, numbered, put
+from tests.services.query_lake import Reading, Row, TestLake, numbered, put
 from tests.services.query_parts import TestedQueries
 from tests.services.test_query_service import HOUR, START
 
@@ -97,7 +97,13 @@ def test_compacted_files_bring_no_news(queries: TestedQueries, tmp_path: Path) -
 
 
 def test_place_is_the_last_that_was_said_or_the_registered_one(tmp_path: Path) -> None:
-    registered = {"tenant": "default", "product": "meter", "zone": "north", "lat": 1.0, "lng": 2.0}
+    registered: Row = {
+        "tenant": "default",
+        "product": "meter",
+        "zone": "north",
+        "lat": 1.0,
+        "lng": 2.0,
+    }
     root = tmp_path / "lake"
     put(root, DEVICES, [registered | {"device_full": name} for name in ("meter.m1", "meter.m2")])
     lake = TestLake(root)

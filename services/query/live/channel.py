@@ -92,7 +92,7 @@ class Channel:
             if after is None or window.version > after
         ] if most else []  # fmt: skip
         newest = sorted(chosen)[-MOST_ROWS:]
-        rows = {(series, end_us): text for end_us, series, text in newest}
+        rows: Rows = {(series, end_us): text for end_us, series, text in newest}
         return Batch("windows", rows, after is None, skipped=len(chosen) - len(newest))
 
     def newest_us(self) -> int:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from services.query.deletions import Deletions
 from services.query.latest import Latest, State
@@ -79,7 +80,7 @@ class Follower:
                 if not followed.channels:
                     del self._followed[name]
                     continue
-                tried(lambda name=name: self._look_at(name))  # type: ignore[misc]
+                tried(partial(self._look_at, name))
 
     def products(self, subject: Subject) -> frozenset[str]:
         """Return the products that a subject has windows of."""

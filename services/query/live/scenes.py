@@ -7,7 +7,7 @@ import polars as pl
 from services.query.latest import News, State
 from services.query.latest_rows import DEVICE
 from services.query.live.channel import Subject
-from services.query.live.mailbox import MOST_ROWS, Batch
+from services.query.live.mailbox import MOST_ROWS, Batch, Rows
 from services.query.places import in_json, zones_of
 
 Told = Callable[[Subject], list[Batch]]
@@ -54,7 +54,7 @@ def _where(rows: pl.DataFrame, subject: Subject) -> pl.DataFrame:
 def _latest(rows: pl.DataFrame, *, is_whole: bool = False) -> Batch:
     shown = rows.sort("at").tail(MOST_ROWS)
     texts = zip(shown["device_full"], shown["metric"], shown["json"], strict=True)
-    told = {(device, metric): text for device, metric, text in texts}
+    told: Rows = {(device, metric): text for device, metric, text in texts}
     return Batch("latest", told, is_whole, skipped=len(rows) - len(shown))
 
 
