@@ -104,6 +104,7 @@ def first(events: Iterator[Event], kind: str) -> Event:
 @contextmanager
 def served(live: LiveServer) -> Iterator[LiveServer]:
     """Serve and follow until the end of the block."""
+    live.queries.service.latest.state()
     stopping = threading.Event()
     threads = [
         threading.Thread(target=live.server.run),

@@ -1,9 +1,9 @@
 """`/v1/live` against real tables: what is new arrives within a second, once for each viewer."""
 
 import json
-import socket
+import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import quantiles
@@ -18,6 +18,7 @@ from tests.services.query_lake import Reading
 from tests.services.test_query_service import START
 
 PROMPT_S = 1.0
+log = logging.getLogger(__name__)
 
 
 @pytest.fixture
@@ -34,9 +35,7 @@ def starts(event: dict[str, Any]) -> list[str]:
     return [row["window_start"][11:16] for row in event["rows"]]
 
 
-def test_window_and_latest_value_arrive_within_a_second(
-    live: LiveServer, record_property: Callable[[str, object], None]
-) -> None:
+def test_window_and_latest_value_arrive_within_a_second(live: LiveServer) -> None:
     took = []
     with live.events(device_id="meter.m1") as events:
         assert first(events, "latest")["rows"][0]["value"] == 1.0
@@ -52,8 +51,7 @@ def test_window_and_latest_value_arrive_within_a_second(
         began = time.monotonic()
         assert first(events, "latest")["rows"][0]["value"] == 7.0
         took.append(time.monotonic() - began)
-    record_property("p50_s", round(quantiles(took)[1], 3))
-    record_property("most_s", round(max(took), 3))
+    log.info("commit to viewer: p50 %.3f s, most %.3f s", quantiles(took)[1], max(took))
     assert max(took) < PROMPT_S
 
 
@@ -186,30 +184,3 @@ def test_too_many_viewers_are_told_which_limit(tmp_path: Path) -> None:
         with live.events(live.queries.key("default"), zone="north"):
             assert live.refusal(live.queries.key("default"), zone="north").status_code == 503
         assert live.counts["refused"] == 2
-
-
-def test_slow_reader_gets_the_newest_and_is_told_what_it_missed(live: LiveServer) -> None:
-    """A reader that takes nothing holds up nobody, and goes on with the newest."""
-    text = "x" * 60_000
-    plain = socket.create_connection(("127.0.0.1", live.port))
-    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    asked = "GET /v1/live?device_id=meter.m1 HTTP/1.1\r\nHost: a\r\n"
-    plain.sendall(f"{asked}Authorization: Bearer {live.queries.local_key}\r\n\r\n".encode())
-    step = live.queries.service.live.follower.step
-    with live.events(device_id="meter.m1") as prompt:
-        first(prompt, "latest")
-        for number in range(120):
-            live.lake.land([Reading(START + number, f"{number}{text}", seq=number, metric="log")])
-            step()
-        newest = ""
-        while not newest.startswith("119"):
-            newest = str(first(prompt, "latest")["rows"][-1]["value"])
-    plain.settimeout(10)
-    got = b""
-    while b"119xxx" not in got:
-        got += plain.recv(1 << 20)
-    plain.close()
-    said = [json.loads(line[6:]) for line in got.decode().splitlines()
-            if line.startswith("data: ") and line.endswith("}")]  # fmt: skip
-    assert sum(each.get("skipped", 0) for each in said) > 0
-    assert live.counts["skipped"] > 0
