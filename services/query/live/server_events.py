@@ -24,10 +24,16 @@ class EventStream(Response):
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, messages: AsyncGenerator[Message, None], at_end: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        messages: AsyncGenerator[Message, None],
+        at_end: Callable[[], None],
+        *,
+        stalled_s: float = STALLED_S,
+    ) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
-        self._messages, self._at_end = messages, at_end
+        self._messages, self._at_end, self._stalled_s = messages, at_end, stalled_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the head, then each message once the one before it was taken."""
@@ -48,15 +54,15 @@ class EventStream(Response):
             tasks.start_soon(until_gone)
             await send(head)
             async with aclosing(self._messages) as messages:
-                await _sent(messages, send)
+                await _sent(messages, send, self._stalled_s)
             tasks.cancel_scope.cancel()
 
 
-async def _sent(messages: AsyncIterator[Message], send: Send) -> None:
+async def _sent(messages: AsyncIterator[Message], send: Send, stalled_s: float) -> None:
     """Send all, or up to where the reader takes no more."""
     await send({"type": "http.response.body", "body": RETRY, "more_body": True})
     async for message in messages:
-        with anyio.move_on_after(STALLED_S) as waiting:
+        with anyio.move_on_after(stalled_s) as waiting:
             body = {"type": "http.response.body", "body": event(*message), "more_body": True}
             await send(body)
         if waiting.cancelled_caught:
