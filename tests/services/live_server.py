@@ -80,7 +80,7 @@ class LiveServer:
         self._close(self.lake.readings, final_us)
 
     def _close(self, readings: list[Reading], final_us: int) -> None:
-        for table, subject in ((DEVICE_MINUTE, "device_full"), (ZONE_MINUTE, "zone")):
+        for table, subject in ((ZONE_MINUTE, "zone"), (DEVICE_MINUTE, "device_full")):
             rows = windows(readings, MINUTE, final_us, subject)
             for row in rows:
                 start = row["window_start"]
