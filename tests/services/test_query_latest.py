@@ -64,10 +64,10 @@ def test_compaction_and_appends_are_no_deletion(tmp_path: Path) -> None:
 
 def test_commit_that_nobody_can_read_may_have_removed_rows() -> None:
     assert is_loss(None, {})
-    gone = {"remove": {"path": "a%20b", "dataChange": True}}
+    gone: dict[str, dict[str, object]] = {"remove": {"path": "a%20b", "dataChange": True}}
     assert is_loss(iter([gone]), {"a b": 2})
     assert is_loss(iter([gone]), {"a b": None})
-    added = {"add": {"path": "c", "stats": '{"numRecords": 2}'}}
+    added: dict[str, dict[str, object]] = {"add": {"path": "c", "stats": '{"numRecords": 2}'}}
     assert not is_loss(iter([gone, added]), {"a b": 2})
 
 

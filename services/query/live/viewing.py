@@ -97,7 +97,11 @@ def _newest_us(batch: Batch) -> int:
 
 
 def _encoded(batch: Batch, cursor: str) -> bytes:
-    said = {"type": batch.kind, "whole": batch.is_whole, "skipped": batch.skipped}
+    said: dict[str, object] = {
+        "type": batch.kind,
+        "whole": batch.is_whole,
+        "skipped": batch.skipped,
+    }
     said |= {"gap": batch.has_gap} if batch.kind == "windows" else {}
     said |= {"cursor": cursor} if cursor else {}
     return b"".join([orjson.dumps(said)[:-1], b',"rows":', batch.text.encode(), b"}"])

@@ -10,16 +10,18 @@ from fastapi import APIRouter, Header, Query, Request, WebSocket, WebSocketDisco
 from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import Response
 
+from services.callers import Caller
 from services.problems import Problem, faults_of, problem_response
 from services.query.asked import NameText
 from services.query.live.channel import HELD, LiveWidth, Subject
 from services.query.live.server_events import MEDIA_TYPE, EventStream
 from services.query.live.viewing import STALLED_S, Viewer, messages
-from services.query.served import Caller, Known, Service, admitted, known
+from services.query.openapi import Responses
+from services.query.served import Known, Service, admitted, known
 
 router = APIRouter(prefix="/v1", tags=["live"])
 PROTOCOL, KEY_PREFIX = "headwater.live", "bearer."
-DESCRIBED = {200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+DESCRIBED: Responses = {200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
                    "description": "Events latest, places, windows, beat and end."}}  # fmt: skip
 
 
