@@ -18,6 +18,7 @@ def query_service(settings: Settings, mode: Mode) -> Service:
         name="query",
         command=lambda: (sys.executable, "-m", "services.query"),
         budget_mb=BUDGET_MB,
+        part="web",
         # A stack that changes its mode must start it anew.
         environment={"HEADWATER_STACK_MODE": mode},
         ports=(settings.port("query"),),

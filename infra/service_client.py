@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import orjson
 
+from edge.outboxes import stack_mode
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
@@ -94,6 +95,21 @@ def open_alerts(settings: Settings) -> ServiceClient:
     """Return a client of the alerts service."""
     address = f"http://127.0.0.1:{settings.port('alerts')}"
     return ServiceClient("alerts", address, _key(settings))
+
+
+def open_queries(settings: Settings, address: str | None = None) -> ServiceClient:
+    """Return a client of the query service of the home, or of the one at an address."""
+    address = address or f"http://127.0.0.1:{settings.port('query')}"
+    if settings.registry_key or stack_mode(settings) == "full":
+        return ServiceClient("query", address, _key(settings))
+    path = settings.query_key_file
+    try:
+        return ServiceClient("query", address, path.read_text("utf-8").strip())
+    except OSError as error:
+        raise HeadwaterError(
+            f"no API key: set HEADWATER_REGISTRY_KEY, or see that {path} is readable;"
+            " the query service makes it at its first start"
+        ) from error
 
 
 def _key(settings: Settings) -> str:

@@ -1,6 +1,6 @@
 """Answers of every service to what cannot be done, as RFC 9457 describes problems."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from math import ceil
 from typing import Any
@@ -74,14 +74,27 @@ def answer(status: int, detail: str, errors: Sequence[Fault] = ()) -> JSONRespon
     return JSONResponse(body.model_dump(), status, headers, MEDIA_TYPE)
 
 
+def problem_response(problem: Problem) -> JSONResponse:
+    """Return a problem as a response, with its headers."""
+    said = answer(problem.status, problem.detail, problem.errors)
+    said.headers.update(problem.headers)
+    return said
+
+
+def faults_of(errors: Iterable[Mapping[str, Any]], *within: str) -> list[Fault]:
+    """Return what pydantic found wrong; `within` is where it looked."""
+    return [
+        Fault(where=".".join(str(part) for part in (*within, *one["loc"])), reason=one["msg"])
+        for one in errors
+    ]
+
+
 def answer_problems(app: FastAPI) -> None:
     """Make the application answer every error as a problem."""
 
     @app.exception_handler(Problem)
     def _problem(_request: Request, problem: Problem) -> JSONResponse:
-        said = answer(problem.status, problem.detail, problem.errors)
-        said.headers.update(problem.headers)
-        return said
+        return problem_response(problem)
 
     @app.exception_handler(HeadwaterError)
     def _mendable(_request: Request, error: HeadwaterError) -> JSONResponse:
@@ -89,10 +102,7 @@ def answer_problems(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        faults = [
-            Fault(where=".".join(str(part) for part in one["loc"]), reason=one["msg"])
-            for one in error.errors()
-        ]
+        faults = faults_of(error.errors())
         first = f"{faults[0].where}: {faults[0].reason}"
         return answer(HTTPStatus.UNPROCESSABLE_ENTITY, first, faults)
 

@@ -52,14 +52,10 @@ class Settings(BaseSettings):
     gold_trigger_s: float = Field(default=4.0, ge=0, description="micro-batch interval of gold")
     max_offsets_per_batch: int = Field(default=40_000, ge=1, description="records a landing batch")
     clock_tolerance_s: float = Field(
-        default=60.0,
-        ge=0,
-        description="how far device time may be ahead of received_at",
+        default=60.0, ge=0, description="how far device time may be ahead of received_at"
     )
     dedup_recent_keys: int = Field(
-        default=1_000_000,
-        ge=1,
-        description="messages whose first copy is remembered in memory",
+        default=1_000_000, ge=1, description="messages whose first copy is remembered in memory"
     )
     compact_budget_s: float = Field(
         default=300.0,
@@ -149,6 +145,8 @@ class Settings(BaseSettings):
         default=4.0, ge=0.001, description="seconds of the rate that may come at once"
     )
     query_cache_mb: int = Field(default=32, ge=2, description="answers and series kept in memory")
+    query_live_viewers: int = Field(default=500, ge=0, description="live views open at once")
+    query_live_viewers_of_one: int = Field(default=100, ge=0, description="those of one caller")
     alerts_database: SecretStr | None = Field(
         default=None, description="SQLAlchemy URL of the alerts service; default SQLite in the home"
     )
@@ -288,6 +286,11 @@ class Settings(BaseSettings):
     def flink_jar_dir(self) -> Path:
         """Jars that Flink is given beside its own, where it is measured beside us."""
         return self.cache / "jars" / "flink-2.3.0"
+
+    @property
+    def web_dir(self) -> Path:
+        """Libraries of pages, as archives; pages are served out of them."""
+        return self.cache / "web"
 
     @property
     def kafka_dir(self) -> Path:

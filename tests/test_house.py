@@ -171,6 +171,7 @@ SELDOM_IMPORTED = {
     "pandas": "pyspark and Great Expectations ask for it; the pin keeps it below 3",
     "psycopg": "SQLAlchemy loads it for a PostgreSQL URL",
     "setuptools": "puts this checkout on the path",
+    "websockets": "uvicorn speaks WebSocket with it",
 }
 
 

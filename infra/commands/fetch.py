@@ -39,7 +39,7 @@ FILES = (*PARTS, *PEERS)
 EXAMPLES = """\b
 Examples:
   headwater fetch                 everything
-  headwater fetch spark           what `up --light` needs
+  headwater fetch spark web       what `up --light` needs
   headwater fetch flink           what landing is measured beside; `all` leaves it out
   HEADWATER_MAVEN=… headwater fetch    from a mirror of your own
 """

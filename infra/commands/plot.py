@@ -6,21 +6,29 @@ from pathlib import Path
 
 import click
 
+from infra.plotting.answers import SERVED, Answers
 from infra.plotting.chart import Chart, Line, Panel
 from infra.plotting.picture import saved
 from infra.plotting.series import RAW, WINDOWS, Asked, Extent, Series, fitting_window
 from infra.plotting.terminal import drawn
+from infra.service_client import open_queries
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
+Source = Series | Answers
+KINDS = {RAW: "readings", SERVED: "extremes kept"}
 EXAMPLES = """\b
 Examples:
   headwater plot air.city "C6H6(GT)" --window day
   headwater plot meter.10006414 general_supply_kwh --from 2012-03-01 --to 2012-03-08
   headwater plot pump.p1,pump.p2 pressure,temperature --png pumps.png
+  headwater plot pump.p1,pump.p2 pressure --service
+  headwater plot pump.p1 pressure --service=http://queries.example:18009
 
 A line is broken where there are no readings. Windows show the mean; the picture shades from the
-least to the greatest value. Several devices share a panel, each unit has its own.
+least to the greatest value. Several devices share a panel, each unit has its own. The tables are
+read where they lie, in the light stack too; --service asks the query service instead, which thins
+what is long and keeps every extreme. Its key is HEADWATER_REGISTRY_KEY, or the one of this home.
 """
 
 
@@ -31,22 +39,39 @@ least to the greatest value. Several devices share a panel, each unit has its ow
 @click.option("--to", "until", help="Event time before which to end.")
 @click.option("--window", type=click.Choice(WINDOWS), help="Default: what suits the span.")
 @click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Save a picture.")
+@click.option(
+    "--service",
+    is_flag=False,
+    flag_value="",
+    metavar="[URL]",
+    help="Ask the query service of this home, or the one at URL, not the tables.",
+)
 @click.option("--tenant", default="default", show_default=True, help="Whose devices.")
-def plot(device: str, metric: str, *, tenant: str, png: Path | None, **span: str | None) -> None:
+def plot(device: str, metric: str, *, tenant: str, png: Path | None, **given: str | None) -> None:
     """Plot METRIC of DEVICE, or several of each with commas between."""
-    since, until = _moment("--from", span["since"]), _moment("--to", span["until"])
+    since, until = _moment("--from", given["since"]), _moment("--to", given["until"])
     if since and until and since >= until:
         raise click.UsageError("--from must be before --to")
     asked = [
         Asked(one, name, since, until, tenant)
         for name, one in product(_names(metric), _names(device))
     ]
-    chart = _chart(Series(Settings().lake_root), asked, span["window"])
+    chart = _chart(*_source(given["service"], given["window"]), asked)
     if png is None:
         click.echo(drawn(chart))
         return
     saved(chart, png)
     click.echo(png)
+
+
+def _source(service: str | None, window: str | None) -> tuple[Source, str | None]:
+    """Return where series are read, and in which windows; None: what suits the span."""
+    settings = Settings()
+    if service is None:
+        return Series(settings.lake_root), window
+    if window:
+        raise click.UsageError("--service chooses the windows itself: leave out --window")
+    return Answers(open_queries(settings, service or None)), SERVED
 
 
 def _names(text: str) -> list[str]:
@@ -63,7 +88,7 @@ def _moment(option: str, text: str | None) -> datetime | None:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _chart(series: Series, asked: list[Asked], window: str | None) -> Chart:
+def _chart(series: Source, window: str | None, asked: list[Asked]) -> Chart:
     extents = _extents(series, asked)
     first = min(extent.first for extent in extents.values())
     last = max(extent.last for extent in extents.values())
@@ -80,12 +105,12 @@ def _chart(series: Series, asked: list[Asked], window: str | None) -> Chart:
         dict.fromkeys(one.metric for one in extents),
     )
     names = " of ".join(", ".join(subject) for subject in reversed(subjects))
-    kind = "readings" if width == RAW else f"mean by {width.replace('_', ' ')}"
+    kind = KINDS.get(width) or f"mean by {width.replace('_', ' ')}"
     title = f"{names}, {kind}, {_span(first, last)} UTC"
     return Chart(title, tuple(Panel(axis, tuple(lines)) for axis, lines in panels.items()))
 
 
-def _extents(series: Series, asked: list[Asked]) -> dict[Asked, Extent]:
+def _extents(series: Source, asked: list[Asked]) -> dict[Asked, Extent]:
     """Return the extent of each series; a few that have nothing are left out with a word."""
     extents: dict[Asked, Extent] = {}
     errors: list[HeadwaterError] = []

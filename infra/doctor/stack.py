@@ -17,6 +17,7 @@ PARTS = {
     "spark": paths.spark_jars,
     "kafka": paths.kafka_home,
     "trino": paths.trino_home,
+    "web": paths.web_libraries,
     "superset": superset_python,
 }
 

@@ -16,7 +16,7 @@ from infra.fetch.download import FetchError, Progress, Repository, download
 from infra.fetch.lock import Artifact
 from telemetry.settings import Settings
 
-PARTS = ("spark", "kafka", "trino")
+PARTS = ("spark", "kafka", "trino", "web")
 """What comes as files of a Maven repository."""
 PEERS = ("flink",)
 """Files of what benchmarks compare with; nothing else asks for them."""
@@ -130,6 +130,7 @@ def _folder(artifact: Artifact, settings: Settings) -> Path:
         "kafka": settings.kafka_dir / "libs",
         "trino": settings.cache / "downloads",
         "flink": settings.flink_jar_dir,
+        "web": settings.web_dir,
     }
     return folders[artifact.part]
 

@@ -17,6 +17,11 @@ def flink_jars(settings: Settings) -> list[Path]:
     return _jars("flink", settings.flink_jar_dir)
 
 
+def web_libraries(settings: Settings) -> list[Path]:
+    """Return what the live page draws with."""
+    return _jars("web", settings.web_dir)
+
+
 def kafka_home(settings: Settings) -> Path:
     """Return the broker's folder; its jars are in libs/."""
     _jars("kafka", settings.kafka_dir / "libs")

@@ -17,7 +17,7 @@ from edge.outboxes import stack_mode
 from services.changes import Changes, consumer
 from services.query.app import application
 from services.query.served import Service
-from services.query.start import keep_latest, open_service, warm_up, with_local_key
+from services.query.start import configured, keep_up, open_service, warm_up, with_local_key
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
@@ -43,14 +43,9 @@ def main() -> int:
     app = application(service)
     app.router.lifespan_context = _lifespan(service, changes)
     gc.set_threshold(COLLECT_AFTER, 50, 100)
-    uvicorn.run(
-        app,
-        host=settings.query_host,
-        port=settings.port("query"),
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=10,
-    )
+    server = uvicorn.Server(configured(app, settings.query_host, settings.port("query")))
+    service.live.is_over = lambda: server.should_exit
+    server.run()
     return 0
 
 
@@ -73,6 +68,7 @@ def _lifespan(
             if changes:
                 changes.start()
                 ending.callback(changes.stop)
+            ending.callback(service.live.follower.woken.set)
             ending.callback(stopping.set)
             threading.Thread(target=_work, args=(service, stopping), daemon=True).start()
             yield
@@ -90,7 +86,7 @@ def _work(service: Service, stopping: threading.Event) -> None:
             # Half a lake, such as one that is being restored: it is ready once it can be read.
             log.exception("the tables cannot be read; trying again")
             stopping.wait(2.0)
-    keep_latest(service, stopping)
+    keep_up(service, stopping)
 
 
 if __name__ == "__main__":

@@ -6,15 +6,30 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from services.problems import RESPONSES, answer_problems, describe_problems, described, wait
-from services.query.routes import aggregates, latest, series, windows
+from services.query.routes import aggregates, latest, live, page, places, series, windows
 from services.query.served import Served, Service
 
-MODULES = (series, latest, aggregates, windows)
+MODULES = (series, latest, places, aggregates, windows, live, page)
 LIMITED = described(HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 DESCRIPTION = """\
 Readings and windows of devices, thinned to what a screen can show. Ranges are [start, end). Every
 answer declares `resolution`, `method`, `points_in`, `points_out`, `tiers`, `truncated` and
 `complete_until`."""
+
+
+class LiveOut(BaseModel):
+    """Counts since the start; `viewers` and `watched` as they are now."""
+
+    viewers: int
+    refused: int
+    watched: int
+    """Devices and zones that are followed."""
+    reads: int
+    """How often files were read for them, however many watch."""
+    windows: int
+    messages: int
+    skipped: int
+    """Rows that slow viewers were not sent, for newer ones of the same series."""
 
 
 class HealthOut(BaseModel):
@@ -23,6 +38,7 @@ class HealthOut(BaseModel):
     status: str
     versions: dict[str, int]
     cache_bytes: int
+    live: LiveOut
 
 
 def application(parts: Service) -> FastAPI:
@@ -49,4 +65,9 @@ def show_health(served: Served) -> HealthOut:
     if not served.warm.is_set():
         raise wait(HTTPStatus.SERVICE_UNAVAILABLE, "the tables are being looked up", 1.0)
     versions = {name: files.known.version for name, files in served.window_tables.items()}
-    return HealthOut(status="ok", versions=versions, cache_bytes=served.answers.bytes)
+    return HealthOut(
+        status="ok",
+        versions=versions,
+        cache_bytes=served.answers.bytes,
+        live=LiveOut(**served.live.counted()),
+    )

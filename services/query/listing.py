@@ -34,6 +34,7 @@ class Listing(NamedTuple):
     subjects: list[tuple[str | None, str | None]]
     """Least and greatest device, or zone."""
     metrics: list[tuple[str | None, str | None]]
+    rows: list[int | None]
 
     def between(self, start_us: int, end_us: int) -> list[int]:
         """Return the numbers of files that may hold rows of [start, end)."""
@@ -44,14 +45,15 @@ class Listing(NamedTuple):
         return [
             self.paths[n]
             for n in self.between(start_us, end_us)
-            if _may_hold(self.subjects[n], subject) and _may_hold(self.metrics[n], metric)
+            if may_hold(self.subjects[n], subject) and may_hold(self.metrics[n], metric)
         ]
 
 
-NOTHING = Listing(-1, [], [], np.empty(0, np.int64), np.empty(0, np.int64), [], [])
+NOTHING = Listing(-1, [], [], np.empty(0, np.int64), np.empty(0, np.int64), [], [], [])
 
 
-def _may_hold(bounds: tuple[str | None, str | None], name: str) -> bool:
+def may_hold(bounds: tuple[str | None, str | None], name: str) -> bool:
+    """Say whether a file with these bounds may hold rows of a name."""
     least, greatest = bounds
     return (least is None or least <= name) and (greatest is None or name <= greatest)
 
@@ -126,6 +128,7 @@ def _listed(handle: DeltaTable, table: Table) -> Listing:
         highs,
         _bounds(files, subject),
         _bounds(files, "metric"),
+        files.column("num_records").to_pylist(),
     )
 
 

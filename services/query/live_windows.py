@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from services.query.listing import TableFiles
 from services.query.scanning import read, tried
+from services.query.times import texts_of
 from telemetry.tables import DEVICE_SLIDING, DEVICE_WINDOWS, SESSIONS, ZONE_WINDOWS, Table
 
 Width = Literal["minute", "five_minutes", "hour", "day", "sliding", "sessions"]
@@ -73,3 +74,21 @@ def _rows(files: TableFiles, asked: Asked) -> pl.DataFrame:
         where &= pc.field("metric") == metric
     found = read(files, sorted(named), columns(table), where)
     return found.sort("window_start", "metric", descending=[True, False])
+
+
+def points(rows: pl.DataFrame) -> list[dict[str, object]]:
+    """Return windows as JSON has them."""
+    if rows.is_empty():
+        return []
+    times = {
+        name: pl.Series(name, texts_of(rows[name].cast(pl.Int64).to_numpy()), pl.String())
+        for name in ("window_start", "window_end")
+    }
+    found = rows.with_columns(**times).to_dicts()
+    for row in found:
+        for end in ("first", "last"):
+            kinds = (row[end], row.pop(f"{end}_text"), row.pop(f"{end}_bool"))
+            row[end] = next((value for value in kinds if value is not None), None)
+        if "device_full" in row:
+            row["device_id"] = row.pop("device_full")
+    return found

@@ -2,9 +2,11 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
@@ -20,6 +22,7 @@ from services.query.formats import MEDIA, Body, Format
 from services.query.latest import Latest
 from services.query.limits import Limits
 from services.query.listing import TableFiles
+from services.query.live.serving import Live
 from services.query.reading import Lake
 from services.query.watermarks import Watermarks
 from services.query.zones import Zones
@@ -45,6 +48,9 @@ class Service:
     now: Callable[[], datetime]
     warm: threading.Event
     """Set once the tables were looked up."""
+    live: Live
+    web_dir: Path
+    """Where the libraries of pages are."""
 
 
 def service(request: Request) -> Service:
@@ -57,17 +63,24 @@ def service(request: Request) -> Service:
 Served = Annotated[Service, Depends(service)]
 
 
+def known(served: Service, text: str) -> Caller:
+    """Return whose key or token a text is."""
+    if (found := served.directory.caller(text, served.now())) is None:
+        raise Problem(
+            HTTPStatus.UNAUTHORIZED, "a key or a token is needed: Authorization: Bearer …"
+        )
+    return found
+
+
 def known_caller(
     served: Served,
     given: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
 ) -> Caller:
     """Return whose key or token the request carries."""
-    found = given and served.directory.caller(given.credentials, served.now())
-    if not found:
-        raise Problem(
-            HTTPStatus.UNAUTHORIZED, "a key or a token is needed: Authorization: Bearer …"
-        )
-    return found
+    return known(served, given.credentials if given else "")
+
+
+Known = Annotated[Caller, Depends(known_caller)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +91,20 @@ class Access:
     tenant: str
 
 
-def access(
-    served: Served,
-    who: Annotated[Caller, Depends(known_caller)],
-    tenant: NameText | None = None,
-) -> Iterator[Access]:
+@contextmanager
+def admitted(served: Service, who: Caller, tenant: str | None) -> Iterator[Access]:
     """Let a caller read the tenant, within the limits."""
     wanted = tenant or (DEFAULT_TENANT if who.tenant == ALL_TENANTS else who.tenant)
     if not who.may("viewer", wanted):
         raise Problem(HTTPStatus.FORBIDDEN, f"this key is not of tenant {wanted}")
     with served.limits.passed(who.key_id, served.now().timestamp()):
         yield Access(served, wanted)
+
+
+def access(served: Served, who: Known, tenant: NameText | None = None) -> Iterator[Access]:
+    """Let the caller of a request read the tenant, within the limits."""
+    with admitted(served, who, tenant) as found:
+        yield found
 
 
 Viewer = Annotated[Access, Depends(access)]

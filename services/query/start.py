@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+import uvicorn
 from deltalake.exceptions import DeltaError
+from fastapi import FastAPI
 
 from edge.key_file import read_key_ring
 from services.directory import Directory, local_key
@@ -15,6 +17,9 @@ from services.query.cache import Cache
 from services.query.latest import Latest
 from services.query.limits import Limits
 from services.query.listing import TableFiles
+from services.query.live.follower import Follower
+from services.query.live.seats import Seats
+from services.query.live.serving import Live
 from services.query.pieces import Pieces
 from services.query.reading import Lake
 from services.query.served import Service
@@ -25,7 +30,7 @@ from telemetry.tables import DEVICE_SLIDING, SESSIONS
 
 Now = Callable[[], datetime]
 AT_ONCE = 64
-KEEP_UP_S, REBUILD_S = 2.0, 900.0
+FOLLOW_S, KEEP_UP_S, REBUILD_S = 0.2, 2.0, 900.0
 log = logging.getLogger(__name__)
 
 
@@ -36,11 +41,14 @@ def open_service(settings: Settings, now: Now) -> Service:
     others = {
         table.name: TableFiles(settings.lake_root, table) for table in (DEVICE_SLIDING, SESSIONS)
     }
+    latest = Latest(settings.lake_root)
+    follower = Follower(latest, {**lake.tables, **zones.tables})
+    seats = Seats(settings.query_live_viewers, settings.query_live_viewers_of_one)
     return Service(
         lake=lake,
         zones=zones,
         window_tables={**lake.tables, **zones.tables, **others},
-        latest=Latest(settings.lake_root),
+        latest=latest,
         watermarks=Watermarks(settings.progress_dir),
         directory=_directory(settings),
         limits=Limits(
@@ -49,6 +57,8 @@ def open_service(settings: Settings, now: Now) -> Service:
         answers=Cache(half),
         now=now,
         warm=threading.Event(),
+        live=Live(follower, seats),
+        web_dir=settings.web_dir,
     )
 
 
@@ -69,15 +79,31 @@ def with_local_key(service: Service, settings: Settings) -> None:
     service.directory.add_local_key(local_key(settings.query_key_file))
 
 
-def keep_latest(service: Service, stopping: threading.Event) -> None:
-    """Keep the latest values up, and make them anew now and then."""
-    rebuilt = time.monotonic()
+def keep_up(service: Service, stopping: threading.Event) -> None:
+    """Follow the tables: at once for those who watch, now and then where nobody does."""
+    rebuilt, live = time.monotonic(), service.live
     while not stopping.is_set():
         try:
             if time.monotonic() - rebuilt > REBUILD_S:
                 service.latest.rebuild()
                 rebuilt = time.monotonic()
-            service.latest.state()
+            live.follower.step()
         except (OSError, DeltaError, Problem):
             log.exception("the latest values are not up to date; trying again")
-        stopping.wait(KEEP_UP_S)
+        live.follower.woken.clear()
+        stopping.wait(FOLLOW_S) if live.seats.taken else live.follower.woken.wait(KEEP_UP_S)
+
+
+def configured(app: FastAPI, host: str, port: int) -> uvicorn.Config:
+    """Return how the application is served."""
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        ws="websockets-sansio",
+        # Viewers have nothing to say.
+        ws_max_size=1024,
+        timeout_graceful_shutdown=10,
+    )

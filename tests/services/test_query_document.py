@@ -30,6 +30,9 @@ PATHS = (
     "/v1/devices/{device_id}/metrics",
     "/v1/aggregate",
     "/v1/windows",
+    "/v1/devices",
+    "/v1/zones",
+    "/v1/live",
     "/health",
 )
 
@@ -52,6 +55,8 @@ def test_every_answer_is_as_the_document_says(path: str, queries: TestedQueries)
     )
     @given(case=operation.as_strategy())
     def hold(case: "schemathesis.Case[Any]") -> None:
+        if path == "/v1/live":
+            case.query["follow"] = "false"
         # That an end is after its start, say, is in no schema.
         case.call_and_validate(headers=key, excluded_checks=[positive_data_acceptance])
 

@@ -16,7 +16,7 @@ from services.query.formats import MEDIA, Body, Format, table_body
 from services.query.live_windows import OF_DEVICES, OF_ZONES, Asked, Width
 from services.query.openapi import contents
 from services.query.served import Access, Viewer, chosen_format, respond
-from services.query.times import micros, texts_of, time_text
+from services.query.times import micros, time_text
 
 router = APIRouter(prefix="/v1", tags=["windows"])
 DAY_US = 86_400_000_000
@@ -87,7 +87,9 @@ def windows(access: Viewer, request: Request, wanted: Annotated[WindowsIn, Query
     }
     if form != "json":
         return respond(table_body(shown.to_arrow(), said, form))
-    return respond(Body(orjson.dumps(said | {"points": _points(shown)}), MEDIA[form], {}))
+    return respond(
+        Body(orjson.dumps(said | {"points": live_windows.points(shown)}), MEDIA[form], {})
+    )
 
 
 def _asked(access: Access, wanted: WindowsIn) -> Asked:
@@ -115,20 +117,3 @@ def _said(access: Access, asked: Asked, wanted: WindowsIn, rows: pl.DataFrame) -
         "tiers": [asked.table.name],
         "complete_until": access.service.watermarks.least(asked.tenant, rows["product"].unique()),
     }
-
-
-def _points(rows: pl.DataFrame) -> list[dict[str, object]]:
-    if rows.is_empty():
-        return []
-    times = {
-        name: pl.Series(name, texts_of(rows[name].cast(pl.Int64).to_numpy()), pl.String())
-        for name in ("window_start", "window_end")
-    }
-    found = rows.with_columns(**times).to_dicts()
-    for row in found:
-        for end in ("first", "last"):
-            kinds = (row[end], row.pop(f"{end}_text"), row.pop(f"{end}_bool"))
-            row[end] = next((value for value in kinds if value is not None), None)
-        if "device_full" in row:
-            row["device_id"] = row.pop("device_full")
-    return found

@@ -1,0 +1,183 @@
+"""Follows the commits of the tables that somebody watches: one read for all who watch."""
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from services.query.deletions import Deletions
+from services.query.latest import Latest, State
+from services.query.listing import Listing, TableFiles
+from services.query.live import scenes
+from services.query.live.channel import HELD, Channel, Subject
+from services.query.live.cursors import Cursor
+from services.query.live.finals import final_points, newest_start
+from services.query.live.mailbox import Batch, Mailbox
+from services.query.scanning import tried
+from telemetry.tables import WINDOW_MINUTES
+
+KEPT_S = 60.0
+"""How long a channel that nobody watches any more is kept up, for those who come back."""
+Source = tuple[str, str]
+"""A table's name, and the subject in it."""
+
+
+@dataclass(slots=True)
+class _Followed:
+    """A table of windows as it was seen last."""
+
+    version: int
+    seen: frozenset[str]
+    deletions: Deletions
+    channels: dict[Subject, Channel] = field(default_factory=dict)
+
+
+class Follower:
+    """Looks at the tables, and hands what is new to mailboxes; safe for several threads."""
+
+    def __init__(self, latest: Latest, tables: Mapping[str, TableFiles]) -> None:
+        self._latest, self._tables = latest, tables
+        self._followed: dict[str, _Followed] = {}
+        self._edition = 0
+        self._lock = threading.Lock()
+        self.woken = threading.Event()
+        """Set when somebody begins to watch."""
+        self.reads = self.windows = 0
+
+    @property
+    def channels(self) -> list[Channel]:
+        """Return what is watched, and what was until now."""
+        followed = list(self._followed.values())
+        return [each for table in followed for each in list(table.channels.values())]
+
+    def join(self, subject: Subject, mailbox: Mailbox, cursor: Cursor | None, history: int) -> None:
+        """Put all that a new viewer must know into its mailbox, and go on from there.
+
+        `history`: windows of each series that one who has no cursor is given.
+        """
+        with self._lock:
+            state = self._latest.state()
+            if not self.channels:
+                self._edition = state.edition
+            # What came since the last look goes to those who watch already.
+            self._tell_latest(state)
+            channel = tried(lambda: self._channel(subject))
+            version = self._followed[subject.table.name].version
+            windows = _resumed(channel, cursor, version) if cursor else channel.windows(history)
+            mailbox.put([*scenes.whole(state, subject), windows], version)
+            channel.mailboxes.add(mailbox)
+            channel.idle_since = time.monotonic()
+        self.woken.set()
+
+    def step(self) -> None:
+        """Look at the tables once."""
+        state = self._latest.state()
+        with self._lock:
+            self._tell_latest(state)
+            for name, followed in list(self._followed.items()):
+                self._forget_idle(followed, time.monotonic())
+                if not followed.channels:
+                    del self._followed[name]
+                    continue
+                tried(partial(self._look_at, name))
+
+    def products(self, subject: Subject) -> frozenset[str]:
+        """Return the products that a subject has windows of."""
+        followed = self._followed.get(subject.table.name)
+        channel = followed and followed.channels.get(subject)
+        return channel.products if channel else frozenset()
+
+    def _channel(self, subject: Subject) -> Channel:
+        """Return the subject's channel; read its last windows where nobody watched it."""
+        name = subject.table.name
+        self._look_at(name)
+        followed = self._followed[name]
+        if subject not in followed.channels:
+            found = Channel(subject, followed.version)
+            self._fill(found, followed.version)
+            followed.channels[subject] = found
+        return followed.channels[subject]
+
+    def _fill(self, channel: Channel, version: int) -> None:
+        """Read the last windows of a subject."""
+        subject, files = channel.subject, self._tables[channel.subject.table.name]
+        listing = files.listing()
+        newest = newest_start(listing, subject.name)
+        if newest is None:
+            return
+        first = newest - HELD * WINDOW_MINUTES[subject.width] * 60_000_000
+        paths = [listing.paths[n] for n in listing.between(first, newest + 1)]
+        self.reads += 1
+        channel.take(final_points(files, paths, [subject], first).get(subject, ()), version)
+
+    def _look_at(self, name: str) -> None:
+        """Read what a table's commits have added, once for all of its channels."""
+        files = self._tables[name]
+        listing = files.listing()
+        followed = self._followed.get(name)
+        if followed is None:
+            deletions = Deletions(files)
+            deletions.happened()
+            self._followed[name] = _Followed(listing.version, frozenset(listing.paths), deletions)
+            return
+        if listing.version == followed.version:
+            return
+        if followed.deletions.happened():
+            self._fill_anew(followed, listing.version)
+        else:
+            self._add(followed, files, listing)
+        followed.version, followed.seen = listing.version, frozenset(listing.paths)
+
+    def _add(self, followed: _Followed, files: TableFiles, listing: Listing) -> None:
+        new = [path for path in listing.paths if path not in followed.seen]
+        if not new or not followed.channels:
+            return
+        self.reads += 1
+        points = final_points(files, new, list(followed.channels), None)
+        for subject, channel in followed.channels.items():
+            rows = channel.take(points.get(subject, ()), listing.version)
+            self.windows += len(rows)
+            batches = [Batch("windows", rows)] if rows else []
+            for mailbox in channel.mailboxes:
+                mailbox.put(batches, listing.version)
+
+    def _fill_anew(self, followed: _Followed, version: int) -> None:
+        """Forget what was deleted, and tell it."""
+        for channel in followed.channels.values():
+            channel.clear(version)
+            self._fill(channel, version)
+            for mailbox in channel.mailboxes:
+                mailbox.put([channel.windows(HELD)], version)
+
+    def _tell_latest(self, state: State) -> None:
+        """Hand on what the latest values have anew; all of them where they were made anew."""
+        news = state.since(self._edition)
+        self._edition = state.edition
+        watched = [channel for channel in self.channels if channel.mailboxes]
+        if news is None or not watched:
+            return
+        told = scenes.news(news, [channel.subject for channel in watched])
+        for channel in watched:
+            batches = (
+                scenes.whole(state, channel.subject) if told is None else told(channel.subject)
+            )
+            for mailbox in channel.mailboxes:
+                mailbox.put(batches)
+
+    def _forget_idle(self, followed: _Followed, now_s: float) -> None:
+        """Let go of those who left, and of what nobody came back to."""
+        for subject, channel in list(followed.channels.items()):
+            channel.mailboxes = {box for box in channel.mailboxes if not box.is_closed}
+            if channel.mailboxes:
+                channel.idle_since = now_s
+            elif now_s - channel.idle_since > KEPT_S:
+                del followed.channels[subject]
+
+
+def _resumed(channel: Channel, cursor: Cursor, version: int) -> Batch:
+    """Return what changed since a cursor; all that is held where that is not known."""
+    if channel.since <= cursor.version <= version:
+        return channel.windows(HELD, after=cursor.version)
+    whole = channel.windows(HELD)
+    return Batch("windows", whole.rows, True, channel.has_let_go(cursor.end_us), whole.skipped)

@@ -1,0 +1,134 @@
+// What the page shows: cards with sparklines, one large chart, a table, and ages.
+import { AGING_MS, OLD_MS, colour, drawMap } from "./map.js";
+
+const $ = (id) => document.getElementById(id);
+const ROWS = 200, charts = new Map();
+const number = (value) => typeof value !== "number" ? String(value ?? "–")
+  : Math.abs(value) >= 1e6 || (value && Math.abs(value) < 1e-3) ? value.toExponential(2)
+  : Number(value.toPrecision(5)).toLocaleString("en");
+
+export function ageText(ms) {
+  const s = Math.max(0, Math.round(ms / 1000));
+  if (s < 120) return `${s} s`;
+  if (s < 7200) return `${Math.round(s / 60)} min`;
+  return s < 172800 ? `${Math.round(s / 3600)} h` : `${Math.round(s / 86400)} d`;
+}
+
+export function drawAges(state) {
+  const now = Date.now() + state.offset, age = now - state.newest, badge = $("age");
+  const link = state.isOpen ? "" : "connection lost · ";
+  badge.textContent = link + (state.newest ? `data ${ageText(age)} old` : "no data yet");
+  const isOld = !state.isOpen || !state.newest || age > OLD_MS;
+  badge.className = isOld ? "old" : age > AGING_MS ? "aging" : "fresh";
+  badge.title = state.completeUntil ? `complete until ${state.completeUntil}` : "";
+  for (const cell of document.querySelectorAll("[data-time]"))
+    cell.textContent = ageText(now - cell.dataset.time);
+}
+
+export function drawAll(state, choose) {
+  const names = metricNames(state);
+  if (!names.includes(state.metric)) state.metric = names[0] ?? null;
+  drawCards(state, names, choose); drawChart(state); drawMap(state); drawTable(state); drawAges(state);
+}
+
+function metricNames(state) {
+  const names = new Set(state.windows.keys());
+  for (const row of state.latest.values()) names.add(`${row.product}\n${row.metric}`);
+  return [...names].sort();
+}
+
+function columns(series) {  // a window that is missing is a gap
+  const rows = [...(series?.entries() ?? [])].sort((a, b) => a[0] - b[0]);
+  const first = rows[0]?.[1];
+  const width = first ? (Date.parse(first.window_end) - Date.parse(first.window_start)) / 1000 : 0;
+  const times = [], mean = [], low = [], high = [];
+  for (const [at, row] of rows) {
+    if (times.length && at > times.at(-1) + width) {
+      times.push(times.at(-1) + width); mean.push(null); low.push(null); high.push(null);
+    }
+    times.push(at); mean.push(row.mean); low.push(row.min); high.push(row.max);
+  }
+  return [times, low, high, mean];
+}
+
+function plot(name, place, data, height, options) {
+  const width = Math.floor(place.clientWidth);
+  let chart = charts.get(name);
+  if (chart && !place.contains(chart.root)) { chart.destroy(); charts.delete(name); chart = null; }
+  if (!chart) {
+    chart = new uPlot({ width, height, ...options }, data, place);
+    charts.set(name, chart);
+  } else {
+    if (chart.width !== width) chart.setSize({ width, height });
+    chart.setData(data);
+  }
+}
+
+function value(state, name) {
+  const [product, metric] = name.split("\n"), last = [...(state.windows.get(name)?.entries() ?? [])];
+  if (!state.isZone)
+    return [...state.latest.values()]
+      .find((row) => row.product === product && row.metric === metric)?.value;
+  return last.length ? last.reduce((a, b) => (a[0] > b[0] ? a : b))[1].mean : undefined;
+}
+
+function drawCards(state, names, choose) {
+  const cards = $("cards");
+  if (cards.dataset.names !== names.join("|")) {
+    cards.dataset.names = names.join("|");
+    cards.replaceChildren(...names.map((name) => card(name, choose)));
+  }
+  names.forEach((name, place) => {
+    const button = cards.children[place], data = columns(state.windows.get(name));
+    button.querySelector("b").textContent = number(value(state, name));
+    button.setAttribute("aria-pressed", name === state.metric);
+    if (data[3].some((each) => each !== null))
+      plot(`spark ${name}`, button.querySelector(".spark"), [data[0], data[3]], 46, {
+        axes: [{ show: false }, { show: false }], legend: { show: false }, cursor: { show: false },
+        padding: [3, 0, 3, 0],
+        series: [{}, { stroke: colour("--line"), width: 1.5, points: { show: false } }],
+      });
+  });
+}
+
+function card(name, choose) {
+  const button = document.createElement("button"), [product, metric] = name.split("\n");
+  button.className = "card"; button.type = "button";
+  for (const [tag, text] of [["small", `${product} · ${metric}`], ["b", ""], ["div", ""]])
+    button.append(Object.assign(document.createElement(tag), { textContent: text }));
+  button.lastChild.className = "spark";
+  button.onclick = () => choose(name);
+  return button;
+}
+
+function drawChart(state) {
+  const place = $("chart"), data = columns(state.windows.get(state.metric));
+  const [product, metric] = (state.metric ?? "\n").split("\n");
+  const told = `${metric} of ${product}: mean, least to greatest`;
+  $("chosen").textContent = metric ? told : "No metric yet";
+  if (charts.has("chart") && place.dataset.metric !== state.metric) {
+    charts.get("chart").destroy(); charts.delete("chart");
+  }
+  place.dataset.metric = state.metric ?? "";
+  const axis = { stroke: colour("--soft"), grid: { stroke: colour("--rule"), width: 1 } };
+  const line = colour("--line"), bound = { stroke: "transparent", points: { show: false } };
+  plot("chart", place, data, 240, {
+    axes: [axis, { ...axis, size: 64 }], scales: { x: { time: true } },
+    tzDate: (at) => uPlot.tzDate(new Date(at * 1e3), "Etc/UTC"),
+    bands: [{ series: [2, 1], fill: `${line}33` }],
+    series: [{ label: "UTC" }, { label: "least", ...bound }, { label: "greatest", ...bound },
+      { label: "mean", stroke: line, width: 2, spanGaps: false }],
+  });
+}
+
+function drawTable(state) {
+  const rows = [...state.latest.values()].sort((a, b) => (a.time < b.time ? 1 : -1));
+  $("latest").replaceChildren(...rows.slice(0, ROWS).map((row) => {
+    const line = document.createElement("tr");
+    for (const text of [row.device_id, row.metric, number(row.value), ""])
+      line.append(Object.assign(document.createElement("td"), { textContent: text }));
+    line.lastChild.dataset.time = Date.parse(row.time);
+    return line;
+  }));
+  $("more").textContent = rows.length > ROWS ? `the newest ${ROWS} of ${rows.length} are shown` : "";
+}

@@ -1,0 +1,120 @@
+// What is watched, and how it is heard of: one socket, resumed where it broke off.
+import { ageText, drawAll, drawAges } from "./draw.js";
+
+const $ = (id) => document.getElementById(id);
+const HELD = 120, ALL = "";
+const state = {
+  latest: new Map(), places: new Map(), windows: new Map(), metric: null, newest: 0, offset: 0,
+  completeUntil: null, isOpen: false, isZone: true,
+};
+let key = "", socket = null, cursor = "", pause = 500, generation = 0, isDrawing = false;
+
+function kept() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("key");
+  if (given) history.replaceState(null, "", location.pathname);  // it stays in no history
+  return given || sessionStorage.getItem("headwater.key") || "";
+}
+
+async function ask(path) {
+  const answer = await fetch(path, { headers: { Authorization: `Bearer ${key}` } });
+  if (!answer.ok) throw new Error((await answer.json()).detail);
+  return answer.json();
+}
+
+function fill(select, names, first) {
+  const before = select.value;
+  select.replaceChildren(...first.concat(names).map((name) => new Option(name || "whole zone", name)));
+  if (names.includes(before)) select.value = before;
+}
+
+async function start() {
+  $("refusal").textContent = "";
+  let zones;
+  try { zones = await ask("v1/zones"); } catch (error) {
+    $("login").hidden = false; $("refusal").textContent = key ? error.message : "";
+    return;
+  }
+  sessionStorage.setItem("headwater.key", key);
+  $("login").hidden = true; document.querySelector("main").hidden = false;
+  fill($("zone"), zones.points.map((zone) => zone.zone), zones.points.length ? [] : [ALL]);
+  await chooseZone();
+}
+
+async function chooseZone() {
+  const zone = $("zone").value;
+  const devices = await ask(`v1/devices?limit=2000${zone ? `&zone=${encodeURIComponent(zone)}` : ""}`);
+  fill($("device"), devices.points.map((device) => device.device_id), zone ? [ALL] : []);
+  const cut = devices.truncated ? `the first ${devices.points_out} devices are listed` : "";
+  $("note").textContent = devices.points.length ? cut : "no device has spoken yet";
+  watch();
+}
+
+function watch() {
+  for (const map of [state.latest, state.places, state.windows]) map.clear();
+  Object.assign(state, { metric: null, newest: 0, isZone: !$("device").value, completeUntil: null });
+  cursor = ""; pause = 500; connect(++generation);
+}
+
+function connect(mine) {
+  socket?.close();
+  const asked = new URLSearchParams({ width: $("width").value, history: HELD });
+  if ($("device").value) asked.set("device_id", $("device").value);
+  else if ($("zone").value) asked.set("zone", $("zone").value);
+  else return;
+  if (cursor) asked.set("cursor", cursor);
+  const url = new URL(`v1/live?${asked}`, location.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  socket = new WebSocket(url, ["headwater.live", `bearer.${key}`]);
+  socket.onopen = () => { state.isOpen = true; pause = 500; };
+  socket.onmessage = (event) => { if (mine === generation) take(JSON.parse(event.data)); };
+  socket.onclose = () => {
+    if (mine !== generation) return;
+    state.isOpen = false; draw();
+    setTimeout(() => mine === generation && connect(mine), pause);
+    pause = Math.min(pause * 2, 15000);
+  };
+}
+
+function take(told) {
+  if (told.cursor) cursor = told.cursor;
+  if (told.whole && state[told.type]) state[told.type].clear();
+  if (told.type === "latest") told.rows.forEach(takeLatest);
+  if (told.type === "places") told.rows.forEach((row) => state.places.set(row.device_id, row));
+  if (told.type === "windows") told.rows.forEach(takeWindow);
+  if (told.type === "beat") {
+    state.offset = Date.parse(told.now) - Date.now(); state.completeUntil = told.complete_until;
+  }
+  if (told.type === "end") $("note").textContent = told.reason;
+  if (told.gap) $("note").textContent = "some windows of the break are too old to be shown";
+  draw();
+}
+
+function takeLatest(row) {
+  state.latest.set(`${row.device_id}\n${row.metric}`, row);
+  state.newest = Math.max(state.newest, Date.parse(row.time));
+}
+
+function takeWindow(row) {
+  const name = `${row.product}\n${row.metric}`;
+  if (!state.windows.has(name)) state.windows.set(name, new Map());
+  const series = state.windows.get(name), at = Date.parse(row.window_start) / 1000;
+  series.set(at, row);
+  if (series.size > HELD) series.delete(Math.min(...series.keys()));
+}
+
+function draw() {  // at most once a frame, however much comes
+  if (isDrawing) return;
+  isDrawing = true;
+  requestAnimationFrame(() => { isDrawing = false; drawAll(state, choose); });
+}
+
+function choose(name) { state.metric = name; draw(); }
+
+$("login").onsubmit = (event) => { event.preventDefault(); key = $("key").value.trim(); start(); };
+$("leave").onclick = () => { sessionStorage.removeItem("headwater.key"); location.reload(); };
+$("zone").onchange = chooseZone;
+$("device").onchange = $("width").onchange = watch;
+addEventListener("resize", draw);
+setInterval(() => drawAges(state), 1000);
+document.documentElement.dataset.ready = ageText(0);
+key = kept(); start();

@@ -1,0 +1,117 @@
+"""The live page in a real browser, wide and as a phone has it: it shows what comes, and its age."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from services.query.times import micros
+from telemetry.settings import Settings
+from telemetry.tables import DEVICES
+from tests.dashboards.browser import Page, browser_path, open_page
+from tests.services.live_server import MINUTE, LiveServer, served
+from tests.services.query_lake import Reading, Row, numbered, put
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+TEXT = "document.body.innerText"
+ERRORS = "window.failures"
+WITHIN_S = 20.0
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    web = Settings().web_dir
+    if not list(web.glob("uplot-*.jar")):
+        pytest.skip("what the page draws with is not fetched: headwater fetch web")
+    live = LiveServer(tmp_path_factory.mktemp("page"), cache=web.parent)
+    live.queries.now = datetime.now(UTC)
+    devices = [f"meter.m{n}" for n in range(1, 9)]
+    place: Row = {"tenant": "default", "product": "meter", "zone": "north"}
+    put(live.lake.root, DEVICES, [
+        place | {"device_full": name, "lat": 48.1 + n * 0.004, "lng": 11.5 + n * n * 0.002}
+        for n, name in enumerate(devices)
+    ])  # fmt: skip
+    now = micros(live.queries.now) // MINUTE * MINUTE
+    readings = [
+        Reading(now - n * MINUTE, 20.0 + (n * 7 % 11) + shift, device=name, metric=metric)
+        for n in range(45, 0, -1)
+        if not 20 < n < 26
+        for shift, name in enumerate(devices)
+        for metric in ("kwh", "voltage")
+    ]
+    live.lake.land(numbered(readings))
+    live.close_windows(now)
+    with served(live):
+        yield live
+
+
+@pytest.fixture
+def page(live: LiveServer, tmp_path: Path) -> Iterator[Page]:
+    browser = browser_path()
+    if browser is None:
+        pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
+    with open_page(browser, tmp_path / "browser") as page:
+        watching = "window.failures=[];addEventListener('error',e=>failures.push(e.message))"
+        page.tell("Page.addScriptToEvaluateOnNewDocument", source=watching)
+        yield page
+
+
+def size(page: Page, width: int, height: int, *, is_phone: bool) -> None:
+    page.tell("Emulation.setDeviceMetricsOverride", width=width, height=height,
+              deviceScaleFactor=2 if is_phone else 1, mobile=is_phone)  # fmt: skip
+
+
+def test_page_shows_zone_device_map_and_age(live: LiveServer, page: Page, tmp_path: Path) -> None:
+    size(page, 1200, 1500, is_phone=False)
+    page.go(f"http://127.0.0.1:{live.port}/live#key={live.queries.local_key}")
+    page.wait("document.querySelectorAll('.card canvas').length === 2", timeout_s=WITHIN_S)
+    page.wait("document.querySelector('#map').dataset.drawn === '8'", timeout_s=WITHIN_S)
+    assert page.run("location.hash") == ""
+    assert page.run("document.querySelectorAll('#chart canvas').length") == 1
+    assert page.run("document.querySelectorAll('#latest tr').length") == 16
+    page.picture(tmp_path / "zone.png")
+
+    live.lake.land([replace(live.lake.readings[-1], value=777.25, seq=10**6,
+                            at_us=micros(datetime.now(UTC)))])  # fmt: skip
+    page.wait(f"{TEXT}.includes('777.25')", timeout_s=WITHIN_S)
+    live.queries.now = datetime.now(UTC) + timedelta(seconds=30)
+    page.wait("/data (2[5-9]|3[0-9]|4[0-9]) s old/.test(document.querySelector('#age').innerText)",
+              timeout_s=WITHIN_S)  # fmt: skip
+    assert page.run("document.querySelector('#age').className") == "fresh"
+
+    page.run("document.querySelector('#device').value='meter.m3';"
+             "document.querySelector('#device').onchange()")  # fmt: skip
+    page.wait("document.querySelectorAll('#latest tr').length === 2", timeout_s=WITHIN_S)
+    page.wait("document.querySelectorAll('.card canvas').length === 2", timeout_s=WITHIN_S)
+    page.picture(tmp_path / "device.png")
+    assert page.run(ERRORS) == []
+    assert {status for _, status in page.answers} <= {101, 200}
+
+
+def test_page_fits_a_phone_and_asks_for_a_key(live: LiveServer, page: Page, tmp_path: Path) -> None:
+    size(page, 390, 844, is_phone=True)
+    page.go(f"http://127.0.0.1:{live.port}/")
+    page.wait("!document.querySelector('#login').hidden", timeout_s=WITHIN_S)
+    page.type_into("#key", "hw_no.key")
+    page.run("document.querySelector('#login button').click()")
+    page.wait("document.querySelector('#refusal').innerText.includes('key')", timeout_s=WITHIN_S)
+    page.run("document.querySelector('#key').value=''")
+    page.type_into("#key", live.queries.local_key)
+    page.run("document.querySelector('#login button').click()")
+    page.wait("document.querySelectorAll('.card canvas').length === 2", timeout_s=WITHIN_S)
+    assert page.run("document.documentElement.scrollWidth <= innerWidth")
+    small = "[...document.querySelectorAll('nav select, nav button')].filter(e=>e.clientHeight<38)"
+    assert page.run(f"{small}.length") == 0
+    page.picture(tmp_path / "phone.png")
+
+
+def test_page_says_that_it_lost_the_connection(live: LiveServer, page: Page) -> None:
+    key = live.queries.key("default", lives=timedelta(days=4000))
+    page.go(f"http://127.0.0.1:{live.port}/live#key={key}")
+    page.wait("document.querySelector('#age').className === 'fresh'", timeout_s=WITHIN_S)
+    live.queries.tell("api_key", "default", key[3:].partition(".")[0], None)
+    page.wait("document.querySelector('#age').innerText.includes('lost')", timeout_s=WITHIN_S)
+    assert page.run("document.querySelector('#age').className") == "old"
+    assert "the key holds no more" in page.run(TEXT)

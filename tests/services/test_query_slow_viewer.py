@@ -1,0 +1,67 @@
+"""A slow viewer holds up nobody: it gets the newest, is told what it missed, or is let go."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, MutableMapping
+from typing import Any
+
+from services.query.live.mailbox import MOST_ROWS, Batch, Mailbox
+from services.query.live.server_events import EventStream
+
+
+def latest(**rows: float) -> Batch:
+    return Batch("latest", {name: json.dumps({name: value}) for name, value in rows.items()})
+
+
+def test_of_each_series_the_newest_is_kept_and_the_rest_is_counted() -> None:
+    mailbox = Mailbox(lambda: None)
+    for number in range(100):
+        mailbox.put([latest(a=number), latest(b=1.0)], number)
+    (batch,), version = mailbox.take()
+    assert (json.loads(batch.text), batch.skipped, version) == ([{"a": 99}, {"b": 1.0}], 198, 99)
+    assert mailbox.take() == ([], 99)
+
+
+def test_oldest_windows_go_first() -> None:
+    mailbox = Mailbox(lambda: None)
+    for first, last in ((0, MOST_ROWS), (MOST_ROWS, MOST_ROWS + 7)):
+        mailbox.put([Batch("windows", {number: str(number) for number in range(first, last)})])
+    (batch,), _ = mailbox.take()
+    rows = json.loads(batch.text)
+    assert (rows[0], len(rows), batch.skipped) == (7, MOST_ROWS, 7)
+
+
+def test_what_is_whole_takes_the_place_of_all_before() -> None:
+    mailbox = Mailbox(lambda: None)
+    mailbox.put([latest(a=1.0), Batch("latest", {"c": "3"}, is_whole=True), latest(d=4.0)])
+    (batch,), _ = mailbox.take()
+    assert (list(batch.rows), batch.is_whole) == (["c", "d"], True)
+
+
+async def stalled() -> tuple[list[str], list[str]]:
+    """Stream to a reader that takes the head and no more; return what it got, and who was told."""
+    got: list[str] = []
+    ended: list[str] = []
+
+    async def messages() -> AsyncGenerator[tuple[str, bytes, str], None]:
+        for number in range(9):
+            yield "beat", str(number).encode(), ""
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        if b"data: 2" in message.get("body", b""):
+            await asyncio.sleep(3600)
+        got.append(message["type"])
+
+    async def receive() -> MutableMapping[str, Any]:
+        await asyncio.sleep(3600)
+        return {}
+
+    stream = EventStream(messages(), lambda: ended.append("left"), stalled_s=0.05)
+    await stream({}, receive, send)
+    return got, ended
+
+
+def test_reader_that_takes_nothing_is_let_go() -> None:
+    got, ended = asyncio.run(stalled())
+    assert got == ["http.response.start", *["http.response.body"] * 3]
+    assert ended == ["left"]
