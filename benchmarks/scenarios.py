@@ -23,6 +23,7 @@ from simulator.groups import Group, Groups
 from simulator.measurements import Clock, Past, Run
 from simulator.scenarios import load_scenario
 from simulator.scoring.alarms import figures, match
+from simulator.truth import draw_episodes
 from telemetry.rules.form import rule_from_dict
 from telemetry.rules.rule import VersionedRule
 
@@ -117,7 +118,28 @@ def measured(run: Run, rules: list[VersionedRule]) -> dict[str, object]:
         pl.DataFrame(alarms, schema={"who": pl.String, "at": pl.Int64}, orient="row"),
         GRACE_US,
     )
-    return figures(matched, round(len(run.fleet) * run.past.seconds * 1e6))
+    false = matched.alarms.filter(~pl.col("is_true")).select("who", "at")
+    alike = match(lookalikes(run), false, GRACE_US).alarms["is_true"].sum()
+    found = figures(matched, round(len(run.fleet) * run.past.seconds * 1e6))
+    return {**found, "false_alarms_of_lookalikes": int(alike)}
+
+
+def lookalikes(run: Run) -> pl.DataFrame:
+    """Return what only looks like truth, in the form of labels."""
+    assert run.scenario.truth is not None
+    assert run.past is not None
+    zones = [device.zone or "" for device in run.fleet.devices]
+    _, honest = draw_episodes(run.scenario.truth, zones, run.past.seconds, run.seed)
+    rows = [
+        (
+            run.fleet.devices[one.device].device_full,
+            one.kind,
+            *(run.past.begins_at + round(each * 1e6) for each in (one.begin_s, one.end_s)),
+        )
+        for one in honest.labels()
+    ]
+    schema = {"who": pl.String, "kind": pl.String, "from": pl.Int64, "to": pl.Int64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def flat(name: str, found: dict[str, object]) -> Figures:

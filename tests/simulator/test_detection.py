@@ -48,7 +48,8 @@ def alarms_of(told: list[tuple[str, int]]) -> pl.DataFrame:
 def test_figures_are_those_of_a_plain_model(
     episodes: list[Episode], told: list[tuple[str, int]], grace: int
 ) -> None:
-    delays, kinds = [], {}
+    delays: list[int] = []
+    kinds: dict[str, list[int]] = {}
     for who, kind, begin, end in episodes:
         mine = [time for name, time in told if name == who and begin <= time <= end + grace]
         if mine:
