@@ -29,6 +29,14 @@ def sent_line(device_full: str, outcome: Outcome, digest: str, sent_at: int) -> 
     )
 
 
+def label_line(device_full: str, metric: str, kind: str, begin: int, end: int) -> str:
+    """Return the line of what truly goes wrong; event times in microseconds."""
+    return (
+        f'{{"e":"label","tenant":"{TENANT}","device":"{device_full}","metric":"{metric}"'
+        f',"kind":"{kind}","from":{begin},"to":{end}}}\n'
+    )
+
+
 def _text(value: str | None) -> str:
     return "null" if value is None else f'"{value}"'
 

@@ -12,7 +12,15 @@ import orjson
 
 from edge.outbox import OutRecord
 from simulator.drafts import Draft, Outcome, Posting, honest
-from simulator.entries import ack_head, ack_heads, sent_head, sent_in_time, sent_line
+from simulator.effects import EFFECTS
+from simulator.entries import (
+    ack_head,
+    ack_heads,
+    label_line,
+    sent_head,
+    sent_in_time,
+    sent_line,
+)
 from simulator.faults import cause
 from simulator.measurements import Clock, Measurements, Run, Stretch
 from simulator.rendering import render
@@ -31,10 +39,12 @@ ECHOES: Mapping[str, Echo] = {"duplicate": "duplicate", "conflict": "conflict"}
 class Group:
     """What is sent at once: a sent line and an ack head a message, a record for one or more.
 
-    `several` holds how many messages a record has where that is not one.
+    `labels` are lines of what truly goes wrong from now on. `several` holds how many messages a
+    record has where that is not one.
     """
 
     records: list[OutRecord] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
     acks: list[str] = field(default_factory=list)
     expected: Counter[Result] = field(default_factory=Counter)
@@ -70,12 +80,25 @@ class Groups:
 
     def build(self, start: int, stop: int, clock: Clock) -> Group:
         """Return messages `start` to `stop` and the copies that are due with them."""
-        group = Group()
+        group = Group(labels=self._labels_until(stop, clock))
         for stretch in self._measurements.between(start, stop, clock):
             self._add_honest(group, stretch, clock.now)
             self._add_faulty(group, stretch, clock.now)
         self._add_echoes(group, stop, clock.now)
         return group
+
+    def _labels_until(self, stop: int, clock: Clock) -> list[str]:
+        devices = self._run.fleet.devices
+        return [
+            label_line(
+                devices[label.device].device_full,
+                EFFECTS[label.kind].metric,
+                label.kind,
+                begin,
+                end,
+            )
+            for label, begin, end in self._measurements.labels(stop, clock)
+        ]
 
     def rest(self, clock: Clock) -> Group:
         """Return the copies that are still to be sent when the run ends."""

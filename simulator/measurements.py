@@ -12,6 +12,7 @@ from simulator.models import Model
 from simulator.physics import Columns, Floats, Indexes, Moment, as_values, draw_traits, measure
 from simulator.plan import Plan, Span
 from simulator.scenarios import Scenario
+from simulator.truth import Labelled, Readings, changed, draw_episodes
 from telemetry.products import Product
 
 KM_PER_DEGREE = 111.2
@@ -21,7 +22,11 @@ MOST_BEHIND_US = 1_500_000
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run's messages depend on; `products` as the registry has them, by key."""
+    """What a run's messages depend on; `products` as the registry has them, by key.
+
+    A run with a `past` tells of that time: it begins at `past.begins_at`, and message k happened
+    `past.seconds` · k / `total` later. `week_s` is how far into a week the run begins.
+    """
 
     scenario: Scenario
     fleet: Fleet
@@ -31,6 +36,21 @@ class Run:
     rate: float
     total: int
     tolerance: int
+    past: "Past | None" = None
+    week_s: float = 0.0
+
+    @property
+    def told_rate(self) -> float:
+        """Messages in a second of the time that is told."""
+        return self.rate if self.past is None else self.total / self.past.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A span of time that is over: its first moment in microseconds, and its length."""
+
+    begins_at: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +96,11 @@ class Measurements:
         ]
         lowest, highest = run.scenario.upgrade or (0.0, 0.0)
         self._upgrade = rng.uniform(lowest, highest, len(run.fleet)) * run.total
+        zones = [device.zone or "" for device in run.fleet.devices]
+        truth, run_s = run.scenario.truth, run.total / run.told_rate
+        self._truths = draw_episodes(truth, zones, run_s, run.seed) if truth else ()
+        self._labels = self._truths[0].labels() if self._truths else []
+        self._labels.reverse()
 
     def between(self, start: int, stop: int, clock: Clock) -> Iterator[Stretch]:
         """Yield messages `start` to `stop`."""
@@ -88,21 +113,45 @@ class Measurements:
                     if chosen.any():
                         yield self._stretch(place, version, span.where(chosen), clock)
 
+    def labels(self, stop: int, clock: Clock) -> Iterator[tuple[Labelled, int, int]]:
+        """Yield labels that begin before message `stop`, each once: with event times, from and to.
+
+        Where all is due at once there is no saying when a label begins.
+        """
+        run = self._run
+        origin = run.past.begins_at if run.past else clock.origin
+        if origin is None:
+            return
+        while self._labels and self._labels[-1].begin_s * run.told_rate < stop:
+            label = self._labels.pop()
+            begin, end = (round(each * 1_000_000) for each in (label.begin_s, label.end_s))
+            yield label, origin + begin, origin + end
+
     def _stretch(self, place: int, version: int, span: Span, clock: Clock) -> Stretch:
         fleet, run = self._run.fleet, self._run
-        model, seconds = fleet.models[place], span.number / run.rate
-        local = span.device - fleet.starts[place]
-        at = Moment(local, seconds, span.noise, run.scenario.day_s)
+        model, seconds = fleet.models[place], span.number / run.told_rate
+        local, week_s = span.device - fleet.starts[place], seconds + run.week_s
+        at = Moment(local, week_s, span.noise, run.scenario.day_s)
+        numbers = measure(model, version, self._traits[place], at)
+        if self._truths:
+            traits = zip(model.signals, self._traits[place], strict=True)
+            means = {signal.name: each.mean[local] for signal, each in traits}
+            readings = Readings(span.device, seconds, week_s, means)
+            for episodes in self._truths:
+                numbers = changed(numbers, episodes, readings, run.seed)
         return Stretch(
             model=model,
             version=version,
             span=span,
             event_time=self._event_time(span, clock),
-            numbers=measure(model, version, self._traits[place], at),
+            numbers=numbers,
             place=_place(fleet, model.range_km, span.device, seconds) if model.range_km else {},
         )
 
     def _event_time(self, span: Span, clock: Clock) -> Indexes:
+        if self._run.past is not None:
+            later = span.number * (1_000_000 / self._run.told_rate)
+            return self._run.past.begins_at + later.astype(np.int64) // 1000 * 1000
         due = np.full(len(span.number), clock.now)
         if clock.origin is not None:
             exact = clock.origin + span.number * (1_000_000 / self._run.rate)

@@ -15,12 +15,19 @@ class Signal:
     """How one metric moves: a daily cycle round a mean, drift, noise, and what it follows.
 
     `above` makes a truth value of it, `words` (between `levels`) a text, `integral_of` a counter.
+    A `shape` (24 hours) takes the place of the cycle's sine: `daily` is then a share of the mean.
+    `weekend` is what days 5 and 6 of a week are times as much; `days` and `spread` are the sigmas
+    of log-normal factors, of each device's days and of each reading.
     """
 
     name: str
     since: int = 1
     mean: tuple[float, float] = (0.0, 0.0)
     daily: float = 0.0
+    shape: tuple[float, ...] = ()
+    weekend: float = 1.0
+    days: float = 0.0
+    spread: float = 0.0
     peak: float = 0.5
     drift: float = 0.0
     noise: float = 0.0

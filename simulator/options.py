@@ -28,6 +28,8 @@ class Options:
     ledger: Path | None
     quiet: bool
     via: Via | None = None
+    over: float | None = None
+    """Seconds of the past that the run tells of."""
 
     @property
     def nominal_rate(self) -> float:

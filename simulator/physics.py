@@ -2,6 +2,8 @@
 
 value = mean + daily · sin 2π(t / day - peak + ¼) + drift · sin(2π t / period + phase)
         + Σ gain · (followed value - its mean) + noise
+
+With a shape the cycle is mean · daily · shape(hour of the day) instead; a week has seven days.
 """
 
 from dataclasses import dataclass
@@ -9,10 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.chance import normal
 from simulator.models import Model, Signal
 
 Floats = NDArray[np.float64]
 Indexes = NDArray[np.int64]
+
 Columns = dict[str, Floats]
 
 
@@ -62,7 +66,10 @@ def measure(model: Model, version: int, traits: list[Traits], at: Moment) -> Col
             continue
         if signal.integral_of is None:
             level = _level(signal, traits[place], at, deviations)
-            level += signal.noise * at.noise[:, place % at.noise.shape[1]]
+            drawn = at.noise[:, place % at.noise.shape[1]]
+            level += signal.noise * drawn
+            if signal.shape:
+                level *= _restlessness(signal, traits[place], at, drawn)
             deviations[signal.name] = level - traits[place].mean[at.devices]
         else:
             source = _place(model, signal.integral_of)
@@ -84,7 +91,9 @@ def _turn(signal: Signal, traits: Traits, at: Moment) -> Floats:
 
 def _level(signal: Signal, traits: Traits, at: Moment, deviations: Columns) -> Floats:
     level: Floats = traits.mean[at.devices].copy()
-    if signal.daily:
+    if signal.shape:
+        level *= 1.0 + traits.daily[at.devices] * _shape(signal, at)
+    elif signal.daily:
         level += traits.daily[at.devices] * np.sin(_turn(signal, traits, at))
     if signal.drift:
         turn = 2 * np.pi * at.seconds / traits.period_s[at.devices] + traits.phase[at.devices]
@@ -92,6 +101,24 @@ def _level(signal: Signal, traits: Traits, at: Moment, deviations: Columns) -> F
     for name, gain in signal.follows.items():
         level += gain * deviations[name]
     return level
+
+
+def _shape(signal: Signal, at: Moment) -> Floats:
+    hours = (at.seconds / at.day_s % 1.0) * len(signal.shape)
+    before = hours.astype(np.int64) % len(signal.shape)
+    ahead = np.array(signal.shape)[(before + 1) % len(signal.shape)]
+    here = np.array(signal.shape)[before]
+    return np.asarray(here + (ahead - here) * (hours - np.floor(hours)))
+
+
+def _restlessness(signal: Signal, traits: Traits, at: Moment, drawn: Floats) -> Floats:
+    """Return the factor of the day of the week, of the device's own day, and of the reading."""
+    day = (at.seconds // at.day_s).astype(np.int64)
+    own = (traits.phase[at.devices] * 1e9).astype(np.int64)
+    factor = np.where(day % 7 >= 5, signal.weekend, 1.0)
+    for sigma, chance in ((signal.days, normal(0, own, day)), (signal.spread, drawn)):
+        factor = factor * np.exp(sigma * chance - sigma * sigma / 2)
+    return np.asarray(factor)
 
 
 def _integral(signal: Signal, traits: Traits, at: Moment) -> Floats:

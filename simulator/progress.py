@@ -74,4 +74,5 @@ def summary(totals: Totals, progress: Progress) -> dict[str, object]:
         "expected": expected,
         "rejected": rejected,
         "faults": dict(sorted(totals.faults.items())),
+        "labels": totals.labels,
     }

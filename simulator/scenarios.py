@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simulator.faults import FAULTS
+from simulator.truth import Truth, truth_from_dict
 from telemetry.durations import parse_duration
 from telemetry.errors import HeadwaterError
 
@@ -15,7 +16,10 @@ SINGLE_FAULT_RATE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A fleet by shares, faults by rate, and the span of the run in which schemas change."""
+    """A fleet by shares, faults by rate, and the span of the run in which schemas change.
+
+    With a `truth`, days are those of the calendar, and what goes wrong is written to the ledger.
+    """
 
     name: str
     description: str
@@ -23,6 +27,7 @@ class Scenario:
     faults: Mapping[str, float]
     day_s: float = 86400.0
     upgrade: tuple[float, float] | None = None
+    truth: Truth | None = None
 
 
 def scenario_names(folder: Path = SCENARIOS) -> list[str]:
@@ -56,7 +61,7 @@ def scenario_from_dict(name: str, data: Mapping[str, object]) -> Scenario:
     if sum(faults.values()) > 1 or min(faults.values(), default=0) < 0:
         raise HeadwaterError(f"scenario {name}: fault rates must be from 0 and sum to 1 at most")
     day = parse_duration(str(data.get("day", "1 d")))
-    upgrade = data.get("upgrade")
+    upgrade, truth = data.get("upgrade"), data.get("truth")
     return Scenario(
         name=name,
         description=str(data.get("description", "")),
@@ -64,4 +69,5 @@ def scenario_from_dict(name: str, data: Mapping[str, object]) -> Scenario:
         faults=faults,
         day_s=day.total_seconds() if day else 86400.0,
         upgrade=(float(upgrade[0]), float(upgrade[1])) if isinstance(upgrade, list) else None,
+        truth=truth_from_dict(name, truth) if isinstance(truth, dict) else None,
     )

@@ -29,6 +29,7 @@ class Totals:
     expected: Counter[Result] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     refused: int = 0
+    labels: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ class Sending:
     def _send(self, group: Group) -> None:
         if not group.records:
             return
-        self._ledger.announce("".join(group.sent))
+        self._ledger.announce("".join(group.labels + group.sent))
         self._settle(MOST_UNDERWAY - 1)
         underway = _Underway(group)
         self._underway.append(underway)
@@ -154,6 +155,7 @@ class Sending:
             send, acknowledge = self._outbox.send, underway.acknowledge
             for record in group.records:
                 send(record, acknowledge)
+        self.totals.labels += len(group.labels)
         self.totals.sent += len(group.sent)
         self.totals.records += len(group.records)
         self.totals.bytes += sum(len(record.value) for record in group.records)

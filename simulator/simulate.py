@@ -22,6 +22,7 @@ from simulator.options import Options, RateType, SecondsType
 from simulator.progress import Progress, summary
 from simulator.scenarios import SINGLE_FAULT_RATE, load_scenario, scenario_names
 from simulator.sending import Hooks, Sending, Totals
+from simulator.timeline import check_labels, past_of, since_monday_us
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
@@ -35,9 +36,13 @@ Examples:
   headwater simulate clock_1970 --devices 20 --rate 20 --for 30s
   headwater simulate mixed --devices 10000 --rate 2000 --for 5min --via mqtt
   headwater verify ledger.ndjson
+  headwater simulate theft --devices 100000 --rate 6667 --for 1h --ledger theft.ndjson
+  headwater simulate theft --devices 100 --rate 4000 --for 51s --over 42d --ledger theft.ndjson
 
 Same scenario, devices, rate, length and seed: same messages, but for their times and the boot,
 which is made of the start's time. Every message's fate is in the ledger before it is sent.
+Scenarios with truth (theft, wear, traffic, quality) also say there what truly goes wrong, follow
+the hours of the calendar, and can tell of weeks in a minute: --over.
 """
 
 
@@ -53,6 +58,11 @@ which is made of the start's time. Every message's fate is in the ledger before 
     "--via",
     type=click.Choice(["mqtt", "http", "coap"]),
     help="as devices through the gateway, each by its own connection or requests",
+)
+@click.option(
+    "--over",
+    type=SecondsType(),
+    help="tell of so much of the past, spread over the messages",
 )
 @click.option("--quiet", is_flag=True, help="no progress on stderr")
 def simulate(scenario: str, **options: object) -> None:
@@ -116,16 +126,22 @@ def _run(options: Options, settings: Settings) -> tuple[Run, Callable[[int], Non
     fleet = build_fleet(options.scenario, options.devices, options.seed)
     registry = RegistryFiles(settings.registry_dir)
     upgrade = options.scenario.upgrade
+    check_labels(options)
     products = enrol(fleet, registry, upgraded=upgrade is None)
+    now = time.time_ns() // 1000
+    past = past_of(options, products.values(), now)
+    is_live = options.scenario.truth is not None and past is None
     run = Run(
         scenario=options.scenario,
         fleet=fleet,
         products=products,
-        boot=f"b{time.time_ns() // 1_000_000:x}",
+        boot=f"b{now // 1000:x}",
         seed=options.seed,
         rate=options.nominal_rate,
         total=options.total,
         tolerance=round(settings.clock_tolerance_s * 1_000_000),
+        past=past,
+        week_s=since_monday_us(now) / 1_000_000 if is_live else 0.0,
     )
     changes = [] if upgrade is None else [int(upgrade[0] * options.total)]
 

@@ -1,4 +1,4 @@
-"""The ledger of what was sent and acknowledged: append-only NDJSON, the truth for `verify`.
+"""The ledger of what was sent, acknowledged and true: append-only NDJSON, by which `verify` judges.
 
 All times are in microseconds since 1970; `sha256` is of the message's bytes.
 """
@@ -36,15 +36,34 @@ class Ack(TypedDict):
     device: NotRequired[str]
 
 
-def line(entry: Sent | Ack) -> bytes:
+Label = TypedDict(
+    "Label",
+    {
+        "e": Literal["label"],
+        "tenant": str,
+        "device": str,
+        "metric": str,
+        "kind": str,
+        "from": int,
+        "to": int,
+    },
+)
+"""What truly goes wrong with a device's metric, from one event time until before another.
+
+It stands in the ledger before the first message that it is of.
+"""
+Entry = Sent | Ack | Label
+
+
+def line(entry: Entry) -> bytes:
     """Return the entry as one line with its newline."""
     return orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def parse(text: bytes) -> Sent | Ack:
+def parse(text: bytes) -> Entry:
     """Read one line; raise `ValueError` if it is no entry."""
     entry = orjson.loads(text)
-    if not isinstance(entry, dict) or entry.get("e") not in ("sent", "ack"):
-        raise ValueError("a ledger line is an object whose e is sent or ack")
-    found: Sent | Ack = entry  # type: ignore[assignment]
+    if not isinstance(entry, dict) or entry.get("e") not in ("sent", "ack", "label"):
+        raise ValueError("a ledger line is an object whose e is sent, ack or label")
+    found: Entry = entry  # type: ignore[assignment]
     return found

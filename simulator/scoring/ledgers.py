@@ -28,16 +28,24 @@ _LINE = pl.Schema(
         "event_time": pl.Int64,
         "expect": pl.String,
         "reason": pl.String,
+        "metric": pl.String,
+        "kind": pl.String,
+        "from": pl.Int64,
+        "to": pl.Int64,
     }
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Sent messages, one row a line; acknowledgements by digest; the time that they span."""
+    """Sent messages, one row a line; acknowledgements by digest; the time that they span.
+
+    `labels` say what truly went wrong: `who`, metric, kind, and event times `from` and `to`.
+    """
 
     sent: pl.DataFrame
     acked: pl.DataFrame
+    labels: pl.DataFrame
     first: int
     last: int
 
@@ -51,19 +59,21 @@ def read_ledgers(paths: list[Path]) -> Ledger:
     """Read ledgers; a line torn by a kill is left out, as it announced nothing that was sent."""
     sent: list[pl.DataFrame] = []
     acked: list[pl.DataFrame] = []
+    labels: list[pl.DataFrame] = []
     last = 0
     for chunk in (chunk for path in paths for chunk in _chunks(path)):
         lines = _parse(chunk)
         last = max(last, _latest(lines))
         sent.append(_sent(lines.filter(pl.col("e") == "sent")))
         acked.append(_digests(lines.filter(pl.col("e") == "ack")))
+        labels.append(_labels(lines.filter(pl.col("e") == "label")))
     whole = pl.concat(sent) if sent else pl.DataFrame()
     if whole.is_empty():
         raise HeadwaterError(f"no message in {', '.join(map(str, paths))}: is it a ledger?")
     first = whole["sent_at"].min()
     assert isinstance(first, int)
     counts = pl.concat(acked).group_by("h1", "h2").agg(pl.len().cast(pl.Int64).alias("acked"))
-    return Ledger(whole, counts, first, last)
+    return Ledger(whole, counts, pl.concat(labels), first, last)
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
@@ -94,7 +104,7 @@ def _whole_lines(chunk: bytes) -> Iterator[dict[str, object]]:
             entry = orjson.loads(line)
         except orjson.JSONDecodeError:
             continue
-        if isinstance(entry, dict) and "sha256" in entry:
+        if isinstance(entry, dict) and ("sha256" in entry or "kind" in entry):
             yield entry
 
 
@@ -121,6 +131,10 @@ def _sent(lines: pl.DataFrame) -> pl.DataFrame:
         pl.col("reason").cast(pl.Categorical),
     )
     return columns.hstack(_digests(lines))
+
+
+def _labels(lines: pl.DataFrame) -> pl.DataFrame:
+    return lines.select(who("tenant", "device"), "metric", "kind", "from", "to")
 
 
 def who(tenant: str, device: str) -> pl.Expr:

@@ -1,5 +1,6 @@
 """The scoring of a lake: read the ledger, bronze and silver, compare, pass the verdict."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import polars as pl
 from edge.registry_files import RegistryFiles
 from simulator.scoring.bronze import SentinelsOf, bronze_items
 from simulator.scoring.contents import wrong_contents
+from simulator.scoring.detection import check_detection
 from simulator.scoring.findings import CLOCK_GRAIN_US, findings
 from simulator.scoring.found import found_messages
 from simulator.scoring.gold import check_gold
@@ -17,15 +19,20 @@ from simulator.scoring.matching import Evidence, identities, placed
 from simulator.scoring.verdict import Verdict, verdict, with_gold
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+GRACE = timedelta(hours=1)
+"""How long after a label's end an alarm still finds it."""
 
 
-def score(lake: LakeFiles, ledgers: list[Path], sentinels: SentinelsOf) -> Verdict:
+def score(
+    lake: LakeFiles, ledgers: list[Path], sentinels: SentinelsOf, grace: timedelta = GRACE
+) -> Verdict:
     """Hold the lake against ledgers."""
     ledger = read_ledgers(ledgers)
     whos = ledger.sent.select("who").unique()
     found, first_event = _silver(lake, ledger, whos, sentinels)
     gold = None if first_event is None else check_gold(lake, whos, first_event)
-    return found if gold is None else with_gold(found, gold)
+    whole = found if gold is None else with_gold(found, gold)
+    return replace(whole, detection=check_detection(lake, ledger, grace))
 
 
 def _silver(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 
 import polars as pl
 
+from simulator.scoring.detection import detection_lines
 from simulator.scoring.findings import Findings
 from simulator.scoring.gold import GoldVerdict
 from simulator.scoring.ledgers import IDENTITY, Ledger
@@ -31,6 +32,7 @@ class Verdict:
     conflicts: int
     readings: int
     gold: dict[str, int] | None
+    detection: dict[str, object] | None
     examples: list[dict[str, object]]
 
     def as_dict(self) -> dict[str, object]:
@@ -59,6 +61,7 @@ def verdict(
         conflicts=outcomes.get("conflict", 0),
         readings=int(ours["rows"].sum()),
         gold=None,
+        detection=None,
         examples=list(_examples(found)),
     )
 
@@ -140,6 +143,8 @@ def table(found: Verdict) -> str:
     lines += [f"{'conflicts':12}{found.conflicts:>12,}"]
     lines += [f"{'rejected':12}{sum(found.rejected.values()):>12,}"]
     lines += [f"  {rule:24}{count:>12,}" for rule, count in found.rejected.items()]
+    if found.detection:
+        lines += ["", *detection_lines(found.detection)]
     for example in found.examples:
         lines += ["", f"{example['kind']}: {example.get('device', '')} {example['detail']}"]
         lines.append(f"  {example['sql']}")

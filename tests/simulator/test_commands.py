@@ -48,6 +48,22 @@ def test_run_goes_into_the_spool_and_the_ledger(light: Path) -> None:
     assert (light / "registry" / "products" / "default" / "meter.json").is_file()
 
 
+def test_weeks_are_told_in_seconds_with_their_truth(light: Path) -> None:
+    ledger = light / "ledger.ndjson"
+    done = run(
+        light, "simulate", "theft", "--devices", "10", "--rate", "2000", "--for", "1s",
+        "--over", "21d", "--ledger", str(ledger), "--quiet",
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    entries = [json.loads(line) for line in ledger.read_bytes().splitlines()]
+    times = [entry["event_time"] for entry in entries if entry["e"] == "sent"]
+    assert max(times) - min(times) == pytest.approx(21 * 86_400e6, rel=0.01)
+    labels = [entry for entry in entries if entry["e"] == "label"]
+    assert len(labels) == json.loads(done.stdout)["labels"] > 0
+    assert all(min(times) < label["from"] < label["to"] <= max(times) for label in labels)
+
+
 def test_scenarios_are_listed(tmp_path: Path) -> None:
     done = run(tmp_path, "simulate", "list")
 

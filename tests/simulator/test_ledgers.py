@@ -9,7 +9,7 @@ import pytest
 from simulator.scoring import ledgers
 from simulator.scoring.ledgers import read_ledgers
 from telemetry.errors import HeadwaterError
-from telemetry.ledger import Ack, Sent, line
+from telemetry.ledger import Ack, Label, Sent, line
 
 
 def sent(number: int) -> bytes:
@@ -48,6 +48,32 @@ def test_ledgers_are_read_as_one(tmp_path: Path) -> None:
     assert found.whos == ["default/meter.m1"]
     half = int.from_bytes(sha256(b"1").digest()[:8], "big")
     assert found.sent.filter(pl.col("seq") == 1)["h1"].item() == half
+
+
+def label(number: int) -> bytes:
+    """Return a label of a microsecond of its own."""
+    return line(
+        Label(
+            {
+                "e": "label", "tenant": "default", "device": "meter.m1", "metric": "power",
+                "kind": "factor", "from": number, "to": number + 1,
+            }
+        )
+    )  # fmt: skip
+
+
+def test_labels_are_read_beside_messages_and_a_ledger_without_them_has_none(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "old").write_bytes(sent(1) + ack(1))
+    (tmp_path / "new").write_bytes(label(5) + sent(2) + sent(3)[:50] + b"\n" + label(7) + ack(2))
+
+    assert read_ledgers([tmp_path / "old"]).labels.is_empty()
+    found = read_ledgers([tmp_path / "old", tmp_path / "new"])
+    assert found.sent["seq"].to_list() == [1, 2]
+    assert found.labels["from"].to_list() == [5, 7]
+    assert found.labels["who"].cast(pl.String).to_list() == ["default/meter.m1"] * 2
+    assert (found.first, found.last) == (1_001, 9_002)
 
 
 @pytest.mark.parametrize("cut", [1, 40, 200])

@@ -9,7 +9,7 @@ from simulator.groups import Groups
 from simulator.ledger_file import LedgerFile
 from simulator.scenarios import load_scenario
 from simulator.sending import Hooks, Pace, Sending, Totals
-from telemetry.ledger import Ack, Sent, parse
+from telemetry.ledger import Entry, parse
 from tests.simulator.runs import KeptOutbox, run_of
 
 EVER = Hooks(lambda due: None, lambda totals: None, lambda: False)
@@ -34,7 +34,7 @@ class WatchfulOutbox(KeptOutbox):
         super().send(record, on_ack)
 
 
-def entries(path: Path) -> list[Sent | Ack]:
+def entries(path: Path) -> list[Entry]:
     """Return the ledger's lines."""
     return [parse(line) for line in path.read_bytes().splitlines()]
 
