@@ -18,7 +18,7 @@ OPERATIONS = sorted(
     for module in MODULES
     for route in module.router.routes
     if isinstance(route, APIRoute)
-    for method in route.methods
+    for method in route.methods or ()
 )
 
 
