@@ -21,8 +21,19 @@ from services.query.served import Known, Service, admitted, known
 
 router = APIRouter(prefix="/v1", tags=["live"])
 PROTOCOL, KEY_PREFIX = "headwater.live", "bearer."
-DESCRIBED: Responses = {200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
-                   "description": "Events latest, places, windows, beat and end."}}  # fmt: skip
+TEXT = {"type": "string"}
+EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"enum": ["latest", "places", "windows", "beat", "end"]},
+        "data": TEXT | {"description": "a JSON object; `type` is the event"},
+        "id": TEXT | {"description": "a cursor, to be sent as Last-Event-ID"},
+    },
+    "required": ["event", "data"],
+}
+DESCRIBED: Responses = {
+    200: {"content": {MEDIA_TYPE: {"schema": EVENT}}, "description": "Events, as they come."}
+}
 
 
 class LiveIn(BaseModel):
