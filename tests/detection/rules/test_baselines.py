@@ -47,7 +47,7 @@ def at_hour(hour: int, value: float, device: str = "d") -> Row:
 def judging(stored: Stored, **more: object) -> Evaluator:
     """Return an evaluator with one seasonal rule that learns two days."""
     found = Evaluator(baselines=stored)
-    found.put([rule(SEASONAL, **{**LEARNS, **more})], 0)
+    found.put([rule(SEASONAL, 1, **{**LEARNS, **more})], 0)
     return found
 
 
@@ -137,7 +137,7 @@ def test_what_was_taught_survives_a_restart() -> None:
 def test_a_ratio_to_the_season_starts_from_what_is_stored() -> None:
     check = {"kind": "ratio", "ratio": 0.5, "against": "season", "slots": 84}
     judge = Evaluator(baselines=Stored("d"))
-    judge.put([rule(check, **LEARNS)], 0)
+    judge.put([rule(check, 1, **LEARNS)], 0)
 
     alert = judge.take(readings([at_hour(100, 40.0)]), 0)[0].alert
 
