@@ -66,6 +66,12 @@ RULES: Mapping[Table, Sequence[Rule]] = {
     tables.DEVICE_SLIDING: _WINDOW,
     tables.SESSIONS: _WINDOW,
     **{table: _SUMMARY for table in tables.SUMMARIES},
+    tables.BASELINES: (
+        Rule("slot is an hour of the week", "slot between 0 and 167"),
+        Rule("a baseline is made of hours", "weeks between 1 and 8"),
+        Rule("distances are not negative", "mad >= 0 and spread >= 0"),
+        Rule("spread is no less than that of the means", "spread >= 1.4826 * mad * (1 - 1e-9)"),
+    ),
     tables.ANOMALIES: (
         one_of("severity", "info", "warning", "critical"),
         Rule("a score is from 0 to 1", "score between 0 and 1"),

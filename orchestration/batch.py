@@ -44,6 +44,13 @@ BATCH_JOBS = (
         by_day=True,
     ),
     BatchJob(
+        "baselines",
+        "What is usual for each device in each hour of the week, from the last eight weeks.",
+        "40 1 * * *",
+        makes=(tables.BASELINES,),
+        checks=(tables.BASELINES,),
+    ),
+    BatchJob(
         "dedup",
         "Proves that no key is in silver twice; removes and counts what a replay left.",
         "15 2 * * *",

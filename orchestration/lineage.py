@@ -57,6 +57,7 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
     tables.SUMMARY_ZONE_DAY.name: (tables.DEVICE_DAY.name,),
     tables.SUMMARY_PRODUCT_HOUR.name: (tables.DEVICE_HOUR.name,),
     tables.SUMMARY_PRODUCT_DAY.name: (tables.DEVICE_DAY.name,),
+    tables.BASELINES.name: (tables.DEVICE_HOUR.name,),
     tables.DELIVERY_DELAY.name: (GOLD,),
     tables.CONSERVATION.name: (tables.MESSAGES.name, *_SILVER, *_ASIDE),
     tables.DEVICE_DUPLICATES.name: (

@@ -24,6 +24,7 @@ JOBS = (
     "vacuum",
     "retention",
     "summaries",
+    "baselines",
     "quality",
     "delays",
     "alerts",

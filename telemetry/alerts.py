@@ -41,7 +41,8 @@ class Alert:
     """One alert, or the word that it is over. Times are in microseconds since 1970, UTC.
 
     `device` is a full name; where it is None, the alert is about the `zone`, or the whole tenant.
-    `evidence` holds (time, value) of the last hour where the detector has it.
+    `evidence` holds (time, value) of the last hour where the detector has it. `baseline_version`,
+    an ISO date, names the stored baseline, where the detector has not learnt its own yet.
     """
 
     id: _Id
@@ -63,6 +64,7 @@ class Alert:
     score: float | None = None
     baseline: float | None = None
     deviation: float | None = None
+    baseline_version: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
     evidence: Annotated[tuple[tuple[_Micros, float | None], ...], Meta(max_length=5000)] = ()
     v: Literal[1] = 1
 

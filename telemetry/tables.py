@@ -405,6 +405,7 @@ ANOMALIES = Table(
         _col("bound", "double", "bound that it passed"),
         _col("score", "double", "how far beyond: 0.5 at the bound, towards 1"),
         _col("baseline", "double", "what is usual, where the check has a baseline"),
+        _col("baseline_version", "date", "version of gold.baselines that it is of; null: learnt"),
         _col("deviation", "double", "value less baseline"),
         _col("text", "string", "sentence that explains it", required=True),
         _col("event_time", "timestamp", "when the alarm began", required=True),
@@ -415,6 +416,33 @@ ANOMALIES = Table(
     partition_by=("event_date",),
     statistics=("event_time", "rule", "device_full"),
     retention="400 d",
+)
+
+BASELINES = Table(
+    name="gold.baselines",
+    description="What is usual for each device and metric in each hour of the week, by version.",
+    columns=(
+        _col("version", "date", "partition: only hours before this UTC date count", required=True),
+        TENANT,
+        DEVICE_FULL,
+        PRODUCT,
+        METRIC,
+        _col("slot", "int", "hour of the week, 0 to 167 from Monday 00:00 UTC", required=True),
+        _col("weeks", "int", "hours that it is made of, one a week", required=True),
+        _col("median", "double", "median of the hours' means", required=True),
+        _col("mad", "double", "median distance of these means from it", required=True),
+        _col(
+            "spread",
+            "double",
+            "usual distance of a reading from it, as a standard deviation",
+            required=True,
+        ),
+    ),
+    key=("version", "tenant", "device_full", "metric", "slot"),
+    partition_by=("version",),
+    cluster_by=("device_full", "metric"),
+    statistics=("device_full", "metric"),
+    retention="90 d",
 )
 
 DEVICES = Table(
@@ -641,6 +669,7 @@ TABLES: tuple[Table, ...] = (
     *SUMMARIES,
     ALERTS,
     ANOMALIES,
+    BASELINES,
     DEVICES,
     DELIVERY_DELAY,
     FIRST_USE,

@@ -33,6 +33,7 @@ class Found(NamedTuple):
     """An alarm that begins or is over. Times in microseconds; numbers are NaN where there is none.
 
     `cell` is the reading's place in the batch, -1 for none; `since` when the alarm began.
+    `taught_by` is the version of the stored baseline, a day since 1970; -1: learnt here, or none.
     """
 
     kept: VersionedRule
@@ -46,6 +47,7 @@ class Found(NamedTuple):
     baseline: float = float("nan")
     score: float = float("nan")
     since: int = -1
+    taught_by: int = -1
 
 
 class Watch(Protocol):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import orjson
 
+from detection.rules.baselines import Baselines
 from detection.rules.batches import Arrays, Batch, Found, Watch, is_within
 from detection.rules.hours import Hours
 from detection.rules.readings import Flags, Readings, Roster, fields_of, source_of
@@ -39,8 +40,11 @@ class Outcome(NamedTuple):
 class Evaluator:
     """Rules that are on, at work; one process holds each device in one evaluator."""
 
-    def __init__(self, predicts: Predicts | None = None) -> None:
+    def __init__(
+        self, predicts: Predicts | None = None, baselines: Baselines | None = None
+    ) -> None:
         self._predicts = predicts
+        self._baselines = baselines
         self.roster = Roster()
         """Every series seen."""
         self._hours = Hours()
@@ -104,7 +108,7 @@ class Evaluator:
             # A model of other metrics is to be refused here, and not by a batch.
             predict(np.zeros((1, len(kept.rule.metrics))))
             return RowsWatch(kept, self.roster, predict)
-        return SeriesWatch(kept, self.roster)
+        return SeriesWatch(kept, self.roster, self._baselines)
 
     def take(self, readings: Readings, detected_at: int) -> list[Outcome]:
         """Look at readings in the order of their arrival; microseconds since 1970.

@@ -1,13 +1,17 @@
 """Checks as looks: the kind decides what is seen of a series."""
 
+from datetime import tzinfo
+
 import numpy as np
 
 from detection.memory import Bytes, Matrix, Memory
+from detection.rules.baselines import Weeks, hours_before
 from detection.rules.hours import HOUR_BYTES, hour_before
 from detection.rules.looks import (
     Limits,
     Look,
     Looking,
+    Seed,
     look_of_ewma,
     look_of_mad,
     look_of_rate,
@@ -22,6 +26,7 @@ from detection.rules.seasons import (
     local,
     season,
     season_bytes,
+    seed_season,
     slots_of,
     spread,
 )
@@ -77,7 +82,15 @@ def _look_of_season(check: Seasonal, timezone: str) -> Looking:
         return Look(values, np.where(usable, baseline, 0.0), scale, baseline, usable)
 
     limits = two_sided(check.deviations, check.direction)
-    return Looking(season_bytes(check.slots), step, limits)
+    return Looking(season_bytes(check.slots), step, limits, _seeding(check.slots, zone))
+
+
+def _seeding(count: int, zone: tzinfo) -> Seed:
+    def seed(states: Bytes, stored: Weeks) -> None:
+        slots = slots_of(local(hours_before(stored.version), zone), count) % count
+        seed_season(states, slots, count, stored)
+
+    return seed
 
 
 def _look_of_ratio(check: Ratio, timezone: str) -> Looking:
@@ -104,7 +117,7 @@ def _look_of_ratio(check: Ratio, timezone: str) -> Looking:
         bound = np.minimum(bound, known - away) if is_below else np.maximum(bound, known + away)
         return Look(values, np.zeros_like(values), bound / check.ratio, baseline, usable)
 
-    hour_bytes = HOUR_BYTES + 8 * SPREAD_NUMBERS
-    size = season_bytes(check.slots) if check.against == "season" else hour_bytes
     limits = Limits(check.ratio, np.inf) if is_below else Limits(-np.inf, check.ratio)
-    return Looking(size, step, limits)
+    if check.against == "hour":
+        return Looking(HOUR_BYTES + 8 * SPREAD_NUMBERS, step, limits)
+    return Looking(season_bytes(check.slots), step, limits, _seeding(check.slots, zone))

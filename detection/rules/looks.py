@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection.memory import Bytes, Matrix, Memory
+from detection.rules.baselines import Weeks
 from detection.rules.readings import Rows, Times
 from telemetry.rules.checks import Ewma, Mad, Range, Rate, Stuck, Threshold, ZScore
 from telemetry.rules.words import span_us
@@ -60,14 +61,19 @@ class Limits(NamedTuple):
 
 
 Step = Callable[[Matrix, Times, Bytes], Look]
+Seed = Callable[[Bytes, Weeks], None]
 
 
 class Looking(NamedTuple):
-    """How a check looks: its memory a series in bytes, its step, its bounds."""
+    """How a check looks: its memory a series in bytes, its step, its bounds.
+
+    `seed` puts stored baselines in the place of what a series has not learnt yet.
+    """
 
     state_bytes: int
     step: Step
     limits: Limits
+    seed: Seed | None = None
 
 
 def two_sided(limit: float, direction: str) -> Limits:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection.memory import Bytes, Matrix, Memory
+from detection.rules.baselines import Weeks
 from detection.rules.looks import floor
 from detection.rules.readings import Flags, Rows, Times
 from detection.rules.spans import STATE_NUMBERS, runs, spread_over
@@ -62,6 +63,37 @@ def season(values: Matrix, slots: Times, count: int, states: Bytes) -> tuple[Mat
     return baseline, spread(values, baseline, Memory(numbers[:, STATE_NUMBERS:]))
 
 
+def seed_season(states: Bytes, slots: Times, count: int, stored: Weeks) -> None:
+    """Let stored baselines stand where a series has no past of its own yet, in place.
+
+    `slots` says of each hour of the week in which slot it lies; `stored` has a row a series.
+    """
+    begin = _NUMBERS + _padded(4 * count)
+    week = _Week(states[:, _NUMBERS:begin].view(np.float32), states[:, begin:])
+    known = np.isfinite(stored.medians)
+    filled = np.where(known, stored.medians, 0.0)
+    series = np.arange(len(states))
+    for slot in range(count):
+        hours = slots == slot
+        has = known[:, hours].sum(axis=1)
+        mine = np.flatnonzero(has > 0)
+        mean = filled[mine][:, hours].sum(axis=1) / has[mine]
+        week.fill(series[mine], np.full(len(mine), slot), mean)
+    _seed_spread(states[:, :_NUMBERS].view(np.float64)[:, STATE_NUMBERS:], stored.spreads)
+
+
+def _seed_spread(memory: Matrix, spreads: NDArray[np.float32]) -> None:
+    known = np.isfinite(spreads)
+    count = known.sum(axis=1)
+    total = np.where(known, spreads, 0.0).sum(axis=1)
+    usual = np.divide(total, count, where=count > 0, out=np.zeros(len(total)))
+    missing = np.where(count > 0, 1.0 - memory[:, 2], 0.0)
+    # In the order in which `spread` takes its filters: sizes, the one before, weights, likewise.
+    memory[:, 0] += missing * usual / _DEVIATION
+    memory[:, 2] += missing
+    memory[:, 1], memory[:, 3] = memory[:, 0], memory[:, 2]
+
+
 class _Week:
     """The means of each series' slots, and one bit a slot: has a past."""
 
@@ -81,6 +113,11 @@ class _Week:
         fresh = np.where(self._is_seen(series, slot), moved, mean)
         self._means[series, slot] = fresh.astype(np.float32)
         self._seen[series, slot >> 3] |= (1 << (slot & 7)).astype(np.uint8)
+
+    def fill(self, series: Rows, slot: Rows, mean: NDArray[np.float64]) -> None:
+        """Set the means of slots without a past."""
+        new = ~self._is_seen(series, slot)
+        self.learn(series[new], slot[new], mean[new])
 
     def _is_seen(self, series: Rows, slot: Rows) -> Flags:
         return np.asarray(self._seen[series, slot >> 3] & (1 << (slot & 7)).astype(np.uint8) > 0)

@@ -5,6 +5,7 @@ import numpy as np
 from detection.keyed import blocks
 from detection.memory import Bytes
 from detection.rules.alarms import Judged, alarms
+from detection.rules.baselines import Baselines
 from detection.rules.batches import Arrays, Batch, Calendar, Found, in_zone, is_within
 from detection.rules.judging import STATE_BYTES, lasting_since
 from detection.rules.looking import looking
@@ -16,14 +17,19 @@ SEEN_BYTES = 16
 """Of each series: how many readings were seen, and when the first one was."""
 HEAD_BYTES = STATE_BYTES + SEEN_BYTES
 _UNSEEN, _OUTSIDE = -1, -2
+AT_ONCE = 20_000
+"""Series whose stored baselines are in memory together."""
 
 
 class SeriesWatch:
     """One rule at work on the series of its metric; `state_bytes` of each are remembered."""
 
-    def __init__(self, kept: VersionedRule, roster: Roster) -> None:
+    def __init__(
+        self, kept: VersionedRule, roster: Roster, baselines: Baselines | None = None
+    ) -> None:
         self.kept = kept
         self._roster = roster
+        self._baselines = baselines
         self._looking = looking(kept.rule)
         self.state_bytes = HEAD_BYTES + self._looking.state_bytes
         self._calendar = Calendar(kept.rule)
@@ -33,6 +39,9 @@ class SeriesWatch:
         """Number in the roster of each row of the states."""
         self._rows = np.zeros(0, np.intp)
         """Row of each series of the roster, or why it has none."""
+        self._asked = np.zeros(0, np.int64)
+        self._taught = np.zeros(0, np.int64)
+        """Of each row, the version of stored baselines asked for, and taken up, plus 1; 0: none."""
 
     def take(self, batch: Batch) -> list[Found]:
         """Look at a batch, and remember it."""
@@ -44,11 +53,44 @@ class SeriesWatch:
             return []
         rows = self._rows_of(batch.numbers[cells])
         readings = batch.readings.where(cells)
-        look = self._look(rows, readings.values, readings.times)
+        self._teach(rows)
+        look, is_own = self._look(rows, readings.values, readings.times)
         judges = self._calendar.judges(readings.times, readings.delays)
         some = np.flatnonzero(look.usable & judges)
         judged = Judged(rows[some], readings.times[some], cells[some], look.where(some))
-        return alarms(self.kept, self._looking.limits, judged, self._states, batch.readings.source)
+        found = alarms(self.kept, self._looking.limits, judged, self._states, batch.readings.source)
+        taught_by = np.where(is_own, -1, self._taught[rows] - 1)
+        places = np.searchsorted(cells, [each.cell for each in found]).tolist()
+        return [
+            each._replace(taught_by=int(taught_by[place]))
+            for each, place in zip(found, places, strict=True)
+        ]
+
+    def _teach(self, rows: Rows) -> None:
+        """Let series that have not learnt enough take up the newest stored baseline."""
+        version = self._baselines.version() if self._baselines and self._looking.seed else None
+        if version is None:
+            return
+        new = np.unique(rows[self._asked[rows] <= version])
+        self._asked[new] = version + 1
+        seen = self._states[new, STATE_BYTES:HEAD_BYTES].view(np.int64)
+        lasted = self._roster.newest[self._owners[new]] - seen[:, 1]
+        learns = self._learns
+        is_learnt = (seen[:, 0] >= learns.readings) & (lasted >= learns.span_us)
+        self._take_up(new[~is_learnt], version)
+
+    def _take_up(self, rows: Rows, version: int) -> None:
+        assert self._baselines is not None
+        assert self._looking.seed is not None
+        for start in range(0, len(rows), AT_ONCE):
+            some = rows[start : start + AT_ONCE]
+            series = [self._roster.sources[owner].series for owner in self._owners[some].tolist()]
+            stored = self._baselines.weeks(series, version)
+            known = np.flatnonzero(np.isfinite(stored.medians).any(axis=1))
+            states = self._states[some[known]]
+            self._looking.seed(states[:, HEAD_BYTES:], stored.where(known))
+            self._states[some[known]] = states
+            self._taught[some[known]] = version + 1
 
     def _meet(self) -> None:
         """Find out of each new series whether the rule watches it."""
@@ -68,19 +110,26 @@ class SeriesWatch:
         if missing > 0:
             more = np.zeros((max(missing, len(self._states)), self.state_bytes), np.uint8)
             self._states = np.concatenate([self._states, more])
+            none = np.zeros(len(more), np.int64)
+            self._asked = np.concatenate([self._asked, none])
+            self._taught = np.concatenate([self._taught, none])
         return np.asarray(self._rows[numbers])
 
-    def _look(self, rows: Rows, values: Values, times: Times) -> Look:
-        """Return the look at each reading; usable are those whose series has learnt enough."""
-        seen = blank(len(rows))
+    def _look(self, rows: Rows, values: Values, times: Times) -> tuple[Look, Flags]:
+        """Return the look at each reading, and whether its series has learnt enough by itself.
+
+        Usable are those of a series that has, or that was taught.
+        """
+        seen, is_own = blank(len(rows)), np.empty(len(rows), np.bool_)
         for series, cells in blocks(rows):
             states, at = self._states[series], times[cells]
             look = self._looking.step(values[cells], at, states[:, HEAD_BYTES:])
-            learnt = self._has_learnt(at, states)
+            is_own[cells] = learnt = self._has_learnt(at, states)
+            learnt = learnt | (self._taught[series] > 0)[:, None]
             for whole, part in zip(seen, look._replace(usable=look.usable & learnt), strict=True):
                 whole[cells] = part
             self._states[series] = states
-        return seen
+        return seen, is_own
 
     def _has_learnt(self, times: Times, states: Bytes) -> Flags:
         seen = states[:, STATE_BYTES:HEAD_BYTES].view(np.int64)
@@ -110,12 +159,23 @@ class SeriesWatch:
 
     def state(self) -> Arrays:
         """Return what is remembered."""
-        return {"states": self._states[: len(self._owners)], "owners": self._owners}
+        count = len(self._owners)
+        return {
+            "states": self._states[:count],
+            "owners": self._owners,
+            "asked": self._asked[:count],
+            "taught": self._taught[:count],
+        }
 
     def load(self, state: Arrays) -> None:
         """Take up what was remembered; series that the rule does not watch any more are left."""
         self._states = state["states"].astype(np.uint8)
         self._owners = state["owners"].astype(np.intp)
+        # What an older version has saved knows of no stored baselines.
+        none = np.zeros(len(self._states), np.int64)
+        self._asked, self._taught = (
+            state.get(name, none).astype(np.int64) for name in ("asked", "taught")
+        )
         self._rows = np.zeros(0, np.intp)
         self._meet()
         self._rows[self._owners] = np.arange(len(self._owners))

@@ -1,7 +1,7 @@
 """What was found, as alerts and in words."""
 
 import math
-from datetime import timedelta
+from datetime import date, timedelta
 
 from detection.rules.batches import Found
 from telemetry.alerts import Alert, alert_id
@@ -21,6 +21,7 @@ from telemetry.rules.checks import (
 )
 
 Evidence = tuple[tuple[int, float], ...]
+_FIRST_DAY = date(1970, 1, 1)
 _PASTS = {ZScore: "mean", Mad: "median", Ewma: "mean", Seasonal: "in this slot of the week"}
 
 
@@ -53,8 +54,15 @@ def alert_of(found: Found, detected_at: int, evidence: Evidence = ()) -> Alert:
         score=_known(found.score),
         baseline=_known(found.baseline),
         deviation=_known(deviation),
+        baseline_version=_version(found),
         evidence=evidence,
     )
+
+
+def _version(found: Found) -> str | None:
+    if found.taught_by < 0:
+        return None
+    return (_FIRST_DAY + timedelta(days=found.taught_by)).isoformat()
 
 
 def _known(number: float) -> float | None:
@@ -69,7 +77,9 @@ def sentence(found: Found) -> str:
         lasted = _span(max(0, found.time - found.since) / 1e6)
         now = f", now {found.value:.6g}" if _has_value(found) else ""
         return f"{subject}: {found.kept.rule.name} is over after {lasted}{now}"
-    return f"{subject} {_what(found)}{_persisted(found)}"
+    version = _version(found)
+    stored = f" by the stored baseline of {version}" if version else ""
+    return f"{subject} {_what(found)}{stored}{_persisted(found)}"
 
 
 def _has_value(found: Found) -> bool:

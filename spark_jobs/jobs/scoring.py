@@ -20,6 +20,7 @@ from spark_jobs.checkpoint import has_batches
 from spark_jobs.gold_state import GoldFiles, Position
 from spark_jobs.lake import Lake, Txn
 from spark_jobs.scoring_state import ScoringFiles, ScoringState
+from spark_jobs.stored_baselines import StoredBaselines
 from spark_jobs.table_files import is_append
 from spark_jobs.transforms.anomalies import anomalies
 from telemetry.alerts import Alert
@@ -63,7 +64,8 @@ class Scoring:
         self._rules = RuleFiles(settings.registry_dir)
         self._files = ScoringFiles(settings.checkpoint_dir / NAME)
         self._predicts = predicts(settings.model_dir)
-        self._evaluator = Evaluator(self._predicts)
+        self._baselines = StoredBaselines(lake)
+        self._evaluator = Evaluator(self._predicts, self._baselines)
         self._fingerprint: str | None = None
         self._complaint: str | None = None
         self._lock = threading.RLock()
@@ -77,7 +79,7 @@ class Scoring:
         """Take up what was remembered; what is damaged, or has no checkpoint, begins anew."""
         with self._lock:
             self._fingerprint = None
-            self._evaluator = Evaluator(self._predicts)
+            self._evaluator = Evaluator(self._predicts, self._baselines)
             kept = self._kept()
             if kept is None:
                 shutil.rmtree(self._files.checkpoint, ignore_errors=True)

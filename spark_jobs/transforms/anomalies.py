@@ -21,6 +21,7 @@ _COLUMNS = {
     "bound": pl.Float64(),
     "score": pl.Float64(),
     "baseline": pl.Float64(),
+    "baseline_version": pl.String(),
     "deviation": pl.Float64(),
     "text": pl.String(),
     "event_time": pl.Int64(),
@@ -41,4 +42,7 @@ def anomalies(alerts: Iterable[Alert]) -> pl.DataFrame:
         pl.from_epoch(name, "us").dt.replace_time_zone("UTC")
         for name in ("event_time", "detected_at")
     ]
-    return found.with_columns(times).with_columns(event_date=pl.col("event_time").dt.date())
+    version = pl.col("baseline_version").str.to_date()
+    return found.with_columns(version, *times).with_columns(
+        event_date=pl.col("event_time").dt.date()
+    )
