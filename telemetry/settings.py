@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from telemetry.cached_parts import CachedParts
+
 PORT_NAMES = (
     "kafka",
     "kafka_controller",
@@ -25,7 +27,7 @@ PORT_NAMES = (
 )
 
 
-class Settings(BaseSettings):
+class Settings(CachedParts, BaseSettings):
     """What differs between one installation and another; every default runs on one machine."""
 
     model_config = SettingsConfigDict(env_prefix="HEADWATER_", frozen=True, extra="ignore")
@@ -276,28 +278,3 @@ class Settings(BaseSettings):
     def progress_dir(self) -> Path:
         """One JSON file a stream: its newest progress, replaced atomically."""
         return self.home / "progress"
-
-    @property
-    def spark_jar_dir(self) -> Path:
-        """Jars that Spark needs beside its own."""
-        return self.cache / "jars" / "spark-4.2.0"
-
-    @property
-    def flink_jar_dir(self) -> Path:
-        """Jars that Flink is given beside its own, where it is measured beside us."""
-        return self.cache / "jars" / "flink-2.3.0"
-
-    @property
-    def web_dir(self) -> Path:
-        """Libraries of pages, as archives; pages are served out of them."""
-        return self.cache / "web"
-
-    @property
-    def kafka_dir(self) -> Path:
-        """The broker's unpacked folder; jars in libs/."""
-        return self.cache / "servers" / "kafka-4.3.1"
-
-    @property
-    def trino_dir(self) -> Path:
-        """Trino's unpacked folder."""
-        return self.cache / "servers" / "trino-476"
