@@ -42,7 +42,7 @@ def anomalies(alerts: Iterable[Alert]) -> pl.DataFrame:
         pl.from_epoch(name, "us").dt.replace_time_zone("UTC")
         for name in ("event_time", "detected_at")
     ]
-    version = pl.col("baseline_version").str.to_date()
+    version = pl.col("baseline_version").str.to_date("%Y-%m-%d")
     return found.with_columns(version, *times).with_columns(
         event_date=pl.col("event_time").dt.date()
     )
