@@ -5,13 +5,11 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from telemetry.settings import Settings
 from tests.brokers import Broker
 from tests.gateway.kills.fleets import Fleet
 from tests.gateway.kills.gateways import GatewayProcess
@@ -22,15 +20,6 @@ PER_S = 1_000
 BEFORE_S, AFTER_S = 2.0, 8.0
 ANSWERS_WITHIN_S = 40.0
 DRAINED_WITHIN_S = 120.0
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    if not (Settings().kafka_dir / "libs").is_dir():
-        pytest.skip("Kafka is not fetched: headwater fetch kafka")
-    running = Broker(tmp_path_factory.mktemp("broker"))
-    yield running
-    running.kill()
 
 
 @pytest.mark.timeout(600)
