@@ -59,7 +59,7 @@ def run_job(
     settings: Settings, job: str, arguments: Sequence[str], say: Callable[[str], None]
 ) -> Outcome:
     """Run a job alone, its log in {home}/logs, and return how it ended."""
-    command = spark_submit_command(settings, job, arguments)
+    command = job_command(settings, job, arguments)
     log = log_path(settings.home, f"job-{job}")
     log.parent.mkdir(parents=True, exist_ok=True)
     say(f"{job}: waits for another job to end")
@@ -68,6 +68,12 @@ def run_job(
         code = _run(command, child_environment(settings), log_file)
     lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines()]
     return Outcome(code, _figures(lines), _complaint(lines))
+
+
+def job_command(settings: Settings, job: str, arguments: Sequence[str]) -> list[str]:
+    """Return a job's command, at a niceness that leaves the cores to the streams first."""
+    gentle = ["nice", "-n", str(settings.job_nice)]
+    return [*gentle, *spark_submit_command(settings, job, arguments)]
 
 
 def batch_jobs(pid: int | None) -> list[int]:

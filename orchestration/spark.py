@@ -14,6 +14,7 @@ from telemetry.settings import Settings
 Context: TypeAlias = dg.AssetExecutionContext | dg.AssetCheckExecutionContext
 Told: TypeAlias = Mapping[str, object]
 POOL = "spark"
+STREAM = "stream"
 CHECKOUT = Path(__file__).parents[1]
 TERMINATION_TIMEOUT_S = 120.0
 """A job that is told to stop finishes its commit first."""
@@ -29,10 +30,14 @@ class SparkSubmit:
     program: Sequence[str]
     lock: Path
     environment: dict[str, str]
+    nice: int = 0
+    """Niceness of batch jobs; the streams' micro-batches wait for nobody."""
 
-    def run(self, context: Context, *arguments: str) -> Told:
+    def run(self, context: Context, job: str, *arguments: str) -> Told:
         """Run a job to its end and return what it reports; raise if it failed."""
-        command = one_at_a_time.command(self.lock, LOCK_WAIT_S, [*self.program, *arguments])
+        nice = 0 if job == STREAM else self.nice
+        program = ["nice", "-n", str(nice), *self.program, job, *arguments]
+        command = one_at_a_time.command(self.lock, LOCK_WAIT_S, program)
         invocation = self.pipes.run(
             context=context.op_execution_context,
             command=command,
@@ -50,6 +55,7 @@ def spark_submit(settings: Settings) -> SparkSubmit:
         program=_program(settings),
         lock=settings.home / "run" / "spark-job.lock",
         environment=_environment(settings),
+        nice=settings.job_nice,
     )
 
 

@@ -7,7 +7,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from orchestration import lineage
 from orchestration.observation import Figures, flat, table_sizes
-from orchestration.spark import POOL, SparkSubmit, Told
+from orchestration.spark import POOL, STREAM, SparkSubmit, Told
 from orchestration.tables import asset_key, stream_specs, table_spec
 from telemetry.settings import Settings
 from telemetry.tables import BY_NAME
@@ -48,7 +48,7 @@ def micro_batch(settings: Settings) -> dg.AssetsDefinition:
     def run_streams(
         context: dg.AssetExecutionContext, spark: dg.ResourceParam[SparkSubmit]
     ) -> Iterator[dg.MaterializeResult[None]]:
-        told = spark.run(context, "stream", "--trigger", "available-now")
+        told = spark.run(context, STREAM, "--trigger", "available-now")
         for name, filled in FILLED.items():
             metadata = _figures(told, QUERIES[name])
             yield dg.MaterializeResult(asset_key=asset_key(name), metadata=metadata)

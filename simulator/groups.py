@@ -166,7 +166,7 @@ def _add(group: Group, posting: Posting, now: int) -> None:
     headers = [("received_at", b"%d" % now), *_standing(name)] if posting.has_headers else []
     if len(posting.outcomes) != 1:
         group.several[len(group.records)] = len(posting.outcomes)
-    group.records.append(OutRecord(name.encode(), posting.value, headers))
+    group.records.append(_record(OutRecord, (name.encode(), posting.value, headers)))
     for outcome in posting.outcomes:
         _add_lines(group, name, outcome, now)
         group.expected[outcome.expect, outcome.reason] += 1

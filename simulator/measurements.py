@@ -161,24 +161,37 @@ class Measurements:
 
     def drafts(self, stretch: Stretch, now: int) -> Iterator[tuple[int, str, Draft]]:
         """Yield number, fault and draft of each message of a stretch."""
-        run, span = self._run, stretch.span
-        signals = stretch.model.sent_by(stretch.version)
-        values = [as_values(signal, stretch.numbers[signal.name]) for signal in signals]
-        names = [signal.name for signal in signals]
+        run, fleet = self._run, self._run.fleet
         product = run.products[stretch.model.product.key]
-        places = [column.tolist() for column in stretch.place.values()]
-        columns = (span.number, span.fault, span.device, span.seq, stretch.event_time, span.dice)
-        rows = zip(*(column.tolist() for column in columns), strict=True)
-        for row, (number, fault, device, seq, event_time, dice) in enumerate(rows):
-            extra = dict(zip(stretch.place, [column[row] for column in places], strict=True))
-            if tags := run.fleet.tags[device]:
+        rows = zip(_told(stretch), _metrics(stretch), _extras(stretch), strict=True)
+        for (number, fault, device, seq, event_time, dice), metrics, extra in rows:
+            if tags := fleet.tags[device]:
                 extra["tags"] = tags
-            name = run.fleet.devices[device].device_full
-            metrics = dict(zip(names, [column[row] for column in values], strict=True))
+            name = fleet.devices[device].device_full
             draft = Draft(
                 product, name, run.boot, seq, event_time, now, run.tolerance, metrics, extra, dice
             )
             yield number, self._plan.fault_names[fault], draft
+
+
+def _told(stretch: Stretch) -> Iterator[tuple[int, int, int, int, int, float]]:
+    span = stretch.span
+    columns = (span.number, span.fault, span.device, span.seq, stretch.event_time, span.dice)
+    return zip(*(column.tolist() for column in columns), strict=True)
+
+
+def _metrics(stretch: Stretch) -> list[dict[str, object]]:
+    signals = stretch.model.sent_by(stretch.version)
+    values = [as_values(signal, stretch.numbers[signal.name]) for signal in signals]
+    names = [signal.name for signal in signals]
+    return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+
+
+def _extras(stretch: Stretch) -> list[dict[str, object]]:
+    if not stretch.place:
+        return [{} for _ in range(len(stretch.span.number))]
+    columns = [column.tolist() for column in stretch.place.values()]
+    return [dict(zip(stretch.place, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _versions(model: Model, is_new: NDArray[np.bool_]) -> list[tuple[int, NDArray[np.bool_]]]:

@@ -13,7 +13,7 @@ from simulator.ledger_file import LedgerFile
 from simulator.measurements import Clock
 
 GROUP_S = 0.2
-MOST_IN_GROUP = 5_000
+MOST_IN_GROUP = 8_192
 MOST_UNDERWAY = 8
 ACK_TIMEOUT_S = 180.0
 

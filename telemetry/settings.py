@@ -66,6 +66,12 @@ class Settings(CachedParts, BaseSettings):
     )
     stream_heap_mb: int = Field(default=1024, ge=256, description="JVM heap of the stream app")
     job_heap_mb: int = Field(default=640, ge=256, description="JVM heap of one batch job")
+    job_nice: int = Field(
+        default=10,
+        ge=0,
+        le=19,
+        description="niceness of batch jobs: the streams go first",
+    )
     trino_heap_mb: int = Field(default=1024, ge=512, description="JVM heap of Trino")
     kafka_heap_mb: int = Field(default=384, ge=128, description="JVM heap of the broker")
     registry_database: SecretStr | None = Field(

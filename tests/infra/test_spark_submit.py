@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from infra import spark_submit
+from infra.batch_job import job_command
 from infra.environment import child_environment, setting_variables
 from infra.fetch.lock import locked
 from infra.gentle_stop import command
@@ -25,6 +26,11 @@ def test_command_names_the_job_its_heap_and_its_configuration(settings: Settings
     assert words[words.index("--driver-memory") + 1] == "300m"
     assert Path(words[0]).exists()
     assert Path(words[words.index("--properties-file") + 1]).exists()
+
+
+def test_a_batch_job_leaves_the_cores_to_the_streams_first(settings: Settings) -> None:
+    plain = spark_submit.spark_submit_command(settings, "dedup", ["--all"])
+    assert job_command(settings, "dedup", ["--all"]) == ["nice", "-n", "10", *plain]
 
 
 def test_configuration_lists_the_locked_jars(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """A Spark that is a small script: its answers are files, its calls are noted."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import dagster as dg
 
 from orchestration.spark import SparkSubmit
 
+NICE = 3
 FAKE_JOB = Path(__file__).with_name("fake_job.py")
 
 
@@ -20,7 +22,15 @@ def fake_spark(folder: Path, **answers: object) -> SparkSubmit:
         program=[sys.executable, str(FAKE_JOB), str(folder)],
         lock=folder / "job.lock",
         environment={},
+        nice=NICE,
     )
+
+
+def is_nicer(folder: Path) -> bool:
+    """Tell whether the last job ran at a lower priority than these tests."""
+    found, own = int((folder / "niceness").read_text()), os.nice(0)
+    assert found in (own, min(own + NICE, 19))
+    return found > own or own == 19
 
 
 def calls(folder: Path) -> list[list[str]]:

@@ -6,7 +6,7 @@ import pytest
 from orchestration.batch import BATCH_JOBS, batch_assets
 from orchestration.tables import asset_key
 from telemetry.tables import SUMMARIES
-from tests.orchestration.jobs import calls, fake_spark, suite_result
+from tests.orchestration.jobs import calls, fake_spark, is_nicer, suite_result
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.PreviewWarning")
 
@@ -42,6 +42,7 @@ def test_suites_follow_the_job_over_the_same_days(tmp_path: Path) -> None:
 
     run(tmp_path, "summaries", "2026-11-20", summaries={"tables": SUMMARIZED}, quality=quality)
 
+    assert is_nicer(tmp_path)
     days = ["--from", "2026-11-20", "--to", "2026-11-20"]
     asked = [word for table in SUMMARIES for word in ("--tables", table.name)]
     assert calls(tmp_path) == [

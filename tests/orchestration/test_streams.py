@@ -8,7 +8,7 @@ from orchestration import streams
 from orchestration.tables import asset_key
 from telemetry.settings import Settings
 from telemetry.tables import READINGS
-from tests.orchestration.jobs import calls, fake_spark
+from tests.orchestration.jobs import calls, fake_spark, is_nicer
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.PreviewWarning")
 
@@ -38,6 +38,7 @@ def test_a_micro_batch_tells_rows_lag_and_duration(tmp_path: Path) -> None:
     assert landing["rows bronze"].value == 9
     assert made[asset_key("silver.readings")].metadata["dagster/row_count"].value == 3
     assert calls(tmp_path) == [["stream", "--trigger", "available-now"]]
+    assert not is_nicer(tmp_path)
 
 
 def test_a_run_starts_at_each_interval(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from edge.outbox import OnAck, OutboxError, OutRecord
 from simulator.groups import Groups
 from simulator.ledger_file import LedgerFile
 from simulator.scenarios import load_scenario
-from simulator.sending import Hooks, Pace, Sending, Totals
+from simulator.sending import MOST_IN_GROUP, Hooks, Pace, Sending, Totals
 from telemetry.ledger import Entry, parse
 from tests.simulator.runs import KeptOutbox, run_of
 
@@ -40,11 +40,11 @@ def entries(path: Path) -> list[Entry]:
 
 
 def send(path: Path, registry: Path, outbox: KeptOutbox, hooks: Hooks = EVER) -> Totals:
-    """Send 12,000 mixed messages as fast as they go."""
-    groups = Groups(run_of(registry, load_scenario("mixed"), total=12_000).run)
+    """Send 20,000 mixed messages as fast as they go."""
+    groups = Groups(run_of(registry, load_scenario("mixed"), total=20_000).run)
     totals = Totals()
     with LedgerFile(path) as ledger:
-        Sending(groups, outbox, ledger, totals).run(Pace(None, 12_000, None), hooks)
+        Sending(groups, outbox, ledger, totals).run(Pace(None, 20_000, None), hooks)
     return totals
 
 
@@ -57,7 +57,7 @@ def test_every_message_is_announced_before_and_acknowledged_after(tmp_path: Path
     sent = [entry["sha256"] for entry in entries(path) if entry["e"] == "sent"]
     acked = [entry["sha256"] for entry in entries(path) if entry["e"] == "ack"]
     assert sent == acked
-    assert totals.sent == totals.acked == len(sent) > 12_000
+    assert totals.sent == totals.acked == len(sent) > 20_000
     assert totals.records == len(outbox.records) < totals.sent
     assert sum(totals.expected.values()) == totals.sent
 
@@ -76,7 +76,7 @@ def test_group_is_acknowledged_when_all_of_it_is(tmp_path: Path) -> None:
     totals = send(path, tmp_path, outbox, Hooks(lambda due: None, acknowledge_most, lambda: False))
 
     assert shown[:2] == [0, 0]
-    assert 5_000 <= shown[2] < 6_000
+    assert MOST_IN_GROUP <= shown[2] < 1.2 * MOST_IN_GROUP
     assert totals.acked == totals.sent
 
 
@@ -101,7 +101,7 @@ def test_stopping_acknowledges_what_was_sent(tmp_path: Path) -> None:
 
     totals = send(path, tmp_path, KeptOutbox(), hooks)
 
-    assert 0 < totals.sent < 12_000
+    assert 0 < totals.sent < 20_000
     assert totals.acked == totals.sent
 
 
