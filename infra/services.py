@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from infra.alerts_service import alerts_service
 from infra.dagster_home import dagster_services
+from infra.fast_lane import fast_service
 from infra.gateway_service import gateway_service
 from infra.kafka.broker import kafka_service
 from infra.query_service import query_service
@@ -33,7 +34,7 @@ def service_names(settings: Settings, mode: Mode) -> tuple[str, ...]:
     streams = ("streams",) if settings.streams == "always_on" else ()
     registry = () if settings.registry_url else ("registry",)
     superset = ("superset",) if is_wanted(settings) else ()
-    served = ("gateway", "query", "alerts", "trino")
+    served = ("gateway", "query", "alerts", "fast", "trino")
     return (*broker, *registry, *streams, *served, *DAGSTER, *superset)
 
 
@@ -49,6 +50,7 @@ def declared_services(
         gateway_service(settings, mode),
         query_service(settings, mode),
         alerts_service(settings),
+        fast_service(settings),
         trino_service(settings, waits_for_tables=makes_tables),
         *dagster_services(settings),
         superset_service(settings),

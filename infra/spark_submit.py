@@ -30,11 +30,21 @@ JVM_FLAGS = (
 
 
 def spark_submit_command(
-    settings: Settings, job: str, arguments: Sequence[str] = (), *, heap_mb: int | None = None
+    settings: Settings,
+    job: str,
+    arguments: Sequence[str] = (),
+    *,
+    heap_mb: int | None = None,
+    threads: int | None = None,
 ) -> list[str]:
-    """Return the command that runs a job of `spark_jobs`; writes the configuration it names."""
+    """Return the command that runs a job of `spark_jobs`; writes the configuration it names.
+
+    `threads` of Spark other than those that the settings give to all.
+    """
     heap = heap_mb or settings.job_heap_mb
     command = [str(spark_submit()), "--properties-file", str(write_spark_defaults(settings))]
+    if threads:
+        command += ["--master", f"local[{threads}]"]
     command += ["--driver-memory", f"{heap}m", str(PROJECT / "spark_jobs" / "main.py")]
     return [*command, job, *arguments]
 

@@ -17,6 +17,7 @@ from telemetry.settings import Settings
 
 JOBS = (
     "stream",
+    "fast",
     "backfill",
     "dedup",
     "conservation",

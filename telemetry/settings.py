@@ -52,6 +52,10 @@ class Settings(CachedParts, BaseSettings):
     streams_interval_s: int = Field(default=60, ge=1, description="pause between scheduled runs")
     landing_trigger_s: float = Field(default=1.0, ge=0, description="micro-batch interval, landing")
     gold_trigger_s: float = Field(default=4.0, ge=0, description="micro-batch interval of gold")
+    fast_batch_s: float = Field(
+        default=300.0, ge=30, description="batches of the fast lane, whose baselines change between"
+    )
+    fast_heap_mb: int = Field(default=512, ge=256, description="JVM heap of the fast lane")
     max_offsets_per_batch: int = Field(default=40_000, ge=1, description="records a landing batch")
     clock_tolerance_s: float = Field(
         default=60.0, ge=0, description="how far device time may be ahead of received_at"
@@ -67,7 +71,7 @@ class Settings(CachedParts, BaseSettings):
     stream_heap_mb: int = Field(default=1024, ge=256, description="JVM heap of the stream app")
     job_heap_mb: int = Field(default=640, ge=256, description="JVM heap of one batch job")
     job_nice: int = Field(
-        default=10,
+        default=5,
         ge=0,
         le=19,
         description="niceness of batch jobs: the streams go first",

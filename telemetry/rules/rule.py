@@ -21,6 +21,7 @@ from telemetry.rules.checks import (
     ZScore,
     kind_of,
 )
+from telemetry.rules.lanes import Lane, check_fast
 from telemetry.rules.schedule import Schedule, zone_named
 from telemetry.rules.words import DeviceFull, Name, NotNegative, Span, Words, check_spans, span_us
 
@@ -75,6 +76,7 @@ class Rule(
     `least_deviation`: a reading must lie so far from its baseline, or beyond the bound where the
     check has no baseline, in the metric's unit. `hysteresis`: an alarm is over only so far within
     the bound, in the check's own measure (the metric's unit; deviations; a share of the baseline).
+    `lane` fast: each breach is told within milliseconds as well, before scoring judges it.
     """
 
     name: Name
@@ -90,6 +92,7 @@ class Rule(
     schedule: Schedule | None = None
     timezone: str = "UTC"
     connected_within: Span | None = None
+    lane: Lane = "scoring"
     note: Annotated[str, Meta(max_length=1000)] = ""
 
     def __post_init__(self) -> None:
@@ -99,6 +102,8 @@ class Rule(
         _check_metrics(self)
         _check_product(self.scope)
         _check_hysteresis(self)
+        if self.lane == "fast":
+            _check_lane(self)
         if isinstance(self.check, NoData):
             _check_silence(self)
         if isinstance(self.check, NoData | Several | Model) and self.learning is not None:
@@ -136,6 +141,15 @@ def _check_metrics(rule: Rule) -> None:
     if not fits or len(set(rule.metrics)) != count:
         named = ", ".join(rule.metrics) or "none"
         raise ValueError(f"metrics: a {kind_of(check)} rule takes {wanted}, not {named}")
+
+
+def _check_lane(rule: Rule) -> None:
+    check_fast(rule.check)
+    if rule.persistence != Persistence():
+        raise ValueError("lane: fast tells each breach, so it has no `persistence`")
+    for name in ("learning", "schedule"):
+        if getattr(rule, name) is not None:
+            raise ValueError(f"lane: fast has no `{name}`: leave one of the two out")
 
 
 def _check_silence(rule: Rule) -> None:

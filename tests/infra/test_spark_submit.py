@@ -30,7 +30,8 @@ def test_command_names_the_job_its_heap_and_its_configuration(settings: Settings
 
 def test_a_batch_job_leaves_the_cores_to_the_streams_first(settings: Settings) -> None:
     plain = spark_submit.spark_submit_command(settings, "dedup", ["--all"])
-    assert job_command(settings, "dedup", ["--all"]) == ["nice", "-n", "10", *plain]
+    nice = str(settings.job_nice)
+    assert job_command(settings, "dedup", ["--all"]) == ["nice", "-n", nice, *plain]
 
 
 def test_configuration_lists_the_locked_jars(settings: Settings) -> None:

@@ -136,6 +136,37 @@ def test_what_is_wrong_is_named_by_field_rule_and_value(
 
 
 @pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"check": {"kind": "zscore"}}, "lane: .* zscore remembers more"),
+        ({"check": {"kind": "ratio"}}, "lane: .* ratio remembers more"),
+        ({"persistence": {"k": 2, "n": 3}}, "lane: .*no `persistence`"),
+        ({"learning": {"readings": 5}}, "lane: .*no `learning`"),
+        ({"schedule": {"days": ["mon"]}}, "lane: .*no `schedule`"),
+        ({"lane": "slow"}, "lane: .*'slow'"),
+    ],
+)
+def test_fast_lane_takes_what_needs_no_memory(more: dict[str, object], said: str) -> None:
+    with pytest.raises(RuleError, match=said):
+        rule_from_dict({**HOT, "lane": "fast", **more})
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        {"kind": "threshold", "bound": 1},
+        {"kind": "range", "low": 1, "high": 2},
+        {"kind": "seasonal"},
+        {"kind": "ratio", "against": "season"},
+    ],
+)
+def test_fast_lane_is_part_of_a_declaration(check: dict[str, object]) -> None:
+    rule = rule_from_dict({**HOT, "check": check, "lane": "fast"})
+    assert rule.lane == "fast"
+    assert rule_from_dict(rule_to_dict(rule)) == rule
+
+
+@pytest.mark.parametrize(
     ("check", "hysteresis", "most"),
     [
         ({"kind": "range", "low": 0, "high": 10}, 5.0, "5"),

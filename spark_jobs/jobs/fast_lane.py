@@ -1,0 +1,177 @@
+"""One query of the fast lane: Kafka → Kafka in Real-Time Mode, for one set of rules."""
+
+import logging
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+
+import orjson
+from kafka import KafkaConsumer, TopicPartition
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.streaming.query import StreamingQuery
+
+from edge.listening import reach
+from spark_jobs.lake import Lake
+from spark_jobs.transforms.fast_alarms import alerts, needs_baselines
+from spark_jobs.transforms.fast_readings import LIMITS, limits_of, messages, readings
+from telemetry.products import Product
+from telemetry.rules.rule import VersionedRule
+from telemetry.settings import Settings
+from telemetry.tables import BASELINES, DEVICES
+from telemetry.topics import ALERTS, TELEMETRY
+
+NAME = "fast"
+QUERIES = "queries"
+HOUR_US = 3_600_000_000
+MONDAY_HOUR = 96
+"""The first Monday after 1970 began, in hours."""
+BEHIND_US = 600_000_000
+"""Readings so old still find the baseline of their hour."""
+LIVE_AFTER_S = 2.0
+Offsets = Mapping[int, int]
+log = logging.getLogger(__name__)
+
+
+def offsets_now(settings: Settings, since_s: float | None) -> dict[int, int]:
+    """Return where to begin: at a time, or behind all that is there."""
+    reach(settings.kafka_bootstrap)
+    partitions = [TopicPartition(TELEMETRY.name, number) for number in range(TELEMETRY.partitions)]
+    limits = {"request_timeout_ms": 10_000, "bootstrap_timeout_ms": 10_000}
+    with closing(KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap, **limits)) as consumer:
+        ends = consumer.end_offsets(partitions)
+        found = {}
+        if since_s is not None:
+            found = consumer.offsets_for_times(dict.fromkeys(partitions, round(since_s * 1000)))
+    return {at.partition: found[at].offset if found.get(at) else ends[at] for at in partitions}
+
+
+class FastQuery:
+    """Rules at work: started once, stopped once; each has a checkpoint of its own.
+
+    Where it goes on after a crash is the application's to know: the mode commits its offsets only
+    at the end of a batch of minutes, and what is told twice is the same alert.
+    """
+
+    def __init__(
+        self, settings: Settings, rules: Sequence[VersionedRule], products: Sequence[Product]
+    ) -> None:
+        self.rules = rules
+        self._settings = settings
+        self._products = products
+        self._checkpoint = settings.checkpoint_dir / NAME / QUERIES / uuid.uuid4().hex
+        self._query: StreamingQuery | None = None
+        self._stage: int | None = None
+        self._since = 0.0
+        self.offsets: Offsets = {}
+
+    def start(self, spark: SparkSession, offsets: Offsets) -> None:
+        """Begin at these offsets; `is_live` says when readings are judged."""
+        self.offsets = offsets
+        found = self._alerts(spark, offsets)
+        writer = found.writeStream.format("kafka").queryName(f"{NAME}-{self._checkpoint.name}")
+        located = writer.option("checkpointLocation", str(self._checkpoint)).outputMode("update")
+        for name, value in self._sink().items():
+            located = located.option(name, value)
+        batch = f"{round(self._settings.fast_batch_s)} seconds"
+        # pyspark knows the mode, and its stubs do not.
+        self._query = located.trigger(realTime=batch).start()  # type: ignore[call-overload]
+
+    def _alerts(self, spark: SparkSession, offsets: Offsets) -> DataFrame:
+        source = spark.readStream.format("kafka").options(**self._source(offsets)).load()
+        tolerance = round(self._settings.clock_tolerance_s * 1e6)
+        metrics = sorted({name for kept in self.rules for name in kept.rule.metrics})
+        lake = Lake(self._settings.lake_root)
+        devices = lake.frame(spark, DEVICES).where("valid_to is null")
+        places = devices.select("tenant", "device_full", "product", "zone", "customer")
+        limits = spark.createDataFrame(limits_of(self._products), LIMITS)
+        each = readings(messages(source, tolerance), places, limits, metrics)
+        if needs_baselines(self.rules):
+            stored = self._baselines(lake.frame(spark, BASELINES), metrics)
+            keyed = each.withColumn("slot", _slot(F.col("event_us")))
+            each = keyed.join(
+                F.broadcast(stored), ["tenant", "device_full", "metric", "slot"], "left"
+            )
+        else:
+            nothing = {"median": "double", "spread": "double", "version": "date"}
+            each = each.withColumns(
+                {name: F.lit(None).cast(kind) for name, kind in nothing.items()}
+            )
+        return alerts(each, self.rules)
+
+    def _baselines(self, stored: DataFrame, metrics: Sequence[str]) -> DataFrame:
+        """Return the newest version's hours about now; asked anew with each batch of the mode."""
+        now = F.unix_micros(F.current_timestamp())
+        ahead_us = round(self._settings.fast_batch_s * 1e6) + 60_000_000
+        about_now = [_slot(now - BEHIND_US), _slot(now), _slot(now + ahead_us)]
+        newest = stored.select(F.max("version")).scalar()
+        wanted = stored.where(
+            (F.col("version") == newest)
+            & F.col("metric").isin(list(metrics))
+            & F.array_contains(F.array(*about_now), F.col("slot"))
+        )
+        return wanted.select(
+            "tenant", "device_full", "metric", "slot", "median", "spread", "version"
+        )
+
+    def _source(self, offsets: Offsets) -> dict[str, str]:
+        begin = {TELEMETRY.name: {str(number): at for number, at in offsets.items()}}
+        return {
+            "kafka.bootstrap.servers": self._settings.kafka_bootstrap,
+            "subscribe": TELEMETRY.name,
+            "includeHeaders": "true",
+            "startingOffsets": orjson.dumps(begin).decode(),
+            # What Kafka has dropped is too old for an alarm; scoring and landing tell of it.
+            "failOnDataLoss": "false",
+        }
+
+    def _sink(self) -> dict[str, str]:
+        return {
+            "kafka.bootstrap.servers": self._settings.kafka_bootstrap,
+            "topic": ALERTS.name,
+            "kafka.acks": "all",
+            "kafka.linger.ms": "0",
+        }
+
+    def is_live(self, spark: SparkSession, now: float) -> bool:
+        """Tell whether one stage's tasks have all been at work for some seconds.
+
+        What reads the broadcasts has tasks too, and these end. Were they taken for the query's
+        own, alerts would come later, and none would be missing: where it begins is fixed.
+        """
+        stage = self._stage_at_work(spark)
+        if stage is None or stage != self._stage:
+            self._stage, self._since = stage, now
+        return stage is not None and now - self._since >= LIVE_AFTER_S
+
+    def _stage_at_work(self, spark: SparkSession) -> int | None:
+        assert self._query is not None
+        tracker = spark.sparkContext.statusTracker()
+        jobs = tracker.getJobIdsForGroup(str(self._query.runId))
+        told = [info for job in jobs if (info := tracker.getJobInfo(job)) is not None]
+        found = (tracker.getStageInfo(stage) for info in told for stage in info.stageIds)
+        active = [stage for stage in found if stage and stage.numActiveTasks]
+        if len(active) != 1 or active[0].numActiveTasks < active[0].numTasks:
+            return None
+        return int(active[0].stageId)
+
+    @property
+    def error(self) -> BaseException | None:
+        """What ended it, None while it runs."""
+        assert self._query is not None
+        if self._query.isActive:
+            return None
+        return self._query.exception() or RuntimeError("the query has ended")
+
+    def stop(self) -> None:
+        """End it, and remove what it kept."""
+        if self._query is not None:
+            self._query.stop()
+        shutil.rmtree(self._checkpoint, ignore_errors=True)
+
+
+def _slot(micros: Column) -> Column:
+    """Return the hour of the week, 0 to 167 from Monday 00:00 UTC."""
+    hours = F.floor(micros / F.lit(HOUR_US)) - MONDAY_HOUR
+    return F.pmod(hours, F.lit(168)).cast("int")
