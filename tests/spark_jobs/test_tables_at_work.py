@@ -42,8 +42,9 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def old(days: int, number: int) -> pl.DataFrame:
-    """Return a batch of a closed day; its keys are that day's."""
-    return batch(number, datetime.now(UTC) - timedelta(days=days), f"{days} days ago")
+    """Return a batch of a closed day; its keys and coordinates are that day's."""
+    rows = batch(number, datetime.now(UTC) - timedelta(days=days), f"{days} days ago")
+    return rows.with_columns(offset=pl.col("offset") + 100_000 * days)
 
 
 def batch(number: int, at: datetime, boot: str) -> pl.DataFrame:

@@ -1,8 +1,9 @@
 """What a topic holds, read as landing reads it: by the message's key, once each."""
 
+import time
 from collections import defaultdict
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
 from telemetry.judge import judge
 from telemetry.records import Record
@@ -12,6 +13,7 @@ from telemetry.topics import TELEMETRY
 Key = tuple[str, str, str, int]
 TOLERANCE_US = 5 * 60 * 1_000_000
 NOBODY = Registry([], [])
+KNOWN_AGAIN_WITHIN_S = 60.0
 
 
 class TopicReader:
@@ -31,16 +33,24 @@ class TopicReader:
 
     def refresh(self) -> None:
         """Read up to the present end."""
-        ends = {
-            part.partition: self._consumer.get_watermark_offsets(part, timeout=10)[1]
-            for part in self._parts
-        }
+        ends = {part.partition: self._end(part) for part in self._parts}
         at = dict.fromkeys(ends, 0)
         at |= {part.partition: max(part.offset, 0) for part in self._position()}
         while any(at[number] < end for number, end in ends.items()):
             for message in self._consumer.consume(5_000, 0.1):
                 self._take(message)
             at |= {part.partition: max(part.offset, 0) for part in self._position()}
+
+    def _end(self, part: TopicPartition) -> int:
+        """Return a partition's end, once a broker that was away says that it has it."""
+        give_up = time.monotonic() + KNOWN_AGAIN_WITHIN_S
+        while True:
+            try:
+                return int(self._consumer.get_watermark_offsets(part, timeout=10)[1])
+            except KafkaException:
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(1.0)
 
     def _position(self) -> list[TopicPartition]:
         return self._consumer.position(self._parts)
