@@ -88,6 +88,6 @@ def test_json_has_the_names_that_outsiders_rely_on() -> None:
 def test_home_that_is_down_shows_every_service_of_its_mode(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, streams="always_on", superset="on")
     assert {each.state for each in health(settings).services} == {"stopped"}
-    assert len(health(settings).services) == 11
+    assert len(health(settings).services) == 12
     write_stack(tmp_path, Stack("light", 18000, ("streams",)))
     assert [each.name for each in health(settings).services] == ["streams", "gateway", "query"]
