@@ -155,6 +155,7 @@ class FastLane:
         if self._next is not None and self._next.is_live(self._spark, now):
             before, self._at_work, self._next = self._at_work, self._next, None
             self._failures, self._error = 0, None
+            log.info("is at work")
             if before is not None:
                 before.stop()
 

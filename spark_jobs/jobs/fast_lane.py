@@ -29,7 +29,7 @@ MONDAY_HOUR = 96
 """The first Monday after 1970 began, in hours."""
 BEHIND_US = 600_000_000
 """Readings so old still find the baseline of their hour."""
-LIVE_AFTER_S = 2.0
+LIVE_AFTER_S = 5.0
 Offsets = Mapping[int, int]
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class FastQuery:
         self._products = products
         self._checkpoint = settings.checkpoint_dir / NAME / QUERIES / uuid.uuid4().hex
         self._query: StreamingQuery | None = None
-        self._stage: int | None = None
+        self._job: int | None = None
         self._since = 0.0
         self.offsets: Offsets = {}
 
@@ -135,26 +135,24 @@ class FastQuery:
         }
 
     def is_live(self, spark: SparkSession, now: float) -> bool:
-        """Tell whether one stage's tasks have all been at work for some seconds.
+        """Tell whether one job alone has run for some seconds: the query's own never ends.
 
-        What reads the broadcasts has tasks too, and these end. Were they taken for the query's
-        own, alerts would come later, and none would be missing: where it begins is fixed.
+        What reads the broadcasts is a job too, and ends. Were it taken for the query's own, alerts
+        would come later, and none would be missing: where the query begins is fixed. How many
+        tasks run is no sign, since Spark tells of them late.
         """
-        stage = self._stage_at_work(spark)
-        if stage is None or stage != self._stage:
-            self._stage, self._since = stage, now
-        return stage is not None and now - self._since >= LIVE_AFTER_S
+        job = self._only_job(spark)
+        if job is None or job != self._job:
+            self._job, self._since = job, now
+        return job is not None and now - self._since >= LIVE_AFTER_S
 
-    def _stage_at_work(self, spark: SparkSession) -> int | None:
+    def _only_job(self, spark: SparkSession) -> int | None:
         assert self._query is not None
         tracker = spark.sparkContext.statusTracker()
         jobs = tracker.getJobIdsForGroup(str(self._query.runId))
-        told = [info for job in jobs if (info := tracker.getJobInfo(job)) is not None]
-        found = (tracker.getStageInfo(stage) for info in told for stage in info.stageIds)
-        active = [stage for stage in found if stage and stage.numActiveTasks]
-        if len(active) != 1 or active[0].numActiveTasks < active[0].numTasks:
-            return None
-        return int(active[0].stageId)
+        told = [(job, info) for job in jobs if (info := tracker.getJobInfo(job)) is not None]
+        running = [job for job, info in told if info.status == "RUNNING"]
+        return int(running[0]) if len(running) == 1 else None
 
     @property
     def error(self) -> BaseException | None:

@@ -6,6 +6,8 @@ reading later is the same alert. A breach is told by each reading; scoring says 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -47,8 +49,11 @@ def alerts(readings: DataFrame, rules: Sequence[VersionedRule]) -> DataFrame:
     `readings` are those of `fast_readings`, with median, spread and version of the baseline of
     their hour of the week where rules need them, else null.
     """
-    found = F.filter(F.array(*(_alert(kept) for kept in rules)), lambda alert: alert.isNotNull())
-    each = readings.select("device_full", F.explode(found).alias("alert"))
+    broken = [_is_watched(kept.rule) & judged_by(kept.rule).is_broken for kept in rules]
+    told = F.array(*(_alert(kept) for kept in rules))
+    # Few readings break a rule: to say so is cheap, and to say what it is need not be.
+    few = readings.where(reduce(or_, broken))
+    each = few.select("device_full", F.explode(told).alias("alert")).where("alert is not null")
     return each.select(
         F.col("device_full").cast("binary").alias("key"),
         F.to_json("alert").cast("binary").alias("value"),
