@@ -35,16 +35,10 @@ def spark_submit_command(
     arguments: Sequence[str] = (),
     *,
     heap_mb: int | None = None,
-    threads: int | None = None,
 ) -> list[str]:
-    """Return the command that runs a job of `spark_jobs`; writes the configuration it names.
-
-    `threads` of Spark other than those that the settings give to all.
-    """
+    """Return the command that runs a job of `spark_jobs`; writes the configuration it names."""
     heap = heap_mb or settings.job_heap_mb
     command = [str(spark_submit()), "--properties-file", str(write_spark_defaults(settings))]
-    if threads:
-        command += ["--master", f"local[{threads}]"]
     command += ["--driver-memory", f"{heap}m", str(PROJECT / "spark_jobs" / "main.py")]
     return [*command, job, *arguments]
 

@@ -35,16 +35,19 @@ pytestmark = [
     pytest.mark.spark, pytest.mark.kafka, pytest.mark.faults, pytest.mark.long,
     pytest.mark.timeout(400),
 ]  # fmt: skip
-DEVICE, METRIC = "d1", "t"
+METRIC = "t"
+NAMES = [f"d{number}" for number in range(16)]
+"""Enough devices for every partition to have some."""
+Reading = tuple[str, int]
 EVERY_S = 0.02
 STARTS_WITHIN_S = 120.0
 
 
 class Source:
-    """A device that breaks every bound fifty times a second, and notes when."""
+    """Devices that break every bound, fifty times a second in turn, and when they did."""
 
     def __init__(self, bootstrap: str) -> None:
-        self.times: list[int] = []
+        self.times: list[Reading] = []
         self._bootstrap = bootstrap
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._send, daemon=True)
@@ -57,10 +60,11 @@ class Source:
                 moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at // 1_000_000))
                 ts = f"{moment}.{at % 1_000_000 // 1000:03d}Z"
                 body = orjson.dumps({"ts": ts, "seq": len(self.times), "metrics": {METRIC: 95.0}})
-                headers = record_headers(DEVICE, received_at=at, protocol="test")
-                outbox.send(OutRecord(DEVICE.encode(), body, headers))
+                name = NAMES[len(self.times) % len(NAMES)]
+                headers = record_headers(name, received_at=at, protocol="test")
+                outbox.send(OutRecord(name.encode(), body, headers))
                 outbox.poll()
-                self.times.append(at)
+                self.times.append((name, at))
 
     def stop(self) -> None:
         """Send no more, and have all acknowledged."""
@@ -99,17 +103,16 @@ class Told:
             assert time.monotonic() < give_up, f"version {version} tells nothing"
             self.read()
 
-    def untold(self, times: list[int]) -> list[int]:
+    def untold(self, readings: list[Reading]) -> list[Reading]:
         """Return the readings that no version has told."""
         ids = [
-            [alert_id("hot", version, "default", DEVICE, at, METRIC) for version in (1, 2)]
-            for at in times
+            {alert_id("hot", version, "default", name, at, METRIC) for version in (1, 2)}
+            for name, at in readings
         ]
-        return [
-            at for at, some in zip(times, ids, strict=True) if not self.alerts.keys() & set(some)
-        ]
+        return [each for each, some in zip(readings, ids, strict=True)
+                if not self.alerts.keys() & some]  # fmt: skip
 
-    def until_all(self, times: list[int]) -> None:
+    def until_all(self, times: list[Reading]) -> None:
         """Read on until every reading is told."""
         give_up = time.monotonic() + STARTS_WITHIN_S
         while self.untold(times) and time.monotonic() < give_up:
@@ -124,12 +127,15 @@ class Lane:
         self.settings = Settings(home=home, kafka=bootstrap, fast_batch_s=30)
         lake = Lake(self.settings.lake_root)
         lake.create(DEVICES)
-        known = {
-            **dict.fromkeys(DEVICES.column_names),
-            **{"tenant": "default", "device_full": DEVICE, "device": DEVICE},
-            **{"product": "default", "zone": "north", "valid_from": FIRST_VALID_FROM},
-        }
-        lake.append(DEVICES, pl.DataFrame([known]), None)
+        known = [
+            {
+                **dict.fromkeys(DEVICES.column_names),
+                **{"tenant": "default", "device_full": name, "device": name},
+                **{"product": "default", "zone": "north", "valid_from": FIRST_VALID_FROM},
+            }
+            for name in NAMES
+        ]
+        lake.append(DEVICES, pl.DataFrame(known), None)
         self._log = home / "fast.log"
         self.process = self.start()
 
@@ -188,7 +194,7 @@ def test_every_reading_is_told_while_rules_change_and_the_lane_is_killed(
     begun = min(alert.event_time for alert, _ in told.alerts.values())
     lane.put(2)
     told.until_version(2)
-    changed = [at for at in source.times if at >= begun]
+    changed = [each for each in source.times if each[1] >= begun]
     told.until_all(changed)
     time.sleep(35)
     told.read()
@@ -202,7 +208,7 @@ def test_every_reading_is_told_while_rules_change_and_the_lane_is_killed(
     time.sleep(15)
     source.stop()
 
-    told.until_all([at for at in source.times if at >= begun])
+    told.until_all([each for each in source.times if each[1] >= begun])
     lane.put(2, on=False)
     assert lane.process.wait(timeout=60) == 0
 
