@@ -10,8 +10,11 @@ from infra.spark_submit import spark_submit_command
 from infra.supervision.service import Service
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
+from telemetry.topics import TELEMETRY
 
 NAME = "fast"
+THREADS = 3 * TELEMETRY.partitions
+"""A task a partition of two queries while rules change, and what reads the broadcasts."""
 BUDGET_MB = 900
 LOOK_EVERY_S = 1.0
 
@@ -42,7 +45,7 @@ def main() -> None:
     settings = Settings()
     while not is_wanted(settings):
         time.sleep(LOOK_EVERY_S)
-    words = spark_submit_command(settings, NAME, heap_mb=settings.fast_heap_mb)
+    words = spark_submit_command(settings, NAME, heap_mb=settings.fast_heap_mb, threads=THREADS)
     whole = command(words)
     os.execv(whole[0], whole)  # noqa: S606 (a list of our own arguments)
 

@@ -35,12 +35,18 @@ def spark_submit_command(
     arguments: Sequence[str] = (),
     *,
     heap_mb: int | None = None,
+    threads: int | None = None,
 ) -> list[str]:
-    """Return the command that runs a job of `spark_jobs`; writes the configuration it names."""
+    """Return the command that runs a job of `spark_jobs`; writes the configuration it names.
+
+    `threads` are those of a job whose tasks wait more than they work, instead of one a core.
+    """
     heap = heap_mb or settings.job_heap_mb
     command = [str(spark_submit()), "--properties-file", str(write_spark_defaults(settings))]
-    command += ["--driver-memory", f"{heap}m", str(PROJECT / "spark_jobs" / "main.py")]
-    return [*command, job, *arguments]
+    command += ["--driver-memory", f"{heap}m"]
+    if threads is not None:
+        command += ["--master", f"local[{threads}]"]
+    return [*command, str(PROJECT / "spark_jobs" / "main.py"), job, *arguments]
 
 
 def spark_submit() -> Path:

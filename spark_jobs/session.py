@@ -4,12 +4,14 @@ import os
 import sys
 from pathlib import Path
 
-from pyspark import SparkConf
+from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from telemetry.settings import Settings
 
 PROJECT = Path(__file__).resolve().parent.parent
+SUBMITTED = "PYSPARK_GATEWAY_PORT"
+"""The variable by which `spark-submit` says where its JVM listens."""
 OPTIONS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -37,12 +39,19 @@ def session(settings: Settings, app: str) -> SparkSession:
     """Return the session; what `spark-submit` was told wins over what is said here."""
     # Workers take their Python from here alone; another one would miss our packages.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    submitted = SparkConf()
+    submitted = _submitted()
     builder = SparkSession.Builder().appName(app)
     for name, value in _options(settings).items():
         if not submitted.contains(name):
             builder = builder.config(name, value)
     return builder.getOrCreate()
+
+
+def _submitted() -> SparkConf:
+    """Return what is configured already; `spark-submit` has told its JVM alone, so ask that one."""
+    if SUBMITTED in os.environ:
+        SparkContext._ensure_initialized()
+    return SparkConf()
 
 
 def _options(settings: Settings) -> dict[str, str]:

@@ -30,10 +30,7 @@ from telemetry.products import Product
 from telemetry.rules.rule import VersionedRule
 from telemetry.settings import Settings
 from telemetry.tables import BASELINES, DEVICES
-from telemetry.topics import TELEMETRY
 
-THREADS = 3 * TELEMETRY.partitions
-"""A task a partition of two queries while rules change, and what reads the broadcasts."""
 STEP_S = 0.25
 LOOK_EVERY_S = 1.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
@@ -64,8 +61,7 @@ def run(_arguments: argparse.Namespace, settings: Settings, lake: Lake) -> dict[
         lake.create(table)
     with alone(settings, NAME):
         shutil.rmtree(settings.checkpoint_dir / NAME / QUERIES, ignore_errors=True)
-        threaded = settings.model_copy(update={"spark_cores": THREADS})
-        lane = FastLane(settings, session(threaded, "headwater-fast"))
+        lane = FastLane(settings, session(settings, "headwater-fast"))
         try:
             while not stopping.wait(STEP_S) and lane.step(time.time()):
                 pass
