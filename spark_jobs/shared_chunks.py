@@ -8,6 +8,8 @@ readings, one a metric, say the same place for all that the readings of a messag
     row group 1  x        x      x                         x        x
 
 To a reader these are rows like others; written, a message's columns cost what one row costs.
+Within a row group each column has a place of its own: there are readers that ask for the bytes of
+all its columns at once and take two at one place for damage.
 """
 
 import io
@@ -80,11 +82,6 @@ def of_block(block: Block) -> Piece:
     messages, count = block.messages, block.messages.num_rows
     content = {name: messages[name] for name in messages.column_names}
     shared = {name: name for name in content}
-    for name in ("event_time_us", "device_time"):
-        # The same numbers, be they called a time or not.
-        if name in content and content[name].cast(pa.int64()).equals(_numbers(content)):
-            shared[name] = "event_time"
-            del content[name]
     shared["quality"] = "quality"
     content["quality"] = repeated(OK, count)
     groups: list[dict[str, str]] = []
@@ -99,10 +96,6 @@ def of_block(block: Block) -> Piece:
                 content[own[name]] = pa.nulls(count, type_)
         groups.append(shared | own)
     return Piece(pa.table(content), groups)
-
-
-def _numbers(content: Mapping[str, pa.ChunkedArray]) -> pa.ChunkedArray:
-    return content["event_time"].cast(pa.int64())
 
 
 def write(
@@ -139,7 +132,7 @@ def _write_alone(
 
 
 def _of_type(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
-    """Return a column in its field's type, words as words: a time may stand for its number."""
+    """Return a column in its field's type, words as words."""
     return column if pa.types.is_dictionary(column.type) else column.cast(field.type)
 
 

@@ -1,6 +1,9 @@
 """Files whose row groups share column chunks are rows like others to every reader."""
 
 import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -65,6 +68,24 @@ def test_messages_columns_are_written_once() -> None:
     at = STORED.get_field_index("seq")
     assert len({groups.row_group(n).column(at).data_page_offset for n in range(3)}) == 1
     assert len(shared) < 2 * len(file(of_block(WHOLE.of(["kwh"]))))
+
+
+def test_columns_of_a_row_group_have_places_of_their_own() -> None:
+    groups = pq.read_metadata(io.BytesIO(file(of_block(WHOLE))))
+    for number in range(3):
+        group = groups.row_group(number)
+        columns = [group.column(at) for at in range(group.num_columns)]
+        places = {column.dictionary_page_offset or column.data_page_offset for column in columns}
+        assert len(places) == len(columns)
+
+
+def test_polars_reads_as_from_an_object_store(tmp_path: Path) -> None:
+    path, out = tmp_path / "file.parquet", tmp_path / "out.parquet"
+    path.write_bytes(file(of_block(WHOLE)))
+    copy = "import sys, polars; polars.scan_parquet(sys.argv[1]).collect().write_parquet(sys.argv[2])"
+    environment = os.environ | {"POLARS_FORCE_ASYNC": "1"}
+    subprocess.run([sys.executable, "-c", copy, path, out], env=environment, check=True)
+    assert pl.read_parquet(out).sort("seq", "metric").equals(row_by_row(WHOLE))
 
 
 def test_row_groups_say_which_metric_they_hold() -> None:
