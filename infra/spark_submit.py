@@ -1,5 +1,6 @@
 """How a Spark application of ours is submitted: its command and the configuration file it reads."""
 
+import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from infra.environment import PROJECT
 from infra.fetch.paths import spark_jars
 from infra.stack import write_whole
+from telemetry.class_archive import class_archive, class_archive_flags
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
@@ -61,14 +63,17 @@ def write_spark_defaults(settings: Settings) -> Path:
     """Write what Spark must know before its JVM starts; the session adds the rest."""
     run = settings.home / "run"
     write_whole(run / "log4j2.properties", LOG4J)
+    jars = sorted(str(jar) for jar in spark_jars(settings))
     options = {
         "spark.master": f"local[{settings.spark_cores}]",
-        "spark.jars": ",".join(str(jar) for jar in spark_jars(settings)),
+        "spark.jars": ",".join(jars),
+        # From the class path itself they come out of the archive of classes as Spark's own do.
+        "spark.driver.extraClassPath": os.pathsep.join(jars),
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.extraJavaOptions": (
             f"{JVM_FLAGS} -Dlog4j2.configurationFile={(run / 'log4j2.properties').as_uri()}"
-            f" -Dderby.system.home={run}"
+            f" -Dderby.system.home={run}{class_archive_flags(class_archive())}"
         ),
         "spark.local.dir": str(run / "spark"),
         "spark.sql.warehouse.dir": str(run / "warehouse"),

@@ -34,6 +34,10 @@ alarm of the device within [from, to + grace] finds a label, several of one labe
 """
 
 
+LAST = ("gold",)
+"""The stream that has something to do when all others are done."""
+
+
 @click.command(epilog=EPILOG)
 @click.argument("ledgers", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
@@ -59,7 +63,7 @@ def verify(
     """
     settings = Settings()
     if timeout > 0:
-        wait_until_idle(settings.progress_dir, timeout)
+        wait_until_idle(settings.progress_dir, timeout, needs=LAST)
     sentinels = registered_sentinels(RegistryFiles(settings.registry_dir))
     found = score(LakeFiles(settings.lake_root), list(ledgers), sentinels, timedelta(seconds=grace))
     click.echo(json.dumps(found.as_dict()) if as_json else table(found))

@@ -7,9 +7,11 @@ from pathlib import Path
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
+from telemetry.class_archive import class_archive, class_archive_flags
 from telemetry.settings import Settings
 
 PROJECT = Path(__file__).resolve().parent.parent
+JAVA_OPTIONS = "-XX:+UseSerialGC -Dlog4j2.formatMsgNoLookups=true"
 SUBMITTED = "PYSPARK_GATEWAY_PORT"
 """The variable by which `spark-submit` says where its JVM listens."""
 OPTIONS = {
@@ -28,7 +30,6 @@ OPTIONS = {
     "spark.databricks.delta.autoCompact.enabled": "false",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
-    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -Dlog4j2.formatMsgNoLookups=true",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "WARN",
@@ -55,11 +56,13 @@ def _submitted() -> SparkConf:
 
 
 def _options(settings: Settings) -> dict[str, str]:
-    jars = sorted(settings.spark_jar_dir.glob("*.jar"))
+    jars = [str(jar) for jar in sorted(settings.spark_jar_dir.glob("*.jar"))]
     return OPTIONS | {
         "spark.master": f"local[{settings.spark_cores}]",
         "spark.driver.memory": f"{settings.stream_heap_mb}m",
-        "spark.jars": ",".join(str(jar) for jar in jars),
+        "spark.driver.extraJavaOptions": JAVA_OPTIONS + class_archive_flags(class_archive()),
+        "spark.jars": ",".join(jars),
+        "spark.driver.extraClassPath": os.pathsep.join(jars),
         "spark.executorEnv.PYTHONPATH": str(PROJECT),
         "spark.sql.warehouse.dir": str(settings.home / "run" / "warehouse"),
     }

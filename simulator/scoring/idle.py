@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +23,14 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
 
 
-def wait_until_idle(progress: Path, timeout_s: float, clock: Clock | None = None) -> None:
+def wait_until_idle(
+    progress: Path, timeout_s: float, clock: Clock | None = None, needs: Iterable[str] = ()
+) -> None:
     """Return when every stream was idle, at no lag and without change, for three seconds.
 
     Only progress written after this began counts, since older files know nothing of newer messages.
+    `needs` are streams that must have written theirs: those that are taken up one after another
+    begin with nothing to wait for.
     """
     clock = clock or Clock()
     began = clock.now()
@@ -35,7 +39,7 @@ def wait_until_idle(progress: Path, timeout_s: float, clock: Clock | None = None
     while True:
         states = read_progress(progress)
         figures = {name: state.get("rows") for name, state in states.items()}
-        unfinished = _unfinished(states, began)
+        unfinished = _unfinished(states, began) or _absent(progress, needs)
         if unfinished or figures != before:
             settled_since = None
         settled_since = settled_since if settled_since is not None else clock.now()
@@ -79,6 +83,11 @@ def _unfinished(states: State, began: float) -> str:
         for name, state in states.items()
         if (reason := _reason(state, began)) is not None
     )
+
+
+def _absent(progress: Path, needs: Iterable[str]) -> str:
+    absent = [name for name in needs if not (progress / f"{name}.json").exists()]
+    return f"{', '.join(absent)} has not begun" if absent else ""
 
 
 def _reason(state: dict[str, object], began: float) -> str | None:

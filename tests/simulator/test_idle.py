@@ -49,6 +49,26 @@ def test_progress_from_before_the_question_says_nothing(tmp_path: Path) -> None:
         wait_until_idle(tmp_path, 10, Turned().clock)
 
 
+def test_a_stream_that_follows_is_waited_for(tmp_path: Path) -> None:
+    def step(now: float) -> None:
+        progress(tmp_path, "landing", now)
+        if now >= 1_020:
+            progress(tmp_path, "gold", now)
+
+    turned = Turned(step)
+
+    wait_until_idle(tmp_path, 60, turned.clock, needs=["gold"])
+
+    assert turned.time >= 1_023
+
+
+def test_a_stream_that_never_begins_is_named(tmp_path: Path) -> None:
+    turned = Turned(lambda now: progress(tmp_path, "landing", now))
+
+    with pytest.raises(HeadwaterError, match="gold has not begun"):
+        wait_until_idle(tmp_path, 10, turned.clock, needs=["gold"])
+
+
 def test_rows_that_still_arrive_are_waited_for(tmp_path: Path) -> None:
     turned = Turned(
         lambda now: progress(tmp_path, "landing", now, rows={"bronze": min(now, 1_020)})

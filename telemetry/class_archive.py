@@ -1,0 +1,20 @@
+"""Where Spark's classes lie as the JVM wants them in memory, so that each start reads no jars.
+
+Class data sharing of application classes: JEP 350. An archive fits one class path and one Java;
+a JVM that it does not fit starts without it.
+"""
+
+import sys
+from pathlib import Path
+
+_QUIET = "-Xlog:cds=off -Xlog:cds+dynamic=off -Xlog:class+path=off"
+
+
+def class_archive() -> Path:
+    """Return the archive of this environment, be it there or not."""
+    return Path(sys.prefix) / "share" / "headwater" / "spark.jsa"
+
+
+def class_archive_flags(archive: Path) -> str:
+    """Return what tells a JVM to start from the archive; nothing where there is none."""
+    return f" -XX:SharedArchiveFile={archive} {_QUIET}" if archive.exists() else ""
