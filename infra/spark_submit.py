@@ -8,7 +8,7 @@ from pathlib import Path
 from infra.environment import PROJECT
 from infra.fetch.paths import spark_jars
 from infra.stack import write_whole
-from telemetry.class_archive import class_archive, class_archive_flags
+from telemetry.class_archive import class_archive_flags
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
@@ -73,7 +73,7 @@ def write_spark_defaults(settings: Settings) -> Path:
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.extraJavaOptions": (
             f"{JVM_FLAGS} -Dlog4j2.configurationFile={(run / 'log4j2.properties').as_uri()}"
-            f" -Dderby.system.home={run}{class_archive_flags(class_archive())}"
+            f" -Dderby.system.home={run} {' '.join(class_archive_flags('spark'))}"
         ),
         "spark.local.dir": str(run / "spark"),
         "spark.sql.warehouse.dir": str(run / "warehouse"),

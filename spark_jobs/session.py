@@ -7,11 +7,11 @@ from pathlib import Path
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
-from telemetry.class_archive import class_archive, class_archive_flags
+from telemetry.class_archive import class_archive_flags
 from telemetry.settings import Settings
 
 PROJECT = Path(__file__).resolve().parent.parent
-JAVA_OPTIONS = "-XX:+UseSerialGC -Dlog4j2.formatMsgNoLookups=true"
+JAVA_OPTIONS = ("-XX:+UseSerialGC", "-Dlog4j2.formatMsgNoLookups=true")
 SUBMITTED = "PYSPARK_GATEWAY_PORT"
 """The variable by which `spark-submit` says where its JVM listens."""
 OPTIONS = {
@@ -60,7 +60,7 @@ def _options(settings: Settings) -> dict[str, str]:
     return OPTIONS | {
         "spark.master": f"local[{settings.spark_cores}]",
         "spark.driver.memory": f"{settings.stream_heap_mb}m",
-        "spark.driver.extraJavaOptions": JAVA_OPTIONS + class_archive_flags(class_archive()),
+        "spark.driver.extraJavaOptions": " ".join((*JAVA_OPTIONS, *class_archive_flags("spark"))),
         "spark.jars": ",".join(jars),
         "spark.driver.extraClassPath": os.pathsep.join(jars),
         "spark.executorEnv.PYTHONPATH": str(PROJECT),

@@ -1,4 +1,4 @@
-"""Where Spark's classes lie as the JVM wants them in memory, so that each start reads no jars.
+"""Where a server's classes lie as the JVM wants them in memory, so that each start reads no jars.
 
 Class data sharing of application classes: JEP 350. An archive fits one class path and one Java;
 a JVM that it does not fit starts without it.
@@ -7,14 +7,15 @@ a JVM that it does not fit starts without it.
 import sys
 from pathlib import Path
 
-_QUIET = "-Xlog:cds=off -Xlog:cds+dynamic=off -Xlog:class+path=off"
+_QUIET = ("-Xlog:cds=off", "-Xlog:cds+dynamic=off", "-Xlog:class+path=off")
 
 
-def class_archive() -> Path:
-    """Return the archive of this environment, be it there or not."""
-    return Path(sys.prefix) / "share" / "headwater" / "spark.jsa"
+def class_archive(server: str) -> Path:
+    """Return the archive that this environment has of a server, be it there or not."""
+    return Path(sys.prefix) / "share" / "headwater" / f"{server}.jsa"
 
 
-def class_archive_flags(archive: Path) -> str:
+def class_archive_flags(server: str) -> tuple[str, ...]:
     """Return what tells a JVM to start from the archive; nothing where there is none."""
-    return f" -XX:SharedArchiveFile={archive} {_QUIET}" if archive.exists() else ""
+    archive = class_archive(server)
+    return (f"-XX:SharedArchiveFile={archive}", *_QUIET) if archive.exists() else ()

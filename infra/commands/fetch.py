@@ -13,7 +13,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from infra.fetch.class_archive import make_class_archive
+from infra.fetch.class_archive import ARCHIVED, make_class_archive
 from infra.fetch.download import Repository
 from infra.fetch.lock import locked
 from infra.fetch.parts import (
@@ -78,8 +78,9 @@ def _fetch_all(wanted: tuple[str, ...], repository: Repository, settings: Settin
             _fetch_showing_progress(files, repository, settings, console)
         for made in beside:
             made.result()
-    if "spark" in wanted:
-        make_class_archive(settings, console.print)
+    for server in ARCHIVED:
+        if server in wanted:
+            make_class_archive(server, settings, console.print)
 
 
 def _fetch_showing_progress(

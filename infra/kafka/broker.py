@@ -7,6 +7,7 @@ from infra.fetch.paths import kafka_home
 from infra.java import java_for_spark
 from infra.stack import write_whole
 from infra.supervision.service import Service
+from telemetry.class_archive import class_archive_flags
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
@@ -115,7 +116,8 @@ def _command(settings: Settings) -> tuple[str, ...]:
 
 
 def _java(settings: Settings, heap_mb: int) -> tuple[str, ...]:
-    flags = (f"-Xmx{heap_mb}m", *JVM_FLAGS, f"-Dlog4j2.configurationFile={_log4j(settings)}")
+    log4j = f"-Dlog4j2.configurationFile={_log4j(settings)}"
+    flags = (f"-Xmx{heap_mb}m", *JVM_FLAGS, *class_archive_flags("kafka"), log4j)
     jars = f"{settings.kafka_dir / 'libs'}/*"
     return (str(java_for_spark(settings).executable), *flags, "-cp", jars)
 

@@ -1,5 +1,6 @@
 """The command that submits a Spark application."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,8 @@ def test_configuration_lists_the_locked_jars(settings: Settings) -> None:
     text = spark_submit.write_spark_defaults(settings).read_text()
     options = dict(line.split(" ", 1) for line in text.splitlines())
     jars = options["spark.jars"].split(",")
-    assert [Path(jar).name for jar in jars] == [a.file_name for a in locked("spark")]
+    assert [Path(jar).name for jar in jars] == sorted(a.file_name for a in locked("spark"))
+    assert options["spark.driver.extraClassPath"].split(os.pathsep) == jars
     assert options["spark.master"] == "local[2]"
     assert (settings.home / "run" / "log4j2.properties").exists()
 

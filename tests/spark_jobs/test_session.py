@@ -1,12 +1,14 @@
 """The session beside a real `spark-submit`: what that was told holds."""
 
+import os
 import subprocess
 from pathlib import Path
 
 import orjson
 
-from infra.environment import PROJECT, child_environment
-from infra.spark_submit import spark_submit
+from infra.environment import child_environment
+from infra.spark_submit import spark_submit, write_spark_defaults
+from telemetry.class_archive import class_archive
 from telemetry.settings import Settings
 
 TOLD = {
@@ -27,15 +29,16 @@ Path(sys.argv[1]).write_text(json.dumps(told))
 
 def test_what_spark_submit_was_told_wins_over_the_defaults(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home")
-    jars = sorted(str(jar) for jar in settings.spark_jar_dir.glob("*.jar"))
     script, out = tmp_path / "probe.py", tmp_path / "told.json"
     script.write_text(PROBE)
-    words = [str(spark_submit()), "--jars", ",".join(jars)]
+    words = [str(spark_submit()), "--properties-file", str(write_spark_defaults(settings))]
     for name, value in TOLD.items():
         words += ["--conf", f"{name}={value}"]
-    environment = child_environment(settings) | {"PYTHONPATH": str(PROJECT)}
-    subprocess.run(
-        [*words, str(script), str(out)], env=environment, cwd=tmp_path, timeout=120, check=True
-    )
+    environment = child_environment(settings)
+    if class_archive("spark").exists():
+        # So told, a JVM does not start without the archive, as it does otherwise.
+        environment["SPARK_SUBMIT_OPTS"] = "-Xshare:on"
+    command = [*words, str(script), str(out)]
+    subprocess.run(command, env=os.environ | environment, cwd=tmp_path, timeout=120, check=True)
     told = orjson.loads(out.read_bytes())
     assert {name: told[name] for name in TOLD | KEPT} == TOLD | KEPT

@@ -82,7 +82,9 @@ def test_columns_of_a_row_group_have_places_of_their_own() -> None:
 def test_polars_reads_as_from_an_object_store(tmp_path: Path) -> None:
     path, out = tmp_path / "file.parquet", tmp_path / "out.parquet"
     path.write_bytes(file(of_block(WHOLE)))
-    copy = "import sys, polars; polars.scan_parquet(sys.argv[1]).collect().write_parquet(sys.argv[2])"
+    copy = (
+        "import sys, polars; polars.scan_parquet(sys.argv[1]).collect().write_parquet(sys.argv[2])"
+    )
     environment = os.environ | {"POLARS_FORCE_ASYNC": "1"}
     subprocess.run([sys.executable, "-c", copy, path, out], env=environment, check=True)
     assert pl.read_parquet(out).sort("seq", "metric").equals(row_by_row(WHOLE))
