@@ -8,7 +8,7 @@ from telemetry.topics import TOPICS
 PAGE = Path(__file__).parents[1] / "docs" / "tables.md"
 HEAD = """# Tables and topics
 
-Generated from `telemetry/tables.py` and `telemetry/topics.py` by `make docs`; edit those.
+Generated from `telemetry/tables/` and `telemetry/topics.py` by `make docs`; edit those.
 
 Times are UTC in microseconds. Trino shows them in milliseconds, so joins and proofs use
 `event_time_us`. Names work in SQL as they stand here: `select * from silver.readings`.
