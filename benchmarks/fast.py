@@ -2,8 +2,8 @@
 
 A meter speaks each 15 s (6,667 readings a second); one in 500 readings is below half of its stored
 baseline. Kafka and the generator are on the same cores. A rule is changed half-way.
-`make bench BENCH=fast OUT=build/fast.json`; `python -m benchmarks fast --batch 60` has shorter
-batches of the mode, and so a shorter run over as many of their boundaries.
+`make bench BENCH=fast OUT=build/fast.json`; `python -m benchmarks fast --renew 300` has what is
+broadcast renewed sooner, and so takes a third of the time for as many renewals.
 """
 
 import itertools
@@ -51,19 +51,19 @@ def main() -> None:
     """Run it and print what was measured."""
     words = parser(__doc__ or "")
     words.add_argument("--meters", type=int, default=100_000)
-    words.add_argument("--batch", type=float, default=900.0, help="seconds of the mode's batches")
-    words.add_argument("--boundaries", type=int, default=3, help="ends of batches to run over")
+    words.add_argument("--renew", type=float, default=900.0, help="seconds between renewals")
+    words.add_argument("--renewals", type=int, default=3, help="how many to run over")
     given = words.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        figures = run(Path(folder), given.meters, given.batch, given.boundaries)
+        figures = run(Path(folder), given.meters, given.renew, given.renewals)
     report("fast", figures, given.out)
 
 
-def run(folder: Path, meters: int, batch_s: float, boundaries: int) -> Figures:
-    """Return the figures over so many boundaries and one change of the rule."""
+def run(folder: Path, meters: int, renew_s: float, renewals: int) -> Figures:
+    """Return the figures over so many renewals and one change of the rule."""
     broker = Broker(folder / "broker")
     bootstrap = broker.settings.kafka_bootstrap
-    settings = Settings(home=folder / "home", kafka=bootstrap, fast_batch_s=batch_s)
+    settings = Settings(home=folder / "home", kafka=bootstrap, fast_renew_s=renew_s)
     prepare(settings, meters)
     put(settings, 1)
     try:
@@ -72,9 +72,9 @@ def run(folder: Path, meters: int, batch_s: float, boundaries: int) -> Figures:
             told.until_told()
             told.read(WARM_S)
             begun = time.time()
-            told.read(batch_s * boundaries / 2)
+            told.read(renew_s * renewals / 2)
             put(settings, 2)
-            told.read(batch_s * boundaries / 2 + 20)
+            told.read(renew_s * renewals / 2 + 20)
             pss = tree_pss_mb(pid) or 0
             ended = time.time() - 5
             fleet.close()

@@ -52,8 +52,10 @@ class Settings(CachedParts, BaseSettings):
     streams_interval_s: int = Field(default=60, ge=1, description="pause between scheduled runs")
     landing_trigger_s: float = Field(default=1.0, ge=0, description="micro-batch interval, landing")
     gold_trigger_s: float = Field(default=4.0, ge=0, description="micro-batch interval of gold")
-    fast_batch_s: float = Field(
-        default=300.0, ge=30, description="batches of the fast lane, whose baselines change between"
+    fast_renew_s: float = Field(
+        default=300.0,
+        ge=30,
+        description="after so long the fast lane reads devices and baselines anew",
     )
     fast_heap_mb: int = Field(default=512, ge=256, description="JVM heap of the fast lane")
     max_offsets_per_batch: int = Field(default=40_000, ge=1, description="records a landing batch")

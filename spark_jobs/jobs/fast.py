@@ -6,7 +6,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import orjson
@@ -72,18 +72,34 @@ def run(_arguments: argparse.Namespace, settings: Settings, lake: Lake) -> dict[
     return {NAME: "stopped"}
 
 
-class FastLane:
-    """Keeps the wanted rules at work: a changed one by a second query, then the first one ends."""
+def _query(settings: Settings, wanted: Wanted) -> FastQuery:
+    return FastQuery(settings, wanted.rules, wanted.products)
 
-    def __init__(self, settings: Settings, spark: SparkSession) -> None:
+
+class FastLane:
+    """Keeps the wanted rules at work: a changed one by a second query, then the first one ends.
+
+    What a query broadcasts is renewed likewise, so that nothing waits while devices and baselines
+    are read again.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        spark: SparkSession,
+        query: Callable[[Settings, Wanted], FastQuery] = _query,
+        where: Callable[[Settings, float | None], Offsets] = offsets_now,
+    ) -> None:
         self._settings = settings
         self._spark = spark
+        self._query, self._where = query, where
         self._rules = RuleFiles(settings.registry_dir)
         self._seen_file = settings.checkpoint_dir / NAME / "seen.json"
         self._at_work: FastQuery | None = None
         self._next: FastQuery | None = None
         self._wanted: Wanted | None = None
         self._looked_at = 0.0
+        self._begun_at = 0.0
         self._start_at = 0.0
         self._failures = 0
         self._error: str | None = None
@@ -106,7 +122,8 @@ class FastLane:
             wanted = self._wanted
         if wanted is not None and not wanted.rules:
             return False
-        if wanted is not None and wanted != self._wanted and now >= self._start_at:
+        is_due = wanted != self._wanted or self._is_old(now)
+        if wanted is not None and is_due and now >= self._start_at:
             self._begin(wanted, now)
         self._report(now)
         return True
@@ -116,9 +133,14 @@ class FastLane:
         products = sorted(RegistryFiles(self._settings.registry_dir).products().items())
         return Wanted([rule for _, rule in kept if is_fast(rule)], [one for _, one in products])
 
+    def _is_old(self, now: float) -> bool:
+        """Tell whether what the query at work has broadcast is to be renewed."""
+        at_work = self._at_work is not None and self._next is None
+        return at_work and now - self._begun_at >= self._settings.fast_renew_s
+
     def _begin(self, wanted: Wanted, now: float) -> None:
         """Start a query for what is wanted; the one at work goes on until it is live."""
-        query = FastQuery(self._settings, wanted.rules, wanted.products)
+        query = self._query(self._settings, wanted)
         try:
             query.start(self._spark, self._offsets(now))
         except JVM_GONE:
@@ -127,16 +149,16 @@ class FastLane:
             self._failed(error, now)
             return
         self._drop_next()
-        self._wanted, self._next = wanted, query
+        self._wanted, self._next, self._begun_at = wanted, query, now
         log.info("begins with %s", ", ".join(kept.rule.name for kept in wanted.rules))
 
     def _offsets(self, now: float) -> Offsets:
         """Return where to begin so that no record is left out; some are judged twice."""
         if self._at_work is not None:
-            return offsets_now(self._settings, None)
+            return self._where(self._settings, None)
         if self._next is not None:
             return self._next.offsets
-        return offsets_now(self._settings, self._since(now))
+        return self._where(self._settings, self._since(now))
 
     def _since(self, now: float) -> float | None:
         """Return from when on records were perhaps not judged; None where nothing is known."""
@@ -147,11 +169,12 @@ class FastLane:
         return max(seen - SURELY_S, now - LONGEST_GAP_S)
 
     def _take_up(self, now: float) -> None:
-        for query in (self._next, self._at_work):
-            if query is not None and (error := query.error) is not None:
-                self._end_all()
-                self._failed(error, now)
-                return
+        if self._next is not None and (error := self._next.error) is not None:
+            self._drop_next()
+            self._failed(error, now)
+        if self._at_work is not None and (error := self._at_work.error) is not None:
+            self._end_all()
+            self._failed(error, now)
         if self._next is not None and self._next.is_live(self._spark, now):
             before, self._at_work, self._next = self._at_work, self._next, None
             self._failures, self._error = 0, None

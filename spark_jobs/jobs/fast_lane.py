@@ -30,6 +30,8 @@ MONDAY_HOUR = 96
 BEHIND_US = 600_000_000
 """Readings so old still find the baseline of their hour."""
 LIVE_AFTER_S = 5.0
+BATCHES = 4
+"""A batch of the mode is so much longer than the time after which another query renews it."""
 Offsets = Mapping[int, int]
 log = logging.getLogger(__name__)
 
@@ -74,7 +76,7 @@ class FastQuery:
         located = writer.option("checkpointLocation", str(self._checkpoint)).outputMode("update")
         for name, value in self._sink().items():
             located = located.option(name, value)
-        batch = f"{round(self._settings.fast_batch_s)} seconds"
+        batch = f"{round(self._settings.fast_renew_s * BATCHES)} seconds"
         # pyspark knows the mode, and its stubs do not.
         self._query = located.trigger(realTime=batch).start()  # type: ignore[call-overload]
 
@@ -103,7 +105,7 @@ class FastQuery:
     def _baselines(self, stored: DataFrame, metrics: Sequence[str]) -> DataFrame:
         """Return the newest version's hours about now; asked anew with each batch of the mode."""
         now = F.unix_micros(F.current_timestamp())
-        ahead_us = round(self._settings.fast_batch_s * 1e6) + 60_000_000
+        ahead_us = round(self._settings.fast_renew_s * BATCHES * 1e6) + 60_000_000
         about_now = [_slot(now - BEHIND_US), _slot(now), _slot(now + ahead_us)]
         newest = stored.select(F.max("version")).scalar()
         wanted = stored.where(

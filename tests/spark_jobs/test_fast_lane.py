@@ -124,7 +124,7 @@ class Lane:
     """The service `fast` on a home of its own, started as the stack starts it."""
 
     def __init__(self, home: Path, bootstrap: str) -> None:
-        self.settings = Settings(home=home, kafka=bootstrap, fast_batch_s=30)
+        self.settings = Settings(home=home, kafka=bootstrap, fast_renew_s=30)
         lake = Lake(self.settings.lake_root)
         lake.create(DEVICES)
         known = [
