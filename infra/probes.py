@@ -5,6 +5,9 @@ import socket
 import urllib.error
 import urllib.request
 
+from telemetry.errors import HeadwaterError
+from telemetry.settings import PORT_NAMES
+
 TIMEOUT_S = 2.0
 
 
@@ -45,3 +48,16 @@ def port_complaint(port: int) -> str | None:
     except OSError:
         return f"nobody listens on port {port}"
     return None
+
+
+def free_port_base() -> int:
+    """Return a base from which the ports of a stack are free, below those that clients get."""
+    for base in range(20000, 32000, 50):
+        if all(_is_free(base + step) for step in range(len(PORT_NAMES))):
+            return base
+    raise HeadwaterError("no free range of ports between 20000 and 32000: see what listens there")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0

@@ -78,9 +78,9 @@ def _fetch_all(wanted: tuple[str, ...], repository: Repository, settings: Settin
             _fetch_showing_progress(files, repository, settings, console)
         for made in beside:
             made.result()
-    for server in ARCHIVED:
-        if server in wanted:
-            make_class_archive(server, settings, console.print)
+    servers = [server for server in ARCHIVED if server in wanted]
+    with ThreadPoolExecutor(len(ARCHIVED)) as pool:
+        list(pool.map(lambda server: make_class_archive(server, settings, console.print), servers))
 
 
 def _fetch_showing_progress(

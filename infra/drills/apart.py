@@ -7,7 +7,6 @@ happens.
 import argparse
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +14,9 @@ from pathlib import Path
 from infra.drills.course import hold
 from infra.drills.drills import DRILLS
 from infra.drills.ground import Ground
+from infra.probes import free_port_base
 from infra.stack import Mode
-from telemetry.settings import PORT_NAMES, Settings
+from telemetry.settings import Settings
 
 DISK_MB = 768
 UP: dict[Mode, tuple[str, ...]] = {"light": ("--light",), "full": ("--only", "kafka,streams")}
@@ -30,7 +30,7 @@ def main() -> int:
     disk.mkdir(parents=True, exist_ok=True)
     options = ["-t", "tmpfs", "-o", f"size={DISK_MB}m", "headwater-drill", str(disk)]
     subprocess.run(["mount", *options], check=True)
-    os.environ |= {"HEADWATER_HOME": str(home), "HEADWATER_PORT_BASE": str(_free_ports())}
+    os.environ |= {"HEADWATER_HOME": str(home), "HEADWATER_PORT_BASE": str(free_port_base())}
     try:
         _headwater("up", *UP[given.stack])
         ground = Ground(Settings(), given.stack, given.folder, _say, disk=disk)
@@ -56,19 +56,6 @@ def _headwater(*arguments: str) -> None:
 
 def _say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
-
-
-def _free_ports() -> int:
-    """Return a base from which the ports of a stack are free."""
-    for base in range(30000, 60000, 50):
-        if all(_is_free(base + step) for step in range(len(PORT_NAMES))):
-            return base
-    raise AssertionError("no free range of ports")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 if __name__ == "__main__":

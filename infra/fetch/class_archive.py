@@ -14,9 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from infra.environment import child_environment
-from infra.java import java_for_spark
+from infra.java import java_for_spark, java_for_trino
 from infra.kafka.broker import kafka_service
+from infra.probes import free_port_base
 from infra.spark_submit import spark_submit, spark_submit_command
+from infra.supervision.service import Service
+from infra.trino.server import trino_service
 from telemetry.class_archive import class_archive
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
@@ -25,6 +28,8 @@ Run = Callable[[Settings, Path], str]
 """Runs a server over an empty home, has its JVM write the archive, and returns what was said."""
 TIMEOUT_S = 300
 POLL_S = 0.2
+C1 = "-XX:TieredStopAtLevel=1"
+"""Code that runs for seconds is not worth the better compiler."""
 _TAKE_UP = ["--queries", "gold", "--trigger", "available-now"]
 
 
@@ -57,7 +62,8 @@ def make_class_archive(
 def _make(archive: Path, settings: Settings, run: Run) -> None:
     with tempfile.TemporaryDirectory(prefix="headwater-") as folder:
         made = Path(folder) / archive.name
-        said = run(settings.model_copy(update={"home": Path(folder) / "home"}), made)
+        own = {"home": Path(folder) / "home", "port_base": free_port_base()}
+        said = run(settings.model_copy(update=own), made)
         if not made.exists():
             raise HeadwaterError("; ".join(said.strip().splitlines()[-1:]) or "nothing was said")
         shutil.copyfile(made, archive.with_suffix(".new"))
@@ -66,7 +72,8 @@ def _make(archive: Path, settings: Settings, run: Run) -> None:
 
 def _fingerprint(settings: Settings, server: str) -> str:
     """Return what an archive is bound to: the Java, and each jar's place, size and time."""
-    home = java_for_spark(settings).home.resolve()
+    java = java_for_trino() if server == "trino" else java_for_spark(settings)
+    home = java.home.resolve()
     digest = hashlib.sha256(str(home).encode())
     if (home / "release").exists():
         digest.update((home / "release").read_bytes())
@@ -80,11 +87,13 @@ def _fingerprint(settings: Settings, server: str) -> str:
 def _jar_folders(settings: Settings, server: str) -> tuple[Path, ...]:
     if server == "kafka":
         return (settings.kafka_dir / "libs",)
+    if server == "trino":
+        return (settings.trino_dir / "lib",)
     return spark_submit().parents[1] / "jars", settings.spark_jar_dir
 
 
 def _run_spark(settings: Settings, made: Path) -> str:
-    """Run the streams over nothing; return what was said."""
+    """Take up nothing; return what was said."""
     environment = os.environ | child_environment(settings)
     environment["SPARK_SUBMIT_OPTS"] = " ".join(_keeping(made))
     command = spark_submit_command(settings, "stream", _TAKE_UP)
@@ -95,24 +104,33 @@ def _run_spark(settings: Settings, made: Path) -> str:
 
 
 def _run_kafka(settings: Settings, made: Path) -> str:
-    """Run a broker until it answers; return what was said."""
-    service = kafka_service(settings)
+    return _run_service(kafka_service(settings), settings, _keeping(made))
+
+
+def _run_trino(settings: Settings, made: Path) -> str:
+    service = trino_service(settings, waits_for_tables=False)
+    return _run_service(service, settings, (C1, f"-XX:AOTCacheOutput={made}"))
+
+
+def _run_service(service: Service, settings: Settings, keeping: tuple[str, ...]) -> str:
+    """Run a service until it answers; return what was said."""
     service.before_start()
     java, *words = service.command()
-    with (settings.home / "kafka.log").open("w+") as log:
-        command = [java, *_keeping(made), *words]
-        with subprocess.Popen(command, stdout=log, stderr=log) as broker:
+    folder = service.folder or settings.home
+    with (settings.home / "said.log").open("w+") as log:
+        command = [java, *keeping, *words]
+        with subprocess.Popen(command, cwd=folder, stdout=log, stderr=log) as server:
             give_up = time.monotonic() + TIMEOUT_S
-            while service.complaint() and broker.poll() is None and time.monotonic() < give_up:
+            while service.complaint() and server.poll() is None and time.monotonic() < give_up:
                 time.sleep(POLL_S)
-            broker.terminate()
+            server.terminate()
         log.seek(0)
         return log.read()
 
 
 def _keeping(made: Path) -> tuple[str, str]:
-    return "-XX:TieredStopAtLevel=1", f"-XX:ArchiveClassesAtExit={made}"
+    return C1, f"-XX:ArchiveClassesAtExit={made}"
 
 
-ARCHIVED = {"spark": _run_spark, "kafka": _run_kafka}
+ARCHIVED = {"spark": _run_spark, "kafka": _run_kafka, "trino": _run_trino}
 """The servers whose classes are kept, and how each is run for it."""

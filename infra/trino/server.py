@@ -10,6 +10,7 @@ from infra.stack import write_whole
 from infra.supervision.service import Service
 from infra.trino.registration import register_tables
 from infra.trino.rules import ACCESS, GROUPS
+from telemetry.class_archive import class_archive_flags
 from telemetry.settings import Settings
 
 JVM_FLAGS = (
@@ -137,7 +138,8 @@ def _command(settings: Settings) -> tuple[str, ...]:
         "access-control.config-files": etc / "access-control.properties",
         "plugin.dir": settings.trino_dir / "plugin",
     }
-    java = (str(java_for_trino().executable), f"-Xmx{settings.trino_heap_mb}m", *JVM_FLAGS)
+    flags = (f"-Xmx{settings.trino_heap_mb}m", *JVM_FLAGS, *class_archive_flags("trino"))
+    java = (str(java_for_trino().executable), *flags)
     named = tuple(f"-D{name}={value}" for name, value in properties.items())
     return (*java, *named, "-cp", f"{settings.trino_dir / 'lib'}/*", "io.trino.server.TrinoServer")
 
