@@ -1,7 +1,6 @@
 """The outbox that the running stack reads from."""
 
 import json
-import resource
 import time
 from typing import Literal
 
@@ -54,9 +53,9 @@ def open_device_outbox(settings: Settings, via: Via) -> DeviceOutbox:
 
     def sender(settled: Settled) -> Sender:
         if via == "mqtt":
-            from edge.mqtt_sender import MqttSender
+            from edge.mqtt_sender import Login, MqttSender
 
-            return MqttSender(settled, host, port, token)
+            return MqttSender(settled, (host, port), lambda name: Login(name, name, token(name)))
         if via == "http":
             from edge.http_sender import HttpSender
 
@@ -67,15 +66,6 @@ def open_device_outbox(settings: Settings, via: Via) -> DeviceOutbox:
         return CoapSender(settled, host, port, token)
 
     return DeviceOutbox(sender)
-
-
-def allow_connections(count: int) -> None:
-    """Raise this process's limit of open files as far as it needs and may."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = count + 256
-    if soft < wanted and soft != resource.RLIM_INFINITY:
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def reachable(host: str) -> str:
