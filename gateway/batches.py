@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gateway.channels import Channel
 from gateway.decoding import count, refused
@@ -20,7 +20,6 @@ class _Settling:
     left: int
     done: "asyncio.Future[object]"
     error: object = None
-    is_begun: bool = field(default=False)
 
     def settle(self, error: object, _message: object) -> None:
         """Note one record; the first error decides."""
@@ -53,7 +52,7 @@ async def ingest_batch(
     empty = ingest.over_limit(channel, now, messages) if channel.buckets else None
     if empty is not None:
         return empty
-    error = await _published(ingest, channel, payloads, content_type, now)
+    error = await _published(ingest, channel, payloads, now)
     return messages if error is None else ingest.unavailable(error)
 
 
@@ -73,14 +72,10 @@ def _examined(
 
 
 async def _published(
-    ingest: Ingest, channel: Channel, payloads: Sequence[bytes], content_type: str, now: int
+    ingest: Ingest, channel: Channel, payloads: Sequence[bytes], now: int
 ) -> object:
     settling = _Settling(len(payloads), asyncio.get_running_loop().create_future())
-    for payload in payloads:
-        arrival = Arrival(channel, payload, content_type, is_examined=True)
-        refusal = ingest.ingest(arrival, now=now, settle=settling.settle)
-        if refusal is not None:
-            settling.settle(refusal, None)
+    ingest.publish(channel, payloads, now=now, settle=settling.settle)
     return await settling.done
 
 
