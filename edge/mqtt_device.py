@@ -97,7 +97,7 @@ class MqttDevice(asyncio.Protocol):
             self._refuse(packet.properties.reason or f"CONNACK {packet.code:#x}")
         else:
             self.is_in = True
-            self._sender.entered(1)
+            self._sender.entered()
             self._again.reset()
             self._window = min(packet.properties.receive_maximum or WINDOW, WINDOW)
             for packet_id, posting in self._inflight.items():
@@ -159,8 +159,6 @@ class MqttDevice(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         was_in, self.is_in, self._transport = self.is_in, False, None
-        if was_in:
-            self._sender.entered(-1)
         if self._answered and not self._answered.done():
             self._answered.set_exception(ConnectionResetError("closed without a CONNACK"))
         elif was_in and not self._sender.is_closed:

@@ -64,16 +64,17 @@ class MqttSender:
             self._start(device.connect())
         return device
 
-    def entered(self, count: int) -> None:
-        """Count a device that is in, or out again."""
-        self.connections.open += count
+    def entered(self) -> None:
+        """Count a device that is in."""
+        self.connections.open += 1
 
     def refused(self, why: str) -> None:
         """Count a device that is not let in."""
         self.connections.refusals[why] += 1
 
     def lost(self, comes_back: Coroutine[None, None, None]) -> None:
-        """Have a device come back."""
+        """Have a device come back that was in."""
+        self.connections.open -= 1
         self.connections.lost += 1
         self._start(comes_back)
 
