@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
+import uvloop
+
 from edge.outbox import OnAck, OutboxError, OutRecord
 
 MOST_WAITING = 20_000
@@ -99,7 +101,7 @@ class DeviceOutbox:
         """Have `opened` make the sender, on the loop that it will run on."""
         self._opened = opened
         self._answer_within_s = answer_within_s
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         self._sender: Sender | None = None
         self._settled: deque[Posting] = deque()
         self._changed = threading.Condition()

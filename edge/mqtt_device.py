@@ -56,10 +56,11 @@ class MqttDevice(asyncio.Protocol):
         sender = self._sender
         self._answered = sender.loop.create_future()
         try:
-            await sender.loop.create_connection(
-                lambda: self, sender.host, sender.port, local_addr=self._source
-            )
-            await asyncio.wait_for(self._answered, LET_IN_WITHIN_S)
+            async with asyncio.timeout(LET_IN_WITHIN_S):
+                await sender.loop.create_connection(
+                    lambda: self, sender.host, sender.port, local_addr=self._source
+                )
+                await self._answered
         except OSError:  # TimeoutError is one
             if self._transport is not None:
                 self._transport.abort()

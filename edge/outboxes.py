@@ -7,6 +7,7 @@ from typing import Literal
 from edge.device_outbox import DeviceOutbox, Sender, Settled
 from edge.kafka import KafkaOutbox
 from edge.local_key import local_key
+from edge.open_files import allow_all_open_files
 from edge.outbox import Outbox, OutboxError
 from telemetry.local_tokens import local_token
 from telemetry.settings import Settings
@@ -45,6 +46,7 @@ def stack_mode(settings: Settings) -> str:
 
 def open_device_outbox(settings: Settings, via: Via) -> DeviceOutbox:
     """Open the way that devices take: the gateway, as each record's own device."""
+    allow_all_open_files()
     key, port = local_key(settings.gateway_dir), settings.port(f"gateway_{via}")
     host = reachable(settings.gateway_host)
 
