@@ -84,7 +84,7 @@ async def connected(made: Callable[[int], C], port: int, count: int) -> list[C]:
     for first in range(0, count, AT_ONCE):
         opening = [
             loop.create_connection(
-                lambda n=number: clients[n],  # type: ignore[misc]
+                lambda n=number: clients[n],
                 HOST,
                 port,
                 local_addr=source_of(HOST, number),

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -76,7 +77,7 @@ async def rotated(served: Served) -> None:
     """Give every device a second secret, as the registry's change does."""
     for name in DEVICES:
         key = ChangeKey("credential", "default", f"{name}/s2")
-        body = CredentialBody(name, seal(SECOND, RING, key.encoded()), None, None)
+        body = CredentialBody(name, seal(SECOND, RING, key.encoded()), datetime.now(UTC))
         served.house.directory.apply(EDITIONS.change("credential", key.name, body))
 
 
