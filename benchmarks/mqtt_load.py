@@ -45,9 +45,10 @@ class Busy(Client):
         """Send as many again."""
         tally = self._tally
         tally.acked += count
-        if tally.is_timed:
+        if self._depth == 1:
             now = time.perf_counter()
-            tally.latencies.append(now - self._sent_at)
+            if tally.is_timed:
+                tally.latencies.append(now - self._sent_at)
             self._sent_at = now
         if not tally.is_over:
             self._send(count)
@@ -66,7 +67,7 @@ async def load(target: Target, connections: int, depth: int, seconds: float) -> 
     for client in clients:
         client.begin()
     await asyncio.sleep(WARM_S)
-    tally.is_timed = depth == 1
+    tally.is_timed = True
     before, started = tally.acked, time.perf_counter()
     own, theirs = time.process_time(), cpu_s(target.pid)
     await asyncio.sleep(seconds)
