@@ -1,147 +1,158 @@
-"""Acknowledged MQTT messages a second: the gateway over Kafka beside mosquitto without any.
+"""The gateway's bars: messages a second beside mosquitto, latency, idle connections, HTTP batches.
 
-QoS 1, 155 bytes, each message authenticated, decoded far enough to route, and acknowledged once
-Kafka (acks=all) has it; mosquitto keeps nothing. Rounds in turns, so that both meet the same
-machine. `make bench BENCH=gateway OUT=build/gateway.json`
+Each message is authenticated, decoded far enough to route, and acknowledged once Kafka (acks=all)
+has it; mosquitto keeps nothing and lets anybody in. After each load the broker is asked how many
+records it holds. `make bench BENCH=gateway OUT=build/gateway.json`; `--only idle` runs one part.
 """
 
 import json
-import os
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-import httpx
-import psutil
-
+from benchmarks.gateway_site import MOST_CONNECTIONS, Server, Site, mosquitto, site
 from benchmarks.report import Figures, parser, report
 from telemetry.errors import HeadwaterError
-from telemetry.settings import Settings
-from tests.end_to_end.stack import Stack, free_port_base
 
 SHAPES = {"1000_connections_1_in_flight": (1000, 1), "8_connections_64_in_flight": (8, 64)}
-LIMITS = {"1000_connections_1_in_flight": 0.7, "8_connections_64_in_flight": 2.0}
-MOSQUITTO = """listener {port} 127.0.0.1
-allow_anonymous true
-max_inflight_messages 0
-max_queued_messages 0
-"""
+LEAST_OF_MOSQUITTO = {"1000_connections_1_in_flight": 0.7, "8_connections_64_in_flight": 2.0}
+PACED_CONNECTIONS = 5_000
+PACED_PER_S = 10_000
+MOST_P95_MS = 50
+MOST_P99_MS = 250
+MOST_IDLE_MB = 400
+LEAST_HTTP_PER_CORE_S = 50_000
+HTTP_CONNECTIONS = 4
+LOAD_TIMEOUT_S = 180
+Found = dict[str, float]
 
 
-class Taken(NamedTuple):
-    """One run: messages a second, the server's CPU time a message, and the latency's p95."""
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How long each load lasts, how often servers take turns, connections that are idle."""
 
-    per_s: float
-    cpu_us: float
-    p95_ms: float
-
-
-class Server(NamedTuple):
-    """What is measured."""
-
-    name: str
-    port: int
-    pid: int
+    seconds: float
+    rounds: int
+    idle: int
 
 
-def run(rounds: int, seconds: float) -> Figures:
-    """Start both servers, and measure them in turns."""
-    with tempfile.TemporaryDirectory() as folder:
-        stack = Stack(Path(folder) / "home", free_port_base())
-        os.environ["HEADWATER_GATEWAY_DEVELOPMENT"] = "anonymous"
-        stack.run("up", "--only", "kafka,registry,gateway", timeout_s=600)
-        try:
-            settings = Settings(home=stack.home, port_base=stack.port_base)
-            with _mosquitto(Path(folder)) as mosquitto:
-                gateway = Server("gateway", settings.port("gateway_mqtt"), _pid(stack))
-                figures = _measure([gateway, mosquitto], rounds, seconds)
-            return figures | {"http_batch_messages_per_s": _batches(settings, seconds)}
-        finally:
-            stack.run("down", check=False)
+def load(kind: str, server: Server, *numbers: float, port: int | None = None) -> Found:
+    """Run one load in a process of its own, and return what it found."""
+    command = [sys.executable, "-m", f"benchmarks.{kind}", str(port or server.port)]
+    command += [str(server.pid), server.key or "-", *(str(number) for number in numbers)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=LOAD_TIMEOUT_S
+    )
+    if done.returncode:
+        raise HeadwaterError(f"{kind}: {done.stderr.strip()[-400:]}")
+    found: Found = json.loads(done.stdout)
+    return found
 
 
-def _pid(stack: Stack) -> int:
-    services = json.loads(stack.run("status", "--json", check=False).out)["services"]
-    return next(int(each["pid"]) for each in services if each["name"] == "gateway")
+def held(place: Site, kind: str, *numbers: float, port: int | None = None) -> Found:
+    """Run one load on the gateway, and ask the broker for what was acknowledged."""
+    before = place.held()
+    found = load(kind, place.gateway, *numbers, port=port)
+    found["missing"] = found["acked"] - (place.held() - before)
+    if found["missing"] > 0:
+        raise HeadwaterError(f"{found['missing']:,} acknowledged messages are not in Kafka")
+    return found
 
 
-@contextmanager
-def _mosquitto(folder: Path) -> Iterator[Server]:
-    program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
-    if program is None:
-        raise HeadwaterError("mosquitto is not installed (Debian: apt-get install mosquitto)")
-    port = free_port_base()
-    (folder / "mosquitto.conf").write_text(MOSQUITTO.format(port=port))
-    command = [program, "-c", str(folder / "mosquitto.conf")]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(1.0)
-    try:
-        yield Server("mosquitto", port, process.pid)
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _measure(servers: list[Server], rounds: int, seconds: float) -> dict[str, object]:
+def throughput(place: Site, extent: Extent) -> Figures:
+    """Measure gateway and mosquitto in turns, so that both meet the same machine."""
     figures: dict[str, object] = {}
-    for shape, (connections, depth) in SHAPES.items():
-        taken: dict[str, list[Taken]] = {server.name: [] for server in servers}
-        for _ in range(rounds):
-            for server in servers:
-                taken[server.name].append(_load(server, connections, depth, seconds))
-        for name, runs in taken.items():
-            figures[f"{shape}.{name}_per_s"] = statistics.median(one.per_s for one in runs)
-            figures[f"{shape}.{name}_cpu_us"] = statistics.median(one.cpu_us for one in runs)
-            figures[f"{shape}.{name}_p95_ms"] = statistics.median(one.p95_ms for one in runs)
-        ratios = [
-            one.per_s / other.per_s
-            for one, other in zip(taken["gateway"], taken["mosquitto"], strict=True)
-        ]
-        figures[f"{shape}.of_mosquitto"] = statistics.median(ratios)
-        figures[f"{shape}.of_mosquitto_limit"] = LIMITS[shape]
+    with tempfile.TemporaryDirectory() as folder, mosquitto(Path(folder)) as peer:
+        for shape, (connections, depth) in SHAPES.items():
+            numbers = connections, depth, extent.seconds
+            taken = [
+                (held(place, "mqtt_load", *numbers), load("mqtt_load", peer, *numbers))
+                for _ in range(extent.rounds)
+            ]
+            for which, name in enumerate(("gateway", "mosquitto")):
+                for figure in ("per_s", "cpu_us", "p95_ms"):
+                    values = [pair[which][figure] for pair in taken]
+                    figures[f"{shape}.{name}_{figure}"] = statistics.median(values)
+            ratio = statistics.median(ours["per_s"] / other["per_s"] for ours, other in taken)
+            figures |= bar(f"{shape}.of_mosquitto", ratio, least=LEAST_OF_MOSQUITTO[shape])
+            figures |= counted(shape, [ours for ours, _ in taken])
     return figures
 
 
-def _load(server: Server, connections: int, depth: int, seconds: float) -> Taken:
-    process = psutil.Process(server.pid)
-    before = process.cpu_times()
-    command = [sys.executable, "-m", "benchmarks.mqtt_load", str(server.port)]
-    command += [str(connections), str(depth), str(seconds)]
-    done = subprocess.run(command, capture_output=True, check=True, timeout=120 + seconds)
-    after = process.cpu_times()
-    found = json.loads(done.stdout)
-    cpu_s = after.user + after.system - before.user - before.system
-    return Taken(found["per_s"], cpu_s / found["all_acked"] * 1e6, found["p95_ms"])
+def latency(place: Site, extent: Extent) -> Figures:
+    """Measure how long acknowledgements take at a steady pace."""
+    found = held(place, "mqtt_paced", PACED_CONNECTIONS, PACED_PER_S, extent.seconds)
+    figures: dict[str, object] = {
+        f"latency.{name}": found[name]
+        for name in ("per_s", "cpu_us", "p50_ms", "most_ms", "longest_turn_ms", "lost")
+    }
+    figures |= bar("latency.p95_ms", found["p95_ms"], most=MOST_P95_MS)
+    figures |= bar("latency.p99_ms", found["p99_ms"], most=MOST_P99_MS)
+    return figures | counted("latency", [found])
 
 
-def _batches(settings: Settings, seconds: float) -> float:
-    """Return messages a second by HTTP, a thousand lines a request."""
-    line = b'{"seq":1,"metrics":{"temperature":21.4,"humidity":40.25,"state":"idle"}}\n'
-    url = f"http://127.0.0.1:{settings.port('gateway_http')}/devices/h1/telemetry"
-    headers = {"Content-Type": "application/x-ndjson"}
-    with httpx.Client(auth=("h1", ""), headers=headers, timeout=60) as client:
-        client.post(url, content=line).raise_for_status()
-        sent, started = 0, time.perf_counter()
-        while time.perf_counter() - started < seconds:
-            client.post(url, content=line * 1_000).raise_for_status()
-            sent += 1_000
-        return sent / (time.perf_counter() - started)
+def idle(place: Site, extent: Extent) -> Figures:
+    """Measure the memory of connections that say nothing."""
+    found = held(place, "mqtt_idle", extent.idle, extent.seconds)
+    figures: dict[str, object] = {"idle.connections": extent.idle}
+    for name in ("empty_mb", "connected_mb", "idle_cpu_percent", "connect_s", "connect_cpu_us"):
+        figures[f"idle.{name}"] = found[name]
+    figures["idle.lost"] = found["lost"]
+    figures |= bar("idle.idle_mb", found["idle_mb"], most=MOST_IDLE_MB)
+    return figures | counted("idle", [found])
+
+
+def http(place: Site, extent: Extent) -> Figures:
+    """Measure batches over HTTP."""
+    port = place.settings.port("gateway_http")
+    found = held(place, "http_load", HTTP_CONNECTIONS, extent.seconds, port=port)
+    figures: dict[str, object] = {f"http.{name}": found[name] for name in ("per_s", "cpu_us")}
+    figures |= bar("http.per_core_s", found["per_core_s"], least=LEAST_HTTP_PER_CORE_S)
+    return figures | counted("http", [found])
+
+
+def bar(
+    name: str, value: float, *, least: float | None = None, most: float | None = None
+) -> dict[str, object]:
+    """Return a figure with its limit, and whether it is met."""
+    is_met = (least is None or value >= least) and (most is None or value <= most)
+    return {name: value, f"{name}.limit": least if most is None else most, f"{name}.met": is_met}
+
+
+def counted(name: str, runs: list[Found]) -> dict[str, object]:
+    """Return what was sent and acknowledged, and how much of that Kafka does not hold."""
+    return {
+        f"{name}.{figure}": int(sum(run[figure] for run in runs))
+        for figure in ("sent", "acked", "missing")
+    }
+
+
+PARTS: dict[str, Callable[[Site, Extent], Figures]] = {
+    "throughput": throughput,
+    "latency": latency,
+    "idle": idle,
+    "http": http,
+}
 
 
 def main() -> None:
     """Measure and report."""
     arguments = parser("the gateway beside mosquitto")
-    arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--seconds", type=float, default=5.0)
+    arguments.add_argument("--only", choices=PARTS, action="append", help="this part, or these")
+    arguments.add_argument("--rounds", type=int, default=3, help="of gateway and mosquitto")
+    arguments.add_argument("--seconds", type=float, default=10.0, help="of each load")
+    arguments.add_argument("--idle", type=int, default=MOST_CONNECTIONS, help="idle connections")
     given = arguments.parse_args()
-    report("gateway", run(given.rounds, given.seconds), given.out)
+    extent = Extent(given.seconds, given.rounds, given.idle)
+    figures: dict[str, object] = {}
+    for part in given.only or PARTS:
+        with tempfile.TemporaryDirectory() as folder, site(Path(folder)) as place:
+            figures |= PARTS[part](place, extent)
+    report("gateway", figures, given.out)
 
 
 if __name__ == "__main__":

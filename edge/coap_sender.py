@@ -2,17 +2,19 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 
 import orjson
 from aiocoap import Context, Message, error
 from aiocoap.numbers.codes import Code
 
-from edge.device_outbox import Posting, Settled
-from edge.mqtt_sender import Token
+from edge.again import Again
+from edge.device_outbox import Connections, Posting, Settled, Token
 
 MOST_AT_ONCE = 32
-AGAIN_S = 0.5
-MOST_AGAIN_S = 8.0
+ENDPOINTS = 200
+"""Sockets, which devices share: one has 65,536 message ids, and each is taken for 247 s, so that a
+single socket could send 265 messages a second before the gateway took new ones for copies."""
 RETRIED = (Code.TOO_MANY_REQUESTS, Code.SERVICE_UNAVAILABLE)
 
 
@@ -24,10 +26,15 @@ class CoapSender:
         self._root = f"coap://{host}:{port}/devices"
         self._token = token
         self._at_once = asyncio.Semaphore(MOST_AT_ONCE)
-        self._context: Context | None = None
+        self._endpoints: dict[int, asyncio.Task[Context]] = {}
         self._queues: dict[str, deque[Posting]] = {}
         self._senders: dict[str, asyncio.Task[None]] = {}
-        self._opening = asyncio.Lock()
+        self._numbers: dict[str, int] = {}
+        self.connections = Connections()
+        self.has_connections = False
+
+    def open(self, names: Sequence[str]) -> None:
+        """Do nothing: there are no connections."""
 
     def send(self, posting: Posting) -> None:
         """Send a record as its device."""
@@ -37,7 +44,7 @@ class CoapSender:
             self._senders[name] = asyncio.get_event_loop().create_task(self._drain(name))
 
     async def _drain(self, name: str) -> None:
-        queue, context = self._queues[name], await self._opened()
+        queue, context = self._queues[name], await self._endpoint(name)
         token = self._token(name)
         while queue:
             async with self._at_once:
@@ -45,17 +52,19 @@ class CoapSender:
                 self._settled(posting, await self._answer(context, name, token, posting))
         del self._senders[name]
 
-    async def _opened(self) -> Context:
-        async with self._opening:
-            if self._context is None:
-                self._context = await Context.create_client_context(transports=["simple6"])
-        return self._context
+    async def _endpoint(self, name: str) -> Context:
+        """Return the socket that a device sends by, the same one each time."""
+        number = self._numbers.setdefault(name, len(self._numbers) % ENDPOINTS)
+        if number not in self._endpoints:
+            opened = Context.create_client_context(transports=["simple6"])
+            self._endpoints[number] = asyncio.ensure_future(opened)
+        return await self._endpoints[number]
 
     async def _answer(
         self, context: Context, name: str, token: str, posting: Posting
     ) -> str | None:
         """Send until there is an answer that waiting cannot change; return why it was refused."""
-        again_s = AGAIN_S
+        again = Again()
         while True:
             uri = f"{self._root}/{name}/telemetry?token={token}"
             request = Message(code=Code.POST, uri=uri, payload=posting.record.value)
@@ -67,15 +76,14 @@ class CoapSender:
                 return None
             if answer is not None and answer.code not in RETRIED:
                 return _reason(answer)
-            await asyncio.sleep(again_s)
-            again_s = min(again_s * 2, MOST_AGAIN_S)
+            await again.rest()
 
     async def close(self) -> None:
         """Say goodbye."""
         for task in list(self._senders.values()):
             task.cancel()
-        if self._context is not None:
-            await self._context.shutdown()
+        for opened in self._endpoints.values():
+            await (await opened).shutdown()
 
 
 def _reason(answer: Message) -> str:

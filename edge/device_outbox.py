@@ -8,16 +8,23 @@ import asyncio
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
+
+import uvloop
 
 from edge.outbox import OnAck, OutboxError, OutRecord
 
 MOST_WAITING = 20_000
 CLOSE_TIMEOUT_S = 30.0
 START_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 60.0
+"""Without one more connection, while they are opened."""
+ANSWER_WITHIN_S = 120.0
+TIMED_OUT = "timed out"
+"""The reason of a record that nobody answered; it may be durable all the same."""
 
 
 @runtime_checkable
@@ -37,8 +44,12 @@ class Posting:
 
     record: OutRecord
     on_ack: OnAck | None
+    expires_at: float = float("inf")
+    """On the monotonic clock: without an answer it has timed out then."""
     refusal: str | None = None
     at: int = 0
+    is_over: bool = False
+    """Whether its sender was told: an answer that comes now is too late."""
 
     @property
     def device_full(self) -> str:
@@ -50,8 +61,26 @@ Settled = Callable[[Posting, str | None], None]
 """Called once for each posting, on the loop, with the reason of a refusal or None."""
 
 
+@dataclass(slots=True)
+class Connections:
+    """What became of devices' connections; where there are none, all stay 0."""
+
+    open: int = 0
+    lost: int = 0
+    """How often one broke that had been let in."""
+    refusals: Counter[str] = field(default_factory=Counter)
+    """Devices that were not let in, by reason."""
+
+
 class Sender(Protocol):
     """Speaks one protocol, on the loop of the outbox's thread."""
+
+    connections: Connections
+    has_connections: bool
+    """Whether devices have connections of their own, which can be opened before."""
+
+    def open(self, names: Sequence[str]) -> None:
+        """Connect devices before their first records; nothing where there are no connections."""
 
     def send(self, posting: Posting) -> None:
         """Send a record as its device."""
@@ -61,19 +90,24 @@ class Sender(Protocol):
 
 
 Opened = Callable[[Settled], Sender]
+Token = Callable[[str], str]
+"""Returns a token that lets a device in, by its full name."""
 
 
 class DeviceOutbox:
     """Sends by a thread of its own, and serves acknowledgements on the caller's."""
 
-    def __init__(self, opened: Opened) -> None:
+    def __init__(self, opened: Opened, *, answer_within_s: float = ANSWER_WITHIN_S) -> None:
         """Have `opened` make the sender, on the loop that it will run on."""
         self._opened = opened
-        self._loop = asyncio.new_event_loop()
+        self._answer_within_s = answer_within_s
+        self._loop = uvloop.new_event_loop()
         self._sender: Sender | None = None
         self._settled: deque[Posting] = deque()
         self._changed = threading.Condition()
         self._waiting = 0
+        self._oldest: deque[Posting] = deque()
+        """Records in the order in which they time out."""
         self._failure: OutboxError | None = None
         self.refusals: Counter[str] = Counter()
         self._thread = threading.Thread(target=self._run, daemon=True, name="devices")
@@ -110,6 +144,37 @@ class DeviceOutbox:
             self._failure = error
             self._changed.notify_all()
 
+    @property
+    def connections(self) -> Connections:
+        """What became of the devices' connections so far."""
+        assert self._sender is not None
+        return self._sender.connections
+
+    def connect(
+        self, names: Sequence[str], show: Callable[[int], None], is_stopped: Callable[[], bool]
+    ) -> None:
+        """Open the connections of devices, and return once each is let in or refused.
+
+        `show` is told how many are; raise if for a minute there is not one more.
+        """
+        assert self._sender is not None
+        self._loop.call_soon_threadsafe(self._sender.open, names)
+        done, give_up = -1, 0.0
+        while not is_stopped():
+            before, found = done, self.connections
+            done = found.open + found.refusals.total()
+            if done > before:
+                give_up = time.monotonic() + CONNECT_TIMEOUT_S
+            show(done)
+            if done >= len(names) or not self._sender.has_connections:
+                return
+            if time.monotonic() > give_up:
+                raise OutboxError(
+                    f"{done:,} of {len(names):,} devices are connected, and for a minute no more:"
+                    " see `headwater logs gateway`"
+                )
+            time.sleep(0.05)
+
     def send(self, record: OutRecord, on_ack: OnAck | None = None) -> None:
         """Take a record; block while too many wait for their acknowledgement."""
         self._raise_failure()
@@ -119,8 +184,10 @@ class DeviceOutbox:
             if time.monotonic() > give_up:
                 raise OutboxError("the gateway does not acknowledge: see `headwater logs gateway`")
         self._waiting += 1
+        posting = Posting(record, on_ack, time.monotonic() + self._answer_within_s)
+        self._oldest.append(posting)
         assert self._sender is not None
-        self._loop.call_soon_threadsafe(self._sender.send, Posting(record, on_ack))
+        self._loop.call_soon_threadsafe(self._sender.send, posting)
         if self._settled:
             self._serve()
 
@@ -136,13 +203,23 @@ class DeviceOutbox:
     def _serve(self) -> None:
         while self._settled:
             posting = self._settled.popleft()
-            self._waiting -= 1
-            if posting.refusal is not None:
-                self.refusals[posting.refusal] += 1
-                if isinstance(posting.on_ack, Receipt):
-                    posting.on_ack.refuse(posting.refusal)
-            elif posting.on_ack is not None:
-                posting.on_ack(posting.at)
+            self._tell(posting, posting.refusal)
+        now, oldest = time.monotonic(), self._oldest
+        while oldest and (oldest[0].is_over or oldest[0].expires_at <= now):
+            self._tell(oldest.popleft(), TIMED_OUT)
+
+    def _tell(self, posting: Posting, refusal: str | None) -> None:
+        """Tell the sender of a record what became of it, once."""
+        if posting.is_over:
+            return
+        posting.is_over = True
+        self._waiting -= 1
+        if refusal is not None:
+            self.refusals[refusal] += 1
+            if isinstance(posting.on_ack, Receipt):
+                posting.on_ack.refuse(refusal)
+        elif posting.on_ack is not None:
+            posting.on_ack(posting.at)
 
     def flush(self, timeout_s: float) -> int:
         """Wait until every record is acknowledged or refused; return how many are neither."""

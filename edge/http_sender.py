@@ -1,18 +1,21 @@
-"""Devices over HTTP: what waits of one device goes out as one request, a message a line."""
+"""Devices over HTTP: each by a connection of its own; what waits goes out a message a line."""
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 
 import httpx
 
-from edge.device_outbox import Posting, Settled
-from edge.mqtt_sender import Token
+from edge.again import Again
+from edge.device_outbox import Connections, Posting, Settled, Token
+from edge.loopback import source_of
 
-MOST_AT_ONCE = 16
+MOST_AT_ONCE = 64
+"""Requests under way at the same time."""
 MOST_LINES = 500
 MOST_BYTES = 1_000_000
-AGAIN_S = 0.5
-MOST_AGAIN_S = 8.0
+KEPT_S = 60.0
+"""How long a connection without a request is kept: the gateway closes it after 75 s."""
 RETRIED = (429, 502, 503, 504)
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -24,10 +27,51 @@ class HttpSender:
     def __init__(self, settled: Settled, url: str, token: Token) -> None:
         self._settled = settled
         self._token = token
-        self._client = httpx.AsyncClient(base_url=url, timeout=60.0, verify=False)  # noqa: S501
+        self._url = httpx.URL(url)
+        # Shared, since each would take 10 ms to make; the gateway's certificate may be its own.
+        self._secure = httpx.create_ssl_context(verify=False)
         self._at_once = asyncio.Semaphore(MOST_AT_ONCE)
+        self._clients: dict[str, httpx.AsyncClient] = {}
         self._queues: dict[str, deque[Posting]] = {}
         self._senders: dict[str, asyncio.Task[None]] = {}
+        self._opening: set[asyncio.Task[None]] = set()
+        self.connections = Connections()
+        self.has_connections = True
+
+    def open(self, names: Sequence[str]) -> None:
+        """Connect devices that have nothing to send yet."""
+        for name in names:
+            task = asyncio.get_event_loop().create_task(self._open(name))
+            self._opening.add(task)
+            task.add_done_callback(self._opening.discard)
+
+    async def _open(self, name: str) -> None:
+        again = Again()
+        while True:
+            try:
+                async with self._at_once:
+                    await self._client(name).get("/health")
+            except httpx.TransportError:
+                await again.rest()
+            else:
+                self.connections.open += 1
+                return
+
+    def _client(self, name: str) -> httpx.AsyncClient:
+        """Return a device's own client, which keeps one connection."""
+        client = self._clients.get(name)
+        if client is None:
+            source = source_of(self._url.host, len(self._clients))
+            transport = httpx.AsyncHTTPTransport(
+                verify=self._secure,
+                limits=httpx.Limits(max_connections=1, keepalive_expiry=KEPT_S),
+                local_address=source and source[0],
+            )
+            client = httpx.AsyncClient(
+                base_url=self._url, transport=transport, timeout=60.0, trust_env=False
+            )
+            self._clients[name] = client
+        return client
 
     def send(self, posting: Posting) -> None:
         """Send a record as its device."""
@@ -61,27 +105,28 @@ class HttpSender:
             "Content-Type": NDJSON if len(postings) > 1 else JSON,
             "Authorization": f"Bearer {self._token(name)}",
         }
-        again_s = AGAIN_S
+        client, again = self._client(name), Again()
         while True:
             try:
-                answer = await self._client.post(
+                answer = await client.post(
                     f"/devices/{name}/telemetry", content=body, headers=headers
                 )
             except httpx.TransportError:
-                await asyncio.sleep(again_s)
-            else:
-                if answer.status_code == httpx.codes.ACCEPTED:
-                    return None
-                if answer.status_code not in RETRIED:
-                    return _reason(answer)
-                await asyncio.sleep(min(float(answer.headers.get("Retry-After", 1)), again_s))
-            again_s = min(again_s * 2, MOST_AGAIN_S)
+                self.connections.lost += 1
+                await again.rest()
+                continue
+            if answer.status_code == httpx.codes.ACCEPTED:
+                return None
+            if answer.status_code not in RETRIED:
+                return _reason(answer)
+            await again.rest(float(answer.headers.get("Retry-After", 1)))
 
     async def close(self) -> None:
         """Say goodbye."""
-        for task in list(self._senders.values()):
+        for task in (*self._senders.values(), *self._opening):
             task.cancel()
-        await self._client.aclose()
+        for client in self._clients.values():
+            await client.aclose()
 
 
 def _next(queue: deque[Posting]) -> list[Posting]:

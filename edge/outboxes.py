@@ -1,13 +1,13 @@
 """The outbox that the running stack reads from."""
 
 import json
-import resource
 import time
 from typing import Literal
 
 from edge.device_outbox import DeviceOutbox, Sender, Settled
 from edge.kafka import KafkaOutbox
 from edge.local_key import local_key
+from edge.open_files import allow_all_open_files
 from edge.outbox import Outbox, OutboxError
 from telemetry.local_tokens import local_token
 from telemetry.settings import Settings
@@ -46,6 +46,7 @@ def stack_mode(settings: Settings) -> str:
 
 def open_device_outbox(settings: Settings, via: Via) -> DeviceOutbox:
     """Open the way that devices take: the gateway, as each record's own device."""
+    allow_all_open_files()
     key, port = local_key(settings.gateway_dir), settings.port(f"gateway_{via}")
     host = reachable(settings.gateway_host)
 
@@ -54,9 +55,9 @@ def open_device_outbox(settings: Settings, via: Via) -> DeviceOutbox:
 
     def sender(settled: Settled) -> Sender:
         if via == "mqtt":
-            from edge.mqtt_sender import MqttSender
+            from edge.mqtt_sender import Login, MqttSender
 
-            return MqttSender(settled, host, port, token)
+            return MqttSender(settled, (host, port), lambda name: Login(name, name, token(name)))
         if via == "http":
             from edge.http_sender import HttpSender
 
@@ -67,15 +68,6 @@ def open_device_outbox(settings: Settings, via: Via) -> DeviceOutbox:
         return CoapSender(settled, host, port, token)
 
     return DeviceOutbox(sender)
-
-
-def allow_connections(count: int) -> None:
-    """Raise this process's limit of open files as far as it needs and may."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = count + 256
-    if soft < wanted and soft != resource.RLIM_INFINITY:
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def reachable(host: str) -> str:

@@ -1,6 +1,6 @@
 """The one path of every protocol: authenticated and authorised arrivals become durable records."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -27,8 +27,6 @@ class Arrival(NamedTuple):
     content_type: str = JSON
     messages: int = 1
     """Messages that it holds."""
-    is_examined: bool = False
-    """Whether it was found readable before, and its messages were let through by the limits."""
 
 
 def _asleep() -> None:
@@ -64,19 +62,40 @@ class Ingest:
         A refusal is returned where nothing was sent, and given to `settle` where the bytes had to
         be kept in `telemetry.dead` first.
         """
-        channel, payload, content_type, messages, is_examined = arrival
+        channel, payload, content_type, messages = arrival
         if len(payload) > self.most_bytes:
             return self.too_large(payload)
-        if channel.buckets and not is_examined:
+        if channel.buckets:
             empty = self.over_limit(channel, now, messages)
             if empty is not None:
                 return empty
-        if channel.is_telemetry and not is_examined:
+        if channel.is_telemetry:
             unreadable = refused(payload, content_type, channel.names)
             if unreadable is not None:
                 return self.bury(arrival, unreadable, now, settle)
         headers: Headers = [*channel.before, ("received_at", b"%d" % now), *channel.after]
         return self._send(channel, channel.kafka_topic, payload, headers, settle)
+
+    def publish(
+        self, channel: Channel, payloads: Sequence[bytes], *, now: int, settle: Settle
+    ) -> None:
+        """Publish records that were examined and let through by the limits before.
+
+        Each one is settled later, or at once with the refusal where the outlet does not take it.
+        """
+        headers: Headers = [*channel.before, ("received_at", b"%d" % now), *channel.after]
+        send = self._outlets[channel.identity.durability].send
+        topic, key = channel.kafka_topic, channel.key
+        for payload in payloads:
+            try:
+                send(topic, key, payload, headers, settle)
+            except OutletError as error:
+                settle(self.unavailable(error), None)
+            else:
+                self.taken += 1
+        if not self.is_polled:
+            self.is_polled = True
+            self._wake()
 
     def over_limit(self, channel: Channel, now: int, count: int) -> Rejected | None:
         """Take tokens for so many messages, or return the refusal and count it."""

@@ -12,6 +12,7 @@ import uvloop
 
 from edge.key_file import read_key_ring
 from edge.local_key import local_key
+from edge.open_files import allow_all_open_files
 from edge.outboxes import stack_mode
 from gateway.authentication import Authentication, Development
 from gateway.coap.listener import listen_coap
@@ -71,6 +72,8 @@ def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
     # Nothing on a message's way is part of a cycle, so the collector need not look often.
     gc.set_threshold(COLLECT_AFTER, 50, 100)
+    # Many systems begin at 1,024, which would be the most devices.
+    allow_all_open_files()
     uvloop.run(_serve(settings))
 
 

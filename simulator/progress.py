@@ -2,11 +2,14 @@
 
 import sys
 import time
+from collections.abc import Callable
 
+from edge.device_outbox import Connections
 from simulator.sending import Totals
 
 SHOWN_EVERY_S = 1.0
 LOGGED_EVERY_S = 10.0
+BAR_CELLS = 30
 
 
 class Progress:
@@ -43,6 +46,21 @@ class Progress:
         )
         self._shown, self._acked = time.monotonic(), totals.acked
 
+    def connecting(self, total: int) -> Callable[[int], None]:
+        """Return what shows how many of `total` devices are connected, if it is time to."""
+
+        def show(connected: int) -> None:
+            is_all = connected >= total
+            since = time.monotonic() - self._shown
+            if self._quiet or (since < self._every_s and not is_all):
+                return
+            full = BAR_CELLS * max(connected, 0) // total
+            bar = "#" * full + "." * (BAR_CELLS - full)
+            self._write(f"connecting [{bar}] {max(connected, 0):,} of {total:,} devices")
+            self._shown = time.monotonic()
+
+        return show
+
     def end(self) -> None:
         """Leave the renewed line."""
         if self._is_terminal and not self._quiet:
@@ -66,6 +84,8 @@ def summary(totals: Totals, progress: Progress) -> dict[str, object]:
         "sent": totals.sent,
         "acked": totals.acked,
         "refused": totals.refused,
+        "refusals": dict(sorted(totals.refusals.items())),
+        "timed_out": totals.timed_out,
         "records": totals.records,
         "bytes": totals.bytes,
         "seconds": round(seconds, 3),
@@ -75,4 +95,10 @@ def summary(totals: Totals, progress: Progress) -> dict[str, object]:
         "rejected": rejected,
         "faults": dict(sorted(totals.faults.items())),
         "labels": totals.labels,
+        "connections": None if totals.connections is None else _connections(totals.connections),
     }
+
+
+def _connections(found: Connections) -> dict[str, object]:
+    refusals = dict(sorted(found.refusals.items()))
+    return {"open": found.open, "lost": found.lost, "refusals": refusals}

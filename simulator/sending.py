@@ -5,7 +5,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from edge.device_outbox import DeviceOutbox
+from edge.device_outbox import TIMED_OUT, Connections, DeviceOutbox
 from edge.outbox import Outbox, OutboxError
 from simulator.entries import ack_lines
 from simulator.groups import Group, Groups, Result
@@ -29,7 +29,20 @@ class Totals:
     expected: Counter[Result] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     refused: int = 0
+    refusals: Counter[str] = field(default_factory=Counter)
+    """Refused messages by the gateway's reason."""
+    timed_out: int = 0
     labels: int = 0
+    connections: Connections | None = None
+    """Those of the devices, where the run goes through the gateway."""
+
+    def refuse(self, reason: str, messages: int) -> None:
+        """Count messages that were not acknowledged."""
+        if reason == TIMED_OUT:
+            self.timed_out += messages
+        else:
+            self.refused += messages
+            self.refusals[reason] += messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +85,7 @@ class _Underway:
         self.several = group.several
         self.left = len(group.records)
         self.at = 0
-        self.refused: set[int] = set()
+        self.refused: dict[int, str] = {}
 
     def acknowledge(self, at: int) -> None:
         """Count one record down."""
@@ -105,9 +118,9 @@ class _Receipt:
     def __call__(self, at: int) -> None:
         self._underway.acknowledge(at)
 
-    def refuse(self, _reason: str) -> None:
+    def refuse(self, reason: str) -> None:
         """Have no line of the record written as acknowledged."""
-        self._underway.refused.add(self._record)
+        self._underway.refused[self._record] = reason
         self._underway.left -= 1
 
 
@@ -178,7 +191,8 @@ class Sending:
             heads = settled.acknowledged()
             self._ledger.acknowledge(ack_lines(heads, settled.at))
             self.totals.acked += len(heads)
-            self.totals.refused += len(settled.heads) - len(heads)
+            for record, reason in settled.refused.items():
+                self.totals.refuse(reason, settled.several.get(record, 1))
 
     def _pause(self, until_s: float) -> None:
         while (left := until_s - time.time()) > 0:

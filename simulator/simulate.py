@@ -10,8 +10,10 @@ from types import FrameType
 
 import click
 
-from edge.outbox import Outbox
-from edge.outboxes import allow_connections, open_device_outbox, open_outbox
+from edge.device_outbox import DeviceOutbox
+from edge.open_files import allow_open_files
+from edge.outbox import Outbox, OutboxError
+from edge.outboxes import open_device_outbox, open_outbox
 from edge.registry_files import RegistryFiles
 from simulator.faults import FAULTS
 from simulator.fleet import build_fleet, enrol
@@ -104,11 +106,18 @@ def execute(
     """Enrol the fleet and run it to its end; return the totals and what stopped it."""
     totals, failure = Totals(), None
     gc.set_threshold(COLLECT_AFTER)
+    is_stopped = _stop_on_signals()
     try:
         with _opened(options, settings) as outbox, LedgerFile(options.ledger) as ledger:
             run, prepare = _run(options, settings)
+            if isinstance(outbox, DeviceOutbox):
+                totals.connections = outbox.connections
+                names = [device.device_full for device in run.fleet.devices]
+                outbox.connect(names, progress.connecting(len(names)), is_stopped)
             sending = Sending(Groups(run), outbox, ledger, totals)
-            sending.run(options.pace, Hooks(prepare, progress.show, _stop_on_signals()))
+            sending.run(options.pace, Hooks(prepare, progress.show, is_stopped))
+            if totals.timed_out:
+                raise OutboxError(f"{totals.timed_out:,} messages had no answer in two minutes")
     except HeadwaterError as error:
         failure = error
     progress.end()
@@ -118,7 +127,7 @@ def execute(
 def _opened(options: Options, settings: Settings) -> Outbox:
     if options.via is None:
         return open_outbox(settings)
-    allow_connections(options.devices)
+    allow_open_files(options.devices)
     return open_device_outbox(settings, options.via)
 
 

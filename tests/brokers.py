@@ -49,13 +49,20 @@ class Broker:
         log = (self.settings.home / "kafka.log").open("ab")
         process = subprocess.Popen(command, stdout=log, stderr=log)
         log.close()
+        try:
+            self._wait_until_up(process)
+        except BaseException:
+            process.kill()
+            raise
+        return process
+
+    def _wait_until_up(self, process: "subprocess.Popen[bytes]") -> None:
         give_up = time.monotonic() + 60
         while broker_complaint(self.settings.kafka_bootstrap):
             assert process.poll() is None, (self.settings.home / "kafka.log").read_text()
             assert time.monotonic() < give_up, "the broker is not up after 60 s"
             time.sleep(0.2)
         assert create_topics(self.settings.kafka_bootstrap) is None
-        return process
 
     def kill(self) -> None:
         """End the broker without asking."""

@@ -64,6 +64,22 @@ def test_weeks_are_told_in_seconds_with_their_truth(light: Path) -> None:
     assert all(min(times) < label["from"] < label["to"] <= max(times) for label in labels)
 
 
+def test_too_few_open_files_are_told_with_the_command_that_helps(light: Path) -> None:
+    simulate = f"{sys.executable} -m simulator simulate mixed --devices 1000 --via mqtt"
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -n 512; exec {simulate}"],
+        env={**os.environ, "HEADWATER_HOME": str(light)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 1
+    assert "1,000 connections need 1,256 open files" in done.stderr
+    assert "ulimit -n 1256" in done.stderr
+
+
 def test_scenarios_are_listed(tmp_path: Path) -> None:
     done = run(tmp_path, "simulate", "list")
 

@@ -1,9 +1,11 @@
 """The loop: in the ledger before it is sent, acknowledged after, group by group."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from edge.device_outbox import Connections, DeviceOutbox, Posting, Settled
 from edge.outbox import OnAck, OutboxError, OutRecord
 from simulator.groups import Groups
 from simulator.ledger_file import LedgerFile
@@ -113,3 +115,40 @@ def test_pace_is_never_ahead_of_its_rate() -> None:
     assert not pace.is_over(10.0, 49)
     assert pace.is_over(0.0, 50)
     assert Pace(None, None, 2.0).is_over(2.0, 0)
+
+
+class WaywardSender:
+    """Refuses every fifth record, and never answers every seventh."""
+
+    def __init__(self, settled: Settled) -> None:
+        self._settled = settled
+        self._count = 0
+        self.connections = Connections()
+        self.has_connections = False
+
+    def open(self, names: Sequence[str]) -> None:
+        """Do nothing."""
+
+    def send(self, posting: Posting) -> None:
+        """Answer, or not."""
+        self._count += 1
+        if self._count % 7:
+            self._settled(posting, None if self._count % 5 else "undecodable")
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+def test_each_message_is_acknowledged_refused_or_timed_out(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.ndjson"
+    groups = Groups(run_of(tmp_path, load_scenario("mixed"), total=500).run)
+    totals = Totals()
+    with LedgerFile(path) as ledger, DeviceOutbox(WaywardSender, answer_within_s=0.2) as outbox:
+        Sending(groups, outbox, ledger, totals).run(Pace(None, 500, None), EVER)
+
+    acked = [entry for entry in entries(path) if entry["e"] == "ack"]
+    assert len(acked) == totals.acked > 300
+    assert totals.timed_out > 60
+    assert totals.refusals == {"undecodable": totals.refused}
+    assert totals.refused > 60
+    assert totals.sent == totals.acked + totals.refused + totals.timed_out

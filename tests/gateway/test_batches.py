@@ -1,0 +1,66 @@
+"""Batches beside other work of the gateway."""
+
+import asyncio
+
+import pytest
+
+from gateway.batches import MOST_RECORDS, TURN, ingest_batch
+from gateway.channels import Channel
+from gateway.identity import Identity
+from telemetry.records import JSON
+from tests.gateway.entrances import NOW_US, House, house
+
+
+@pytest.fixture
+def place() -> House:
+    return house(is_anonymous=True)
+
+
+def channel(place: House) -> Channel:
+    found = place.entrance.channel(
+        Identity("default", "d1", "local/test"), "devices/d1/telemetry", protocol="http"
+    )
+    assert isinstance(found, Channel)
+    return found
+
+
+def lines(count: int) -> list[bytes]:
+    return [b'{"seq":%d,"metrics":{"n":1}}' % number for number in range(count)]
+
+
+def test_others_have_their_turn_during_a_large_batch(place: House) -> None:
+    async def count_turns() -> int:
+        sending = asyncio.create_task(send(place, lines(MOST_RECORDS)))
+        turns = 0
+        while len(place.outlet.taken) < MOST_RECORDS:
+            turns += 1
+            await asyncio.sleep(0)
+        place.outlet.poll()
+        assert await sending == MOST_RECORDS
+        return turns
+
+    assert asyncio.run(count_turns()) > 2 * MOST_RECORDS // TURN - 2
+
+
+def test_batch_keeps_its_order_and_waits_for_its_last_record(place: House) -> None:
+    sent = lines(2 * TURN + 1)
+
+    async def settle_all_but_one() -> int | object:
+        sending = asyncio.create_task(send(place, sent))
+        while len(place.outlet.taken) < len(sent):
+            await asyncio.sleep(0)
+        *first, last = place.outlet.waiting
+        for settle in first:
+            settle(None, None)
+        await asyncio.sleep(0)
+        assert not sending.done()
+        last(None, None)
+        return await sending
+
+    assert asyncio.run(settle_all_but_one()) == len(sent)
+    assert [taken.value for taken in place.outlet.taken] == sent
+
+
+async def send(place: House, payloads: list[bytes]) -> object:
+    ingest = place.entrance.ingest
+    return await ingest_batch(ingest, channel(place), payloads, content_type=JSON, now=NOW_US)
