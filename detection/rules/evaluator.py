@@ -155,7 +155,9 @@ class Evaluator:
         return np.asarray(np.array(wanted, np.bool_)[readings.of])
 
     def _evidence(self, found: Found, batch: Batch) -> tuple[tuple[int, float], ...]:
-        if found.cell < 0 or found.state == "resolved":
+        # What ends a silence is no evidence of it, and may have no number.
+        is_silence = isinstance(found.kept.rule.check, NoData)
+        if found.cell < 0 or found.state == "resolved" or is_silence:
             return ()
         row = int(batch.numbers[found.cell])
         end = found.cell + 1

@@ -59,6 +59,13 @@ def test_silence_that_no_tick_saw_is_told_at_the_same_times() -> None:
     assert told_late == ticked == [("a", "firing", at(10)), ("a", "resolved", at(20))]
 
 
+def test_silence_that_ends_with_what_is_no_number_is_told() -> None:
+    rows = [*spoken("a", 0), ("a", "m", at(20), float("nan"))]
+    outcomes = evaluator(silent_rule()).take(readings(rows), 0)
+    assert told(outcomes) == [("a", "firing", at(10)), ("a", "resolved", at(20))]
+    assert outcomes[0].alert.evidence == ()
+
+
 def test_device_that_fell_silent_before_the_rule_was_there_is_told() -> None:
     others = rule(HOT, rule="hot"), rule(HOT, rule="hot_x", metric="x")
     judging = evaluator(*others)
