@@ -67,8 +67,14 @@ class Watch(Protocol):
     def state(self) -> Arrays:
         """Return what is remembered."""
 
+    def changes(self) -> Arrays:
+        """Return what is remembered of the rows that changed since this was asked last."""
+
     def load(self, state: Arrays) -> None:
         """Take up what was remembered."""
+
+    def apply(self, changes: Arrays) -> None:
+        """Take up what changed; the roster has been told before."""
 
 
 def is_within(rule: Rule, source: Source) -> bool:

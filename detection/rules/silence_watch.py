@@ -4,8 +4,10 @@ import numpy as np
 
 from detection.keyed import blocks
 from detection.rules.batches import Arrays, Batch, Calendar, Found, in_zone, is_within
-from detection.rules.readings import Flags, Readings, Roster, Rows, Source, Times
+from detection.rules.readings import Flags, Readings, Rows, Source, Times
+from detection.rules.roster import Roster
 from detection.rules.scores import score
+from detection.rules.touched import Touched
 from telemetry.rules.checks import NoData
 from telemetry.rules.rule import VersionedRule
 from telemetry.rules.words import span_us
@@ -40,6 +42,7 @@ class SilenceWatch:
         self._counts = np.zeros(0, np.bool_)
         """Whether a series breaks the silence that is watched."""
         self._devices = np.zeros((0, 4), np.int64)
+        self._touched = Touched()
         self._begin()
 
     def _begin(self) -> None:
@@ -62,6 +65,7 @@ class SilenceWatch:
         self._devices[rows[counted], _OWNER] = batch.numbers[counted]
         # What else a device says matters only where it has to be connected.
         cells = counted if self._connected_us is None else np.flatnonzero(fits)
+        self._touched.add(rows[fits])
         found: list[Found] = []
         for devices, places in blocks(rows[cells]):
             found += self._heard(batch.readings, devices, cells[places], counts[cells[places]])
@@ -116,6 +120,7 @@ class SilenceWatch:
         begins = self._begins(devices[:, _HEARD], devices[:, _SPOKE])
         silent = np.flatnonzero((devices[:, _SINCE] == _NEVER) & (begins < now))
         devices[silent, _SINCE] = begins[silent]
+        self._touched.add(silent)
         return [
             self._found(self._source(device), int(begins[device]), -1)
             for device in silent.tolist()
@@ -165,10 +170,20 @@ class SilenceWatch:
         """Return what is remembered."""
         return {"devices": self._devices}
 
+    def changes(self) -> Arrays:
+        """Return what is remembered of the devices that changed since this was asked last."""
+        rows = self._touched.take()
+        return {"rows": rows, "devices": self._devices[rows]}
+
     def load(self, state: Arrays) -> None:
         """Take up what was remembered: devices in the order in which the roster names them."""
         saved = state["devices"].astype(np.int64)
         self._devices[: len(saved)] = saved
+
+    def apply(self, changes: Arrays) -> None:
+        """Take up what changed; new devices stand in the roster."""
+        self._meet()
+        self._devices[changes["rows"]] = changes["devices"]
 
 
 def _highest(before: Times, times: Times) -> Times:
