@@ -261,7 +261,7 @@ def test_what_rules_of_a_release_remember_is_gone_on_from(stored: Path, tmp_path
     assert [one.alert.to_json() for one in found] == [
         one.alert.to_json() for one in never_stopped.take(rest, 5)
     ]
-    assert {one.alert.rule for one in found} >= {"hot", "silent", "both", "week"}
+    assert {one.alert.rule for one in found} >= {"hot", "silent", "both", "z"}
     again = ScoringFiles(tmp_path).read()
     assert again is not None
     assert again.state.batch_id == 8

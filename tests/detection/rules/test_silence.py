@@ -44,6 +44,9 @@ def minutes(rule: Rule, spoken: list[tuple[str, int]], until: int) -> Iterator[E
         if minute < newest.get(metric, minute):
             continue
         newest[metric] = minute
+        if within is None and metric in "xy":
+            # It waits for its metric alone: what else is said tells it nothing.
+            continue
         for now in range(clock, minute):
             fresh = within is None or now - clock <= within
             is_due = since is None and heard is not None and now - heard >= lasts and fresh
