@@ -60,6 +60,8 @@ def test_critical_alert_is_told_within_two_seconds_of_its_reading(
 ) -> None:
     rules, ledger = tmp_path / "rules.yaml", tmp_path / "theft.ndjson"
     rules.write_text(RULES)
+    # The first messages of a fleet enrol its product, which a rule asks for.
+    stack.run("simulate", "theft", "--rate", "100", "--for", "1s", "--quiet")
     stack.run("rules", "add", str(rules), "--on")
     wait_until_at_work(stack)
 

@@ -166,10 +166,12 @@ def test_metrics_that_are_watched_together_are_remembered_by_changes(tmp_path: P
         for device in range(3)
         for metric, value in zip("ab", both, strict=True)
     ]
+    idle: list[Row] = [(f"idle{number}", "a", MONDAY_US, 1.0) for number in range(300)]
     whole = evaluator(several)
-    alerts = [each.alert.to_json().decode() for each in whole.take(readings(rows), 5)]
+    alerts = [each.alert.to_json().decode() for each in whole.take(readings(idle + rows), 5)]
 
     parts = Restarting(tmp_path, several)
+    parts.take(idle, "saved")
     for place, start in enumerate(range(0, len(rows), 30)):
         parts.take(rows[start : start + 30], WAYS[place % len(WAYS)])
 
