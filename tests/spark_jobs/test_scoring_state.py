@@ -218,6 +218,25 @@ def test_changes_are_folded_before_they_are_too_many(tmp_path: Path) -> None:
     assert [size > 100_000 for size in more] == [False, False, True]
 
 
+def test_changes_that_a_kill_left_behind_their_whole_are_passed_over(tmp_path: Path) -> None:
+    files = ScoringFiles(tmp_path, most_changes=2)
+    for batch in range(3):
+        files.save(ScoringState("s", batch), Sized())
+    left = {path: path.read_bytes() for path in tmp_path.glob("rules.state.*")}
+    assert len(left) == 2
+    files.save(ScoringState("s", 3), Sized())
+    for path, content in left.items():
+        path.write_bytes(content)
+    again = ScoringFiles(tmp_path, most_changes=2)
+    kept = again.read()
+    assert kept is not None
+    assert (kept.state.batch_id, len(kept.changes)) == (3, 0)
+    again.save(ScoringState("s", 4), Sized())
+    kept = ScoringFiles(tmp_path).read()
+    assert kept is not None
+    assert (kept.state.batch_id, len(kept.changes)) == (4, 1)
+
+
 def test_changes_that_lack_those_before_them_are_damage(tmp_path: Path) -> None:
     parts = Restarting(tmp_path, *RULES)
     parts.take(IDLE, "saved")
