@@ -52,6 +52,7 @@ def test_every_field_of_a_rule_can_be_said(either: TestedRegistry) -> None:
     assert {*RuleIn.model_fields} == (fields - {"rule", "tenant"}) | {"metric"}
     fast = either.done("PUT", PATH, {**HOT, "lane": "fast", "connected_within": "10 min"})
     declared = fast["declaration"]
+    assert isinstance(declared, dict)
     assert (declared["lane"], declared["connected_within"]) == ("fast", "10 min")
 
 

@@ -22,10 +22,10 @@ STATE = ScoringState("scoring/stored", 7)
 
 def rules() -> list[VersionedRule]:
     """Return rules of each way in which something is remembered."""
-    few = {"learning": {"readings": 20}}
+    few: dict[str, object] = {"learning": {"readings": 20}}
     return [
         rule({"kind": "threshold", "bound": 8.0}, rule="hot", persistence={"k": 2, "n": 3}),
-        rule({"kind": "zscore", "deviations": 3.0, "readings": 50}, rule="z", **few),
+        rule({"kind": "zscore", "deviations": 3.0, "readings": 50}, 1, rule="z", **few),
         rule({"kind": "mad", "deviations": 5.0, "readings": 9}, rule="mad"),
         rule({"kind": "seasonal", "deviations": 3.0, "slots": 168}, rule="week"),
         rule({"kind": "ratio", "ratio": 0.5}, rule="hour"),

@@ -36,7 +36,8 @@ said = st.lists(st.tuples(st.sampled_from("mmxy"), steps), min_size=1, max_size=
 def minutes(rule: Rule, spoken: list[tuple[str, int]], until: int) -> Iterator[Event]:
     """Yield what a rule of silence finds, minute by minute: readings are metric and minute."""
     lasts = span_us("lasts", SILENT["lasts"]) // MINUTE_US
-    within = rule.connected_within and span_us("within", rule.connected_within) // MINUTE_US
+    asked = rule.connected_within
+    within = None if asked is None else span_us("connected_within", asked) // MINUTE_US
     newest: dict[str, int] = {}
     heard = since = None
     clock = 0
