@@ -1,7 +1,7 @@
 # Every task of this checkout; bare `make` names them.
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev fetch check fmt test test-unit test-dashboards test-live \
-	test-faults test-faults-full bench demo demo-stop docs docs-site lock clean
+	test-latency test-faults test-faults-full bench demo demo-stop docs docs-site lock clean
 
 FITTING := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PYTHON ?= $(eval PYTHON := $(shell for name in python3 python3.13 python3.12 python3.11; do \
@@ -55,6 +55,9 @@ test-dashboards: install-dev fetch ## every chart of Superset on a seeded lake, 
 test-live: install-dev ## the live page in Chromium, wide and as on a phone
 	$(BIN)/headwater fetch web
 	$(BIN)/pytest -m "long or not long" tests/services/test_live_page.py $(PYTEST_ARGS)
+
+test-latency: install-dev fetch ## a scenario in a stack of its own: how soon what is critical is told
+	HEADWATER_SUPERSET=off $(BIN)/pytest -m "long or not long" tests/end_to_end/test_alert_latency.py $(PYTEST_ARGS)
 
 test-faults: install-dev fetch ## kill processes and starve them: twice a point, 20 times at random
 	$(BIN)/pytest -m faults $(PYTEST_ARGS)

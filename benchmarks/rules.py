@@ -1,9 +1,15 @@
 """Rules over a fleet: CPU a reading and bytes a series of each kind, and what saving costs.
 
+A batch that one device in a hundred has a reading in, looked at and saved durably, is measured for
+two sizes of the fleet; beside it what all would cost that is remembered.
+
 `make bench BENCH=rules OUT=build/rules.json` makes up its readings.
 """
 
+import statistics
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -11,6 +17,7 @@ from benchmarks.report import parser, report
 from detection.rules.evaluator import Evaluator
 from detection.rules.readings import Readings, Series, Source
 from detection.rules.series_watch import SeriesWatch
+from spark_jobs.scoring_state import ScoringFiles, ScoringState
 from telemetry.rules.form import rule_from_dict
 from telemetry.rules.rule import VersionedRule
 
@@ -30,9 +37,13 @@ CHECKS: dict[str, dict[str, object]] = {
 }
 
 
-def rule(check: dict[str, object]) -> VersionedRule:
+SILENCE: dict[str, object] = {"kind": "no_data", "lasts": "30 d"}
+TOUCHING = 250
+
+
+def rule(check: dict[str, object], name: str = "r") -> VersionedRule:
     """Return a rule that is on, and that these readings never break."""
-    declared = {"rule": "r", "metric": "m", "check": check}
+    declared = {"rule": name, "metric": "m", "check": check}
     return VersionedRule(rule_from_dict(declared), is_on=True)
 
 
@@ -62,16 +73,60 @@ def cost(sources: list[Source], *rules: VersionedRule) -> tuple[float, Evaluator
     return 1e6 * spent / (len(sources) * BATCHES), judging
 
 
+def sources_of(count: int) -> list[Source]:
+    """Return so many series, each of a device of its own."""
+    return [
+        Source(Series("default", f"p.d{number}", "m"), "p", "north", None)
+        for number in range(count)
+    ]  # fmt: skip
+
+
+def saving(devices: int) -> dict[str, float]:
+    """Return what batches cost that a hundredth of the devices has a reading in."""
+    sources, drawn, judging = sources_of(devices), np.random.default_rng(1), Evaluator()
+    judging.put([rule(CHECKS["seasonal"]), rule(SILENCE, name="silent")], 0)
+    judging.take(batch(sources, 0, drawn), 0)
+    touched = max(devices // 100, 1)
+    spent, written = [], []
+    with TemporaryDirectory() as name:
+        files = ScoringFiles(Path(name))
+        for number in range(TOUCHING):
+            mine = sources[number % 100 * touched :][:touched]
+            readings = batch(mine, number + 1, drawn)
+            started = time.process_time()
+            judging.take(readings, 0)
+            written.append(files.save(ScoringState("bench", number), judging))
+            spent.append(1e3 * (time.process_time() - started))
+        started = time.process_time()
+        whole = ScoringFiles(Path(name)).save(ScoringState("bench", TOUCHING), judging)
+        all_ms = 1e3 * (time.process_time() - started)
+    return {
+        f"save_all_{devices}_cpu_ms_a_batch": all_ms,
+        f"save_all_{devices}_bytes_a_batch": whole,
+        f"save_touched_{devices}_cpu_ms_a_batch": statistics.median(spent[1:]),
+        f"save_touched_{devices}_bytes_a_batch": statistics.median(written[1:]),
+        f"save_touched_{devices}_cpu_ms_a_batch_with_folds": statistics.fmean(spent[1:]),
+        f"save_touched_{devices}_bytes_a_batch_with_folds": statistics.fmean(written[1:]),
+    }
+
+
 def main() -> None:
     """Measure every kind alone, then all together with what saving and loading them costs."""
     options = parser(__doc__ or "")
     options.add_argument("--series", type=int, default=20_000)
+    options.add_argument("--only-saving", action="store_true", help="leave the kinds out")
     asked = options.parse_args()
-    sources = [
-        Source(Series("default", f"p.d{number}", "m"), "p", "north", None)
-        for number in range(asked.series)
-    ]
     figures: dict[str, object] = {"series": asked.series}
+    for devices in (1000, 100_000):
+        figures |= saving(devices)
+    if not asked.only_saving:
+        figures |= kinds(asked.series)
+    report("rules", figures, asked.out)
+
+
+def kinds(series: int) -> dict[str, object]:
+    """Return what each kind of check costs alone, and what it costs to save and load all."""
+    sources, figures = sources_of(series), dict[str, object]()
     figures["none_cpu_us_a_reading"], _ = cost(sources)
     for name, check in CHECKS.items():
         figures[f"{name}_cpu_us_a_reading"], judging = cost(sources, rule(check))
@@ -81,12 +136,12 @@ def main() -> None:
     _, judging = cost(sources, seasonal)
     started = time.process_time()
     saved = judging.save()
-    figures["save_cpu_us_a_series"] = 1e6 * (time.process_time() - started) / asked.series
-    figures["saved_bytes_a_series"] = len(saved) / asked.series
+    figures["save_cpu_us_a_series"] = 1e6 * (time.process_time() - started) / series
+    figures["saved_bytes_a_series"] = len(saved) / series
     started = time.process_time()
     Evaluator().load(saved)
-    figures["load_cpu_us_a_series"] = 1e6 * (time.process_time() - started) / asked.series
-    report("rules", figures, asked.out)
+    figures["load_cpu_us_a_series"] = 1e6 * (time.process_time() - started) / series
+    return figures
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ Declaration = Mapping[str, object]
 
 
 def declarations(path: Path, kind: str) -> list[Declaration]:
-    """Read one thing of a kind, or a list of them."""
+    """Read one thing of a kind, a list of them, or a file of several YAML documents."""
     text = path.read_text("utf-8")
     try:
         found = _yaml(text) if path.suffix in (".yaml", ".yml") else json.loads(text)
@@ -26,7 +26,10 @@ def declarations(path: Path, kind: str) -> list[Declaration]:
 def _yaml(text: str) -> Declaration | list[Declaration]:
     yaml = import_module("yaml")
     try:
-        found: Declaration | list[Declaration] = yaml.safe_load(text)
+        documents = [each for each in yaml.safe_load_all(text) if each is not None]
     except yaml.YAMLError as error:
         raise ValueError(error) from error
-    return found
+    if len(documents) == 1:
+        found: Declaration | list[Declaration] = documents[0]
+        return found
+    return [item for each in documents for item in (each if isinstance(each, list) else [each])]

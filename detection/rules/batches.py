@@ -67,8 +67,14 @@ class Watch(Protocol):
     def state(self) -> Arrays:
         """Return what is remembered."""
 
+    def changes(self) -> Arrays:
+        """Return what is remembered of the rows that changed since this was asked last."""
+
     def load(self, state: Arrays) -> None:
         """Take up what was remembered."""
+
+    def apply(self, changes: Arrays) -> None:
+        """Take up what changed; the roster has been told before."""
 
 
 def is_within(rule: Rule, source: Source) -> bool:
@@ -99,11 +105,13 @@ class Calendar:
             "connected_within", rule.connected_within
         )  # fmt: skip
         self._minutes: Flags | None = None
+        self._waits: Times | None = None
         if rule.schedule is not None:
             held = rule.schedule.holds
             self._minutes = np.array(
                 [held(minute // 1440, minute % 1440) for minute in range(1440 * len(DAYS))]
             )
+            self._waits = _waits(self._minutes)
 
     def judges(self, times: Times, delays: Times) -> Flags:
         """Say which readings are judged."""
@@ -115,11 +123,17 @@ class Calendar:
             judged &= delays <= self._within
         return judged
 
-    def next_at(self, at: int) -> int:
-        """Return the first moment from `at` on, in microseconds, at which the schedule holds."""
-        if self._minutes is None:
+    def next_at(self, at: Times) -> Times:
+        """Return the first moments from `at` on, in microseconds, at which the schedule holds."""
+        if self._waits is None:
             return at
-        minute = int(slots_of(local(np.array([at]), self._zone), _WEEK_MINUTES)[0])
-        ahead = np.roll(self._minutes, -(minute % _WEEK_MINUTES))
-        wait = int(np.argmax(ahead))
-        return at if wait == 0 else (at // _MINUTE_US + wait) * _MINUTE_US
+        minute = slots_of(local(at, self._zone), _WEEK_MINUTES) % _WEEK_MINUTES
+        wait = self._waits[minute]
+        return np.where(wait == 0, at, (at // _MINUTE_US + wait) * _MINUTE_US)
+
+
+def _waits(holds: Flags) -> Times:
+    """Return for each minute of the week how many there are until the schedule holds."""
+    minutes = np.arange(2 * len(holds))
+    held = np.flatnonzero(np.concatenate([holds, holds]))
+    return np.asarray(held[np.searchsorted(held, minutes[: len(holds)])] - minutes[: len(holds)])

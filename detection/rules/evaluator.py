@@ -1,16 +1,16 @@
 """All rules over all readings: batches in, alerts out; what is remembered can be saved."""
 
-import io
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import orjson
 
 from detection.rules.baselines import Baselines
 from detection.rules.batches import Arrays, Batch, Found, Watch, is_within
 from detection.rules.hours import Hours
-from detection.rules.readings import Flags, Readings, Roster, fields_of, source_of
+from detection.rules.packing import of_place, packed, prefixed, unpacked
+from detection.rules.readings import Flags, Readings, fields_of, source_of
+from detection.rules.roster import Roster
 from detection.rules.rows_watch import Predict, RowsWatch
 from detection.rules.series_watch import SeriesWatch
 from detection.rules.silence_watch import SilenceWatch
@@ -24,7 +24,6 @@ from telemetry.rules.rule import Rule, VersionedRule
 
 AT_ONCE = 50_000
 """Readings looked at together; what is found does not depend on it."""
-FORMAT = 1
 RuleKey = tuple[str, str]
 Predicts = Callable[[str, str], Predict]
 """A model's name and version to what it answers."""
@@ -51,6 +50,8 @@ class Evaluator:
         self._watches: dict[RuleKey, Watch] = {}
         self.refused: dict[RuleKey, str] = {}
         """Rules that cannot be put to work here, and why."""
+        self._is_whole_due = True
+        """Whether what was saved last, and changes on top of it, would not be what is here."""
 
     @property
     def rules(self) -> list[VersionedRule]:
@@ -67,6 +68,7 @@ class Evaluator:
         wanted = {(one.rule.tenant, one.rule.name): one for one in rules if one.is_on}
         over: list[Found] = []
         watches: dict[RuleKey, Watch] = {}
+        kept = dict(self._watches)
         self.refused = {}
         for key in sorted(wanted):
             before = self._watches.get(key)
@@ -79,6 +81,7 @@ class Evaluator:
             over += ended
         for gone in self._watches.values():
             over += gone.end(now)
+        self._is_whole_due |= watches != kept
         self._watches = watches
         return [Outcome(found, alert_of(found, now)) for found in over]
 
@@ -155,7 +158,9 @@ class Evaluator:
         return np.asarray(np.array(wanted, np.bool_)[readings.of])
 
     def _evidence(self, found: Found, batch: Batch) -> tuple[tuple[int, float], ...]:
-        if found.cell < 0 or found.state == "resolved":
+        # What ends a silence is no evidence of it, and may have no number.
+        is_silence = isinstance(found.kept.rule.check, NoData)
+        if found.cell < 0 or found.state == "resolved" or is_silence:
             return ()
         row = int(batch.numbers[found.cell])
         end = found.cell + 1
@@ -170,45 +175,65 @@ class Evaluator:
 
     def save(self) -> bytes:
         """Return all that is remembered, the rules included."""
-        arrays: Arrays = {"hours": self._hours.states, "newest": self.roster.newest}
-        for place, watch in enumerate(self._watches.values()):
-            arrays |= {f"{place}.{name}": array for name, array in watch.state().items()}
-        said = {
-            "format": FORMAT,
-            "rules": [versioned_to_dict(watch.kept) for watch in self._watches.values()],
-            "sources": [fields_of(source) for source in self.roster.sources],
+        self._changed()
+        arrays: Arrays = {
+            "hours": self._hours.first(len(self.roster)),
+            "newest": self.roster.newest,
         }
-        arrays["said"] = np.frombuffer(orjson.dumps(said), np.uint8)
-        file = io.BytesIO()
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-        return file.getvalue()
+        for place, watch in enumerate(self._watches.values()):
+            arrays |= prefixed(place, watch.state())
+        self._is_whole_due = False
+        rules = [versioned_to_dict(watch.kept) for watch in self._watches.values()]
+        sources = [fields_of(source) for source in self.roster.sources]
+        return packed({"rules": rules, "sources": sources}, arrays)
+
+    def changes(self) -> bytes | None:
+        """Return what has changed since it was saved, or since the last changes, for `apply`.
+
+        None: it cannot be told as changes, so all is to be saved. Its size and its cost follow the
+        series that spoke.
+        """
+        return None if self._is_whole_due else packed(*self._changed())
+
+    def _changed(self) -> tuple[dict[str, object], Arrays]:
+        """Return what changed as what is said of it, and arrays; from now on nothing has."""
+        numbers, sources = self.roster.changes()
+        arrays: Arrays = {
+            "numbers": numbers,
+            "newest": self.roster.newest[numbers],
+            "hours": self._hours.of(numbers),
+        }
+        for place, watch in enumerate(self._watches.values()):
+            arrays |= prefixed(place, watch.changes())
+        said = {number: fields_of(self.roster.sources[number]) for number in sources}
+        return {"rules": list(self._watches), "sources": list(said.items())}, arrays
 
     def load(self, content: bytes) -> None:
         """Go on from what was saved; raise `HeadwaterError` for what is none of ours."""
-        try:
-            arrays = dict(np.load(io.BytesIO(content), allow_pickle=False))
-            said = orjson.loads(arrays["said"].tobytes())
-        except (ValueError, KeyError, OSError) as error:
-            raise HeadwaterError(f"this is no state of rules: {error}") from error
-        if said["format"] != FORMAT:
-            raise HeadwaterError(f"this state of rules has format {said['format']}, not {FORMAT}")
+        said, arrays = unpacked(content)
         self.roster = Roster([source_of(one) for one in said["sources"]], arrays["newest"])
         self._hours = Hours(arrays["hours"])
-        self._watches = {}
+        self._watches, self._is_whole_due = {}, False
         for place, declared in enumerate(said["rules"]):
             kept = versioned_from_dict(declared)
             key = (kept.rule.tenant, kept.rule.name)
             try:
                 watch = self._watches[key] = self._watch(kept)
             except HeadwaterError as error:
-                self.refused[key] = str(error)
+                self.refused[key], self._is_whole_due = str(error), True
                 continue
-            start = f"{place}."
-            watch.load({
-                name.removeprefix(start): array
-                for name, array in arrays.items()
-                if name.startswith(start)
-            })  # fmt: skip
+            watch.load(of_place(place, arrays))
+
+    def apply(self, changes: bytes) -> None:
+        """Go on from what has changed since; raise `HeadwaterError` for what is none of ours."""
+        said, arrays = unpacked(changes)
+        sources = {number: source_of(fields) for number, fields in said["sources"]}
+        self.roster.apply(arrays["numbers"], sources, arrays["newest"])
+        self._hours.put(arrays["numbers"], arrays["hours"])
+        for place, (tenant, name) in enumerate(said["rules"]):
+            # Of one that could not be put to work again there is nothing to go on with.
+            if (tenant, name) in self._watches:
+                self._watches[tenant, name].apply(of_place(place, arrays))
 
 
 _SHAPING = ("readings", "smoothing", "slots", "against", "by", "rows", "model", "version")

@@ -46,10 +46,20 @@ class Hours:
     def __init__(self, states: Bytes | None = None) -> None:
         self._states = np.zeros((0, HOUR_BYTES), np.uint8) if states is None else states.copy()
 
-    @property
-    def states(self) -> Bytes:
-        """What is remembered, a series a row."""
-        return self._states
+    def first(self, count: int) -> Bytes:
+        """Return what is remembered of so many series, a series a row."""
+        self._hold(count)
+        return self._states[:count]
+
+    def of(self, numbers: Rows) -> Bytes:
+        """Return what is remembered of some series."""
+        self._hold(int(numbers.max(initial=-1)) + 1)
+        return self._states[numbers]
+
+    def put(self, numbers: Rows, states: Bytes) -> None:
+        """Remember this of some series."""
+        self._hold(int(numbers.max(initial=-1)) + 1)
+        self._states[numbers] = states
 
     def take(self, numbers: Rows, values: Values, times: Times) -> None:
         """Take up readings; `numbers` say whose each one is."""
@@ -60,7 +70,7 @@ class Hours:
         recent = np.flatnonzero(spans >= newest[numbers] - PARTS)
         for rows, places in blocks(numbers[recent]):
             cells = recent[places]
-            states = self._held(rows)
+            states = self.of(rows)
             hour_before(values[cells], times[cells], states)
             self._states[rows] = states
 
@@ -71,7 +81,7 @@ class Hours:
         """
         recent = times // FIVE_MINUTES_US >= times[-1] // FIVE_MINUTES_US - PARTS
         values, times = values[recent], times[recent]
-        state = self._held(np.array([row]))
+        state = self.of(np.array([row]))
         hour_before(values[None, :], times[None, :], state)
         numbers = state.view(np.float64)[0]
         now = int(numbers[0])
@@ -82,9 +92,8 @@ class Hours:
             (span * FIVE_MINUTES_US, total / count) for span, total, count in found if count > 0
         )
 
-    def _held(self, rows: Rows) -> Bytes:
-        missing = int(rows.max(initial=-1)) + 1 - len(self._states)
+    def _hold(self, count: int) -> None:
+        missing = count - len(self._states)
         if missing > 0:
             more = np.zeros((max(missing, len(self._states)), HOUR_BYTES), np.uint8)
             self._states = np.concatenate([self._states, more])
-        return self._states[rows]

@@ -1,6 +1,6 @@
 """A rule over several metrics: whole messages of a device are scored together, then judged."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,9 @@ from detection.rules.alarms import Judged, alarms
 from detection.rules.batches import Arrays, Batch, Calendar, Found, in_zone, is_within
 from detection.rules.judging import STATE_BYTES, lasting_since
 from detection.rules.looks import Limits, plain
-from detection.rules.readings import Flags, Roster, Rows, Source, Values, fields_of, source_of
+from detection.rules.readings import Flags, Rows, Source, Values, fields_of, source_of
+from detection.rules.roster import Roster
+from detection.rules.touched import Touched
 from telemetry.rules.checks import Model, Several
 from telemetry.rules.rule import VersionedRule
 
@@ -37,6 +39,9 @@ class RowsWatch:
         self._rows: dict[Device, int] = {}
         self._states: Bytes = np.zeros((0, STATE_BYTES), np.uint8)
         self._sources: list[Source] = []
+        self._touched = Touched()
+        self._told: dict[int, int] = {}
+        """Of each row, how many of the rows that taught its rig were told as changes, or saved."""
 
     def take(self, batch: Batch) -> list[Found]:
         """Look at a batch, and remember it."""
@@ -49,6 +54,7 @@ class RowsWatch:
         if not len(firsts):
             return []
         rows = self._rows_of(batch, firsts)
+        self._touched.add(rows)
         scores, usable = self._scores(rows, table)
         times, delays = readings.times[firsts], readings.delays[firsts]
         some = np.flatnonzero(usable & self._calendar.judges(times, delays))
@@ -75,22 +81,25 @@ class RowsWatch:
                 self._sources.append(source)
             self._sources[row] = source
             found.append(row)
+        self._hold()
+        return np.array(found, np.intp)
+
+    def _hold(self) -> None:
         more = np.zeros((len(self._rows) - len(self._states), STATE_BYTES), np.uint8)
         self._states = np.concatenate([self._states, more])
-        return np.array(found, np.intp)
 
     def _scores(self, rows: Rows, table: Matrix) -> tuple[Values, Flags]:
         check = self.kept.rule.check
         if self._predict is not None:
             return self._predict(table), np.ones(len(rows), np.bool_)
         assert isinstance(check, Several)
-        devices = list(self._rows)
         scores, usable = np.zeros(len(rows)), np.zeros(len(rows), np.bool_)
         for row in np.unique(rows).tolist():
             mine = np.flatnonzero(rows == row)
-            if devices[row] not in self._rigs:
-                self._rigs[devices[row]] = _rig(check)
-            rig = self._rigs[devices[row]]
+            device = self._sources[row].series[:2]
+            if device not in self._rigs:
+                self._rigs[device] = _rig(check)
+            rig = self._rigs[device]
             missing = max(check.rows - len(rig.training), 0)
             scores[mine] = np.round(rig.score(table[mine]), 6)
             usable[mine[missing:]] = True
@@ -114,26 +123,55 @@ class RowsWatch:
 
     def state(self) -> Arrays:
         """Return what is remembered; what a device taught is eight bytes a number."""
+        rows = list(range(len(self._sources)))
+        return {"states": self._states, "rows": self._said(rows, dict.fromkeys(rows, 0))}
+
+    def changes(self) -> Arrays:
+        """Return what is remembered of the rows that changed since this was asked last."""
+        rows = self._touched.take()
+        said = self._said(rows.tolist(), self._told)
+        for row in rows.tolist():
+            if rig := self._rigs.get(self._sources[row].series[:2]):
+                self._told[row] = len(rig.training)
+        return {"places": rows, "states": self._states[rows], "rows": said}
+
+    def _said(self, rows: Sequence[int], told: Mapping[int, int]) -> Bytes:
+        """Return rows in JSON, with what taught their rigs since it was told."""
+        sources = [self._sources[row] for row in rows]
         rigs = [
-            {"training": rig.training, "memory": rig.memory.tolist()}
-            if (rig := self._rigs.get(device)) else None
-            for device in self._rows
+            {"training": rig.training[told.get(row, 0):], "memory": rig.memory.tolist()}
+            if (rig := self._rigs.get(source.series[:2])) else None
+            for row, source in zip(rows, sources, strict=True)
         ]  # fmt: skip
-        said = orjson.dumps({"sources": [fields_of(one) for one in self._sources], "rigs": rigs})
-        return {"states": self._states, "rows": np.frombuffer(said, np.uint8)}
+        said = {"sources": [fields_of(source) for source in sources], "rigs": rigs}
+        return np.frombuffer(orjson.dumps(said), np.uint8)
 
     def load(self, state: Arrays) -> None:
         """Take up what was remembered."""
-        said = orjson.loads(state["rows"].tobytes())
-        self._states = state["states"].astype(np.uint8)
-        self._sources = [source_of(fields) for fields in said["sources"]]
-        self._rows = {one.series[:2]: row for row, one in enumerate(self._sources)}
-        for source, kept in zip(self._sources, said["rigs"], strict=True):
+        self._states = np.zeros((0, STATE_BYTES), np.uint8)
+        self._rows, self._sources, self._rigs = {}, [], {}
+        self.apply({**state, "places": np.arange(len(state["states"]))})
+
+    def apply(self, changes: Arrays) -> None:
+        """Take up what changed; new rows follow those that are there."""
+        said = orjson.loads(changes["rows"].tobytes())
+        rows = changes["places"].astype(np.intp)
+        for row, fields, kept in zip(rows.tolist(), said["sources"], said["rigs"], strict=True):
+            source = source_of(fields)
+            self._rows.setdefault(source.series[:2], row)
+            self._sources[row : row + 1] = [source]
             if kept is not None:
-                check = self.kept.rule.check
-                assert isinstance(check, Several)
-                rig = self._rigs[source.series[:2]] = _rig(check)
-                rig.training, rig.memory = kept["training"], np.array(kept["memory"])
+                self._teach(row, source.series[:2], kept["training"], np.array(kept["memory"]))
+        self._hold()
+        self._states[rows] = changes["states"]
+
+    def _teach(self, row: int, device: Device, training: list[list[float]], memory: Matrix) -> None:
+        check = self.kept.rule.check
+        assert isinstance(check, Several)
+        rig = self._rigs.setdefault(device, _rig(check))
+        rig.training += training
+        rig.memory = memory
+        self._told[row] = len(rig.training)
 
 
 def _rig(check: Several) -> "RigDetector":

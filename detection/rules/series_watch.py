@@ -10,7 +10,9 @@ from detection.rules.batches import Arrays, Batch, Calendar, Found, in_zone, is_
 from detection.rules.judging import STATE_BYTES, lasting_since
 from detection.rules.looking import looking
 from detection.rules.looks import Look, blank
-from detection.rules.readings import Flags, Roster, Rows, Times, Values
+from detection.rules.readings import Flags, Rows, Times, Values
+from detection.rules.roster import Roster
+from detection.rules.touched import Touched
 from telemetry.rules.rule import VersionedRule
 
 SEEN_BYTES = 16
@@ -42,6 +44,7 @@ class SeriesWatch:
         self._asked = np.zeros(0, np.int64)
         self._taught = np.zeros(0, np.int64)
         """Of each row, the version of stored baselines asked for, and taken up, plus 1; 0: none."""
+        self._touched = Touched()
 
     def take(self, batch: Batch) -> list[Found]:
         """Look at a batch, and remember it."""
@@ -52,6 +55,7 @@ class SeriesWatch:
         if not len(cells):
             return []
         rows = self._rows_of(batch.numbers[cells])
+        self._touched.add(rows)
         readings = batch.readings.where(cells)
         self._teach(rows)
         look, is_own = self._look(rows, readings.values, readings.times)
@@ -106,6 +110,10 @@ class SeriesWatch:
         new = np.unique(numbers[self._rows[numbers] == _UNSEEN])
         self._rows[new] = len(self._owners) + np.arange(len(new))
         self._owners = np.concatenate([self._owners, new])
+        self._hold()
+        return np.asarray(self._rows[numbers])
+
+    def _hold(self) -> None:
         missing = len(self._owners) - len(self._states)
         if missing > 0:
             more = np.zeros((max(missing, len(self._states)), self.state_bytes), np.uint8)
@@ -113,7 +121,6 @@ class SeriesWatch:
             none = np.zeros(len(more), np.int64)
             self._asked = np.concatenate([self._asked, none])
             self._taught = np.concatenate([self._taught, none])
-        return np.asarray(self._rows[numbers])
 
     def _look(self, rows: Rows, values: Values, times: Times) -> tuple[Look, Flags]:
         """Return the look at each reading, and whether its series has learnt enough by itself.
@@ -159,12 +166,19 @@ class SeriesWatch:
 
     def state(self) -> Arrays:
         """Return what is remembered."""
-        count = len(self._owners)
+        return self._of(slice(len(self._owners)))
+
+    def changes(self) -> Arrays:
+        """Return what is remembered of the rows that changed since this was asked last."""
+        rows = self._touched.take()
+        return {"rows": rows, **self._of(rows)}
+
+    def _of(self, rows: Rows | slice) -> Arrays:
         return {
-            "states": self._states[:count],
-            "owners": self._owners,
-            "asked": self._asked[:count],
-            "taught": self._taught[:count],
+            "states": self._states[rows],
+            "owners": self._owners[rows],
+            "asked": self._asked[rows],
+            "taught": self._taught[rows],
         }
 
     def load(self, state: Arrays) -> None:
@@ -179,3 +193,14 @@ class SeriesWatch:
         self._rows = np.zeros(0, np.intp)
         self._meet()
         self._rows[self._owners] = np.arange(len(self._owners))
+
+    def apply(self, changes: Arrays) -> None:
+        """Take up what changed; new rows follow those that are there."""
+        self._meet()
+        rows, owners = (changes[name].astype(np.intp) for name in ("rows", "owners"))
+        new = rows >= len(self._owners)
+        self._owners = np.concatenate([self._owners, owners[new]])
+        self._hold()
+        self._rows[owners] = rows
+        self._states[rows] = changes["states"]
+        self._asked[rows], self._taught[rows] = changes["asked"], changes["taught"]

@@ -4,14 +4,18 @@ import numpy as np
 
 from detection.keyed import blocks
 from detection.rules.batches import Arrays, Batch, Calendar, Found, in_zone, is_within
-from detection.rules.readings import Readings, Roster, Rows, Source
+from detection.rules.readings import Flags, Readings, Rows, Source, Times
+from detection.rules.roster import Roster
 from detection.rules.scores import score
+from detection.rules.touched import Touched
 from telemetry.rules.checks import NoData
 from telemetry.rules.rule import VersionedRule
 from telemetry.rules.words import span_us
 
 _OUTSIDE = -1
 _NEVER = -(2**62)
+_UNKNOWN = 2**62
+"""When silence begins that cannot be told from what was said so far."""
 _HEARD, _SPOKE, _SINCE, _OWNER = range(4)
 
 
@@ -19,8 +23,9 @@ class SilenceWatch:
     """Remembers when each device, or its metric, was heard last: 32 bytes of each.
 
     Silence begins when it has lasted long enough, told by the next tick or by the reading that
-    ends it: at the same event time either way. With `connected_within` the device must say
-    something else meanwhile, which the tick alone can see.
+    shows it: at the same event time either way. With `connected_within` it begins once the device
+    has also said something else so recently, by event times again: what the clock shows when it is
+    looked for, and how readings are cut into batches, do not matter.
     """
 
     def __init__(self, kept: VersionedRule, roster: Roster) -> None:
@@ -37,6 +42,7 @@ class SilenceWatch:
         self._counts = np.zeros(0, np.bool_)
         """Whether a series breaks the silence that is watched."""
         self._devices = np.zeros((0, 4), np.int64)
+        self._touched = Touched()
         self._begin()
 
     def _begin(self) -> None:
@@ -53,15 +59,17 @@ class SilenceWatch:
     def take(self, batch: Batch) -> list[Found]:
         """Look at a batch, and remember it."""
         self._meet()
-        rows = self._of[batch.numbers]
-        cells = np.flatnonzero((rows != _OUTSIDE) & in_zone(self.kept.rule, batch.readings))
-        np.maximum.at(self._devices[:, _SPOKE], rows[cells], batch.readings.times[cells])
-        cells = cells[self._counts[batch.numbers[cells]]]
-        rows = rows[cells]
-        self._devices[rows, _OWNER] = batch.numbers[cells]
+        rows, counts = self._of[batch.numbers], self._counts[batch.numbers]
+        fits = (rows != _OUTSIDE) & in_zone(self.kept.rule, batch.readings)
+        counted = np.flatnonzero(fits & counts)
+        self._devices[rows[counted], _OWNER] = batch.numbers[counted]
+        # What else a device says matters only where it has to be connected.
+        cells = counted if self._connected_us is None else np.flatnonzero(fits)
+        self._touched.add(rows[fits])
         found: list[Found] = []
-        for series, places in blocks(rows):
-            found += self._heard(batch.readings, series, cells[places])
+        for devices, places in blocks(rows[cells]):
+            found += self._heard(batch.readings, devices, cells[places], counts[cells[places]])
+        np.maximum.at(self._devices[:, _SPOKE], rows[fits], batch.readings.times[fits])
         return found
 
     def _meet(self) -> None:
@@ -77,50 +85,61 @@ class SilenceWatch:
         more = np.full((len(self._rows) - len(self._devices), 4), _NEVER, np.int64)
         self._devices = np.concatenate([self._devices, more])
 
-    def _heard(self, readings: Readings, rows: Rows, cells: Rows) -> list[Found]:
-        """Take up what some devices said, a device a row; tell silences that it ends."""
+    def _heard(self, readings: Readings, rows: Rows, cells: Rows, counts: Flags) -> list[Found]:
+        """Take up what some devices said, a device a row; tell silences that begin or end so.
+
+        `counts` says which readings break the silence.
+        """
         times = readings.times[cells]
-        before = self._devices[rows, _HEARD][:, None]
-        highest = np.maximum.accumulate(np.concatenate([before, times], axis=1), axis=1)
-        self._devices[rows, _HEARD] = highest[:, -1]
-        past, is_new = highest[:, :-1], times > highest[:, :-1]
-        gap = is_new & (past != _NEVER) & (times - past > self._lasts)
-        is_first = is_new & (np.cumsum(is_new, axis=1) == 1)
-        told = is_first & (self._devices[rows, _SINCE] != _NEVER)[:, None]
+        heard = _highest(self._devices[rows, _HEARD], np.where(counts, times, _NEVER))
+        spoke = _highest(self._devices[rows, _SPOKE], times)
+        self._devices[rows, _HEARD], self._devices[rows, _SPOKE] = heard[:, -1], spoke[:, -1]
+        is_new = counts & (times > heard[:, :-1])
+        begins = self._begins(heard[:, :-1], spoke[:, :-1])
+        is_due = begins < times
         found: list[Found] = []
-        for row, place in np.argwhere(gap | told).tolist():
-            cell, at = int(cells[row, place]), int(times[row, place])
-            source = readings.source(cell)
-            if told[row, place]:
-                since = int(self._devices[rows[row], _SINCE])
-                self._devices[rows[row], _SINCE] = _NEVER
-                found.append(self._over(source, since, at, cell))
-            elif self._connected_us is None:
-                since = self._begins(int(past[row, place]))
-                if since < at:
+        concerned = is_due.any(axis=1) | (self._devices[rows, _SINCE] != _NEVER)
+        for row in np.flatnonzero(concerned).tolist():
+            since = int(self._devices[rows[row], _SINCE])
+            for place in np.flatnonzero(is_due[row] | is_new[row]).tolist():
+                cell = int(cells[row, place])
+                source = readings.source(cell)
+                if since == _NEVER and is_due[row, place]:
+                    since = int(begins[row, place])
                     found.append(self._found(source, since, cell))
-                    found.append(self._over(source, since, at, cell))
+                if since != _NEVER and is_new[row, place]:
+                    found.append(self._over(source, since, int(times[row, place]), cell))
+                    since = _NEVER
+            self._devices[rows[row], _SINCE] = since
         return found
 
     def tick(self, now: int) -> list[Found]:
         """Find devices that have said nothing for too long by now."""
         self._meet()
         devices = self._devices
-        silent = (devices[:, _HEARD] != _NEVER) & (devices[:, _SINCE] == _NEVER)
-        silent &= now - devices[:, _HEARD] > self._lasts
-        if self._connected_us is not None:
-            silent &= now - devices[:, _SPOKE] <= self._connected_us
-        found = []
-        for device in np.flatnonzero(silent).tolist():
-            since = self._begins(int(devices[device, _HEARD]))
-            if since <= now:
-                devices[device, _SINCE] = since
-                found.append(self._found(self._source(device), since, -1))
-        return found
+        begins = self._begins(devices[:, _HEARD], devices[:, _SPOKE])
+        silent = np.flatnonzero((devices[:, _SINCE] == _NEVER) & (begins < now))
+        devices[silent, _SINCE] = begins[silent]
+        self._touched.add(silent)
+        return [
+            self._found(self._source(device), int(begins[device]), -1)
+            for device in silent.tolist()
+        ]  # fmt: skip
 
-    def _begins(self, heard: int) -> int:
-        """Return when silence becomes an alarm: after its time, and within the schedule."""
-        return self._calendar.next_at(heard + self._lasts)
+    def _begins(self, heard: Times, spoke: Times) -> Times:
+        """Return when silence becomes an alarm if nothing more is said, `_UNKNOWN` for never.
+
+        It must have lasted, within the schedule, and the device been connected: then, or once it
+        was again.
+        """
+        begins = heard + self._lasts
+        if self._connected_us is not None:
+            begins = np.maximum(begins, spoke)
+        known = heard != _NEVER
+        begins = np.where(known, self._calendar.next_at(np.where(known, begins, 0)), _UNKNOWN)
+        if self._connected_us is None:
+            return begins
+        return np.where(begins - spoke <= self._connected_us, begins, _UNKNOWN)
 
     def _found(self, source: Source, since: int, cell: int) -> Found:
         lasts = self._lasts / 1e6
@@ -151,7 +170,23 @@ class SilenceWatch:
         """Return what is remembered."""
         return {"devices": self._devices}
 
+    def changes(self) -> Arrays:
+        """Return what is remembered of the devices that changed since this was asked last."""
+        rows = self._touched.take()
+        return {"rows": rows, "devices": self._devices[rows]}
+
     def load(self, state: Arrays) -> None:
         """Take up what was remembered: devices in the order in which the roster names them."""
         saved = state["devices"].astype(np.int64)
         self._devices[: len(saved)] = saved
+
+    def apply(self, changes: Arrays) -> None:
+        """Take up what changed; new devices stand in the roster."""
+        self._meet()
+        self._devices[changes["rows"]] = changes["devices"]
+
+
+def _highest(before: Times, times: Times) -> Times:
+    """Return the highest time before each reading of a row, and behind the last one."""
+    together = np.concatenate([before[:, None], times], axis=1)
+    return np.asarray(np.maximum.accumulate(together, axis=1))

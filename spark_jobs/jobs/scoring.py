@@ -4,7 +4,8 @@ import logging
 import shutil
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -68,6 +69,8 @@ class Scoring:
         self._evaluator = Evaluator(self._predicts, self._baselines)
         self._fingerprint: str | None = None
         self._complaint: str | None = None
+        self._is_torn = True
+        """Whether what is in memory is not what was told and saved."""
         self._lock = threading.RLock()
 
     @property
@@ -78,29 +81,48 @@ class Scoring:
     def prepare(self) -> None:
         """Take up what was remembered; what is damaged, or has no checkpoint, begins anew."""
         with self._lock:
-            self._fingerprint = None
-            self._evaluator = Evaluator(self._predicts, self._baselines)
-            kept = self._kept()
+            kept = self._recalled()
             if kept is None:
                 shutil.rmtree(self._files.checkpoint, ignore_errors=True)
-                self.state = ScoringState(_app_id(), readings=self._newest())
-            else:
-                self.state, memory = kept
-                self._evaluator.load(memory)
-                if not has_batches(self._files.checkpoint):
-                    # Batches are counted from 0 again, behind what was read.
-                    self.state = replace(self.state, app_id=_app_id(), batch_id=-1)
+                kept = ScoringState(_app_id(), readings=self._newest())
+            elif not has_batches(self._files.checkpoint):
+                # Batches are counted from 0 again, behind what was read.
+                kept = replace(kept, app_id=_app_id(), batch_id=-1)
+            self.state = kept
+            self._is_torn = False
             self.look_after()
 
-    def _kept(self) -> tuple[ScoringState, bytes] | None:
+    def _recalled(self) -> ScoringState | None:
+        """Let the rules remember what was saved, and return what that was of."""
+        self._fingerprint = None
+        self._evaluator = Evaluator(self._predicts, self._baselines)
         try:
             kept = self._files.read()
+            if kept is not None:
+                self._evaluator.load(kept.whole)
+                for changes in kept.changes:
+                    self._evaluator.apply(changes)
+                return kept.state
         except HeadwaterError as error:
             log.error("rules forget what they have learnt: %s", error)
+            self._evaluator = Evaluator(self._predicts, self._baselines)
             return None
-        if kept is None and has_batches(self._files.checkpoint):
+        if has_batches(self._files.checkpoint):
             log.error("rules forget what they have learnt: the checkpoint has lost its memory")
-        return kept
+        return None
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Have what happens within told and remembered, or neither: then it happens again."""
+        with self._lock:
+            if self._is_torn:
+                kept = self._recalled()
+                # A start that has not saved yet may count batches anew.
+                if kept is not None and kept.app_id == self.state.app_id:
+                    self.state = kept
+            self._is_torn = True
+            yield
+            self._is_torn = False
 
     def _newest(self) -> Position:
         handle = self._lake.table(READINGS)
@@ -115,7 +137,7 @@ class Scoring:
 
     def process(self, frame: DataFrame, batch_id: int) -> None:
         """Look at one batch, whole; one that was looked at before is left out."""
-        with self._lock:
+        with self._whole():
             if batch_id <= self.state.batch_id:
                 return
             outcomes = self._put_rules()
@@ -136,16 +158,17 @@ class Scoring:
     def _advance(self, batch_id: int) -> None:
         positions = GoldFiles(self._files.checkpoint).positions(batch_id)
         readings = positions[str(self._lake.table(READINGS).metadata().id)]
-        self.state = replace(self.state, batch_id=batch_id, readings=readings)
-        self.save()
+        state = replace(self.state, batch_id=batch_id, readings=readings)
+        self._files.save(state, self._evaluator)
+        self.state = state
 
     def save(self) -> None:
         """Keep what is remembered, with the batch that it is of."""
-        self._files.save(self.state, self._evaluator.save())
+        self._files.save(self.state, self._evaluator)
 
     def look_after(self, *, is_current: bool = False) -> None:
         """Put changed rules to work; if nothing is left to read, find who has fallen silent."""
-        with self._lock:
+        with self._whole():
             before = self._fingerprint
             outcomes = self._put_rules()
             if is_current:

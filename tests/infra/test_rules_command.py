@@ -8,6 +8,7 @@ from click.testing import Result
 
 from tests.infra.publishing import Home
 
+SHIPPED = Path(__file__).parents[2] / "simulator" / "rules"
 HOT = "rule: hot\nmetric: temperature\ncheck: {kind: threshold, bound: 90}\n"
 
 
@@ -57,6 +58,17 @@ def test_product_that_is_not_there_is_refused(home: Home) -> None:
     boiler = {"product": "boiler", "versions": [{"version": 1, "metrics": metrics}]}
     assert home.run("product", "add", home.file("b.json", json.dumps(boiler))).exit_code == 0
     assert "no metric 'temperature'; it has temp" in rules(home, "add", hot, code=1).stderr
+
+
+@pytest.mark.parametrize("shipped", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_rules_are_added_as_the_docs_say(home: Home, shipped: Path) -> None:
+    for name in ("home", "press", "roadside", "filler"):
+        model = json.loads((SHIPPED.parent / "models" / f"{name}.json").read_text())
+        product = home.file(f"{name}.json", json.dumps(model["product"]))
+        assert home.run("product", "add", product).exit_code == 0
+    said = rules(home, "add", str(shipped), "--on").stderr.splitlines()
+    assert len(said) == shipped.read_text().count("rule: ")
+    assert all(line.endswith(": version 1, on") for line in said)
 
 
 def test_unknown_rule_gets_near_names(home: Home) -> None:

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from edge.rule_files import RuleFiles
+from services.registry.routes.rules import RuleIn
 from services.registry.tables import metadata
 from telemetry.changes import RuleBody
 from telemetry.rules.checks import Threshold
@@ -43,6 +45,15 @@ def test_rule_is_added_off_and_switched_and_each_declaration_is_a_version(
     assert (off["version"], off["is_on"]) == (3, False)
     assert either.done("GET", PATH) == off
     assert either.ask("GET", "/v1/rules").json() == [off]
+
+
+def test_every_field_of_a_rule_can_be_said(either: TestedRegistry) -> None:
+    fields = {field.encode_name for field in msgspec.structs.fields(Rule)}
+    assert {*RuleIn.model_fields} == (fields - {"rule", "tenant"}) | {"metric"}
+    fast = either.done("PUT", PATH, {**HOT, "lane": "fast", "connected_within": "10 min"})
+    declared = fast["declaration"]
+    assert isinstance(declared, dict)
+    assert (declared["lane"], declared["connected_within"]) == ("fast", "10 min")
 
 
 def test_history_says_what_a_rule_was_and_who_made_it_so(either: TestedRegistry) -> None:

@@ -93,6 +93,21 @@ def advance(spark: SparkSession, settings: Settings, sink: Heard) -> ScoringQuer
     return query
 
 
+def saved(settings: Settings) -> dict[Path, bytes]:
+    """Return the files that rules are remembered in."""
+    folder = settings.checkpoint_dir / NAME
+    return {path: path.read_bytes() for path in folder.glob("rules.state*")}
+
+
+def put_back(settings: Settings, before: Mapping[Path, bytes]) -> None:
+    """Let the files be as they were before a kill."""
+    assert saved(settings) != before
+    for path in saved(settings).keys() - before.keys():
+        path.unlink()
+    for path, content in before.items():
+        path.write_bytes(content)
+
+
 @pytest.mark.spark
 def test_every_alarm_is_told_and_kept_once_through_failures_and_restarts(
     spark: SparkSession, settings: Settings
@@ -113,13 +128,13 @@ def test_every_alarm_is_told_and_kept_once_through_failures_and_restarts(
     told = {(alert.id, alert.state) for alert in sink.alerts}
     assert (len(sink.alerts), len(told)) == (2, 1)
 
-    before = (settings.checkpoint_dir / NAME / "rules.state").read_bytes()
+    before = saved(settings)
     land(settings, ("boiler.b", 2, 95), ("boiler.a", 2, 20), ("boiler.a", 3, 20), first=4)
     query = advance(spark, settings, sink)
     assert query.figures().lag_messages == 0
     assert anomalies(settings)[1:] == [("boiler.b", at(2), 1)]
     # As if the process had been killed between telling and remembering.
-    (settings.checkpoint_dir / NAME / "rules.state").write_bytes(before)
+    put_back(settings, before)
     commits = settings.checkpoint_dir / NAME / "commits"
     newest = max(commits.glob("[0-9]*"), key=lambda path: int(path.name))
     newest.unlink()
@@ -131,12 +146,12 @@ def test_every_alarm_is_told_and_kept_once_through_failures_and_restarts(
     }  # fmt: skip
     kept = ScoringFiles(settings.checkpoint_dir / NAME).read()
     assert kept is not None
-    assert kept[0].batch_id == int(newest.name)
+    assert kept.state.batch_id == int(newest.name)
 
     for path in (settings.checkpoint_dir / NAME).iterdir():
         if path.is_dir():
             shutil.rmtree(path)
-        elif path.name != "rules.state":
+        elif not path.name.startswith("rules.state"):
             path.unlink()
     land(settings, ("boiler.b", 4, 20), ("boiler.b", 5, 20), first=7)
     advance(spark, settings, sink)
@@ -193,13 +208,29 @@ def test_silence_is_kept_once_though_it_is_told_again(settings: Settings) -> Non
     looking.save()
     looking.look_after(is_current=False)
     assert sink.alerts == []
-    saved = (settings.checkpoint_dir / NAME / "rules.state").read_bytes()
+    before = saved(settings)
     looking.look_after(is_current=True)
-    (settings.checkpoint_dir / NAME / "rules.state").write_bytes(saved)
+    put_back(settings, before)
     scoring(settings, sink, 21).look_after(is_current=True)
     assert len({alert.id for alert in sink.alerts}) == 1
     assert len(sink.alerts) == 2
     assert anomalies(settings) == [("boiler.a", at(10), 1)]
+
+
+def test_silence_that_could_not_be_told_is_told_once_it_can(settings: Settings) -> None:
+    sink = Heard()
+    put(settings, SILENT)
+    looking = scoring(settings, sink, 20)
+    heard(looking, "boiler.a", 0)
+    looking.save()
+    sink.fails = 1
+    with pytest.raises(OSError, match="away"):
+        looking.look_after(is_current=True)
+    assert anomalies(settings) == []
+    looking.look_after(is_current=True)
+    looking.look_after(is_current=True)
+    assert anomalies(settings) == [("boiler.a", at(10), 1)]
+    assert len(sink.alerts) == 2
 
 
 def test_unreadable_rule_leaves_the_last_ones_in_force(settings: Settings) -> None:

@@ -13,6 +13,7 @@ from services.registry.words import Name, Words
 from telemetry.alerts import Severity
 from telemetry.changes import RuleBody
 from telemetry.rules.form import rule_from_dict
+from telemetry.rules.lanes import Lane
 
 router = APIRouter(prefix="/v1/rules", tags=["rules"])
 On = Annotated[bool | None, Query(description="Switch it on or off too; left out: as it is.")]
@@ -51,6 +52,7 @@ class RuleIn(BaseModel):
     )
     timezone: Words | None = Field(default=None, examples=["Europe/Berlin"])
     connected_within: Words | None = Field(default=None, examples=["10 min"])
+    lane: Lane = "scoring"
     note: str | None = None
 
 

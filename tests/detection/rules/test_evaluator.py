@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detection.rules.evaluator import Evaluator, Outcome
-from detection.rules.readings import Roster
+from detection.rules.roster import Roster
 from detection.rules.series_watch import HEAD_BYTES, SeriesWatch
 from telemetry.rules.rule import Rule, VersionedRule
 from tests.detection.rules import plain

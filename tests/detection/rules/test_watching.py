@@ -59,6 +59,13 @@ def test_silence_that_no_tick_saw_is_told_at_the_same_times() -> None:
     assert told_late == ticked == [("a", "firing", at(10)), ("a", "resolved", at(20))]
 
 
+def test_silence_that_ends_with_what_is_no_number_is_told() -> None:
+    rows = [*spoken("a", 0), ("a", "m", at(20), float("nan"))]
+    outcomes = evaluator(silent_rule()).take(readings(rows), 0)
+    assert told(outcomes) == [("a", "firing", at(10)), ("a", "resolved", at(20))]
+    assert outcomes[0].alert.evidence == ()
+
+
 def test_device_that_fell_silent_before_the_rule_was_there_is_told() -> None:
     others = rule(HOT, rule="hot"), rule(HOT, rule="hot_x", metric="x")
     judging = evaluator(*others)
@@ -88,6 +95,18 @@ def test_silence_of_one_metric_is_no_alarm_while_the_device_is_away() -> None:
     judging.take(readings(both), 0)
     assert told(judging.tick(at(12))) == [("a", "firing", at(10))]
     assert told(judging.tick(at(60))) == []
+    # Whenever it is looked for, and though nothing looked for it before the metric came back.
+    late, never = (evaluator(silent_rule(metric="m", connected_within="5 min")) for _ in "12")
+    late.take(readings(both), 0)
+    assert told(late.tick(at(60))) == [("a", "firing", at(10))]
+    back = told(never.take(readings(both + spoken("a", 30) + spoken("b", 30)), 0))
+    assert back == [("a", "firing", at(10)), ("a", "resolved", at(30))]
+
+
+def test_device_that_is_connected_again_without_its_metric_is_told_from_then_on() -> None:
+    judging = evaluator(silent_rule(metric="m", connected_within="5 min"))
+    rows = spoken("a", 0) + spoken("a", 40, 41, metric="x")
+    assert told(judging.take(readings(rows), 0)) == [("a", "firing", at(40))]
 
 
 def test_silence_outside_the_schedule_is_told_when_it_begins() -> None:
