@@ -10,6 +10,7 @@ from infra.drills.course import ground_of, hold
 from infra.drills.disks import run_apart
 from infra.drills.drill import Drill
 from infra.drills.drills import ALL, DRILLS
+from infra.drills.ground import RATE
 from telemetry.settings import Settings
 
 DOES = "\n\n".join(f"{each.name}: {each.does}." for each in ALL)
@@ -18,6 +19,7 @@ Examples:
   headwater drill                      list the drills
   headwater drill driver-crash         hold one
   headwater drill poison --json
+  headwater drill broker-crash --rate 1000
 
 \b
 A drill sends messages of a product of its own, `drill`, makes its fault, waits until all is well,
@@ -34,16 +36,23 @@ What each does:
 
 @click.command(epilog=HELP)
 @click.argument("name", required=False)
+@click.option(
+    "--rate",
+    type=click.IntRange(min=1),
+    default=RATE,
+    show_default=True,
+    help="Messages a second that its fleet sends.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
-def drill(ctx: click.Context, name: str | None, as_json: bool) -> None:
+def drill(ctx: click.Context, name: str | None, rate: int, as_json: bool) -> None:
     """Hold drill NAME on the running stack, or list them; exit 1 if it is not passed."""
     if name is None:
         click.echo(_listing(as_json=as_json))
         return
     if name not in DRILLS:
         raise click.UsageError(f"no drill {name!r}; there are {', '.join(DRILLS)}")
-    found = _held(DRILLS[name])
+    found = _held(DRILLS[name], rate)
     click.echo(json.dumps(found, indent=2)) if as_json else Console().print(_table(found))
     ctx.exit(0 if found["passed"] else 1)
 
@@ -55,13 +64,13 @@ def _listing(*, as_json: bool) -> str:
     return "\n".join(f"{each.name:16} {each.line}" for each in ALL)
 
 
-def _held(drill: Drill) -> dict[str, object]:
+def _held(drill: Drill, rate: int) -> dict[str, object]:
     def say(text: str) -> None:
         click.echo(f"{drill.name}: {text}", err=True)
 
-    ground = ground_of(Settings(), drill, say)
+    ground = ground_of(Settings(), drill, say, rate=rate)
     if drill.is_apart:
-        return run_apart(drill.name, ground.folder)
+        return run_apart(drill.name, ground.folder, "--rate", str(rate))
     return hold(drill, ground).as_dict()
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from infra.drills.course import hold
 from infra.drills.drills import DRILLS
-from infra.drills.ground import Ground
+from infra.drills.ground import RATE, Ground
 from infra.probes import free_port_base
 from infra.stack import Mode
 from telemetry.settings import Settings
@@ -33,7 +33,7 @@ def main() -> int:
     os.environ |= {"HEADWATER_HOME": str(home), "HEADWATER_PORT_BASE": str(free_port_base())}
     try:
         _headwater("up", *UP[given.stack])
-        ground = Ground(Settings(), given.stack, given.folder, _say, disk=disk)
+        ground = Ground(Settings(), given.stack, given.folder, _say, disk=disk, rate=given.rate)
         sys.stdout.write(json.dumps(hold(DRILLS[given.name], ground).as_dict()) + "\n")
     finally:
         _headwater("down")
@@ -45,6 +45,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("name", choices=[name for name, drill in DRILLS.items() if drill.is_apart])
     parser.add_argument("folder", type=Path, help="for the home, ledgers and logs")
     parser.add_argument("--stack", choices=list(UP), default="light")
+    parser.add_argument("--rate", type=int, default=RATE, help="messages a second")
     parser.add_argument("--on", default="", help="the part of the home that the disk holds")
     return parser.parse_args()
 

@@ -5,19 +5,22 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from infra.drills.drill import Drill, Outcome, outcome
-from infra.drills.ground import Ground
+from infra.drills.ground import RATE, Ground
 from infra.health import health
 from infra.stack import read_stack
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
 
-def ground_of(settings: Settings, drill: Drill, say: Callable[[str], None]) -> Ground:
+def ground_of(
+    settings: Settings, drill: Drill, say: Callable[[str], None], *, rate: int = RATE
+) -> Ground:
     """Return the running stack; refuse unless it is well and has what the drill needs."""
     stack = read_stack(settings.home)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     mode = stack.mode if stack else "full"
-    ground = Ground(settings, mode, settings.home / "drills" / f"{drill.name}-{stamp}", say)
+    folder = settings.home / "drills" / f"{drill.name}-{stamp}"
+    ground = Ground(settings, mode, folder, say, rate=rate)
     if drill.is_apart:
         return ground
     if stack is None or "streams" not in stack.services or not health(settings).is_healthy:
@@ -34,11 +37,11 @@ def hold(drill: Drill, ground: Ground) -> Outcome:
     """Hold a drill and judge it."""
     with ground.fleet(drill.fleet):
         ground.say("waits until the drill's fleet lands")
-        ground.wait_for_traffic(drill.fleet)
+        ground.wait_for_traffic()
         ground.say(drill.does)
         complaints = drill.strike(ground)
         ground.say("waits until all is well")
-        heal_s = ground.healed_after(time.time(), drill.fleet, drill.heal_within_s)
+        heal_s = ground.healed_after(time.time(), drill.heal_within_s)
     ground.say("compares every message with the ledger")
     verdict = ground.verdict()
     return outcome(drill, heal_s=heal_s, complaints=complaints, verdict=verdict, ground=ground)

@@ -42,7 +42,7 @@ def heat(ground: Ground) -> list[str]:
     began = datetime.now(UTC)
     time.sleep(FLOOD_S)
     heated = datetime.now(UTC)
-    ground.start_fleet(Fleet("drill-clean", devices=1, rate=Fleet("drill").rate))
+    ground.start_fleet(Fleet("drill-clean", devices=1))
     time.sleep(FLOOD_S)
     ended = datetime.now(UTC)
     time.sleep(MOST_DELAY_S)

@@ -25,6 +25,7 @@ NORMAL_LAG_S = 5.0
 """A micro-batch underway, one to come, and what a second of telling adds."""
 POLL_S = 0.5
 IDLE_WITHIN_S = 300
+RATE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,6 @@ class Fleet:
 
     scenario: str
     devices: int = 40
-    rate: int = 100
 
 
 @dataclass(slots=True)
@@ -48,6 +48,8 @@ class Ground:
     fleets: list[subprocess.Popen[bytes]] = field(default_factory=list)
     disk: Path | None = None
     """The small disk of a drill that has one of its own."""
+    rate: int = RATE
+    """Messages a second that each fleet sends."""
 
     @property
     def daemon(self) -> Daemon:
@@ -90,7 +92,7 @@ class Ground:
         self.folder.mkdir(parents=True, exist_ok=True)
         ledger = self.folder / f"ledger-{len(self.ledgers)}.ndjson"
         self.ledgers.append(ledger)
-        sizes = ["--devices", str(fleet.devices), "--rate", str(fleet.rate), "--for", "24h"]
+        sizes = [*self.fleet_sizes(fleet), "--for", "24h"]
         command = [sys.executable, "-m", "simulator", "simulate", fleet.scenario, *sizes]
         with (self.folder / "fleet.log").open("ab") as log:
             process = subprocess.Popen(
@@ -102,6 +104,10 @@ class Ground:
             )
         self.fleets.append(process)
         return process
+
+    def fleet_sizes(self, fleet: Fleet) -> list[str]:
+        """Return how many devices send, and how much, in the words of `simulate`."""
+        return ["--devices", str(fleet.devices), "--rate", str(self.rate)]
 
     @property
     def _environment(self) -> dict[str, str]:
@@ -126,22 +132,22 @@ class Ground:
         is_new = isinstance(at, float) and at > since + 1 and said["state"] == "running"
         return is_new and bool(rows) and rows != rows_then and _number(lag) <= most_lag
 
-    def wait_for_traffic(self, fleet: Fleet) -> None:
+    def wait_for_traffic(self) -> None:
         """Wait until the fleet's messages land without delay."""
         rows = self.progress(self.landing).get("rows")
-        if self._healed(time.time(), rows, fleet, within_s=120) is None:
+        if self._healed(time.time(), rows, within_s=120) is None:
             raise HeadwaterError(
                 "nothing of the drill's fleet lands: see `headwater status` and"
                 f" {self.folder / 'fleet.log'}"
             )
 
-    def healed_after(self, since: float, fleet: Fleet, within_s: float) -> float | None:
+    def healed_after(self, since: float, within_s: float) -> float | None:
         """Return the seconds until all runs and landing's lag is normal; None if it stays so."""
         rows = self.progress(self.landing).get("rows")
-        return self._healed(since, rows, fleet, within_s=within_s)
+        return self._healed(since, rows, within_s=within_s)
 
-    def _healed(self, since: float, rows: object, fleet: Fleet, *, within_s: float) -> float | None:
-        most_lag = fleet.rate * NORMAL_LAG_S
+    def _healed(self, since: float, rows: object, *, within_s: float) -> float | None:
+        most_lag = self.rate * NORMAL_LAG_S
         while (waited := time.time() - since) <= within_s:
             if self.is_landing(since, rows, most_lag) and health(self.settings).is_healthy:
                 return round(waited, 1)

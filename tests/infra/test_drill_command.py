@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from deltalake import write_deltalake
 
 from infra.cli import cli
+from infra.drills.course import ground_of
 from infra.drills.drill import outcome
 from infra.drills.drills import ALL, DRILLS
 from infra.drills.floods import clock_moved_nothing, held_p95
@@ -53,6 +54,16 @@ def test_drill_is_refused_where_no_stack_is_up(
     assert done.exit_code == 1
     assert "headwater up" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rate_is_that_of_every_fleet_of_the_drill(tmp_path: Path) -> None:
+    settings, drill = Settings(home=tmp_path), DRILLS["disk-full"]
+
+    assert ground_of(settings, drill, lambda _: None, rate=7).fleet_sizes(drill.fleet) == [
+        *("--devices", "40"),
+        *("--rate", "7"),
+    ]
+    assert CliRunner().invoke(cli, ["drill", "poison", "--rate", "0"]).exit_code == 2
 
 
 @pytest.mark.parametrize("name", DRILLS)
