@@ -24,6 +24,7 @@ PORT_NAMES = (
     "gateway_mqtts",
     "gateway_coap",
     "monitoring",
+    "bridge",
 )
 
 
@@ -149,6 +150,42 @@ class Settings(CachedParts, BaseSettings):
     gateway_rules: Path | None = Field(
         default=None, description="rules for foreign topics; default {home}/gateway/rules.json"
     )
+    bridge_broker: str | None = Field(
+        default=None,
+        description="an MQTT broker to read from, mqtt://host:port or mqtts://…: starts the bridge",
+    )
+    bridge_user: str | None = Field(default=None, description="the bridge's user at that broker")
+    bridge_password: SecretStr | None = Field(default=None, description="its password there")
+    bridge_authorities: Path | None = Field(
+        default=None, description="PEM authorities of the broker's certificate; default the system"
+    )
+    bridge_certificate: Path | None = Field(
+        default=None, description="PEM chain that the bridge shows the broker"
+    )
+    bridge_certificate_key: Path | None = Field(
+        default=None, description="its key, if not in the same file"
+    )
+    bridge_filters: str = Field(
+        default="devices/+/telemetry", description="topic filters to subscribe to, with commas"
+    )
+    bridge_group: str = Field(
+        default="headwater", description="shared subscription: its bridges share the messages"
+    )
+    bridge_qos: Literal[1, 2] = Field(default=1, description="QoS of the subscription")
+    bridge_client_id: str | None = Field(
+        default=None,
+        description="its session at the broker; default: drawn once, kept in the home",
+    )
+    bridge_tenant: str = Field(default="default", description="tenant of the broker's devices")
+    bridge_window: int = Field(
+        default=1000, ge=1, le=65535, description="messages that wait for Kafka at most"
+    )
+    bridge_session_s: int = Field(
+        default=604_800, ge=60, le=4_294_967_294, description="how long the broker keeps for it"
+    )
+    bridge_keep_alive_s: int = Field(
+        default=30, ge=2, le=65535, description="a broker that is silent for 1.5 times this is gone"
+    )
     query_host: str = Field(default="127.0.0.1", description="address that the queries listen on")
     query_rate: float = Field(
         default=50.0, ge=0, description="requests a second of one caller of queries; 0: any"
@@ -183,6 +220,9 @@ class Settings(CachedParts, BaseSettings):
         "gateway_certificate_key",
         "gateway_authorities",
         "gateway_rules",
+        "bridge_authorities",
+        "bridge_certificate",
+        "bridge_certificate_key",
         "alerts_file",
     )
     @classmethod
@@ -246,6 +286,11 @@ class Settings(CachedParts, BaseSettings):
     def gateway_dir(self) -> Path:
         """What the gateway keeps: its tools' key, sessions, its own spool."""
         return self.home / "gateway"
+
+    @property
+    def bridge_dir(self) -> Path:
+        """What the bridge keeps: its session's name, its own spool."""
+        return self.home / "bridge"
 
     @property
     def query_key_file(self) -> Path:
