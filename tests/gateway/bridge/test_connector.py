@@ -1,0 +1,146 @@
+"""The bridge's connection at a real mosquitto, over an outlet in memory."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.bridge.connector import Connector
+from gateway.bridge.intake import Intake
+from gateway.bridge.session import SessionFile
+from gateway.polling import Poller
+from telemetry.mqtt_address import mqtt_address
+from tests.gateway.bridge.brokers import LOGIN, Mosquitto, routes
+from tests.gateway.entrances import House, house
+
+PATTERNS = LOGIN.patterns
+
+
+@pytest.fixture(scope="module")
+def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    running = Mosquitto(tmp_path_factory.mktemp("site") / "mosquitto")
+    yield running
+    running.stop()
+
+
+class Bridged:
+    """A bridge on this loop."""
+
+    def __init__(self, broker: Mosquitto, folder: Path, name: str, one: House) -> None:
+        self.house = one
+        ingest, counters = one.entrance.ingest, one.entrance.counters
+        poller = Poller([one.outlet])
+        ingest.polled_by(poller.wake)
+        poller.ingest = ingest
+        intake = Intake(routes(one), counters, window=500)
+        session = SessionFile(folder / f"{name}.json", client_id=name, patterns=PATTERNS)
+        own = LOGIN._replace(client_id=name, window=500)
+        address = mqtt_address(broker.url)
+        self.connector = Connector(address, own, intake, session, counters)
+        self._tasks = [
+            asyncio.create_task(self.connector.run()),
+            asyncio.create_task(self.connector.tick()),
+        ]
+
+    def values(self) -> list[bytes]:
+        return [taken.value for taken in self.house.outlet.taken]
+
+    async def close(self) -> None:
+        await self.connector.leave(5.0)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def until(found: Callable[[], bool], within_s: float = 20.0) -> None:
+    give_up = time.monotonic() + within_s
+    while not found():
+        assert time.monotonic() < give_up
+        await asyncio.sleep(0.02)
+
+
+def messages(name: str, count: int) -> list[tuple[str, bytes]]:
+    return [
+        (f"devices/{name}/telemetry", b'{"seq":%d,"metrics":{"a":1}}' % number)
+        for number in range(count)
+    ]
+
+
+def test_what_the_broker_has_comes_once(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    async def go() -> None:
+        bridge = Bridged(mosquitto, tmp_path, "once", house())
+        await until(lambda: bridge.connector.complaint is None)
+        sent = messages("d1", 200)
+        await asyncio.to_thread(mosquitto.publish, sent)
+        await until(lambda: len(bridge.values()) >= 200)
+        await until(lambda: not bridge.connector.intake.pending)
+        await bridge.close()
+        again = Bridged(mosquitto, tmp_path, "once", house())
+        await until(lambda: again.connector.complaint is None)
+        await again.close()
+
+        assert bridge.values() == [payload for _, payload in sent]
+        assert again.values() == []
+
+    asyncio.run(go())
+
+
+def test_what_was_not_durable_is_handed_over_again(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    async def go() -> None:
+        away = Bridged(mosquitto, tmp_path, "again", house())
+        away.house.outlet.is_away = True
+        await until(lambda: away.connector.complaint is None)
+        sent = messages("d2", 50)
+        await asyncio.to_thread(mosquitto.publish, sent)
+        await until(lambda: len(away.connector.intake.pending) == 50)
+        counters = away.house.entrance.counters
+        await away.close()
+        assert counters.value("bridge_acknowledged") == 0
+        assert away.values() == []
+
+        back = Bridged(mosquitto, tmp_path, "again", house())
+        await until(lambda: len(back.values()) >= 50)
+        await back.close()
+        assert back.values() == [payload for _, payload in sent]
+        assert back.house.entrance.counters.value("bridge_acknowledged") == 50
+
+    asyncio.run(go())
+
+
+def test_two_bridges_share_what_comes(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    async def go() -> None:
+        both = [Bridged(mosquitto, tmp_path, name, house()) for name in ("left", "right")]
+        await until(lambda: all(each.connector.complaint is None for each in both))
+        sent = messages("d3", 100)
+        await asyncio.to_thread(mosquitto.publish, sent)
+        await until(lambda: sum(len(each.values()) for each in both) >= 100)
+        for each in both:
+            await each.close()
+
+        left, right = (each.values() for each in both)
+        assert sorted(left + right) == sorted(payload for _, payload in sent)
+        assert min(len(left), len(right)) > 10
+
+    asyncio.run(go())
+
+
+def test_broker_that_goes_is_found_again(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    async def go() -> None:
+        bridge = Bridged(mosquitto, tmp_path, "patient", house())
+        await until(lambda: bridge.connector.complaint is None)
+        await asyncio.to_thread(mosquitto.stop)
+        await until(lambda: bridge.connector.complaint is not None)
+        await until(lambda: "refused" in str(bridge.connector.complaint).lower())
+        await asyncio.to_thread(mosquitto.start)
+        await until(lambda: bridge.connector.complaint is None)
+        sent = messages("d4", 20)
+        await asyncio.to_thread(mosquitto.publish, sent)
+        await until(lambda: len(bridge.values()) >= 20)
+        await bridge.close()
+
+        assert bridge.values() == [payload for _, payload in sent]
+        assert bridge.house.entrance.counters.value("bridge_losses") >= 2
+
+    asyncio.run(go())
