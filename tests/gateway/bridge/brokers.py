@@ -30,7 +30,7 @@ allow_anonymous true
 persistence true
 persistence_location {folder}/
 autosave_interval 1
-autosave_on_changes true
+user root
 max_inflight_messages 0
 max_queued_messages 0
 """
@@ -93,15 +93,17 @@ def publish(
 class Mosquitto:
     """A broker of this test's own, killed and started again as it needs."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, secure: str = "") -> None:
+        """Listen by TLS as well, as `secure` says."""
         if MOSQUITTO is None:
             pytest.skip("mosquitto is not installed (Debian: apt-get install mosquitto)")
         self.port = Settings(port_base=free_port_base()).port("gateway_mqtt")
         folder.mkdir()
-        # It gives up root's rights, and keeps its sessions here.
-        folder.chmod(0o777)
         self._file = folder / "mosquitto.conf"
-        self._file.write_text(CONFIGURATION.format(port=self.port, folder=folder))
+        text = CONFIGURATION.format(port=self.port, folder=folder)
+        if secure:
+            text += f"listener {self.port + 1} 127.0.0.1\n{secure}"
+        self._file.write_text(text)
         self._log = folder / "mosquitto.log"
         self.start()
 

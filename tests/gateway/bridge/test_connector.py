@@ -3,17 +3,22 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from gateway.bridge.connector import Connector
 from gateway.bridge.intake import Intake
+from gateway.bridge.options import broker_address, client_context
 from gateway.bridge.session import SessionFile
 from gateway.polling import Poller
 from telemetry.mqtt_address import mqtt_address
+from telemetry.settings import Settings
 from tests.gateway.bridge.brokers import LOGIN, Mosquitto, routes
-from tests.gateway.entrances import House, house
+from tests.gateway.certificates import Authority
+from tests.gateway.entrances import house
 
 PATTERNS = LOGIN.patterns
 
@@ -28,8 +33,10 @@ def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
 class Bridged:
     """A bridge on this loop."""
 
-    def __init__(self, broker: Mosquitto, folder: Path, name: str, one: House) -> None:
-        self.house = one
+    def __init__(
+        self, broker: Mosquitto, folder: Path, name: str, secure: Settings | None = None
+    ) -> None:
+        self.house = one = house()
         ingest, counters = one.entrance.ingest, one.entrance.counters
         poller = Poller([one.outlet])
         ingest.polled_by(poller.wake)
@@ -38,7 +45,11 @@ class Bridged:
         session = SessionFile(folder / f"{name}.json", client_id=name, patterns=PATTERNS)
         own = LOGIN._replace(client_id=name, window=500)
         address = mqtt_address(broker.url)
-        self.connector = Connector(address, own, intake, session, counters)
+        context = None
+        if secure is not None:
+            address = broker_address(secure)
+            context = client_context(secure, address)
+        self.connector = Connector(address, own, intake, session, counters, context)
         self._tasks = [
             asyncio.create_task(self.connector.run()),
             asyncio.create_task(self.connector.tick()),
@@ -70,14 +81,14 @@ def messages(name: str, count: int) -> list[tuple[str, bytes]]:
 
 def test_what_the_broker_has_comes_once(mosquitto: Mosquitto, tmp_path: Path) -> None:
     async def go() -> None:
-        bridge = Bridged(mosquitto, tmp_path, "once", house())
+        bridge = Bridged(mosquitto, tmp_path, "once")
         await until(lambda: bridge.connector.complaint is None)
         sent = messages("d1", 200)
         await asyncio.to_thread(mosquitto.publish, sent)
         await until(lambda: len(bridge.values()) >= 200)
         await until(lambda: not bridge.connector.intake.pending)
         await bridge.close()
-        again = Bridged(mosquitto, tmp_path, "once", house())
+        again = Bridged(mosquitto, tmp_path, "once")
         await until(lambda: again.connector.complaint is None)
         await again.close()
 
@@ -89,7 +100,7 @@ def test_what_the_broker_has_comes_once(mosquitto: Mosquitto, tmp_path: Path) ->
 
 def test_what_was_not_durable_is_handed_over_again(mosquitto: Mosquitto, tmp_path: Path) -> None:
     async def go() -> None:
-        away = Bridged(mosquitto, tmp_path, "again", house())
+        away = Bridged(mosquitto, tmp_path, "again")
         away.house.outlet.is_away = True
         await until(lambda: away.connector.complaint is None)
         sent = messages("d2", 50)
@@ -100,7 +111,7 @@ def test_what_was_not_durable_is_handed_over_again(mosquitto: Mosquitto, tmp_pat
         assert counters.value("bridge_acknowledged") == 0
         assert away.values() == []
 
-        back = Bridged(mosquitto, tmp_path, "again", house())
+        back = Bridged(mosquitto, tmp_path, "again")
         await until(lambda: len(back.values()) >= 50)
         await back.close()
         assert back.values() == [payload for _, payload in sent]
@@ -111,7 +122,7 @@ def test_what_was_not_durable_is_handed_over_again(mosquitto: Mosquitto, tmp_pat
 
 def test_two_bridges_share_what_comes(mosquitto: Mosquitto, tmp_path: Path) -> None:
     async def go() -> None:
-        both = [Bridged(mosquitto, tmp_path, name, house()) for name in ("left", "right")]
+        both = [Bridged(mosquitto, tmp_path, name) for name in ("left", "right")]
         await until(lambda: all(each.connector.complaint is None for each in both))
         sent = messages("d3", 100)
         await asyncio.to_thread(mosquitto.publish, sent)
@@ -128,7 +139,7 @@ def test_two_bridges_share_what_comes(mosquitto: Mosquitto, tmp_path: Path) -> N
 
 def test_broker_that_goes_is_found_again(mosquitto: Mosquitto, tmp_path: Path) -> None:
     async def go() -> None:
-        bridge = Bridged(mosquitto, tmp_path, "patient", house())
+        bridge = Bridged(mosquitto, tmp_path, "patient")
         await until(lambda: bridge.connector.complaint is None)
         await asyncio.to_thread(mosquitto.stop)
         await until(lambda: bridge.connector.complaint is not None)
@@ -144,3 +155,38 @@ def test_broker_that_goes_is_found_again(mosquitto: Mosquitto, tmp_path: Path) -
         assert bridge.house.entrance.counters.value("bridge_losses") >= 2
 
     asyncio.run(go())
+
+
+SECURE = """cafile {authority}
+certfile {server}
+keyfile {server}
+require_certificate true
+use_identity_as_username true
+"""
+
+
+def test_broker_and_bridge_show_each_other_certificates(tmp_path: Path) -> None:
+    authority = Authority()
+    pem = tmp_path / "authority.pem"
+    pem.write_text(authority.pem)
+    server, _ = authority.issue(tmp_path, "broker", x509.IPAddress(ip_address("127.0.0.1")))
+    client, _ = authority.issue(tmp_path, "bridge")
+    broker = Mosquitto(tmp_path / "mosquitto", SECURE.format(authority=pem, server=server))
+
+    async def go() -> None:
+        url = f"mqtts://127.0.0.1:{broker.port + 1}"
+        known = Settings(bridge_broker=url, bridge_authorities=pem, bridge_certificate=client)
+        bridge = Bridged(broker, tmp_path, "known", known)
+        strange = Bridged(broker, tmp_path, "strange", Settings(bridge_broker=url))
+        await until(lambda: bridge.connector.complaint is None)
+        await until(lambda: "certificate" in str(strange.connector.complaint).lower())
+        sent = messages("d5", 3)
+        await asyncio.to_thread(broker.publish, sent)
+        await until(lambda: len(bridge.values()) >= 3)
+        for each in (bridge, strange):
+            await each.close()
+
+    try:
+        asyncio.run(go())
+    finally:
+        broker.stop()
