@@ -20,8 +20,6 @@ from tests.gateway.bridge.brokers import LOGIN, Mosquitto, routes
 from tests.gateway.certificates import Authority
 from tests.gateway.entrances import house
 
-PATTERNS = LOGIN.patterns
-
 
 @pytest.fixture(scope="module")
 def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
@@ -34,16 +32,24 @@ class Bridged:
     """A bridge on this loop."""
 
     def __init__(
-        self, broker: Mosquitto, folder: Path, name: str, secure: Settings | None = None
+        self,
+        broker: Mosquitto,
+        folder: Path,
+        name: str,
+        *,
+        group: str = "",
+        secure: Settings | None = None,
     ) -> None:
+        """Share with those of the group; what other tests left at the broker gets nothing."""
         self.house = one = house()
         ingest, counters = one.entrance.ingest, one.entrance.counters
         poller = Poller([one.outlet])
         ingest.polled_by(poller.wake)
         poller.ingest = ingest
         intake = Intake(routes(one), counters, window=500)
-        session = SessionFile(folder / f"{name}.json", client_id=name, patterns=PATTERNS)
-        own = LOGIN._replace(client_id=name, window=500)
+        patterns = (f"$share/{group or name}/devices/+/telemetry",)
+        session = SessionFile(folder / f"{name}.json", client_id=name, patterns=patterns)
+        own = LOGIN._replace(client_id=name, patterns=patterns, window=500)
         address = mqtt_address(broker.url)
         context = None
         if secure is not None:
@@ -122,7 +128,7 @@ def test_what_was_not_durable_is_handed_over_again(mosquitto: Mosquitto, tmp_pat
 
 def test_two_bridges_share_what_comes(mosquitto: Mosquitto, tmp_path: Path) -> None:
     async def go() -> None:
-        both = [Bridged(mosquitto, tmp_path, name) for name in ("left", "right")]
+        both = [Bridged(mosquitto, tmp_path, name, group="g") for name in ("left", "right")]
         await until(lambda: all(each.connector.complaint is None for each in both))
         sent = messages("d3", 100)
         await asyncio.to_thread(mosquitto.publish, sent)
@@ -176,8 +182,9 @@ def test_broker_and_bridge_show_each_other_certificates(tmp_path: Path) -> None:
     async def go() -> None:
         url = f"mqtts://127.0.0.1:{broker.port + 1}"
         known = Settings(bridge_broker=url, bridge_authorities=pem, bridge_certificate=client)
-        bridge = Bridged(broker, tmp_path, "known", known)
-        strange = Bridged(broker, tmp_path, "strange", Settings(bridge_broker=url))
+        bridge = Bridged(broker, tmp_path, "known", secure=known)
+        trusting = Settings(bridge_broker=url)
+        strange = Bridged(broker, tmp_path, "strange", secure=trusting)
         await until(lambda: bridge.connector.complaint is None)
         await until(lambda: "certificate" in str(strange.connector.complaint).lower())
         sent = messages("d5", 3)
