@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from telemetry.cached_parts import CachedParts
+from telemetry.home_parts import HomeParts
 
 PORT_NAMES = (
     "kafka",
@@ -28,7 +29,7 @@ PORT_NAMES = (
 )
 
 
-class Settings(CachedParts, BaseSettings):
+class Settings(CachedParts, HomeParts, BaseSettings):
     """What differs between one installation and another; every default runs on one machine."""
 
     model_config = SettingsConfigDict(env_prefix="HEADWATER_", frozen=True, extra="ignore")
@@ -249,11 +250,6 @@ class Settings(CachedParts, BaseSettings):
         return self.port_base + PORT_NAMES.index(name)
 
     @property
-    def registry_dir(self) -> Path:
-        """Product and device files."""
-        return self.home / "registry"
-
-    @property
     def registry_database_url(self) -> str:
         """SQLAlchemy URL of the registry's database."""
         if self.registry_database:
@@ -273,34 +269,9 @@ class Settings(CachedParts, BaseSettings):
         return (self.registry_url or f"http://127.0.0.1:{self.port('registry')}").rstrip("/")
 
     @property
-    def registry_admin_key_file(self) -> Path:
-        """The API key that the registry's first start made."""
-        return self.registry_dir / "admin.key"
-
-    @property
     def registry_key_file(self) -> Path:
         """Key-encryption keys of the registry's secrets."""
         return self.key_file or self.registry_dir / "keys.json"
-
-    @property
-    def gateway_dir(self) -> Path:
-        """What the gateway keeps: its tools' key, sessions, its own spool."""
-        return self.home / "gateway"
-
-    @property
-    def bridge_dir(self) -> Path:
-        """What the bridge keeps: its session's name, its own spool."""
-        return self.home / "bridge"
-
-    @property
-    def query_key_file(self) -> Path:
-        """The query service's own API key, where there is no registry."""
-        return self.home / "query" / "api.key"
-
-    @property
-    def alerts_dir(self) -> Path:
-        """What the alerts service keeps: its database, its file, secrets of receivers."""
-        return self.home / "alerts"
 
     @property
     def alerts_database_url(self) -> str:
@@ -313,23 +284,3 @@ class Settings(CachedParts, BaseSettings):
     def alerts_configuration(self) -> Path:
         """Who is told what."""
         return self.alerts_file or self.alerts_dir / "alerts.yaml"
-
-    @property
-    def model_dir(self) -> Path:
-        """Trained models that rules ask, each a file named after its model."""
-        return self.home / "models"
-
-    @property
-    def spool_dir(self) -> Path:
-        """Durable segments of the light path."""
-        return self.home / "spool"
-
-    @property
-    def checkpoint_dir(self) -> Path:
-        """Checkpoints of the streams, a folder a query."""
-        return self.home / "checkpoints"
-
-    @property
-    def progress_dir(self) -> Path:
-        """One JSON file a stream: its newest progress, replaced atomically."""
-        return self.home / "progress"
