@@ -38,6 +38,7 @@ class Bridged:
         name: str,
         *,
         group: str = "",
+        pattern: str = "devices/+/telemetry",
         secure: Settings | None = None,
     ) -> None:
         """Share with those of the group; what other tests left at the broker gets nothing."""
@@ -47,7 +48,7 @@ class Bridged:
         ingest.polled_by(poller.wake)
         poller.ingest = ingest
         intake = Intake(routes(one), counters, window=500)
-        patterns = (f"$share/{group or name}/devices/+/telemetry",)
+        patterns = (f"$share/{group or name}/{pattern}",)
         session = SessionFile(folder / f"{name}.json", client_id=name, patterns=patterns)
         own = LOGIN._replace(client_id=name, patterns=patterns, window=500)
         address = mqtt_address(broker.url)
@@ -159,6 +160,26 @@ def test_broker_that_goes_is_found_again(mosquitto: Mosquitto, tmp_path: Path) -
 
         assert bridge.values() == [payload for _, payload in sent]
         assert bridge.house.entrance.counters.value("bridge_losses") >= 2
+
+    asyncio.run(go())
+
+
+def test_filter_that_is_given_up_brings_what_waits_and_no_more(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    async def go() -> None:
+        first = Bridged(mosquitto, tmp_path, "leaving")
+        await until(lambda: first.connector.complaint is None)
+        await first.close()
+        waiting = messages("d6", 10)
+        await asyncio.to_thread(mosquitto.publish, waiting)
+        second = Bridged(mosquitto, tmp_path, "leaving", pattern="nobody")
+        await until(lambda: len(second.values()) >= 10)
+        await until(lambda: second.connector.complaint is None)
+        await asyncio.to_thread(mosquitto.publish, messages("d7", 10))
+        await second.close()
+
+        assert second.values() == [payload for _, payload in waiting]
 
     asyncio.run(go())
 
