@@ -20,6 +20,8 @@ from tests.gateway.bridge.brokers import LOGIN, Mosquitto, routes
 from tests.gateway.certificates import Authority
 from tests.gateway.entrances import house
 
+DEVICES = "/devices/+/telemetry"
+
 
 @pytest.fixture(scope="module")
 def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
@@ -37,8 +39,7 @@ class Bridged:
         folder: Path,
         name: str,
         *,
-        group: str = "",
-        pattern: str = "devices/+/telemetry",
+        shared: str = "",
         secure: Settings | None = None,
     ) -> None:
         """Share with those of the group; what other tests left at the broker gets nothing."""
@@ -48,7 +49,7 @@ class Bridged:
         ingest.polled_by(poller.wake)
         poller.ingest = ingest
         intake = Intake(routes(one), counters, window=500)
-        patterns = (f"$share/{group or name}/{pattern}",)
+        patterns = (f"$share/{shared or name + DEVICES}",)
         session = SessionFile(folder / f"{name}.json", client_id=name, patterns=patterns)
         own = LOGIN._replace(client_id=name, patterns=patterns, window=500)
         address = mqtt_address(broker.url)
@@ -129,7 +130,9 @@ def test_what_was_not_durable_is_handed_over_again(mosquitto: Mosquitto, tmp_pat
 
 def test_two_bridges_share_what_comes(mosquitto: Mosquitto, tmp_path: Path) -> None:
     async def go() -> None:
-        both = [Bridged(mosquitto, tmp_path, name, group="g") for name in ("left", "right")]
+        both = [
+            Bridged(mosquitto, tmp_path, name, shared="g" + DEVICES) for name in ("left", "right")
+        ]
         await until(lambda: all(each.connector.complaint is None for each in both))
         sent = messages("d3", 100)
         await asyncio.to_thread(mosquitto.publish, sent)
@@ -173,7 +176,7 @@ def test_filter_that_is_given_up_brings_what_waits_and_no_more(
         await first.close()
         waiting = messages("d6", 10)
         await asyncio.to_thread(mosquitto.publish, waiting)
-        second = Bridged(mosquitto, tmp_path, "leaving", pattern="nobody")
+        second = Bridged(mosquitto, tmp_path, "leaving", shared="leaving/nobody")
         await until(lambda: len(second.values()) >= 10)
         await until(lambda: second.connector.complaint is None)
         await asyncio.to_thread(mosquitto.publish, messages("d7", 10))
