@@ -9,7 +9,7 @@ from telemetry.mqtt_address import mqtt_address
 from telemetry.settings import Settings
 
 NAME = "bridge"
-BUDGET_MB = 120
+BUDGET_MB = 150
 
 
 def is_wanted(settings: Settings) -> bool:
