@@ -130,14 +130,14 @@ class Mosquitto:
     def client(self, name: str) -> paho.Client:
         """Return a client of other people that is connected, its session new."""
         client = paho.Client(CallbackAPIVersion.VERSION2, name)
+        client.max_inflight_messages_set(1000)
+        client.max_queued_messages_set(0)
         client.connect("127.0.0.1", self.port)
         return client
 
     def publish(self, messages: "list[tuple[str, bytes]]", *, qos: int = 1) -> None:
         """Publish, and wait until the broker has acknowledged all of them."""
         client = self.client("device")
-        client.max_inflight_messages_set(1000)
-        client.max_queued_messages_set(0)
         client.loop_start()
         told = [client.publish(topic, payload, qos) for topic, payload in messages]
         for each in told:
