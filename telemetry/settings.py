@@ -172,7 +172,7 @@ class Settings(CachedParts, HomeParts, BaseSettings):
     bridge_group: str = Field(
         default="headwater", description="shared subscription: its bridges share the messages"
     )
-    bridge_qos: Literal[1, 2] = Field(default=1, description="QoS of the subscription")
+    bridge_qos: int = Field(default=1, ge=1, le=2, description="QoS of the subscription")
     bridge_client_id: str | None = Field(
         default=None,
         description="its session at the broker; default: drawn once, kept in the home",

@@ -44,6 +44,10 @@ def test_login_carries_the_password_and_no_text_of_it() -> None:
     assert "hunter2" not in repr(settings)
 
 
+def test_qos_is_read_as_the_environment_has_it() -> None:
+    assert Settings(bridge_qos="2").bridge_qos == 2  # type: ignore[arg-type]
+
+
 def test_bridge_needs_a_broker() -> None:
     with pytest.raises(SettingsError, match="names no broker"):
         broker_address(Settings())
