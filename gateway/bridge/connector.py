@@ -19,7 +19,8 @@ STEADY_S = 30.0
 """A connection that lasted so long was a good one: the next one is opened soon."""
 OPENED_WITHIN_S = 10.0
 TICK_S = 0.05
-PIECE = 256 * 1024
+FULL_S = 0.005
+PIECE = 64 * 1024
 FAILURES = (OSError, MqttError, SentAwayError, TimeoutError, EOFError)
 
 
@@ -90,7 +91,7 @@ class Connector:
             self._writer.write(data)
 
     async def _read(self, reader: asyncio.StreamReader, subscriber: Subscriber) -> None:
-        while data := await reader.read(PIECE):
+        while data := await self._piece(reader):
             self._heard_at = time.monotonic()
             subscriber.receive(data, time.time_ns() // 1000)
             if subscriber.is_subscribed and self.complaint is not None:
@@ -101,6 +102,14 @@ class Connector:
                     f"bridge: subscribed at {self.address}", file=sys.stderr, flush=True
                 )
         raise EOFError("the broker closed the connection")
+
+    async def _piece(self, reader: asyncio.StreamReader) -> bytes:
+        """Read what is there, once there is room for it."""
+        while self.intake.is_full:
+            await asyncio.sleep(FULL_S)
+            # Nobody listens to it meanwhile, so it is not silent.
+            self._heard_at = time.monotonic()
+        return await reader.read(PIECE)
 
     async def tick(self) -> None:
         """Keep time: what is held is tried again, silence is broken, a silent broker given up."""

@@ -1,8 +1,9 @@
 """Messages from a broker until they are durable: held while the store is away, answered in turn.
 
 MQTT has acknowledgements go out in the order of the messages, and the broker sends no more than
-its window ahead of them. So a store that takes nothing stops the broker by itself: nothing is
-acknowledged, nothing is thrown away, and the oldest message is tried again and again.
+its window ahead of them. So a store that takes nothing stops the broker by itself, and where the
+broker does not keep to the window, nothing more is read: nothing is acknowledged, nothing is thrown
+away, and the oldest message is tried again and again.
 """
 
 from collections import deque
@@ -11,14 +12,13 @@ from typing import Literal, Protocol
 
 from edge.mqtt.encoding import encode
 from edge.mqtt.packets import PUBACK, PUBCOMP, PUBREC, Ack, Publish
-from edge.mqtt.wire import V5, MqttError
+from edge.mqtt.wire import V5
 from gateway.counters import Counters
 from gateway.outcome import Rejected
 from gateway.outlet import Settle
 
 AGAIN_S = 0.5
 MOST_AGAIN_S = 5.0
-RECEIVE_MAXIMUM_EXCEEDED = 0x93
 
 State = Literal["waits", "is sent", "is durable"]
 Write = Callable[[bytes], None]
@@ -88,15 +88,22 @@ class Intake:
             self._counters.add("bridged_again")
         if publish.qos == 2 and publish.dup and self._is_again(publish.packet_id):
             return
-        if len(self.pending) >= self._window:
-            if publish.qos:
-                raise MqttError(RECEIVE_MAXIMUM_EXCEEDED, "more than the receive maximum")
+        if self.is_full and not publish.qos:
             self._counters.add("bridge_dropped")
             return
         pending = Pending(self, publish, now)
         self.pending.append(pending)
         if not self.is_held:
             self._send(pending)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a whole window waits, so that no more should be read.
+
+        Not every broker keeps to the receive maximum when it goes on with a session (mosquitto
+        2.0.11 with `max_inflight_messages 0` does not), and to send it away would help nobody.
+        """
+        return len(self.pending) >= self._window
 
     def _is_again(self, packet_id: int) -> bool:
         """Answer a message of QoS 2 that is durable already; one on its way is answered in turn."""

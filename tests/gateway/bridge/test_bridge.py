@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
+from telemetry.topics import TELEMETRY
 from tests.brokers import Broker
 from tests.gateway.bridge.bridges import BridgeProcess
 from tests.gateway.bridge.brokers import Mosquitto
@@ -28,7 +30,14 @@ def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
 
 @pytest.fixture(scope="module")
 def reader(broker: Broker) -> Iterator[TopicReader]:
-    opened = TopicReader(broker.settings.kafka_bootstrap)
+    bootstrap = broker.settings.kafka_bootstrap
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    give_up = time.monotonic() + 30
+    # Who asks for a topic too early is told that it is not there, and believes it for minutes.
+    while TELEMETRY.name not in admin.list_topics(timeout=10).topics:
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+    opened = TopicReader(bootstrap)
     yield opened
     opened.close()
 
