@@ -10,6 +10,13 @@ _MEANINGS = {
     "connects": "Sessions opened, by protocol",
     "connect_refusals": "Logins refused, by reason",
     "downlinks": "Messages handed to devices, by channel",
+    "bridged": "Messages that a broker handed to the bridge, by QoS",
+    "bridged_again": "Those of them that it had handed over before",
+    "bridge_acknowledged": "Messages acknowledged to the broker",
+    "bridge_dropped": "Messages of QoS 0 let go, since nothing may keep them at the broker",
+    "bridge_held": "Times that the store took nothing, and messages were held",
+    "bridge_connects": "Connections to the broker that were subscribed",
+    "bridge_losses": "Connections to the broker that failed or ended",
     "protocol_errors": "Connections closed for breaking their protocol",
 }
 

@@ -81,6 +81,11 @@ class Directory:
         """Return an enabled device."""
         return dict(self.named(device_full)).get(tenant)
 
+    def is_shut(self, tenant: str, device_full: str) -> bool:
+        """Say whether a device is known and disabled, or its tenant is."""
+        body = self._devices.get(device_full, {}).get(tenant)
+        return self.tenant(tenant).is_disabled or (body is not None and body.is_disabled)
+
     def tenant(self, tenant: str) -> TenantBody:
         """Return what is known of a tenant."""
         return self._tenants.get(tenant, DEFAULT_TENANT)

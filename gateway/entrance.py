@@ -19,6 +19,7 @@ from gateway.limits import Limits
 from gateway.lives import Lives
 from gateway.outcome import Rejected
 from gateway.rules import Rule, translate
+from telemetry.encodings import content_type_of
 from telemetry.records import JSON
 
 LONGEST_PART = 256
@@ -52,10 +53,10 @@ class Entrance:
 
     def translated(
         self, identity: Identity, topic: str, payload: bytes, *, protocol: str
-    ) -> "tuple[Channel, bytes] | Rejected | None":
+    ) -> "tuple[Channel, bytes | None] | Rejected | None":
         """Turn a foreign topic's payload into a message by the rules; None if none fits.
 
-        A payload that a rule's condition leaves out is no message: its bytes are empty.
+        A payload that a rule's condition leaves out is no message: its bytes are None.
         """
         found = translate(self.rules, identity, topic, payload)
         if isinstance(found, Rejected):
@@ -64,10 +65,15 @@ class Entrance:
             return None
         speaker = identity._replace(device_full=found.device_full)
         buckets = self.limits.of(identity.tenant, identity.device_full)
+        content_type = content_type_of(found.payload or b"")
         made = channel(
-            speaker, TELEMETRY_CHANNEL, protocol=protocol, buckets=buckets, content_type=JSON
+            speaker,
+            TELEMETRY_CHANNEL,
+            protocol=protocol,
+            buckets=buckets,
+            content_type=content_type,
         )
-        return made, found.payload or b""
+        return made, found.payload
 
     def channel(
         self, identity: Identity, topic: str, *, protocol: str, content_type: str = JSON

@@ -123,17 +123,27 @@ class Ingest:
         return None
 
     def bury(
-        self, arrival: Arrival, unreadable: Rejected, now: int, settle: Settle
+        self,
+        arrival: Arrival,
+        unreadable: Rejected,
+        now: int,
+        settle: Settle,
+        *,
+        topic: str | None = None,
     ) -> Rejected | None:
-        """Keep what cannot be read in `telemetry.dead`, then refuse it."""
+        """Keep what cannot be read in `telemetry.dead`, then refuse it.
+
+        `topic` is where it was said; None: below its device, as its channel is.
+        """
         channel = arrival.channel
+        said_at = topic or f"devices/{channel.identity.device_full}/{channel.name}"
         headers: Headers = [
             *channel.before,
             ("received_at", b"%d" % now),
             *channel.after,
             ("reason", unreadable.reason.encode()),
             ("text", unreadable.text.encode("utf-8", "replace")),
-            ("topic", f"devices/{channel.identity.device_full}/{channel.name}".encode()),
+            ("topic", said_at.encode()),
         ]
         buried = partial(self._buried, unreadable, settle)
         return self._send(channel, TELEMETRY_DEAD.name, arrival.payload, headers, buried)

@@ -22,6 +22,7 @@ from gateway.counters import Counters
 from gateway.directory import Directory
 from gateway.entrance import Entrance
 from gateway.feeds import Feed, Record
+from gateway.following import registry_feed
 from gateway.http.listener import HttpListener
 from gateway.ingest import Ingest
 from gateway.limits import Limits, Rate
@@ -34,10 +35,9 @@ from gateway.outlets import open_outlets
 from gateway.polling import Poller
 from gateway.rules_file import RulesFile
 from gateway.secure import server_context
-from telemetry.changes import ChangeError, decode_change
 from telemetry.sealing import KeyRing
 from telemetry.settings import Settings
-from telemetry.topics import COMMANDS, REGISTRY_CHANGES
+from telemetry.topics import COMMANDS
 
 TICK_S = 1.0
 FLUSH_S = 10.0
@@ -107,7 +107,7 @@ def _draining(gateway: Gateway) -> list["asyncio.Task[None]"]:
 def assemble(settings: Settings) -> Gateway:
     """Put the parts together; nothing listens yet."""
     counters, directory = Counters(), Directory(_ring(settings))
-    by_class = open_outlets(settings)
+    by_class = open_outlets(settings, settings.gateway_dir)
     outlets = list(dict.fromkeys(by_class.values()))
     poller = Poller(outlets)
     ingest = Ingest(by_class, counters)
@@ -158,17 +158,7 @@ def _limits(settings: Settings) -> Limits:
 
 async def follow(settings: Settings, gateway: Gateway, stack: AsyncExitStack) -> None:
     """Read the registry to its end, then follow it and the commands."""
-    directory, downlinks = gateway.entrance.directory, gateway.entrance.downlinks
-
-    def changed(records: list[Record]) -> None:
-        for record in records:
-            try:
-                change = decode_change(record.key, record.value, record.headers.items())
-            except ChangeError as error:
-                print(f"gateway: {error}", file=sys.stderr, flush=True)  # noqa: T201
-                continue
-            if change is not None:
-                directory.apply(change)
+    downlinks = gateway.entrance.downlinks
 
     def commanded(records: list[Record]) -> None:
         for record in records:
@@ -179,7 +169,7 @@ async def follow(settings: Settings, gateway: Gateway, stack: AsyncExitStack) ->
         gateway.mqtt.flush()
 
     bootstrap = settings.kafka_bootstrap
-    registry = Feed(bootstrap, REGISTRY_CHANGES.name, changed, group="gateway", begin="beginning")
+    registry = registry_feed(bootstrap, gateway.entrance.directory, group="gateway")
     commands = Feed(bootstrap, COMMANDS.name, commanded, group="gateway", begin="committed")
     stack.push_async_callback(registry.close)
     stack.push_async_callback(commands.close)

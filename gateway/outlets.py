@@ -1,5 +1,7 @@
 """The outlets of a stack: Kafka for each durability class, or the spool of the light path."""
 
+from pathlib import Path
+
 from edge.outboxes import stack_mode
 from gateway.kafka import KafkaOutlet
 from gateway.outlet import Outlet
@@ -7,8 +9,8 @@ from telemetry.devices import Durability
 from telemetry.settings import Settings
 
 
-def open_outlets(settings: Settings) -> dict[Durability, Outlet]:
-    """Return where the records of each durability class go."""
+def open_outlets(settings: Settings, folder: Path) -> dict[Durability, Outlet]:
+    """Return where the records of each durability class go; `folder` is the process's own."""
     if stack_mode(settings) == "light":
         from gateway.spooling import SpoolOutlet
 
@@ -21,6 +23,6 @@ def open_outlets(settings: Settings) -> dict[Durability, Outlet]:
         return {"industrial": durable, "consumer": consumer}
     from gateway.fallback import FallbackOutlet
 
-    folder, most_bytes = settings.gateway_dir / "spool", settings.gateway_spool_mb * 1_000_000
-    fallback = FallbackOutlet(durable, folder, most_bytes=most_bytes)
+    most_bytes = settings.gateway_spool_mb * 1_000_000
+    fallback = FallbackOutlet(durable, folder / "spool", most_bytes=most_bytes)
     return {"industrial": fallback, "consumer": consumer}

@@ -69,7 +69,9 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     topic: str
-    metrics: Annotated[dict[str, Field], msgspec.Meta(min_length=1)]
+    metrics: dict[str, Field] = msgspec.field(default_factory=dict)
+    payload: Literal["fields", "message"] = "fields"
+    """`message`: the payload is a message already, and the rule says whose it is."""
     product: str | None = None
     """Product of the device that the topic names; None: the session's own device."""
     device: Annotated[int, msgspec.Meta(ge=1)] | None = None
@@ -110,6 +112,10 @@ def _check(rule: Rule) -> None:
         check_filter(rule.topic)
     except MqttError as error:
         raise RuleError(f"rule {rule.name}: {error.reason}") from error
+    if rule.payload == "message" and (rule.metrics or rule.time or rule.where):
+        raise RuleError(f"rule {rule.name}: a message has its own metrics and time, all of it")
+    if rule.payload == "fields" and not rule.metrics:
+        raise RuleError(f"rule {rule.name}: metrics name no field")
     for name, field in rule.metrics.items():
         if (field.path is None) == (field.constant is None):
             raise RuleError(f"rule {rule.name}, {name}: give a path or a constant")
@@ -119,9 +125,12 @@ def _check(rule: Rule) -> None:
 
 
 def translate(
-    rules: Sequence[Rule], identity: Identity, topic: str, payload: bytes
+    rules: Sequence[Rule], identity: Identity | None, topic: str, payload: bytes
 ) -> Translated | Rejected | None:
-    """Turn a foreign payload into a message by the first rule that fits; None if none does."""
+    """Turn a foreign payload into a message by the first rule that fits; None if none does.
+
+    `identity` None stands for a broker, which has let its devices in itself: it speaks for all.
+    """
     for rule in rules:
         if matches(rule.topic, topic):
             return _translated(rule, identity, topic, payload)
@@ -129,11 +138,14 @@ def translate(
 
 
 def _translated(
-    rule: Rule, identity: Identity, topic: str, payload: bytes
+    rule: Rule, identity: Identity | None, topic: str, payload: bytes
 ) -> Translated | Rejected:
     name = _device(rule, identity, topic)
     if name is None:
-        return Rejected("not_authorised", f"rule {rule.name}: the topic names another device")
+        whose = "another device" if identity else "no device"
+        return Rejected("not_authorised", f"rule {rule.name}: the topic names {whose}")
+    if rule.payload == "message":
+        return Translated(name, payload)
     try:
         data = orjson.loads(payload)
     except orjson.JSONDecodeError as error:
@@ -153,10 +165,10 @@ def _translated(
     return Translated(name, orjson.dumps(message | {"metrics": metrics}))
 
 
-def _device(rule: Rule, identity: Identity, topic: str) -> str | None:
+def _device(rule: Rule, identity: Identity | None, topic: str) -> str | None:
     """Return the device that a message is of, None where the session may not speak for it."""
     if rule.device is None:
-        return identity.device_full
+        return identity and identity.device_full
     levels = topic.split("/")
     if rule.device > len(levels):
         return None
@@ -164,8 +176,9 @@ def _device(rule: Rule, identity: Identity, topic: str) -> str | None:
         name = check_name(full_name(rule.product or "default", levels[rule.device - 1]))
     except DeviceError:
         return None
-    is_own = name == identity.device_full
-    return name if is_own or identity.device_full in rule.speakers else None
+    if identity is None or identity.device_full in (name, *rule.speakers):
+        return name
+    return None
 
 
 def found_at(data: object, path: str) -> object:

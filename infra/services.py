@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from infra import bridge_service
 from infra.alerts_service import alerts_service
 from infra.dagster_home import dagster_services
 from infra.fast_lane import fast_service
@@ -23,18 +24,19 @@ DAGSTER = ("dagster-code", "dagster-webserver", "dagster-daemon")
 
 def service_names(settings: Settings, mode: Mode) -> tuple[str, ...]:
     """Return what a mode consists of, in the order of starting."""
+    bridge = (bridge_service.NAME,) if bridge_service.is_wanted(settings) else ()
     if mode == "light":
         if settings.streams == "scheduled":
             raise HeadwaterError(
                 "HEADWATER_STREAMS=scheduled needs Dagster, which --light leaves out:"
                 " unset it, or start the full stack"
             )
-        return ("streams", "gateway", "query")
+        return ("streams", "gateway", *bridge, "query")
     broker = () if settings.kafka else ("kafka",)
     streams = ("streams",) if settings.streams == "always_on" else ()
     registry = () if settings.registry_url else ("registry",)
     superset = ("superset",) if is_wanted(settings) else ()
-    served = ("gateway", "query", "alerts", "fast", "trino")
+    served = ("gateway", *bridge, "query", "alerts", "fast", "trino")
     return (*broker, *registry, *streams, *served, *DAGSTER, *superset)
 
 
@@ -48,6 +50,7 @@ def declared_services(
         registry_service(settings),
         streams_service(settings, mode),
         gateway_service(settings, mode),
+        bridge_service.bridge_service(settings, mode),
         query_service(settings, mode),
         alerts_service(settings),
         fast_service(settings),

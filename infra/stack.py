@@ -36,9 +36,11 @@ def write_stack(home: Path, stack: Stack) -> None:
     write_whole(home / "stack.json", json.dumps(asdict(stack)) + "\n")
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str, *, mode: int = 0o644) -> None:
     """Replace a file's text so that a reader sees the old or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     whole = path.with_name(f".{path.name}.new")
+    whole.unlink(missing_ok=True)
+    whole.touch(mode)
     whole.write_text(text, "utf-8")
     whole.replace(path)

@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from telemetry.cached_parts import CachedParts
+from telemetry.home_parts import HomeParts
 
 PORT_NAMES = (
     "kafka",
@@ -24,10 +25,11 @@ PORT_NAMES = (
     "gateway_mqtts",
     "gateway_coap",
     "monitoring",
+    "bridge",
 )
 
 
-class Settings(CachedParts, BaseSettings):
+class Settings(CachedParts, HomeParts, BaseSettings):
     """What differs between one installation and another; every default runs on one machine."""
 
     model_config = SettingsConfigDict(env_prefix="HEADWATER_", frozen=True, extra="ignore")
@@ -151,6 +153,42 @@ class Settings(CachedParts, BaseSettings):
     gateway_rules: Path | None = Field(
         default=None, description="rules for foreign topics; default {home}/gateway/rules.json"
     )
+    bridge_broker: str | None = Field(
+        default=None,
+        description="an MQTT broker to read from, mqtt://host:port or mqtts://…: starts the bridge",
+    )
+    bridge_user: str | None = Field(default=None, description="the bridge's user at that broker")
+    bridge_password: SecretStr | None = Field(default=None, description="its password there")
+    bridge_authorities: Path | None = Field(
+        default=None, description="PEM authorities of the broker's certificate; default the system"
+    )
+    bridge_certificate: Path | None = Field(
+        default=None, description="PEM chain that the bridge shows the broker"
+    )
+    bridge_certificate_key: Path | None = Field(
+        default=None, description="its key, if not in the same file"
+    )
+    bridge_filters: str = Field(
+        default="devices/+/telemetry", description="topic filters to subscribe to, with commas"
+    )
+    bridge_group: str = Field(
+        default="headwater", description="shared subscription: its bridges share the messages"
+    )
+    bridge_qos: int = Field(default=1, ge=1, le=2, description="QoS of the subscription")
+    bridge_client_id: str | None = Field(
+        default=None,
+        description="its session at the broker; default: drawn once, kept in the home",
+    )
+    bridge_tenant: str = Field(default="default", description="tenant of the broker's devices")
+    bridge_window: int = Field(
+        default=1000, ge=1, le=65535, description="messages that wait for Kafka at most"
+    )
+    bridge_session_s: int = Field(
+        default=604_800, ge=60, le=4_294_967_294, description="how long the broker keeps for it"
+    )
+    bridge_keep_alive_s: int = Field(
+        default=30, ge=2, le=65535, description="a broker that is silent for 1.5 times this is gone"
+    )
     query_host: str = Field(default="127.0.0.1", description="address that the queries listen on")
     query_rate: float = Field(
         default=50.0, ge=0, description="requests a second of one caller of queries; 0: any"
@@ -185,6 +223,9 @@ class Settings(CachedParts, BaseSettings):
         "gateway_certificate_key",
         "gateway_authorities",
         "gateway_rules",
+        "bridge_authorities",
+        "bridge_certificate",
+        "bridge_certificate_key",
         "alerts_file",
     )
     @classmethod
@@ -211,11 +252,6 @@ class Settings(CachedParts, BaseSettings):
         return self.port_base + PORT_NAMES.index(name)
 
     @property
-    def registry_dir(self) -> Path:
-        """Product and device files."""
-        return self.home / "registry"
-
-    @property
     def registry_database_url(self) -> str:
         """SQLAlchemy URL of the registry's database."""
         if self.registry_database:
@@ -235,29 +271,9 @@ class Settings(CachedParts, BaseSettings):
         return (self.registry_url or f"http://127.0.0.1:{self.port('registry')}").rstrip("/")
 
     @property
-    def registry_admin_key_file(self) -> Path:
-        """The API key that the registry's first start made."""
-        return self.registry_dir / "admin.key"
-
-    @property
     def registry_key_file(self) -> Path:
         """Key-encryption keys of the registry's secrets."""
         return self.key_file or self.registry_dir / "keys.json"
-
-    @property
-    def gateway_dir(self) -> Path:
-        """What the gateway keeps: its tools' key, sessions, its own spool."""
-        return self.home / "gateway"
-
-    @property
-    def query_key_file(self) -> Path:
-        """The query service's own API key, where there is no registry."""
-        return self.home / "query" / "api.key"
-
-    @property
-    def alerts_dir(self) -> Path:
-        """What the alerts service keeps: its database, its file, secrets of receivers."""
-        return self.home / "alerts"
 
     @property
     def alerts_database_url(self) -> str:
@@ -270,23 +286,3 @@ class Settings(CachedParts, BaseSettings):
     def alerts_configuration(self) -> Path:
         """Who is told what."""
         return self.alerts_file or self.alerts_dir / "alerts.yaml"
-
-    @property
-    def model_dir(self) -> Path:
-        """Trained models that rules ask, each a file named after its model."""
-        return self.home / "models"
-
-    @property
-    def spool_dir(self) -> Path:
-        """Durable segments of the light path."""
-        return self.home / "spool"
-
-    @property
-    def checkpoint_dir(self) -> Path:
-        """Checkpoints of the streams, a folder a query."""
-        return self.home / "checkpoints"
-
-    @property
-    def progress_dir(self) -> Path:
-        """One JSON file a stream: its newest progress, replaced atomically."""
-        return self.home / "progress"

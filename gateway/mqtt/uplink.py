@@ -209,11 +209,12 @@ class Uplink:
         if isinstance(found, Rejected):
             return found
         channel, payload = found
-        if not payload:
+        if payload is None:
             entrance.counters.add("rejected", reason="filtered")
             settle(None, None)
             return None
-        return entrance.ingest.ingest(Arrival(channel, payload), now=now, settle=settle)
+        arrival = Arrival(channel, payload, content_type_of(payload))
+        return entrance.ingest.ingest(arrival, now=now, settle=settle)
 
     def forget_routes(self) -> None:
         """Look again at who listens to what: a subscription has come."""

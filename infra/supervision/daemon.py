@@ -123,7 +123,8 @@ class Daemon:
         for folder in ("run", "logs"):
             (self.home / folder).mkdir(parents=True, exist_ok=True)
         text = configuration(self.home, services, environment)
-        write_whole(configuration_path(self.home), text)
+        # It holds the settings of all services, passwords among them.
+        write_whole(configuration_path(self.home), text, mode=0o600)
 
     def _answers_within(self, timeout_s: float) -> bool:
         give_up = time.monotonic() + timeout_s

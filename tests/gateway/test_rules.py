@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cbor2
 import orjson
 import pytest
 
@@ -11,6 +12,7 @@ from gateway.identity import Identity
 from gateway.outcome import Rejected
 from gateway.rules import RuleError, Translated, read_rules, translate
 from gateway.rules_file import RulesFile
+from telemetry.encodings import CBOR
 from tests.gateway.entrances import house
 from tests.gateway.mqtt.clients import Broker, Client
 
@@ -71,9 +73,26 @@ def test_device_speaks_for_itself_or_as_a_speaker() -> None:
     assert isinstance(translated(other), Rejected)
 
 
+def test_broker_speaks_for_all_that_the_topic_names() -> None:
+    found = translate(read_rules(rules()), None, "tele/p7/SENSOR", BODY)
+    nameless = translate(read_rules(rules(device=None)), None, TOPIC, BODY)
+
+    assert isinstance(found, Translated)
+    assert found.device_full == "plug.p7"
+    assert isinstance(nameless, Rejected)
+
+
+def test_payload_that_is_a_message_stays_as_it_is() -> None:
+    plain = b'{"rules":[{"name":"r","topic":"site/+/up","device":2,"payload":"message"}]}'
+    body = b'{"seq":1,"metrics":{"a":1}}'
+
+    assert translate(read_rules(plain), None, "site/d1/up", body) == Translated("d1", body)
+
+
 @pytest.mark.parametrize(
     "changed",
     [
+        {"payload": "message"},
         {"topic": "a#"},
         {"metrics": {}},
         {"metrics": {"a": {}}},
@@ -115,3 +134,19 @@ def test_foreign_topic_is_published_as_its_devices_message() -> None:
     assert answers[0].kind == PUBACK  # type: ignore[union-attr]
     assert [taken.key for taken in one.outlet.taken] == [b"plug.p1"]
     assert b'"power_kw":0.25' in one.outlet.taken[0].value
+
+
+def test_message_on_a_foreign_topic_keeps_its_form() -> None:
+    one = house(is_anonymous=True)
+    one.entrance.rules = read_rules(
+        b'{"rules":[{"name":"r","topic":"site/+/up","device":2,"payload":"message"}]}'
+    )
+    client = Client(Broker(one), V5)
+    client.connect(device="d1")
+    body = cbor2.dumps({"metrics": {"a": 1}})
+
+    answers = client.send(Publish("site/d1/up", body, 1, 1), Publish("site/d1/up", b"", 1, 2))
+
+    assert [answer.code for answer in answers if isinstance(answer, Ack)] == [0, 0x99]
+    assert [taken.headers["content_type"] for taken in one.outlet.taken[:1]] == [CBOR.encode()]
+    assert one.outlet.taken[0].value == body

@@ -52,6 +52,17 @@ def test_superset_starts_after_all_others() -> None:
     assert {"streams", "gateway", "trino", "dagster-daemon"} == set(waits["superset"])
 
 
+def test_bridge_is_a_service_where_a_broker_is_named() -> None:
+    settings = Settings(bridge_broker="mqtt://broker")
+    light = ("streams", "gateway", "bridge", "query")
+
+    assert "bridge" not in service_names(Settings(), "full")
+    assert "bridge" in service_names(settings, "full")
+    assert service_names(settings, "light") == light
+    with pytest.raises(HeadwaterError, match="HEADWATER_BRIDGE_PASSWORD"):
+        service_names(Settings(bridge_broker="mqtt://me:secret@broker"), "full")
+
+
 def test_foreign_broker_is_no_service() -> None:
     assert "kafka" not in service_names(Settings(kafka="broker:9092"), "full")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.stack import Stack, read_stack, write_stack
+from infra.stack import Stack, read_stack, write_stack, write_whole
 from telemetry.errors import HeadwaterError
 
 
@@ -24,3 +24,12 @@ def test_broken_file_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "stack.json").write_text(text)
     with pytest.raises(HeadwaterError, match="remove it"):
         read_stack(tmp_path)
+
+
+def test_file_of_secrets_is_its_owners_alone_even_where_it_was_open(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "file"
+    write_whole(path, "old")
+    write_whole(path, "new", mode=0o600)
+
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.read_text() == "new"

@@ -1,0 +1,145 @@
+"""Whose a broker's message is, and where it goes: its topic says so, by name or by a rule."""
+
+from typing import NamedTuple
+
+from gateway.channels import ROOT, TELEMETRY_CHANNEL, Channel, channel
+from gateway.counters import Counters
+from gateway.decoding import refused
+from gateway.directory import Directory
+from gateway.identity import Identity
+from gateway.ingest import Arrival, Ingest
+from gateway.outcome import Rejected
+from gateway.outlet import Settle
+from gateway.rules import Rule, translate
+from telemetry.devices import check_name
+from telemetry.encodings import content_type_of
+from telemetry.errors import DeviceError
+from telemetry.topics import TELEMETRY_DEAD
+
+PROTOCOL = "bridge"
+CREDENTIAL = "broker/bridge"
+MOST_CHANNELS = 100_000
+MOST_KEPT_BYTES = 1024 * 1024
+"""Of a message that is too large, so that its record fits Kafka's topic."""
+
+
+class _Named(NamedTuple):
+    device_full: str
+    payload: bytes
+
+
+class _Said(NamedTuple):
+    """A message as the broker handed it over."""
+
+    topic: str
+    payload: bytes
+    now: int
+    settle: Settle
+
+
+class Routes:
+    """Publishes what comes from one broker, whose devices are of one tenant."""
+
+    def __init__(
+        self, directory: Directory, ingest: Ingest, counters: Counters, *, tenant: str
+    ) -> None:
+        self._directory = directory
+        self._ingest = ingest
+        self._counters = counters
+        self._tenant = tenant
+        self._channels: dict[tuple[str, str], Channel] = {}
+        self.rules: tuple[Rule, ...] = ()
+
+    def publish(self, topic: str, payload: bytes, *, now: int, settle: Settle) -> Rejected | None:
+        """Make a message durable, in `telemetry`, or in `telemetry.dead` if it cannot land.
+
+        None: it is settled later, with None or a refusal whose bytes are kept. A refusal that is
+        returned, or settled without being kept, passes: the same message may be tried again.
+        """
+        said = _Said(topic, payload, now, settle)
+        found = self._named(topic, payload)
+        if found is None:
+            self._counters.add("rejected", reason="filtered")
+            settle(None, None)
+            return None
+        if isinstance(found, Rejected):
+            return self._bury(said, found)
+        content_type = content_type_of(found.payload)
+        made = self._channel(found.device_full, content_type)
+        why = self._refusal(made, found.payload, content_type)
+        if why is not None:
+            return self._bury(said, why, made)
+        arrival = Arrival(made, found.payload, content_type, is_examined=True)
+        return self._ingest.ingest(arrival, now=now, settle=settle)
+
+    def _named(self, topic: str, payload: bytes) -> _Named | Rejected | None:
+        """Return whose it is and the message; None where a rule's condition leaves it out."""
+        root, _, rest = topic.partition("/")
+        if root == ROOT:
+            name, _, part = rest.partition("/")
+            if part != TELEMETRY_CHANNEL:
+                return Rejected("topic", "only devices/{id}/telemetry is read of a broker")
+            try:
+                return _Named(check_name(name), payload)
+            except DeviceError as error:
+                return Rejected("topic", str(error))
+        found = translate(self.rules, None, topic, payload)
+        if found is None:
+            return Rejected("topic", "no rule fits the topic")
+        if isinstance(found, Rejected):
+            return found
+        return None if found.payload is None else _Named(found.device_full, found.payload)
+
+    def _channel(self, device_full: str, content_type: str) -> Channel:
+        key = device_full, content_type
+        made = self._channels.get(key)
+        if made is None:
+            device = self._directory.device(self._tenant, device_full)
+            durability = (device and device.durability) or "industrial"
+            made = channel(
+                Identity(self._tenant, device_full, CREDENTIAL, durability=durability),
+                TELEMETRY_CHANNEL,
+                protocol=PROTOCOL,
+                buckets=(),
+                content_type=content_type,
+            )
+            if len(self._channels) >= MOST_CHANNELS:
+                self._channels.clear()
+            self._channels[key] = made
+        return made
+
+    def _refusal(self, made: Channel, payload: bytes, content_type: str) -> Rejected | None:
+        """Say why a message can never land; whether its device is known is landing's to judge."""
+        most = self._ingest.most_bytes
+        if len(payload) > most:
+            text = f"{len(payload):,} bytes; a message has at most {most:,}"
+            return Rejected("too_large", text, limit=f"{most} bytes")
+        if self._directory.is_shut(self._tenant, made.identity.device_full):
+            return Rejected("not_authorised", f"{made.identity.device_full} is disabled")
+        return refused(payload, content_type, made.names)
+
+    def _bury(self, said: _Said, why: Rejected, known: Channel | None = None) -> Rejected | None:
+        kept, whole = said.payload[:MOST_KEPT_BYTES], len(said.payload)
+        if len(kept) < whole:
+            why = why._replace(text=f"{why.text}; the first {len(kept):,} are kept")
+        arrival = Arrival(known or self._nobody(said.topic), kept)
+        return self._ingest.bury(arrival, why, said.now, said.settle, topic=said.topic)
+
+    def _nobody(self, topic: str) -> Channel:
+        """Return the channel of a topic that names no device: its key is no device's name."""
+        return Channel(
+            Identity(self._tenant, "", CREDENTIAL),
+            topic,
+            PROTOCOL,
+            TELEMETRY_DEAD.name,
+            f"topic/{topic}".encode(),
+            (("tenant", self._tenant.encode()),),
+            (("protocol", PROTOCOL.encode()),),
+            (),
+            (),
+            is_telemetry=False,
+        )
+
+    def forget(self) -> None:
+        """Look devices up again: the registry has changed."""
+        self._channels.clear()
