@@ -2,9 +2,10 @@
 
 The use case, its fields, ranges, steps and faults are those of timescale/tsbs (`pkg/data/usecases/
 iot`): values walk between bounds, one message in ten is lost, one in three comes late, one in ten
-lacks a field. Two things differ. A truck's own words are never lost, as the registry holds them
-here. And trucks stand for 10 to 60 minutes now and then: TSBS's never stand for long, so that most
-questions about driving are answered by all of them or by none.
+lacks a field. Three things differ. A truck's own words are never lost, as the registry holds them
+here. Trucks stand for 10 to 60 minutes now and then: TSBS's never stand for long, so that most
+questions about driving are answered by all of them or by none. And they begin with any amount of
+fuel: TSBS's begin with full tanks, so that after a day none is low.
 """
 
 from dataclasses import dataclass
@@ -109,7 +110,7 @@ def _readings(chance: np.random.Generator, trucks: int, steps: int) -> list[np.n
 
 def _diagnostics(chance: np.random.Generator, trucks: int, steps: int) -> list[np.ndarray]:
     burnt = chance.uniform(-0.001, 0, (steps, trucks))
-    fuel = walked(burnt, 0, 1, np.ones(trucks), refill=True)
+    fuel = walked(burnt, 0, 1, chance.random(trucks), refill=True)
     status = walked(chance.standard_normal((steps, trucks)), 0, 5, np.zeros(trucks))
     loads = chance.uniform(0, 5000, (steps, trucks))
     is_loaded = chance.random((steps, trucks)) < 0.05

@@ -68,16 +68,21 @@ def _copy(session: Session, table: str, frame: pl.DataFrame) -> None:
 
 def rows_read(session: Session, query: str) -> int:
     """Return how many rows PostgreSQL takes from its tables for an answer, by its own count."""
-    found = session.execute(f"explain (analyze, timing off, format json) {query}").fetchone()
-    assert found is not None
-    return sum(_scanned(found[0][0]["Plan"]))  # type: ignore[index]
+    ((told,),) = session.execute(f"explain (analyze, timing off, format json) {query}").fetchall()
+    assert isinstance(told, list)
+    return sum(_scanned(told[0]["Plan"]))
 
 
 def _scanned(node: dict[str, object]) -> Iterator[int]:
-    if "Relation Name" in node and node["Node Type"] != "Bitmap Index Scan":
-        seen = (node.get(name, 0) for name in ("Actual Rows", "Rows Removed by Filter"))
-        yield int(sum(map(float, seen)) * float(node["Actual Loops"]))  # type: ignore[arg-type]
-    for child in node.get("Plans", ()):  # type: ignore[attr-defined]
+    if "Relation Name" in node:
+        seen, removed, loops = (
+            float(str(node.get(name, 0)))
+            for name in ("Actual Rows", "Rows Removed by Filter", "Actual Loops")
+        )
+        yield int((seen + removed) * loops)
+    inner = node.get("Plans", [])
+    assert isinstance(inner, list)
+    for child in inner:
         yield from _scanned(child)
 
 
