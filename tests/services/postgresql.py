@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,8 +26,11 @@ def _release(path: Path) -> int:
 
 
 @contextmanager
-def server(binaries: Path) -> Iterator[Path]:
-    """Run a server that listens on a socket in the yielded folder alone."""
+def server(binaries: Path, settings: Sequence[str] = ()) -> Iterator[Path]:
+    """Run a server that listens on a socket in the yielded folder alone.
+
+    Settings are `name=value`, and win over those of tests.
+    """
     folder = Path(tempfile.mkdtemp(prefix="headwater-pg-"))
     # The server refuses to run as root.
     user = "postgres" if os.getuid() == 0 else None
@@ -37,6 +40,7 @@ def server(binaries: Path) -> Iterator[Path]:
     try:
         _run(binaries, user, "initdb", "-D", data, "-U", "test", "-A", "trust", "-E", "UTF8")
         options = f"-k {folder} -c listen_addresses= -c fsync=off -c shared_buffers=32MB"
+        options += "".join(f" -c {setting}" for setting in settings)
         log = folder / "log"
         _run(binaries, user, "pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "start")
         yield folder
