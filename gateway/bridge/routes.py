@@ -69,7 +69,7 @@ class Routes:
         why = self._refusal(made, found.payload, content_type)
         if why is not None:
             return self._bury(said, why, made)
-        arrival = Arrival(made, found.payload, content_type, is_examined=True)
+        arrival = Arrival(made, found.payload, content_type)
         return self._ingest.ingest(arrival, now=now, settle=settle)
 
     def _named(self, topic: str, payload: bytes) -> _Named | Rejected | None:
