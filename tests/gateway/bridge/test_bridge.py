@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import AdminClient
 
-from telemetry.topics import TELEMETRY
 from tests.brokers import Broker
 from tests.gateway.bridge.bridges import BridgeProcess
 from tests.gateway.bridge.brokers import Mosquitto
@@ -28,20 +26,6 @@ def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
     running.stop()
 
 
-@pytest.fixture(scope="module")
-def reader(broker: Broker) -> Iterator[TopicReader]:
-    bootstrap = broker.settings.kafka_bootstrap
-    admin = AdminClient({"bootstrap.servers": bootstrap})
-    give_up = time.monotonic() + 30
-    # Who asks for a topic too early is told that it is not there, and believes it for minutes.
-    while TELEMETRY.name not in admin.list_topics(timeout=10).topics:
-        assert time.monotonic() < give_up
-        time.sleep(0.1)
-    opened = TopicReader(bootstrap)
-    yield opened
-    opened.close()
-
-
 def contents(count: int) -> list[bytes]:
     return [
         b'{"ts":"%sZ","seq":%d,"metrics":{"a":%d}}' % (STARTED, number, number)
@@ -53,15 +37,23 @@ def topics(name: str, payloads: list[bytes]) -> list[tuple[str, bytes]]:
     return [(f"devices/{name}/telemetry", payload) for payload in payloads]
 
 
-def arrived(reader: TopicReader, name: str, payloads: list[bytes]) -> None:
-    """Wait until the topic has one key for each message."""
+def arrived(broker: Broker, name: str, payloads: list[bytes]) -> int:
+    """Wait until the topic has one key for each message, and return the number of all copies.
+
+    A reader of its own each time: one that was there while a broker was frozen knows no partition.
+    """
+    reader = TopicReader(broker.settings.kafka_bootstrap)
     give_up = time.monotonic() + ARRIVED_WITHIN_S
-    while True:
-        reader.refresh()
-        if reader.of(name).keys() >= set(payloads) or time.monotonic() > give_up:
-            break
-        time.sleep(0.2)
-    assert reader.of(name) == dict.fromkeys(payloads, 1)
+    try:
+        while True:
+            reader.refresh()
+            if reader.of(name).keys() >= set(payloads) or time.monotonic() > give_up:
+                break
+            time.sleep(0.2)
+        assert reader.of(name) == dict.fromkeys(payloads, 1)
+        return reader.copies(name)
+    finally:
+        reader.close()
 
 
 def at_work(bridge: BridgeProcess) -> None:
@@ -73,15 +65,14 @@ def at_work(bridge: BridgeProcess) -> None:
 
 
 def test_message_lands_once_and_is_held_while_kafka_is_away(
-    broker: Broker, mosquitto: Mosquitto, reader: TopicReader, tmp_path: Path
+    broker: Broker, mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
     bridge = BridgeProcess(tmp_path, broker.settings.kafka_bootstrap, mosquitto.url)
     try:
         bridge.wait_for(None)
         sent = contents(300)
         mosquitto.publish(topics("b1", sent))
-        arrived(reader, "b1", sent)
-        assert reader.copies("b1") == 300
+        assert arrived(broker, "b1", sent) == 300
         assert bridge.count("bridge_acknowledged") == 300
 
         broker.process.send_signal(signal.SIGSTOP)
@@ -90,7 +81,7 @@ def test_message_lands_once_and_is_held_while_kafka_is_away(
         bridge.wait_for("messages are held", 30)
         assert bridge.count("bridge_acknowledged") == 300
         broker.process.send_signal(signal.SIGCONT)
-        arrived(reader, "b2", late)
+        arrived(broker, "b2", late)
         bridge.wait_for(None)
         assert bridge.count("bridge_acknowledged") == 400
         assert bridge.stop() == 0
@@ -104,7 +95,7 @@ def test_message_lands_once_and_is_held_while_kafka_is_away(
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("qos", [1, 2])
 def test_killed_bridge_loses_nothing_that_was_acknowledged(
-    broker: Broker, mosquitto: Mosquitto, reader: TopicReader, tmp_path: Path, qos: int
+    broker: Broker, mosquitto: Mosquitto, tmp_path: Path, qos: int
 ) -> None:
     name, bootstrap = f"k{qos}", broker.settings.kafka_bootstrap
     asked = {"HEADWATER_BRIDGE_QOS": str(qos), "HEADWATER_BRIDGE_GROUP": name}
@@ -121,17 +112,15 @@ def test_killed_bridge_loses_nothing_that_was_acknowledged(
             bridge.start()
             bridge.wait_for(None)
         sending.join()
-        arrived(reader, name, sent)
-        assert reader.copies(name) > len(sent), "no kill fell between Kafka and the broker"
+        copies = arrived(broker, name, sent)
+        assert copies > len(sent), "no kill fell between Kafka and the broker"
     finally:
         bridge.kill()
 
 
 @pytest.mark.faults
 @pytest.mark.long
-def test_broker_killed_with_its_bridge_connected_is_read_on(
-    broker: Broker, reader: TopicReader, tmp_path: Path
-) -> None:
+def test_broker_killed_with_its_bridge_connected_is_read_on(broker: Broker, tmp_path: Path) -> None:
     mosquitto = Mosquitto(tmp_path / "mosquitto")
     bridge = BridgeProcess(tmp_path / "home", broker.settings.kafka_bootstrap, mosquitto.url)
     try:
@@ -140,7 +129,7 @@ def test_broker_killed_with_its_bridge_connected_is_read_on(
             name = f"r{round_}"
             sent = contents(200)
             mosquitto.publish(topics(name, sent))
-            arrived(reader, name, sent)
+            arrived(broker, name, sent)
             mosquitto.process.kill()
             mosquitto.process.wait()
             bridge.wait_for(mosquitto.url)
