@@ -9,6 +9,9 @@ from pathlib import Path
 
 _QUIET = ("-Xlog:cds=off", "-Xlog:cds+dynamic=off", "-Xlog:class+path=off")
 
+_SPLITS = set(" :\"'")
+"""In a path, these end it for Spark's options or for the JVM."""
+
 
 def class_archive(server: str) -> Path:
     """Return the archive that this environment has of a server, be it there or not."""
@@ -18,7 +21,7 @@ def class_archive(server: str) -> Path:
 def class_archive_flags(server: str) -> tuple[str, ...]:
     """Return what tells a JVM to start from the archive; nothing where there is none."""
     archive = class_archive(server)
-    if not archive.exists():
+    if not archive.exists() or set(str(archive)) & _SPLITS:
         return ()
     if server == "trino":
         return f"-XX:AOTCache={archive}", "-Xlog:aot=off", *_QUIET
