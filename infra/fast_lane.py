@@ -15,7 +15,7 @@ from telemetry.topics import TELEMETRY
 NAME = "fast"
 THREADS = 3 * TELEMETRY.partitions
 """A task a partition of two queries while rules change, and what reads the broadcasts."""
-BUDGET_MB = 900
+BUDGET_MB = 1100
 LOOK_EVERY_S = 1.0
 
 
