@@ -20,9 +20,9 @@ from deltalake.transaction import AddAction
 from pyarrow import fs
 
 from spark_jobs.reading_rows import OF_READING, Block, ReadingRows, parted
+from spark_jobs.row_files import folder, now_ms
 from spark_jobs.schema import arrow_schema
 from spark_jobs.shared_chunks import Piece, of_block, of_rows, write
-from spark_jobs.table_files import folder, now_ms
 from telemetry.errors import HeadwaterError
 from telemetry.tables import Table
 

@@ -15,9 +15,10 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_jobs import column_files, table_files
 from spark_jobs.reading_rows import ReadingRows
+from spark_jobs.row_files import PACKED, RecentFiles, RowFiles
 from spark_jobs.schema import conform, delta_schema, table_properties
 from spark_jobs.table_changes import bring
-from spark_jobs.table_files import Change
+from spark_jobs.table_files import Change, Snapshot, Swap
 from telemetry.errors import HeadwaterError
 from telemetry.tables import TABLES, Table
 
@@ -46,6 +47,7 @@ class Lake:
     def __init__(self, root: str) -> None:
         self.root = root.rstrip("/")
         self._handles: dict[str, DeltaTable] = {}
+        self._recent = RecentFiles()
 
     def uri(self, table: Table) -> str:
         """Return where the table is."""
@@ -169,11 +171,32 @@ class Lake:
         """Delete files that no version of the last `hours` needs, strays included; count them."""
         return len(self.table(table).vacuum(hours, dry_run=dry_run, full=True))
 
+    def snapshot(self, table: Table) -> Snapshot:
+        """Return the newest version of the table, to be swapped files of."""
+        return Snapshot(self.row_files(table), self.table(table))
+
+    def row_files(self, table: Table) -> RowFiles:
+        """Return the table's files, of which this lake knows those it wrote last."""
+        return RowFiles(self.uri(table), table, self._recent)
+
+    def swap(self, snapshot: Snapshot, wanted: Swap, txn: Txn) -> bool:
+        """Commit a swap on the very version of the snapshot; return False if that is outdated."""
+        table = snapshot.rows.table
+        try:
+            actions = snapshot.actions(wanted)
+            table_files.commit(snapshot.handle, table, actions, _commit(txn, None, retries=0))
+        except CommitFailedError:
+            self._handles.pop(table.name, None)
+            return False
+        if table_files.crowded(snapshot.files, table, wanted.frames).height:
+            self._pack(table, wanted.frames)
+        return True
+
     def _swap(
         self, handle: DeltaTable, table: Table, wanted: Change, commit: CommitProperties
     ) -> None:
         files = table_files.listed(handle)
-        actions = table_files.swap(self.uri(table), files, table, wanted)
+        actions = table_files.swap(self.row_files(table), files, wanted)
         if actions:
             table_files.commit(handle, table, actions, commit)
         if table_files.crowded(files, table, wanted.frames).height:
@@ -185,10 +208,10 @@ class Lake:
         small = table_files.crowded(table_files.listed(handle), table, grown)
         if small.is_empty():
             return
-        commit = _commit(None, {table_files.PACKED: str(small.height)}, retries=0)
+        commit = _commit(None, {PACKED: str(small.height)}, retries=0)
         try:
             table_files.commit(
-                handle, table, table_files.pack(self.uri(table), small, table), commit
+                handle, table, table_files.pack(self.row_files(table), small), commit
             )
         except CommitFailedError:
             # Another writer was there: the next change packs them.

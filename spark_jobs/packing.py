@@ -11,6 +11,7 @@ from pyarrow import fs
 
 from spark_jobs import table_files
 from spark_jobs.lake import Lake
+from spark_jobs.row_files import PACKED
 from spark_jobs.table_files import Action
 from telemetry.tables import Table
 
@@ -110,7 +111,7 @@ def _packed(lake: Lake, table: Table, files: pl.DataFrame) -> int:
         files = _together(_those_there(handle, files), table)
         if files.is_empty():
             return 0
-        actions = table_files.pack(lake.uri(table), files, table)
+        actions = table_files.pack(lake.row_files(table), files)
         if _is_committed(handle, table, files, actions):
             return 2 * len(files) - len(actions)
         log.warning("%s: files were changed while they were packed", table.name)
@@ -124,9 +125,7 @@ def _is_committed(
 
     delta-rs may not try again by itself: of two packings of the same files it would take both.
     """
-    said = CommitProperties(
-        custom_metadata={table_files.PACKED: str(len(files))}, max_commit_retries=0
-    )
+    said = CommitProperties(custom_metadata={PACKED: str(len(files))}, max_commit_retries=0)
     for _ in range(COMMITS):
         handle.update_incremental()
         if len(_those_there(handle, files)) < len(files):

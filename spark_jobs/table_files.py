@@ -1,37 +1,28 @@
-"""Files of one Delta table: those that are there, and new ones with their statistics.
+"""Files of one Delta table: those that are there, and which come and go with a change.
 
 Replacing by predicate in delta-rs puts the rows that stay and the new ones into one file, so a
 table that is written at its newest end would rewrite all of it for ever. Here rows that stay get
 a file of their own, which is not touched again until there are too many small ones.
 """
 
-import io
-import json
-import time
-import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from functools import cached_property
 from typing import TypeAlias
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import polars as pl
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable
 from deltalake.transaction import AddAction, RemoveAction
-from pyarrow import fs
 
-from spark_jobs.schema import arrow_schema, delta_schema
+from spark_jobs.row_files import PACKED, PATH, RowFiles, now_ms
+from spark_jobs.schema import delta_schema
 from telemetry.tables import Table
 
 Action: TypeAlias = AddAction | RemoveAction
 SMALL_ROWS = 100_000
 MOST_SMALL = 64
-FILE_ROWS = 1_000_000
-PACKED = "packed"
-"""In a commit's info: how many files it made one, and that it changed no row."""
-_PART = "file part"
-_PATH = "file path"
 _HIT = "is replaced"
 
 
@@ -48,6 +39,53 @@ class Change:
     may_hold: pl.Expr
 
 
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Paths of files to take out of a table, and frames of rows, a file each, to put in.
+
+    `kept` are rows of those files that stay as they are.
+    """
+
+    removed: pl.Series
+    kept: Sequence[pl.DataFrame]
+    frames: Sequence[pl.DataFrame]
+
+    @property
+    def rows(self) -> int:
+        """Count the rows that are new or changed."""
+        return sum(map(len, self.frames))
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One version of a table."""
+
+    rows: RowFiles
+    handle: DeltaTable
+
+    @cached_property
+    def files(self) -> pl.DataFrame:
+        """Return the files of the version, as `listed` does."""
+        return listed(self.handle)
+
+    def has(self, app_id: str, version: int) -> bool:
+        """Tell whether the version holds a transaction of an application."""
+        newest = self.handle.transaction_version(app_id)
+        return newest is not None and newest >= version
+
+    def read(self, some: pl.Series) -> pl.DataFrame:
+        """Return the rows of the files at some paths, their path (`PATH`) beside."""
+        return self.rows.read(self._at(some))
+
+    def actions(self, swap: Swap) -> list[Action]:
+        """Write the frames of a swap, and return what changes the table so."""
+        removed = removals(self._at(swap.removed), self.rows.table)
+        return [*self.rows.write([*swap.kept, *swap.frames]), *removed]
+
+    def _at(self, some: pl.Series) -> pl.DataFrame:
+        return self.files.filter(pl.col("path").is_in(some.implode()))
+
+
 def paths(files: pl.DataFrame) -> list[str]:
     """Return where files are below the table; the log has their names in the form of a URL."""
     return [unquote(path) for path in files["path"]]
@@ -59,22 +97,19 @@ def listed(handle: DeltaTable) -> pl.DataFrame:
     return files.rename({"size_bytes": "size"})
 
 
-def swap(uri: str, files: pl.DataFrame, table: Table, wanted: Change) -> list[Action]:
+def swap(rows: RowFiles, files: pl.DataFrame, wanted: Change) -> list[Action]:
     """Write the frames of a change, and what stays of files with rows that they replace."""
-    hit, kept = without(uri, files.filter(wanted.may_hold), table, wanted.replaced)
-    frames = wanted.frames if kept is None else (kept, *wanted.frames)
-    return [*written(uri, table, frames), *removals(hit, table)]
+    hit, kept = without(rows, files.filter(wanted.may_hold), wanted.replaced)
+    return [*rows.write((kept, *wanted.frames)), *removals(hit, rows.table)]
 
 
-def pack(uri: str, small: pl.DataFrame, table: Table) -> list[Action]:
+def pack(rows: RowFiles, small: pl.DataFrame) -> list[Action]:
     """Write the rows of small files into one a partition; they are the same rows as before.
 
     The new files are as old as the newest that they take the place of: nothing was written.
     """
-    rows = _content(uri, small, table)
-    assert rows is not None
-    whole = rows.select(table.column_names)
-    added = written(uri, table, [whole], is_change=False)
+    table = rows.table
+    added = rows.write([rows.read(small).select(table.column_names)], is_change=False)
     ages = _newest(small, table)
     aged = [replace(one, modification_time=ages[_values_of(one, table)]) for one in added]
     return [*aged, *removals(small, table, is_change=False)]
@@ -109,51 +144,26 @@ def commit(
 
 
 def without(
-    uri: str, near: pl.DataFrame, table: Table, replaced: pl.DataFrame
-) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    rows: RowFiles, near: pl.DataFrame, replaced: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return those of some files that hold a row to replace, and the other rows of these."""
-    rows = _content(uri, near, table)
-    if rows is None:
-        return near, None
     marked = replaced.unique().with_columns(pl.lit(value=True).alias(_HIT))
-    rows = rows.join(marked, on=replaced.columns, how="left")
-    held = rows.filter(pl.col(_HIT)).select(_PATH).unique()
-    rest = rows.filter(pl.col(_HIT).is_null(), pl.col(_PATH).is_in(held[_PATH].implode()))
-    hit = near.filter(pl.col("path").is_in(held[_PATH].cast(pl.String).implode()))
-    return hit, rest.select(table.column_names)
+    found = rows.read(near).join(marked, on=replaced.columns, how="left")
+    held = found.filter(pl.col(_HIT))[PATH].unique().implode()
+    rest = found.filter(pl.col(_HIT).is_null(), pl.col(PATH).is_in(held))
+    return near.filter(pl.col("path").is_in(held)), rest.select(rows.table.column_names)
 
 
 def crowded(files: pl.DataFrame, table: Table, new: Iterable[pl.DataFrame]) -> pl.DataFrame:
     """Return the small files of partitions that gained rows, where they have become many."""
+    if files.height <= MOST_SMALL:
+        return files.clear()
     partition = [f"partition.{name}" for name in table.partition_by]
     columns = [pl.col(name).alias(f"partition.{name}") for name in table.partition_by]
     nothing = files.clear().select(partition)
     grown = pl.concat([nothing, *(frame.select(columns) for frame in new)])
     small = files.filter(pl.col("num_records") < SMALL_ROWS).join(grown, on=partition, how="semi")
     return small.filter(pl.len().over(partition) > MOST_SMALL)
-
-
-def _content(uri: str, files: pl.DataFrame, table: Table) -> pl.DataFrame | None:
-    if files.is_empty():
-        return None
-    partition = [pl.col(f"partition.{name}").alias(name) for name in table.partition_by]
-    at = [f"{uri}/{path}" for path in paths(files)]
-    kind = pl.Enum(files["path"].unique())
-    named = files.select(*partition, pl.col("path").cast(kind).alias(_PATH), file=pl.Series(at))
-    rows = pl.scan_parquet(
-        at,
-        include_file_paths="file",
-        hive_partitioning=False,
-        schema=_stored(table),
-        missing_columns="insert",
-    )
-    return rows.join(named.lazy(), on="file").select(*table.column_names, _PATH).collect()
-
-
-def _stored(table: Table) -> pl.Schema:
-    """Return the columns that a file has; one of an earlier release may lack some."""
-    whole = pl.DataFrame(arrow_schema(table).empty_table()).schema
-    return pl.Schema({name: whole[name] for name in whole if name not in table.partition_by})
 
 
 def removals(files: pl.DataFrame, table: Table, *, is_change: bool = True) -> list[RemoveAction]:
@@ -170,98 +180,8 @@ def removals(files: pl.DataFrame, table: Table, *, is_change: bool = True) -> li
     ]
 
 
-def written(
-    uri: str, table: Table, frames: Iterable[pl.DataFrame], *, is_change: bool = True
-) -> list[AddAction]:
-    """Write each frame's partitions into files of their own; return what adds them.
-
-    Names tell apart what is new and what was only packed, for whoever looks into a folder.
-    """
-    kind = "part" if is_change else PACKED
-    place = fs.FileSystem.from_uri(uri)
-    return [
-        AddAction(name, size, partition, now_ms(), is_change, statistics)
-        for frame in frames
-        if len(frame)
-        for name, size, partition, statistics in _write(place, table, frame, kind)
-    ]
-
-
-def _write(
-    place: tuple[fs.FileSystem, str], table: Table, frame: pl.DataFrame, kind: str
-) -> Iterator[tuple[str, int, dict[str, str], str]]:
-    """Yield the name, the size, the partition and the statistics of each file written."""
-    store, root = place
-    keys = list(table.partition_by)
-    part = pl.int_range(pl.len()) // FILE_ROWS
-    cut = frame.sort(table.cluster_by).with_columns(part.over(keys or pl.lit(1)).alias(_PART))
-    statistics = _statistics(cut, [*keys, _PART], table)
-    for values, rows in cut.partition_by([*keys, _PART], as_dict=True, include_key=False).items():
-        partition = {name: str(value) for name, value in zip(keys, values, strict=False)}
-        name = f"{folder(partition)}/{kind}-{uuid.uuid4()}.zstd.parquet".lstrip("/")
-        size = _put(store, f"{root}/{name}", rows)
-        yield name, size, partition, statistics[values]
-
-
-def _put(store: fs.FileSystem, path: str, rows: pl.DataFrame) -> int:
-    buffer = io.BytesIO()
-    rows.write_parquet(buffer, compression="zstd", compression_level=1)
-    store.create_dir(path.rpartition("/")[0])
-    with store.open_output_stream(path) as file:
-        file.write(buffer.getbuffer())
-    return buffer.tell()
-
-
-def folder(partition: dict[str, str]) -> str:
-    """Return the folder that readers take the partition's values from."""
-    return "/".join(f"{name}={quote(value, safe='')}" for name, value in partition.items())
-
-
-def _statistics(
-    frame: pl.DataFrame, keys: list[str], table: Table
-) -> dict[tuple[object, ...], str]:
-    """Return the statistics of each file in Delta's JSON, by partition and part."""
-    names = [
-        name
-        for name in table.statistics
-        if name not in table.partition_by and frame.schema[name] != pl.Boolean
-    ]
-    found = frame.group_by(keys).agg(
-        pl.len().alias("rows"),
-        pl.struct(pl.col(names).min()).alias("least"),
-        pl.struct(pl.col(names).max()).alias("greatest"),
-        pl.struct(pl.col(names).null_count()).alias("nulls"),
-    )
-    return {
-        tuple(row[name] for name in keys): json.dumps(
-            {
-                "numRecords": row["rows"],
-                "minValues": _values(row["least"]),
-                "maxValues": _values(row["greatest"]),
-                "nullCount": row["nulls"],
-            }
-        )
-        for row in found.iter_rows(named=True)
-    }
-
-
-def _values(said: dict[str, object]) -> dict[str, object]:
-    return {name: _plain(value) for name, value in said.items() if value is not None}
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return str(value) if isinstance(value, date) else value
-
-
 def is_append(commit: Mapping[str, object]) -> bool:
     """Tell whether a commit of a table's history only appended rows."""
     parameters = commit.get("operationParameters")
     is_written = isinstance(parameters, Mapping) and parameters.get("mode") == "Append"
     return is_written and PACKED not in commit
-
-
-def now_ms() -> int:
-    """Return the time of now, in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from spark_jobs.transforms.partials import SERIES, merged, of_readings
+from spark_jobs.transforms.partials import SERIES, STATISTICS, merged, of_readings
 from telemetry.tables import DEVICE_WINDOWS, WINDOW_MINUTES, ZONE_WINDOWS, Table
 
 MINUTE_KEY = [*SERIES, "device_full", "zone", "window_start"]
@@ -33,7 +33,7 @@ def cascade(minute_partials: pl.DataFrame) -> dict[str, pl.DataFrame]:
 def rolled(partials: pl.DataFrame, width: timedelta, subject: str) -> pl.DataFrame:
     """Merge partials into windows of `width` by device or zone."""
     wider = partials.with_columns(pl.col("window_start").dt.truncate(width))
-    return merged(wider, [*SERIES, subject, "window_start"])
+    return _merged_once(wider, [*SERIES, subject, "window_start"])
 
 
 def sliding(minute_partials: pl.DataFrame, rules: pl.DataFrame) -> pl.DataFrame:
@@ -47,7 +47,15 @@ def sliding(minute_partials: pl.DataFrame, rules: pl.DataFrame) -> pl.DataFrame:
     starts = pl.int_ranges(newest - width + every, newest + every, every)
     spread = placed.with_columns(window_start=starts).explode("window_start")
     moved = spread.with_columns(pl.col("window_start").cast(pl.Datetime("us", "UTC")))
-    return merged(moved, [*SERIES, "device_full", "window_start"], pl.col("width").first())
+    by = [*SERIES, "device_full", "window_start"]
+    return _merged_once(moved, by, pl.col("width").first())
+
+
+def _merged_once(partials: pl.DataFrame, by: list[str], *extra: pl.Expr) -> pl.DataFrame:
+    """Merge partials; those of a few seconds are mostly one a window, and are then as they were."""
+    if partials.select(by).is_unique().all():
+        return partials.select(*by, *STATISTICS, *(expr.meta.output_name() for expr in extra))
+    return merged(partials, by, *extra)
 
 
 def ended(partials: pl.DataFrame, table: Table) -> pl.DataFrame:
@@ -66,9 +74,14 @@ def period(table: Table) -> pl.Expr:
 
 def completed(partials: pl.DataFrame, table: Table, watermarks: pl.DataFrame) -> pl.DataFrame:
     """Return rows as the table declares them, sorted; `watermarks` decides what is final."""
+    whole = judged(partials, watermarks).with_columns(period(table))
+    return whole.select(table.column_names).sort(table.key[2], "metric", "window_start")
+
+
+def judged(partials: pl.DataFrame, watermarks: pl.DataFrame) -> pl.DataFrame:
+    """Add the standard deviation, and whether a row is final by its product's watermark."""
     keys = ["tenant", "product"]
     variance = pl.when(pl.col("count") > 1).then(pl.col("m2") / (pl.col("count") - 1))
     is_final = (pl.col("window_end") <= pl.col("watermark")).fill_null(value=False)
     rows = partials.join(watermarks.select(*keys, "watermark"), on=keys, how="left")
-    whole = rows.with_columns(period(table), stddev=variance.sqrt(), is_final=is_final)
-    return whole.select(table.column_names).sort(table.key[2], "metric", "window_start")
+    return rows.with_columns(stddev=variance.sqrt(), is_final=is_final).drop("watermark")
