@@ -77,7 +77,7 @@ class RowFiles:
             at,
             include_file_paths="file",
             hive_partitioning=False,
-            schema=_columns_of_files(self.table),
+            schema=columns_of_files(self.table),
             missing_columns="insert",
         )
         whole = rows.join(named.lazy(), on="file")
@@ -115,7 +115,7 @@ class RowFiles:
             yield name, size, partition, statistics[values]
 
 
-def _columns_of_files(table: Table) -> pl.Schema:
+def columns_of_files(table: Table) -> pl.Schema:
     """Return the columns that a file has; one of an earlier release may lack some."""
     whole = pl.DataFrame(arrow_schema(table).empty_table()).schema
     return pl.Schema({name: whole[name] for name in whole if name not in table.partition_by})

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import takewhile
 
 import polars as pl
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from edge.registry_files import RegistryFiles
@@ -18,14 +19,16 @@ from spark_jobs.gold_state import GoldFiles, GoldState, Position
 from spark_jobs.jobs.gold_rebuild import Rebuild
 from spark_jobs.jobs.gold_restate import Restate
 from spark_jobs.jobs.gold_tables import TABLES, GoldTables
+from spark_jobs.jobs.gold_worker import reduced_files
 from spark_jobs.jobs.older_lake import gold_is_ahead, refuse_older_lake
 from spark_jobs.lake import Lake, Txn
+from spark_jobs.planned_files import PlannedFiles, Unread, planned_files
 from spark_jobs.refusal import refuse_damaged
 from spark_jobs.restatements import MERGED, Restatements
 from spark_jobs.schema import REWRITTEN_HOURS
 from spark_jobs.table_files import is_append
 from spark_jobs.transforms.partials import READING_COLUMNS
-from spark_jobs.transforms.reduction import PACKED, reduced, unpacked
+from spark_jobs.transforms.reduction import NOTHING, PACKED, reduced, unpacked
 from spark_jobs.transforms.rules import rules, watermarks
 from telemetry.settings import Settings
 from telemetry.tables import LATE, READINGS, Table
@@ -44,6 +47,8 @@ class Gold:
     def __init__(self, lake: Lake, settings: Settings) -> None:
         self.state = GoldState(app_id="")
         self.rows: Counter[str] = Counter()
+        self.readings = 0
+        """With a value, that this process has merged."""
         self.newest_event: datetime | None = None
         self._lake, self._settings = lake, settings
         self._tables = GoldTables(lake)
@@ -116,14 +121,37 @@ class Gold:
             if batch_id <= self.state.batch_id:
                 return
             self._read_rules()
-            packed = frame.mapInArrow(partial(reduced, rules=self._rules), PACKED).toArrow()
-            parts = unpacked(packed, self._rules)
+            parts = unpacked(self._reduced(frame, batch_id), self._rules)
             marks = watermarks([self.state.watermarks, parts.highest], self._rules)
             txn = Txn(self.state.app_id, batch_id)
             self.rows.update(self._tables.merge(parts, self._rules, marks, txn))
+            self.readings += int(parts.minutes["count"].sum())
             self._note_newest(parts.minutes["last_at"].max())
             self._advance(batch_id, marks)
         self.restate()
+
+    def _reduced(self, frame: DataFrame, batch_id: int) -> pa.Table:
+        """Have workers read the batch's files; Spark brings the rows where their log is gone."""
+        spark = frame.sparkSession
+        files = self._planned(batch_id, spark.sparkContext.defaultParallelism)
+        if files is None:
+            return frame.mapInArrow(partial(reduced, rules=self._rules), PACKED).toArrow()
+        tasks = len(files.tasks)
+        if not tasks:
+            return NOTHING
+        worker = partial(reduced_files, files=files, rules=self._rules)
+        return spark.range(0, tasks, 1, tasks).mapInArrow(worker, PACKED).toArrow()
+
+    def _planned(self, batch_id: int, most_tasks: int) -> PlannedFiles | None:
+        if batch_id != self.state.batch_id + 1:
+            return None
+        untils = self._files.positions(batch_id)
+        starts = (self.state.readings, self.state.late)
+        unread = []
+        for table, first in zip(SOURCES, starts, strict=True):
+            until = untils[str(self._lake.table(table).metadata().id)]
+            unread.append(Unread(self._lake.uri(table), table.name, first, until))
+        return planned_files(unread, READING_COLUMNS, most_tasks)
 
     def _note_newest(self, event_time: object) -> None:
         if isinstance(event_time, datetime):

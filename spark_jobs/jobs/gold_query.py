@@ -14,6 +14,7 @@ from spark_jobs.gold_state import GoldFiles
 from spark_jobs.jobs.alone import Owner
 from spark_jobs.jobs.gold import NAME, SOURCES, Gold
 from spark_jobs.jobs.query import Figures, Trigger
+from spark_jobs.jobs.rate import Rate
 from spark_jobs.jobs.unread import unread_rows
 from spark_jobs.lake import Lake
 from telemetry.errors import HeadwaterError
@@ -38,6 +39,7 @@ class GoldQuery:
         self._owner = Owner(settings, NAME)
         self._owned = ExitStack()
         self._is_owner = False
+        self._rate = Rate()
         self._pause = threading.Event()
 
     def own(self) -> None:
@@ -98,6 +100,7 @@ class GoldQuery:
             event_time=_micros(newest) if newest else None,
             watermarks=marks,
             rows=dict(self._gold.rows),
+            input_rows_per_s=self._rate.of(self._gold.readings, time.monotonic()),
         )
 
 

@@ -20,6 +20,7 @@ from edge.rule_files import RuleFiles
 from spark_jobs.checkpoint import has_batches
 from spark_jobs.gold_state import GoldFiles, Position
 from spark_jobs.lake import Lake, Txn
+from spark_jobs.planned_files import PlannedFiles, Unread, planned_files
 from spark_jobs.scoring_state import ScoringFiles, ScoringState
 from spark_jobs.stored_baselines import StoredBaselines
 from spark_jobs.table_files import is_append
@@ -60,6 +61,8 @@ class Scoring:
     def __init__(self, lake: Lake, settings: Settings, sink: AlertSink, now: Now = now_us) -> None:
         self.state = ScoringState(app_id="")
         self.found = 0
+        self.readings = 0
+        """Looked at by this process."""
         self.newest_received: int | None = None
         self._lake, self._sink, self._now = lake, sink, now
         self._rules = RuleFiles(settings.registry_dir)
@@ -141,24 +144,41 @@ class Scoring:
             if batch_id <= self.state.batch_id:
                 return
             outcomes = self._put_rules()
-            rows = pl.from_arrow(frame.toArrow())
-            assert isinstance(rows, pl.DataFrame)
-            outcomes += self.take(rows)
+            outcomes += self.take(self._rows(frame, batch_id))
             alerts = [outcome.alert for outcome in outcomes]
             self._tell(alerts, anomalies(alerts), Txn(self.state.app_id, batch_id))
             self._advance(batch_id)
+
+    def _rows(self, frame: DataFrame, batch_id: int) -> pl.DataFrame:
+        """Read the batch's files; Spark brings the rows where their log is gone."""
+        files = self._planned(batch_id)
+        if files is not None:
+            return pl.concat(files.frames(0)) if files.tasks else pl.DataFrame()
+        rows = pl.from_arrow(frame.toArrow())
+        assert isinstance(rows, pl.DataFrame)
+        return rows
+
+    def _planned(self, batch_id: int) -> PlannedFiles | None:
+        if batch_id != self.state.batch_id + 1:
+            return None
+        until = self._until(batch_id)
+        unread = Unread(self._lake.uri(READINGS), READINGS.name, self.state.readings, until)
+        return planned_files([unread], COLUMNS, most_tasks=1)
+
+    def _until(self, batch_id: int) -> Position:
+        positions = GoldFiles(self._files.checkpoint).positions(batch_id)
+        return positions[str(self._lake.table(READINGS).metadata().id)]
 
     def take(self, rows: pl.DataFrame) -> list[Outcome]:
         """Look at rows of silver, and remember them until the next save."""
         if rows.is_empty():
             return []
+        self.readings += rows.height
         self.newest_received = _micros(rows["received_at"].max())
         return self._evaluator.take(readings_of(in_arrival(rows)), self._now())
 
     def _advance(self, batch_id: int) -> None:
-        positions = GoldFiles(self._files.checkpoint).positions(batch_id)
-        readings = positions[str(self._lake.table(READINGS).metadata().id)]
-        state = replace(self.state, batch_id=batch_id, readings=readings)
+        state = replace(self.state, batch_id=batch_id, readings=self._until(batch_id))
         self._files.save(state, self._evaluator)
         self.state = state
 

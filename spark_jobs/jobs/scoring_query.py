@@ -15,6 +15,7 @@ from edge.outboxes import stack_mode
 from edge.rule_files import RuleFiles
 from spark_jobs.jobs.alone import Owner
 from spark_jobs.jobs.query import Figures, Trigger
+from spark_jobs.jobs.rate import Rate
 from spark_jobs.jobs.scoring import NAME, AlertSink, Scoring
 from spark_jobs.jobs.unread import unread_rows
 from spark_jobs.lake import Lake
@@ -57,6 +58,7 @@ class ScoringQuery:
         self._settings = settings
         self._scoring = Scoring(Lake(settings.lake_root), settings, sink or open_sink(settings))
         self._lake = Lake(settings.lake_root)
+        self._rate = Rate()
         self._owner = Owner(settings, NAME)
         self._pause = threading.Event()
         self._trigger: Trigger | None = None
@@ -120,4 +122,5 @@ class ScoringQuery:
             received_at=received,
             event_time=None,
             rows={ANOMALIES.name: self._scoring.found},
+            input_rows_per_s=self._rate.of(self._scoring.readings, time.monotonic()),
         )

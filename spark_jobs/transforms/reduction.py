@@ -12,6 +12,8 @@ from spark_jobs.transforms.partials import READING_COLUMNS
 
 PACKED = "kind string, frame binary"
 _PACKED = pa.schema([("kind", pa.string()), ("frame", pa.large_binary())])
+NOTHING = _PACKED.empty_table()
+"""What no reading is reduced to."""
 CHUNK_ROWS = 200_000
 KINDS = ("minutes", "sessions", "delays", "highest")
 NO_READING = pl.DataFrame(
@@ -37,9 +39,14 @@ class Reduction:
 
 
 def reduced(batches: Iterable[pa.RecordBatch], rules: pl.DataFrame) -> Iterator[pa.RecordBatch]:
+    """Yield the packed partials of a task's readings (`READING_COLUMNS`), as Spark hands them."""
+    return reduced_frames(_chunks(batches), rules)
+
+
+def reduced_frames(frames: Iterable[pl.DataFrame], rules: pl.DataFrame) -> Iterator[pa.RecordBatch]:
     """Yield the packed partials of a task's readings, each message's delay counted once."""
     seen = pl.Series("seen", dtype=pl.UInt64())
-    for readings in _chunks(batches):
+    for readings in frames:
         delayed = delays.messages(readings)
         keys = delayed.select(delays.MESSAGE).hash_rows()
         fresh = delayed.filter(~keys.is_in(seen.implode()))

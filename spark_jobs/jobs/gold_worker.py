@@ -1,0 +1,16 @@
+"""What a worker does for gold: read the files of its task, and reduce them to partials."""
+
+from collections.abc import Iterable, Iterator
+
+import polars as pl
+import pyarrow as pa
+
+from spark_jobs.planned_files import PlannedFiles
+from spark_jobs.transforms.reduction import reduced_frames
+
+
+def reduced_files(
+    asked: Iterable[pa.RecordBatch], files: PlannedFiles, rules: pl.DataFrame
+) -> Iterator[pa.RecordBatch]:
+    """Yield the packed partials of the tasks whose numbers are asked for (column `id`)."""
+    return reduced_frames(files.asked(asked), rules)
