@@ -19,6 +19,7 @@ from spark_jobs.row_files import PACKED, RecentFiles, RowFiles
 from spark_jobs.schema import conform, delta_schema, table_properties
 from spark_jobs.table_changes import bring
 from spark_jobs.table_files import Change, Snapshot, Swap
+from spark_jobs.version_checksum import STREAMED, VersionChecksums
 from telemetry.errors import HeadwaterError
 from telemetry.tables import TABLES, Table
 
@@ -48,6 +49,7 @@ class Lake:
         self.root = root.rstrip("/")
         self._handles: dict[str, DeltaTable] = {}
         self._recent = RecentFiles()
+        self._checksums_of: dict[str, VersionChecksums] = {}
 
     def uri(self, table: Table) -> str:
         """Return where the table is."""
@@ -100,9 +102,15 @@ class Lake:
         def write(handle: DeltaTable) -> None:
             if not written:
                 written.extend(column_files.added(self.uri(table), table, rows))
-            table_files.commit(handle, table, [*staged, *written], _commit(txn, said))
+            before, files = handle.version(), [*staged, *written]
+            table_files.commit(handle, table, [*files], _commit(txn, said))
+            if table in STREAMED:
+                self._checksums(table).note(handle, before, files)
 
         return self._commit(table, write, txn)
+
+    def _checksums(self, table: Table) -> VersionChecksums:
+        return self._checksums_of.setdefault(table.name, VersionChecksums(self.uri(table)))
 
     def rows_of(self, table: Table, staged: Iterable[AddAction], columns: list[str]) -> pa.Table:
         """Return rows of files that are written, be they committed or not."""

@@ -74,12 +74,9 @@ class PlannedFiles(NamedTuple):
 
 def planned_files(
     tables: Sequence[Unread], columns: Sequence[str], most_tasks: int
-) -> PlannedFiles | None:
-    """Share a batch's files out; None if the log of a version is gone."""
-    try:
-        files = [file for one in tables for file in _appended(one)]
-    except FileNotFoundError:
-        return None
+) -> PlannedFiles:
+    """Share a batch's files out; raise `FileNotFoundError` if the log of a version is gone."""
+    files = [file for one in tables for file in _appended(one)]
     tasks = min(most_tasks, -(-sum(file.rows for file in files) // FRAME_ROWS))
     return PlannedFiles(_shared_out(files, max(1, tasks)) if files else (), tuple(columns))
 

@@ -28,7 +28,7 @@ from spark_jobs.restatements import MERGED, Restatements
 from spark_jobs.schema import REWRITTEN_HOURS
 from spark_jobs.table_files import is_append
 from spark_jobs.transforms.partials import READING_COLUMNS
-from spark_jobs.transforms.reduction import NOTHING, PACKED, reduced, unpacked
+from spark_jobs.transforms.reduction import NOTHING, PACKED, unpacked
 from spark_jobs.transforms.rules import rules, watermarks
 from telemetry.settings import Settings
 from telemetry.tables import LATE, READINGS, Table
@@ -113,7 +113,8 @@ class Gold:
             "maxFilesPerTrigger": MAX_FILES,
             "maxBytesPerTrigger": MAX_BYTES,
         }
-        return self._lake.stream(spark, table, options).select(*READING_COLUMNS)
+        # Workers read the files: of the stream's rows none is asked for.
+        return self._lake.stream(spark, table, options).select("seq")
 
     def process(self, frame: DataFrame, batch_id: int) -> None:
         """Merge one batch into every table; a batch that was cut short goes on where it was."""
@@ -121,7 +122,7 @@ class Gold:
             if batch_id <= self.state.batch_id:
                 return
             self._read_rules()
-            parts = unpacked(self._reduced(frame, batch_id), self._rules)
+            parts = unpacked(self._reduced(frame.sparkSession, batch_id), self._rules)
             marks = watermarks([self.state.watermarks, parts.highest], self._rules)
             txn = Txn(self.state.app_id, batch_id)
             self.rows.update(self._tables.merge(parts, self._rules, marks, txn))
@@ -130,38 +131,37 @@ class Gold:
             self._advance(batch_id, marks)
         self.restate()
 
-    def _reduced(self, frame: DataFrame, batch_id: int) -> pa.Table:
-        """Have workers read the batch's files; Spark brings the rows where their log is gone."""
-        spark = frame.sparkSession
+    def _reduced(self, spark: SparkSession, batch_id: int) -> pa.Table:
+        """Have workers read the batch's files and reduce them."""
         files = self._planned(batch_id, spark.sparkContext.defaultParallelism)
-        if files is None:
-            return frame.mapInArrow(partial(reduced, rules=self._rules), PACKED).toArrow()
         tasks = len(files.tasks)
         if not tasks:
             return NOTHING
         worker = partial(reduced_files, files=files, rules=self._rules)
         return spark.range(0, tasks, 1, tasks).mapInArrow(worker, PACKED).toArrow()
 
-    def _planned(self, batch_id: int, most_tasks: int) -> PlannedFiles | None:
-        if batch_id != self.state.batch_id + 1:
-            return None
-        untils = self._files.positions(batch_id)
-        starts = (self.state.readings, self.state.late)
-        unread = []
-        for table, first in zip(SOURCES, starts, strict=True):
-            until = untils[str(self._lake.table(table).metadata().id)]
-            unread.append(Unread(self._lake.uri(table), table.name, first, until))
+    def _planned(self, batch_id: int, most_tasks: int) -> PlannedFiles:
+        starts, untils = (self.state.readings, self.state.late), self._positions(batch_id)
+        unread = [
+            Unread(self._lake.uri(table), table.name, first, until)
+            for table, first, until in zip(SOURCES, starts, untils, strict=True)
+        ]
         return planned_files(unread, READING_COLUMNS, most_tasks)
+
+    def _positions(self, batch_id: int) -> tuple[Position, Position]:
+        """Return how far a batch reads readings and late ones."""
+        positions = self._files.positions(batch_id)
+        readings, late = (
+            positions[str(self._lake.table(table).metadata().id)] for table in SOURCES
+        )
+        return readings, late
 
     def _note_newest(self, event_time: object) -> None:
         if isinstance(event_time, datetime):
             self.newest_event = max(event_time, self.newest_event or event_time)
 
     def _advance(self, batch_id: int, marks: pl.DataFrame) -> None:
-        positions = self._files.positions(batch_id)
-        readings, late = (
-            positions[str(self._lake.table(table).metadata().id)] for table in SOURCES
-        )
+        readings, late = self._positions(batch_id)
         self.state = replace(
             self.state, batch_id=batch_id, readings=readings, late=late, watermarks=marks
         )

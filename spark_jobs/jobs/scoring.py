@@ -20,7 +20,7 @@ from edge.rule_files import RuleFiles
 from spark_jobs.checkpoint import has_batches
 from spark_jobs.gold_state import GoldFiles, Position
 from spark_jobs.lake import Lake, Txn
-from spark_jobs.planned_files import PlannedFiles, Unread, planned_files
+from spark_jobs.planned_files import Unread, planned_files
 from spark_jobs.scoring_state import ScoringFiles, ScoringState
 from spark_jobs.stored_baselines import StoredBaselines
 from spark_jobs.table_files import is_append
@@ -136,34 +136,26 @@ class Scoring:
         newest = self._lake.table(READINGS).version()
         first = min(self.state.readings.version, newest)
         options = {"startingVersion": first, "maxFilesPerTrigger": MAX_FILES}
-        return self._lake.stream(spark, READINGS, options).select(*COLUMNS)
+        # The files are read here: of the stream's rows none is asked for.
+        return self._lake.stream(spark, READINGS, options).select("seq")
 
-    def process(self, frame: DataFrame, batch_id: int) -> None:
+    def process(self, _frame: DataFrame, batch_id: int) -> None:
         """Look at one batch, whole; one that was looked at before is left out."""
         with self._whole():
             if batch_id <= self.state.batch_id:
                 return
             outcomes = self._put_rules()
-            outcomes += self.take(self._rows(frame, batch_id))
+            outcomes += self.take(self._rows(batch_id))
             alerts = [outcome.alert for outcome in outcomes]
             self._tell(alerts, anomalies(alerts), Txn(self.state.app_id, batch_id))
             self._advance(batch_id)
 
-    def _rows(self, frame: DataFrame, batch_id: int) -> pl.DataFrame:
-        """Read the batch's files; Spark brings the rows where their log is gone."""
-        files = self._planned(batch_id)
-        if files is not None:
-            return pl.concat(files.frames(0)) if files.tasks else pl.DataFrame()
-        rows = pl.from_arrow(frame.toArrow())
-        assert isinstance(rows, pl.DataFrame)
-        return rows
-
-    def _planned(self, batch_id: int) -> PlannedFiles | None:
-        if batch_id != self.state.batch_id + 1:
-            return None
-        until = self._until(batch_id)
-        unread = Unread(self._lake.uri(READINGS), READINGS.name, self.state.readings, until)
-        return planned_files([unread], COLUMNS, most_tasks=1)
+    def _rows(self, batch_id: int) -> pl.DataFrame:
+        """Read the files that the stream has planned for a batch."""
+        first, until = self.state.readings, self._until(batch_id)
+        unread = Unread(self._lake.uri(READINGS), READINGS.name, first, until)
+        files = planned_files([unread], COLUMNS, most_tasks=1)
+        return pl.concat(files.frames(0)) if files.tasks else pl.DataFrame()
 
     def _until(self, batch_id: int) -> Position:
         positions = GoldFiles(self._files.checkpoint).positions(batch_id)

@@ -19,7 +19,7 @@ from telemetry.tables import LATE, READINGS, Table
 from tests.spark_jobs.gold_fleet import fleet, in_batches
 from tests.spark_jobs.silver_rows import silver
 
-Batches = list[tuple[pl.DataFrame, PlannedFiles | None]]
+Batches = list[tuple[pl.DataFrame, PlannedFiles]]
 
 
 @pytest.fixture
@@ -88,22 +88,19 @@ def test_planned_files_hold_the_rows_of_the_batch(
 
     assert len(seen) > 1 or most_files == 1000
     for found, planned in seen:
-        assert planned is not None
         assert planned.rows == found.height
         if found.height:
             assert_frame_equal(rows_of(planned), found, check_row_order=False)
 
 
-def test_versions_whose_log_is_gone_are_left_to_spark(lake: Lake) -> None:
-    spans = [unread(lake, READINGS, Position(1), Position(99))]
-
-    assert planned_files(spans, READING_COLUMNS, 1) is None
+def test_versions_whose_log_is_gone_are_an_error(lake: Lake) -> None:
+    with pytest.raises(FileNotFoundError, match="00000000000000000099"):
+        planned_files([unread(lake, READINGS, Position(99), Position(100))], READING_COLUMNS, 1)
 
 
 def test_nothing_new_is_no_task(lake: Lake) -> None:
     planned = planned_files([unread(lake, LATE, Position(1), Position(1))], READING_COLUMNS, 2)
 
-    assert planned is not None
     assert (planned.tasks, planned.rows) == ((), 0)
 
 
@@ -111,7 +108,6 @@ def test_a_large_batch_is_shared_out_and_read_in_pieces(lake: Lake) -> None:
     newest = Position(lake.table(READINGS).version() + 1)
     spans = [unread(lake, READINGS, Position(1), newest)]
     small = planned_files(spans, READING_COLUMNS, 4)
-    assert small is not None
     assert len(small.tasks) == 1
     large = tuple(file._replace(rows=FRAME_ROWS - 1) for file in small.tasks[0])
 

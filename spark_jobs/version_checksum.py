@@ -1,0 +1,85 @@
+"""Checksums of a table's versions, which spare Spark the log: what the table is, and how large.
+
+Spark's source asks for the newest version before each batch, and without this file runs a job over
+the log's JSON to learn the version's metadata. Delta Transaction Log Protocol, "Version Checksum
+File"; delta-rs writes none.
+"""
+
+import json
+import logging
+from collections import deque
+from collections.abc import Sequence
+
+import polars as pl
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.transaction import AddAction
+from pyarrow import fs
+
+from telemetry.tables import LATE, READINGS
+
+STREAMED = (READINGS, LATE)
+"""Tables that gold and scoring read as streams."""
+KEPT = 20
+log = logging.getLogger(__name__)
+
+
+class VersionChecksums:
+    """Writes the checksums of one table as its writer appends; a table without them is whole."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        self._version, self._files, self._bytes = -1, 0, 0
+        self._written: deque[int] = deque()
+
+    def note(self, handle: DeltaTable, before: int, added: Sequence[AddAction]) -> None:
+        """Write the checksum of the newest version, which `added` made of version `before`."""
+        handle.update_incremental()
+        version = handle.version()
+        if self._version == before and version == before + 1:
+            self._files += len(added)
+            self._bytes += sum(file.size for file in added)
+        else:
+            files = pl.DataFrame(pa.table(handle.get_add_actions()))
+            self._files, self._bytes = files.height, int(files["size_bytes"].sum())
+        self._version = version
+        try:
+            self._put(version, json.dumps(self._said(handle)).encode())
+        except OSError as error:
+            log.warning("%s has no checksum of version %d: %s", self._uri, version, error)
+
+    def _said(self, handle: DeltaTable) -> dict[str, object]:
+        metadata, protocol = handle.metadata(), handle.protocol()
+        return {
+            "tableSizeBytes": self._bytes,
+            "numFiles": self._files,
+            "numMetadata": 1,
+            "numProtocol": 1,
+            "metadata": {
+                "id": str(metadata.id),
+                "name": metadata.name,
+                "description": metadata.description,
+                "format": {"provider": "parquet", "options": {}},
+                "schemaString": handle.schema().to_json(),
+                "partitionColumns": metadata.partition_columns,
+                "configuration": metadata.configuration,
+                "createdTime": metadata.created_time,
+            },
+            "protocol": {
+                "minReaderVersion": protocol.min_reader_version,
+                "minWriterVersion": protocol.min_writer_version,
+            },
+        }
+
+    def _put(self, version: int, said: bytes) -> None:
+        store, root = fs.FileSystem.from_uri(self._uri)
+        with store.open_output_stream(_path(root, version)) as file:
+            file.write(said)
+        self._written.append(version)
+        # Who reads an old version can do without, and nobody else would delete them.
+        while self._written[0] <= version - KEPT:
+            store.delete_file(_path(root, self._written.popleft()))
+
+
+def _path(root: str, version: int) -> str:
+    return f"{root}/_delta_log/{version:020d}.crc"
