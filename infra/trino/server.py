@@ -38,12 +38,12 @@ ONE_NODE = {
     # whole, the other side is not sent at all. The limit means what a cluster's links bear.
     "join-max-broadcast-table-size": "10GB",
     "distributed-sort": "false",
-    # Every task that is remembered is looked at each second; a query's answer needs none of them.
+    # Every task that is remembered is looked at again and again; no answer needs it any more.
     "task.info.max-age": "1m",
 }
 """What coordinator and worker need not say to one another where both are one process.
 
-Each stage of a query is a dozen HTTP requests of Trino to itself: most of what a small one costs.
+Each stage of a query is some ten HTTP requests of Trino to itself.
 """
 
 
