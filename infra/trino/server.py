@@ -30,6 +30,21 @@ JVM_FLAGS = (
     "--sun-misc-unsafe-memory-access=allow",
 )
 HEADROOM_MB = 192
+ONE_NODE = {
+    # Pages are freed when the next ones are asked for, without a request of their own for it.
+    "exchange.acknowledge-pages": "false",
+    "http-server.compression.enabled": "false",
+    # One node holds the side of a join that is built once, whether it is sent whole or in parts;
+    # whole, the other side is not sent at all. The limit means what a cluster's links bear.
+    "join-max-broadcast-table-size": "10GB",
+    "distributed-sort": "false",
+    # Every task that is remembered is looked at again and again; no answer needs it any more.
+    "task.info.max-age": "1m",
+}
+"""What coordinator and worker need not say to one another where both are one process.
+
+Each stage of a query is some ten HTTP requests of Trino to itself.
+"""
 
 
 def trino_service(settings: Settings, *, waits_for_tables: bool) -> Service:
@@ -92,6 +107,7 @@ def _server(settings: Settings) -> dict[str, object]:
         "query.min-expire-age": "5m",
         "task.concurrency": 2,
         "task.max-worker-threads": 4,
+        **ONE_NODE,
     }
 
 

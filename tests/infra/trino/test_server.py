@@ -50,3 +50,13 @@ def test_memory_of_queries_fits_into_the_heap(tmp_path: Path) -> None:
 def test_server_that_does_not_answer_is_a_complaint(tmp_path: Path) -> None:
     service = trino_service(Settings(home=tmp_path, port_base=1024), waits_for_tables=True)
     assert "no answer" in (service.complaint() or "")
+
+
+def test_one_node_sends_itself_no_more_than_it_must(tmp_path: Path) -> None:
+    write_configuration(Settings(home=tmp_path))
+    etc = tmp_path / "trino" / "etc"
+    config = properties(etc / "config.properties")
+    assert config["exchange.acknowledge-pages"] == "false"
+    assert config["http-server.compression.enabled"] == "false"
+    # An answer is as old as the newest commit: no listing of versions may be kept.
+    assert "hive.metastore-cache-ttl" not in properties(etc / "catalog" / "lake.properties")
