@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from benchmarks.gateway_site import cpu_s
-from benchmarks.mqtt_fleet import HOST, PUBACK_BYTES, Target, let_in, messages
+from benchmarks.mqtt_fleet import PUBACK_BYTES, Target, let_in, messages
 from edge.open_files import allow_open_files
 
 WARM_S = 1.0
