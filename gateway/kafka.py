@@ -25,7 +25,7 @@ class KafkaOutlet:
         *,
         is_durable: bool = True,
         delivery_timeout_s: float = 10.0,
-        linger_ms: float = 2.0,
+        linger_ms: float = 5.0,
     ) -> None:
         config: Config = {
             **PRODUCER_CONFIG,

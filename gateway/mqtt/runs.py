@@ -25,13 +25,9 @@ class Route(NamedTuple):
     topic: str
 
 
-class Cut(NamedTuple):
-    """Plain PUBLISHes of one topic, one behind the other."""
-
-    route: Route
-    packet_ids: list[bytes]
-    payloads: list[bytes]
-    stop: int
+Cut = tuple[Route, list[bytes], list[bytes], int]
+"""Plain PUBLISHes of one topic: its route, their packet ids and payloads, where the last one stops.
+"""
 
 
 def cut(
@@ -71,7 +67,7 @@ def cut(
         packet_ids.append(packet_id)
         payloads.append(data[begin:stop])
         position = stop
-    return Cut(routes[head], packet_ids, payloads, position) if payloads else None
+    return (routes[head], packet_ids, payloads, position) if payloads else None
 
 
 class Answering(Protocol):

@@ -82,7 +82,7 @@ class Uplink:
             again = cut(data, position, self._routes, self._skipped, taken)
             if again is None:
                 return position
-            stop = again.stop
+            stop = again[-1]
             del packet_ids[taken:]
         self.runs.append(run)
         self.unanswered += taken
