@@ -88,9 +88,10 @@ class Fleet:
             return
         count, device.rest = divmod(len(data) + device.rest, PUBACK_BYTES)
         tally.acked += count
-        if tally.latencies is not None and self.depth == 1:
+        if self.depth == 1:
             now = time.perf_counter()
-            tally.latencies.append(now - device.sent_at)
+            if tally.latencies is not None:
+                tally.latencies.append(now - device.sent_at)
             device.sent_at = now
         if count and not tally.is_over:
             tally.sent += count
