@@ -28,6 +28,9 @@ MOST_IDLE_MB = 400
 LEAST_HTTP_PER_CORE_S = 50_000
 HTTP_CONNECTIONS = 4
 LOAD_TIMEOUT_S = 180
+SHOWN = ("per_s", "cpu_us", "store_cpu_us", "load_cpu_us", "busy", "load_busy", "p95_ms")
+"""CPU time a message of the server, of Kafka and of the load, and how many cores two of them keep
+busy: where the load has a whole core and the server has none, messages/s are the load's."""
 Found = dict[str, float]
 
 
@@ -70,15 +73,20 @@ def throughput(place: Site, extent: Extent) -> Figures:
         for shape, (connections, depth) in SHAPES.items():
             numbers = connections, depth, extent.seconds
             taken = [
-                (held(place, "mqtt_load", *numbers), load("mqtt_load", peer, *numbers))
+                (
+                    held(place, "mqtt_load", *numbers, place.kafka_pid),
+                    load("mqtt_load", peer, *numbers, 0),
+                )
                 for _ in range(extent.rounds)
             ]
             for which, name in enumerate(("gateway", "mosquitto")):
-                for figure in ("per_s", "cpu_us", "p95_ms"):
+                for figure in SHOWN:
                     values = [pair[which][figure] for pair in taken]
                     figures[f"{shape}.{name}_{figure}"] = statistics.median(values)
             ratio = statistics.median(ours["per_s"] / other["per_s"] for ours, other in taken)
             figures |= bar(f"{shape}.of_mosquitto", ratio, least=LEAST_OF_MOSQUITTO[shape])
+            ratio = statistics.median(other["cpu_us"] / ours["cpu_us"] for ours, other in taken)
+            figures[f"{shape}.of_mosquitto_by_cpu"] = ratio
             figures |= counted(shape, [ours for ours, _ in taken])
     return figures
 

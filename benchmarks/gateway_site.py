@@ -46,6 +46,7 @@ class Site:
     settings: Settings
     gateway: Server
     kafka: str
+    kafka_pid: int
 
     def held(self) -> int:
         """Return how many records the topic of telemetry holds, as the broker says."""
@@ -71,7 +72,8 @@ def site(folder: Path) -> Iterator[Site]:
         settings = gateway.settings
         key = local_key(settings.gateway_dir).hex()
         pid = gateway.process.pid
-        yield Site(settings, Server("gateway", gateway.port("mqtt"), pid, key), kafka)
+        server = Server("gateway", gateway.port("mqtt"), pid, key)
+        yield Site(settings, server, kafka, broker.process.pid)
     finally:
         if gateway is not None:
             gateway.close()
@@ -97,9 +99,10 @@ def mosquitto(folder: Path) -> Iterator[Server]:
 
 
 def cpu_s(pid: int) -> float:
-    """Return the CPU time of a process so far, all its threads, in seconds."""
-    times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)
+    """Return the CPU time so far of a process and all below it, all their threads, in seconds."""
+    process = psutil.Process(pid)
+    every = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+    return float(sum(times.user + times.system for times in every))
 
 
 def pss_mb(pid: int) -> float:

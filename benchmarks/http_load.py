@@ -8,7 +8,7 @@ import time
 import uvloop
 
 from benchmarks.gateway_site import cpu_s
-from benchmarks.mqtt_fleet import BODY, HOST, Target
+from benchmarks.mqtt_fleet import HOST, Target, body
 from telemetry.local_tokens import local_token
 
 LINES = 1_000
@@ -29,9 +29,9 @@ class Tally:
 
 def request(name: str, key: bytes) -> bytes:
     """Return a request of a device, as it goes over the wire."""
-    body = b"".join(BODY % number + b"\n" for number in range(LINES))
+    lines = b"".join(body(number) + b"\n" for number in range(LINES))
     token = local_token(key, name, now=time.time())
-    return REQUEST.format(name=name, token=token, length=len(body)).encode() + body
+    return REQUEST.format(name=name, token=token, length=len(lines)).encode() + lines
 
 
 async def post(port: int, data: bytes, tally: Tally) -> None:
@@ -46,10 +46,10 @@ async def post(port: int, data: bytes, tally: Tally) -> None:
             for line in head.lower().split(b"\r\n")
             if line.startswith(b"content-length:")
         )
-        body = await reader.readexactly(length)
+        answer = await reader.readexactly(length)
         if not head.startswith(b"HTTP/1.1 202"):
-            raise SystemExit(f"refused: {head!r} {body!r}")
-        tally.accepted += int(json.loads(body)["accepted"])
+            raise SystemExit(f"refused: {head!r} {answer!r}")
+        tally.accepted += int(json.loads(answer)["accepted"])
     writer.close()
 
 

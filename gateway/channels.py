@@ -1,9 +1,11 @@
 """Topics of devices: which part of its own subtree a device names, and where that goes."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway.identity import Identity
 from gateway.limits import Bucket
+from gateway.outlet import Headers
 from telemetry.devices import split_full_name
 from telemetry.records import record_headers
 from telemetry.topics import TELEMETRY, UPLINK
@@ -12,7 +14,6 @@ ROOT = "devices"
 TELEMETRY_CHANNEL = "telemetry"
 REJECTS_CHANNEL = "rejects"
 DOWNLINKS = ("commands", "twin", "firmware")
-Header = tuple[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +26,19 @@ class Channel:
     protocol: str
     kafka_topic: str
     key: bytes
-    before: tuple[Header, ...]
-    """Headers in front of `received_at`."""
-    after: tuple[Header, ...]
+    headers: Headers
+    """Of its records, `received_at` in its place and not yet known."""
     buckets: tuple[Bucket, ...]
     names: tuple[str, ...]
     """What a message may call its device."""
     is_telemetry: bool
     """Whether its messages are readings."""
+
+    def stamped(self, now: int) -> Headers:
+        """Return the headers of records that came at `now`, in epoch microseconds."""
+        headers = self.headers.copy()
+        headers["received_at"] = b"%d" % now
+        return headers
 
 
 def own_part(topic: str, identity: Identity) -> str | None:
@@ -65,17 +71,24 @@ def channel(
         tenant=identity.tenant,
         content_type=content_type,
     )
+    own: Headers = {name: value if name == "device" else _one(value) for name, value in headers}
     is_telemetry = part == TELEMETRY_CHANNEL
-    extra = [] if is_telemetry else [("channel", part.encode())]
+    if not is_telemetry:
+        own["channel"] = part.encode()
     return Channel(
         identity,
         part,
         protocol,
         (TELEMETRY if is_telemetry else UPLINK).name,
         identity.device_full.encode(),
-        tuple(headers[:3]),
-        (*headers[4:], *extra),
+        own,
         buckets,
         (identity.device_full, split_full_name(identity.device_full)[1]),
         is_telemetry,
     )
+
+
+@lru_cache(maxsize=1024)
+def _one(value: bytes) -> bytes:
+    """Return one object for what thousands of channels have alike."""
+    return value

@@ -85,7 +85,7 @@ class FallbackOutlet:
             raise OutletError("the spool is full", is_away=True, retry_after_s=RETRY_S)
         if self._waiting >= MOST_WAITING:
             raise OutletError("the disk is slow", is_away=False, retry_after_s=1.0)
-        headers = [*held.headers, (TOPIC_HEADER, held.topic.encode())]
+        headers = [*held.headers.items(), (TOPIC_HEADER, held.topic.encode())]
         record = OutRecord(held.key, held.value, cast("list[tuple[str, bytes]]", headers))
         try:
             self._spool.send(record, partial(self._kept, settle, len(held.value)))
@@ -141,7 +141,7 @@ class FallbackOutlet:
                 topic,
                 row["key"],
                 row["value"],
-                list(headers.items()),
+                headers,
                 lambda error, _message: errors.append(error),
             )
             # The first one shows whether Kafka is back.

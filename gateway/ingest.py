@@ -73,8 +73,41 @@ class Ingest:
             unreadable = refused(payload, content_type, channel.names)
             if unreadable is not None:
                 return self.bury(arrival, unreadable, now, settle)
-        headers: Headers = [*channel.before, ("received_at", b"%d" % now), *channel.after]
-        return self._send(channel, channel.kafka_topic, payload, headers, settle)
+        return self._send(channel, channel.kafka_topic, payload, channel.stamped(now), settle)
+
+    def take(
+        self, channel: Channel, payloads: Sequence[bytes], now: int, settles: Sequence[Settle]
+    ) -> int:
+        """Publish the JSON messages at the head that nothing speaks against; return their number.
+
+        The first one left is for `ingest`, which says what is wrong with it. One that the outlet
+        does not take is settled with the refusal, and is the last.
+        """
+        headers = channel.stamped(now)
+        send = self._outlets[channel.identity.durability].send
+        topic, key, names, buckets = (
+            channel.kafka_topic,
+            channel.key,
+            channel.names,
+            channel.buckets,
+        )
+        is_telemetry, most_bytes, taken = channel.is_telemetry, self.most_bytes, 0
+        for payload, settle in zip(payloads, settles, strict=True):
+            if len(payload) > most_bytes or (is_telemetry and refused(payload, JSON, names)):
+                break
+            if buckets and refused_by(buckets, now):
+                break
+            taken += 1
+            try:
+                send(topic, key, payload, headers, settle)
+            except OutletError as error:
+                settle(self.unavailable(error), None)
+                break
+            self.taken += 1
+        if taken and not self.is_polled:
+            self.is_polled = True
+            self._wake()
+        return taken
 
     def publish(
         self, channel: Channel, payloads: Sequence[bytes], *, now: int, settle: Settle
@@ -83,7 +116,7 @@ class Ingest:
 
         Each one is settled later, or at once with the refusal where the outlet does not take it.
         """
-        headers: Headers = [*channel.before, ("received_at", b"%d" % now), *channel.after]
+        headers = channel.stamped(now)
         send = self._outlets[channel.identity.durability].send
         topic, key = channel.kafka_topic, channel.key
         for payload in payloads:
@@ -137,14 +170,11 @@ class Ingest:
         """
         channel = arrival.channel
         said_at = topic or f"devices/{channel.identity.device_full}/{channel.name}"
-        headers: Headers = [
-            *channel.before,
-            ("received_at", b"%d" % now),
-            *channel.after,
-            ("reason", unreadable.reason.encode()),
-            ("text", unreadable.text.encode("utf-8", "replace")),
-            ("topic", said_at.encode()),
-        ]
+        headers = channel.stamped(now) | {
+            "reason": unreadable.reason.encode(),
+            "text": unreadable.text.encode("utf-8", "replace"),
+            "topic": said_at.encode(),
+        }
         buried = partial(self._buried, unreadable, settle)
         return self._send(channel, TELEMETRY_DEAD.name, arrival.payload, headers, buried)
 

@@ -6,8 +6,8 @@ from typing import Protocol
 Settle = Callable[[object, object], None]
 """Called with None as its first argument once the record is durable, else with what kept it from
 that; the second argument is the client library's."""
-Headers = list[tuple[str, str | bytes | None]]
-"""As the Kafka client types them; all of ours are bytes."""
+Headers = dict[str, str | bytes | None]
+"""As the Kafka client types them, which reads a dict sooner than a list; all of ours are bytes."""
 
 
 class OutletError(Exception):

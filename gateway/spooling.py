@@ -44,7 +44,9 @@ class SpoolOutlet:
 
         self._settles[number] = settle
         try:
-            self._spool.send(OutRecord(key, value, cast(_Bytes, headers)), acknowledged)
+            self._spool.send(
+                OutRecord(key, value, cast(_Bytes, list(headers.items()))), acknowledged
+            )
         except OutboxError as error:
             self._settles.pop(number, None)
             raise OutletError(str(error), is_away=True, retry_after_s=10.0) from error

@@ -21,6 +21,7 @@ PROTOCOL = "mqtt"
 FOREVER_S = 0xFFFF_FFFF
 RECEIVE_MAXIMUM = 1_000
 ALIAS_MAXIMUM = 32
+MOST_ROUTES = 64
 OVERHEAD_BYTES = 64 * 1024
 """A packet may have so many bytes beside its payload: topic and properties."""
 
@@ -39,6 +40,8 @@ class MqttOptions:
     longest_session_s: int = 7 * 24 * 3600
     receive_maximum: int = RECEIVE_MAXIMUM
     connect_within_s: float = 10.0
+    most_routes: int = MOST_ROUTES
+    """Topics that a connection knows for the short way; 0: each message takes the ordinary one."""
 
 
 @dataclass(frozen=True, slots=True)

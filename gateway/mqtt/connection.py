@@ -42,9 +42,7 @@ QUOTA_EXCEEDED = 0x97
 NO_SHARED = 0x9E
 NO_SUBSCRIPTION = 0x11
 WITH_WILL = 4
-PUBLISH_QOS_1 = 0x32
-LEAST_PUBLISH = 8
-Fast = Callable[[bytes, int, int, int], bool]
+Short = Callable[[bytes, int, int], int]
 
 
 @dataclass(slots=True, eq=False)
@@ -69,7 +67,7 @@ class Connection:
         self._framer = Framer(desk.entrance.ingest.most_bytes + OVERHEAD_BYTES)
         self._version = V311
         self._client: Client | None = None
-        self._fast: Fast = _nothing
+        self._short: Short = _nothing
         self.heard_at = 0
         """When the client was last heard, in epoch microseconds."""
         self.is_closed = False
@@ -90,34 +88,27 @@ class Connection:
     def receive(self, data: bytes, now: int) -> None:
         """Take bytes that came at `now`, in epoch microseconds."""
         self.heard_at = now
+        framer = self._framer
+        if framer.rest:
+            data, framer.rest = framer.rest + data, b""
         try:
-            if self._framer.is_empty:
-                data = self._fast_ones(data, now)
-            for head, body in self._framer.feed(data) if data else ():
-                if self.is_closed:
-                    return
-                self._take(decode(head, body, self._version), now)
+            position = self._short(data, 0, now)
+            if position < len(data):
+                self._all(data, position, now)
         except MqttError as error:
             self._desk.entrance.counters.add("protocol_errors", protocol="mqtt")
             self.fail(error.code, error.reason)
 
-    def _fast_ones(self, data: bytes, now: int) -> bytes:
-        """Take what is plain at the head of the data the short way, and return the rest."""
-        fast, position, size = self._fast, 0, len(data)
-        while size - position > LEAST_PUBLISH and data[position] == PUBLISH_QOS_1:
-            length = data[position + 1]
-            start = position + 2
-            if length > 0x7F:
-                high = data[position + 2]
-                if high > 0x7F:
-                    break
-                length += (high << 7) - 0x80
-                start += 1
-            stop = start + length
-            if stop > size or not fast(data, start, stop, now):
-                break
-            position = stop
-        return data[position:] if position else data
+    def _all(self, data: bytes, position: int, now: int) -> None:
+        """Take the packets at `position`, each by the short way or else by the ordinary one."""
+        while not self.is_closed:
+            body = self._framer.body_at(data, position)
+            if body is None:
+                self._framer.rest = data[position:]
+                return
+            start, stop = body
+            self._take(decode(data[position], data[start:stop], self._version), now)
+            position = self._short(data, stop, now)
 
     def _take(self, packet: Packet, now: int) -> None:
         client = self._client
@@ -148,7 +139,7 @@ class Connection:
             self._close()
             return
         self._client = client = self._welcome(connect, admitted)
-        self._fast = client.uplink.fast
+        self._short = client.uplink.short
         self._desk.entrance.lives.add(self)
         self._sink.write(encode(admitted.connack, self._version))
         client.delivery.resend()
@@ -165,6 +156,7 @@ class Connection:
             desk.options.receive_maximum,
             given.request_problem != 0,
             self.fail,
+            desk.options.most_routes,
         )
         delivery = Delivery(
             session,
@@ -196,12 +188,19 @@ class Connection:
         codes = [self._subscribed(client, each, identifier) for each in packet.subscriptions]
         self._desk.sessions.changed(client.session)
         self._sink.write(encode(Answer(SUBACK, packet.packet_id, tuple(codes)), self._version))
-        client.uplink.forget_routes()
+        for session in self._desk.sessions.of(client.session.identity).values():
+            if session.link is not None:
+                session.link.forget_routes()
         for each, code in zip(packet.subscriptions, codes, strict=True):
             handling = each.retain_handling
             if code < 0x80 and (handling == 0 or (handling == 1 and each.pattern not in known)):
                 found = client.session.subscriptions[each.pattern]
                 self._desk.sessions.retained(client.session, found)
+
+    def forget_routes(self) -> None:
+        """Look again at who listens to what: a session of this device has subscribed."""
+        if self._client is not None:
+            self._client.uplink.forget_routes()
 
     def _subscribed(self, client: Client, wanted: Subscription, identifier: int | None) -> int:
         session = client.session
@@ -267,7 +266,7 @@ class Connection:
         if self.is_closed:
             return
         self.is_closed = True
-        self._fast = _nothing
+        self._short = _nothing
         client = self._client
         if client is None:
             return
@@ -276,5 +275,5 @@ class Connection:
         self._desk.leave(client.session, is_willed=client.is_willed)
 
 
-def _nothing(_data: bytes, _start: int, _stop: int, _now: int) -> bool:
-    return False
+def _nothing(_data: bytes, position: int, _now: int) -> int:
+    return position

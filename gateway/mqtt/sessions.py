@@ -57,6 +57,9 @@ class Link(Protocol):
     def taken_over(self) -> None:
         """Close: the client has come by another connection."""
 
+    def forget_routes(self) -> None:
+        """Look again at who listens to what the client publishes."""
+
 
 class Session:
     """State that outlives a connection."""

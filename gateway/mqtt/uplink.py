@@ -18,6 +18,7 @@ from gateway.entrance import Entrance
 from gateway.ingest import Arrival
 from gateway.mqtt.connecting import ALIAS_MAXIMUM, PROTOCOL
 from gateway.mqtt.echo import as_downlink
+from gateway.mqtt.runs import MOST_CUT, PACKET_ID, Route, Run, cut
 from gateway.mqtt.sessions import Session, Sessions
 from gateway.mqtt.wire import Sink
 from gateway.outcome import Rejected
@@ -26,11 +27,8 @@ from telemetry.records import JSON
 
 MOST_PENDING = 4_096
 RESUME_AT = 1_024
-MOST_ROUTES = 64
 RECEIVE_MAXIMUM_EXCEEDED = 0x93
 ALIAS_INVALID = 0x94
-_SUCCESS = b"@\x02"
-BRACE = 0x7B
 
 Close = Callable[[int, str], None]
 
@@ -46,37 +44,7 @@ class Link(NamedTuple):
     receive_maximum: int
     wants_reasons: bool
     close: Close
-
-
-class Pending:
-    """A message without its answer; answers go out in the order in which messages came."""
-
-    __slots__ = ("answer", "is_answered", "packet_id", "qos", "topic", "uplink")
-
-    def __init__(self, uplink: "Uplink", packet_id: bytes, qos: int, topic: str) -> None:
-        self.uplink = uplink
-        self.packet_id = packet_id
-        self.qos = qos
-        self.topic = topic
-        self.is_answered = False
-        self.answer = b""
-
-    def settle(self, error: object, _message: object) -> None:
-        """Note the answer, and send all answers whose turn it is."""
-        uplink = self.uplink
-        self.is_answered = True
-        if error is None and self.qos == 1:
-            self.answer = _SUCCESS + self.packet_id
-        else:
-            self.answer = uplink.answer(self, error)
-        pending = uplink.pending
-        if pending and pending[0] is self:
-            if len(pending) == 1:
-                pending.clear()
-                if self.answer:
-                    uplink.write(self.answer)
-            else:
-                uplink.answer_in_turn()
+    most_routes: int
 
 
 class Uplink:
@@ -84,63 +52,82 @@ class Uplink:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._ingest = link.entrance.ingest.ingest
-        self.write = link.sink.write
+        self._take = link.entrance.ingest.take
+        self.sink = link.sink
         self._is_5 = link.version == V5
-        self._routes: dict[bytes, tuple[Channel, str]] = {}
-        """Topics of the shortest way: authorised, JSON, and nobody here listens to them."""
+        self._skipped = PACKET_ID + self._is_5
+        self._routes: dict[bytes, Route] = {}
         self._aliases: dict[int, str] = {}
-        self._is_paused = False
-        self._few = min(link.receive_maximum, MOST_PENDING) // 2
-        """While so few wait, there is nothing to bound."""
-        self.pending: deque[Pending] = deque()
+        self.is_paused = False
+        self.unanswered = 0
+        self.runs: deque[Run] = deque()
+        """What has no answer yet; answers go out in the order in which messages came."""
 
-    def fast(self, data: bytes, start: int, stop: int, now: int) -> bool:
-        """Take a plain PUBLISH of QoS 1 on a topic that is known; False if it needs more care."""
-        end = start + 2 + (data[start] << 8 | data[start + 1])
-        route = self._routes.get(data[start + 2 : end])
-        if route is None:
-            return False
-        begin = end + 2
-        if self._is_5:
-            if begin >= stop or data[begin]:
-                return False
-            begin += 1
-        packet_id = data[end : end + 2]
-        if begin >= stop or data[begin] != BRACE or packet_id == b"\0\0":
-            return False
-        channel, topic = route
-        pending = Pending(self, packet_id, 1, topic)
-        waiting = self.pending
-        waiting.append(pending)
-        if len(waiting) > self._few:
+    def short(self, data: bytes, position: int, now: int) -> int:
+        """Take the plain PUBLISHes at `position` as one run; return where the ordinary way begins.
+
+        The same functions judge them here and there. What one of them speaks against is left, so
+        that the ordinary way refuses it with all that belongs to that.
+        """
+        most = max(self._room(), 0) if self._is_5 else MOST_CUT
+        found = cut(data, position, self._routes, self._skipped, most)
+        if found is None:
+            return position
+        route, packet_ids, payloads, stop = found
+        run = Run(self, packet_ids, 1, route.topic)
+        count = len(payloads)
+        settles = run.settles() if count > 1 else (run.settle,)
+        taken = self._take(route.channel, payloads, now, settles)
+        if taken < count:
+            again = cut(data, position, self._routes, self._skipped, taken)
+            if again is None:
+                return position
+            stop = again[-1]
+            del packet_ids[taken:]
+        self.runs.append(run)
+        self.unanswered += taken
+        if self.unanswered >= MOST_PENDING:
             self._bound()
-        refusal = self._ingest(Arrival(channel, data[begin:stop]), now=now, settle=pending.settle)
-        if refusal is not None:
-            pending.settle(refusal, None)
-        return True
+        return stop
+
+    def _room(self) -> int:
+        """Return how many more messages may be without an answer, by MQTT 5."""
+        link = self._link
+        most = link.receive_maximum - len(link.session.received)
+        if self.unanswered >= most and (found := self.answers()):
+            link.sink.write(found)
+        return most - self.unanswered
 
     def _bound(self) -> None:
         """Hold a client back that sends faster than its messages become durable."""
-        link, waiting = self._link, self.pending
+        link = self._link
         if self._is_5:
-            held = len(link.session.received)
-            if len(waiting) + held > link.receive_maximum:
+            if self._room() < 0:
                 raise MqttError(RECEIVE_MAXIMUM_EXCEEDED, "more than the receive maximum")
-        elif len(waiting) >= MOST_PENDING and not self._is_paused and link.sink.wire:
-            self._is_paused = True
+        elif self.unanswered >= MOST_PENDING and not self.is_paused and link.sink.wire:
+            self.is_paused = True
             link.sink.wire.pause()
 
-    def answer_in_turn(self) -> None:
-        """Send the answers at the head of the queue."""
-        pending, sink = self.pending, self._link.sink
-        while pending and pending[0].is_answered:
-            answer = pending.popleft().answer
-            if answer:
-                sink.write(answer)
-        if self._is_paused and len(pending) <= RESUME_AT and sink.wire:
-            self._is_paused = False
-            sink.wire.resume()
+    def answers(self) -> bytes:
+        """Return the answers whose turn it is."""
+        runs, found = self.runs, b""
+        while runs:
+            run = runs[0]
+            before = run.sent
+            found += run.answers()
+            self.unanswered -= run.sent - before
+            if run.sent < len(run.packet_ids):
+                break
+            runs.popleft()
+        if self.is_paused:
+            self._resume()
+        return found
+
+    def _resume(self) -> None:
+        wire = self._link.sink.wire
+        if self.unanswered <= RESUME_AT and wire:
+            self.is_paused = False
+            wire.resume()
 
     def publish(self, publish: Publish, now: int) -> None:
         """Take any PUBLISH."""
@@ -150,15 +137,17 @@ class Uplink:
         if qos == 2 and publish.packet_id in link.session.received:
             self._again(publish.packet_id)
             return
-        pending = Pending(self, packet_id, qos, topic)
+        run = Run(self, [packet_id], qos, topic)
+        settle = run.settle
         if qos:
-            self.pending.append(pending)
+            self.runs.append(run)
+            self.unanswered += 1
             self._bound()
         if qos == 2:
             link.session.received[publish.packet_id] = False
-        refusal = self._published(publish, topic, pending.settle, now)
+        refusal = self._published(publish, topic, settle, now)
         if refusal is not None:
-            pending.settle(refusal, None)
+            settle(refusal, None)
 
     def _again(self, packet_id: int) -> None:
         """Answer a QoS 2 message that came before; while it is on its way, its answer is too."""
@@ -192,8 +181,9 @@ class Uplink:
             return channel
         if link.sessions.is_wanted(channel.identity, channel.name) or publish.retain:
             settle = partial(self._echo, publish, channel, settle)
-        elif publish.qos == 1 and content_type == JSON and len(self._routes) < MOST_ROUTES:
-            self._routes[topic.encode()] = channel, topic
+        elif publish.qos == 1 and content_type == JSON and len(self._routes) < link.most_routes:
+            name = topic.encode()
+            self._routes[len(name).to_bytes(2) + name] = Route(channel, topic)
         arrival = Arrival(channel, publish.payload, content_type)
         return link.entrance.ingest.ingest(arrival, now=now, settle=settle)
 
@@ -235,35 +225,35 @@ class Uplink:
             heard = as_downlink(publish, channel, origin=origin, now=time.time())
             self._link.sessions.deliver(heard)
 
-    def answer(self, pending: Pending, error: object) -> bytes:
+    def answer(self, run: Run, number: int, error: object) -> bytes:
         """Return the answer to a message, and tell of a refusal by receipt."""
-        link, packet_id = self._link, int.from_bytes(pending.packet_id)
-        kind = PUBREC if pending.qos == 2 else PUBACK
+        link, packet_id = self._link, int.from_bytes(run.packet_ids[number])
+        kind = PUBREC if run.qos == 2 else PUBACK
         if error is None:
-            if pending.qos == 2:
+            if run.qos == 2:
                 link.session.received[packet_id] = True
-            return encode(Ack(kind, packet_id), link.version) if pending.qos else b""
+            return encode(Ack(kind, packet_id), link.version) if run.qos else b""
         refusal = link.entrance.ingest.unavailable(error)
-        if pending.qos == 2:
+        if run.qos == 2:
             link.session.received.pop(packet_id, None)
-        self._receipt(pending, refusal)
-        if not pending.qos:
+        self._receipt(run.topic, packet_id, refusal)
+        if not run.qos:
             return b""
         if self._is_5:
             properties = Properties(reason=_words(refusal)) if link.wants_reasons else NONE
             return encode(Ack(kind, packet_id, refusal.code.mqtt, properties), link.version)
         if refusal.is_kept:
             # Sent again it would be refused again, and its bytes are in `telemetry.dead`.
-            if pending.qos == 2:
+            if run.qos == 2:
                 link.session.received[packet_id] = True
             return encode(Ack(kind, packet_id), link.version)
         link.close(0, refusal.text)
         return b""
 
-    def _receipt(self, pending: Pending, refusal: Rejected) -> None:
+    def _receipt(self, topic: str, packet_id: int, refusal: Rejected) -> None:
         link = self._link
         identity = link.session.identity
-        told = {**refusal.receipt(pending.topic), "packet_id": int.from_bytes(pending.packet_id)}
+        told = {**refusal.receipt(topic), "packet_id": packet_id}
         wanted = list(link.session.wanted(REJECTS_CHANNEL))
         if wanted:
             receipt = Downlink(

@@ -1,5 +1,6 @@
 """What a connection writes to, and the bytes that wait until its turn ends."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -22,26 +23,41 @@ class Wire(Protocol):
 class Sink:
     """Collects a connection's bytes; whoever has some is in `dirty` until it is flushed."""
 
-    __slots__ = ("_dirty", "_out", "wire")
+    __slots__ = ("_dirty", "_out", "more", "wire")
 
     def __init__(self, wire: Wire, dirty: "list[Sink]") -> None:
         self.wire: Wire | None = wire
         self._dirty = dirty
         self._out: list[bytes] = []
+        self.more: Callable[[], bytes] | None = None
+        """Asked at the end of this turn."""
 
     def write(self, data: bytes) -> None:
         """Send bytes at the end of this turn."""
         out = self._out
-        if not out:
+        if not out and self.more is None:
             self._dirty.append(self)
         out.append(data)
 
+    def later(self, more: Callable[[], bytes]) -> None:
+        """Have `more` asked at the end of this turn for bytes to send behind the others."""
+        if not self._out and self.more is None:
+            self._dirty.append(self)
+        self.more = more
+
     def flush(self) -> None:
         """Send what has come together."""
+        if self.more is not None:
+            self._ask()
         out, wire = self._out, self.wire
         if out and wire is not None:
             wire.write(out[0] if len(out) == 1 else b"".join(out))
         out.clear()
+
+    def _ask(self) -> None:
+        more, self.more = self.more, None
+        if more is not None and self.wire is not None and (last := more()):
+            self._out.append(last)
 
     def close(self) -> None:
         """Send the rest, then close."""

@@ -28,7 +28,7 @@ class MemoryOutlet:
     def send(self, topic: str, key: bytes, value: bytes, headers: Headers, settle: Settle) -> None:
         if self.is_away:
             raise OutletError("away", is_away=True, retry_after_s=3.0)
-        known = {name: text for name, text in headers if isinstance(text, bytes)}
+        known = {name: text for name, text in headers.items() if isinstance(text, bytes)}
         self.taken.append(Taken(topic, key, value, known))
         self.waiting.append(settle)
 

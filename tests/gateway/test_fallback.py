@@ -34,7 +34,7 @@ class Answers:
 
 def send(outlet: FallbackOutlet, answers: Answers, *values: bytes) -> None:
     for value in values:
-        outlet.send("telemetry", b"d1", value, [("tenant", b"default")], answers.settle)
+        outlet.send("telemetry", b"d1", value, {"tenant": b"default"}, answers.settle)
 
 
 def settled(outlet: FallbackOutlet, answers: Answers, count: int) -> None:

@@ -182,7 +182,7 @@ def test_packets_come_whole_however_the_bytes_are_cut(
         rest = rest[size:]
 
     assert [decode(*each, V311) for each in found] == packets
-    assert framer.is_empty
+    assert not framer.rest
 
 
 @settings(max_examples=300)

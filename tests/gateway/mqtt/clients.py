@@ -24,11 +24,13 @@ class MemoryWire:
     """Keeps what is written."""
 
     sent: bytearray = field(default_factory=bytearray)
+    writes: list[bytes] = field(default_factory=list)
     is_closed: bool = False
     is_paused: bool = False
 
     def write(self, data: bytes) -> None:
         self.sent += data
+        self.writes.append(data)
 
     def close(self) -> None:
         self.is_closed = True
