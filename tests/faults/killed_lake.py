@@ -6,8 +6,11 @@ import pandas as pd
 import polars as pl
 
 from edge.registry_files import RegistryFiles
-from spark_jobs.jobs.gold import Gold
+from spark_jobs.gold_state import GoldFiles, GoldState, Position
+from spark_jobs.jobs.gold import NAME, SOURCES
+from spark_jobs.jobs.gold_rebuild import Rebuild
 from spark_jobs.lake import Lake
+from spark_jobs.transforms.rules import rules
 from telemetry.settings import Settings
 from telemetry.tables import READINGS, Table
 from tests.spark_jobs.gold_fleet import NOON, PRODUCTS, fleet, grouped
@@ -38,7 +41,14 @@ class KilledLake:
             RegistryFiles(self._settings.registry_dir).put_product(product)
         for part in range(FILES):
             self.lake.append(READINGS, self.truth.filter(pl.col("seq") % FILES == part), None)
-        Gold(self.lake, self._settings).prepare()
+        self._make_gold()
+
+    def _make_gold(self) -> None:
+        """Make gold of all there is, and keep that it has read so far."""
+        behind = [Position(self.lake.table(table).version() + 1) for table in SOURCES]
+        state = GoldState("gold/killed", readings=behind[0], late=behind[1])
+        made = Rebuild(self.lake, rules(PRODUCTS), state).everything()
+        GoldFiles(self._settings.checkpoint_dir / NAME).save(made)
 
     def append_copies(self) -> int:
         """Append some messages of each day once more, as other records; return how many."""
