@@ -1,9 +1,8 @@
 """The only reads and writes of the lake: delta-rs for small fast commits, Spark for the rest."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TypeAlias
 
 import polars as pl
@@ -19,7 +18,7 @@ from spark_jobs.row_files import PACKED, RecentFiles, RowFiles
 from spark_jobs.schema import conform, delta_schema, table_properties
 from spark_jobs.table_changes import bring
 from spark_jobs.table_files import Change, Snapshot, Swap
-from spark_jobs.version_checksum import STREAMED, VersionChecksums
+from spark_jobs.version_checksum import Checksums
 from telemetry.errors import HeadwaterError
 from telemetry.tables import TABLES, Table
 
@@ -27,7 +26,6 @@ Frame: TypeAlias = pa.Table | pl.DataFrame
 WRITER = WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=256 * 1024)
 ATTEMPTS = 8
 FIRST_PAUSE_S = 0.05
-PIECE_ROWS = 1_000_000
 
 
 class CommitError(HeadwaterError):
@@ -49,7 +47,7 @@ class Lake:
         self.root = root.rstrip("/")
         self._handles: dict[str, DeltaTable] = {}
         self._recent = RecentFiles()
-        self._checksums_of: dict[str, VersionChecksums] = {}
+        self._checksums = Checksums()
 
     def uri(self, table: Table) -> str:
         """Return where the table is."""
@@ -96,21 +94,16 @@ class Lake:
         """
         rows = frame.to_arrow() if isinstance(frame, pl.DataFrame) else frame
         count = rows.num_rows + sum(map(column_files.records, staged))
-        said = {**(info or {}), "rows": str(count)}
-        written: list[AddAction] = []
+        said, written = {**(info or {}), "rows": str(count)}, list[AddAction]()
 
         def write(handle: DeltaTable) -> None:
             if not written:
                 written.extend(column_files.added(self.uri(table), table, rows))
             before, files = handle.version(), [*staged, *written]
             table_files.commit(handle, table, [*files], _commit(txn, said))
-            if table in STREAMED:
-                self._checksums(table).note(handle, before, files)
+            self._checksums.note(self.uri(table), table, handle, before, files)
 
         return self._commit(table, write, txn)
-
-    def _checksums(self, table: Table) -> VersionChecksums:
-        return self._checksums_of.setdefault(table.name, VersionChecksums(self.uri(table)))
 
     def rows_of(self, table: Table, staged: Iterable[AddAction], columns: list[str]) -> pa.Table:
         """Return rows of files that are written, be they committed or not."""
@@ -269,29 +262,6 @@ class Lake:
     def files(self, table: Table) -> pl.DataFrame:
         """Return the table's files: size, rows, age, and `partition.…`, `min.…`, `max.…`."""
         return table_files.listed(self.table(table))
-
-    def pieces(self, table: Table, since: datetime | None = None) -> Iterator[pl.LazyFrame]:
-        """Yield the rows of files written since a moment (None: all), a bounded number at a time.
-
-        What the table is partitioned by is not among the columns.
-        """
-        files = self.files(table)
-        if since is not None:
-            files = files.filter(pl.col("modification_time") >= int(since.timestamp() * 1000))
-        piece = files["num_records"].fill_null(PIECE_ROWS).cum_sum() // PIECE_ROWS
-        for some in files.with_columns(piece=piece).partition_by("piece", maintain_order=True):
-            yield self._rows_of(table, some)
-
-    def newest(self, table: Table, rows: int) -> pl.LazyFrame:
-        """Return the rows of the newest files, up to about so many."""
-        files = self.files(table).sort("modification_time", descending=True)
-        before = files["num_records"].cum_sum() - files["num_records"]
-        some = files.filter(before < rows)
-        return self.scan(table).head(0) if some.is_empty() else self._rows_of(table, some)
-
-    def _rows_of(self, table: Table, files: pl.DataFrame) -> pl.LazyFrame:
-        paths = [f"{self.uri(table)}/{path}" for path in files["path"]]
-        return pl.scan_parquet(paths, hive_partitioning=False)
 
     def rewrite(self, frame: DataFrame, table: Table, partitions: str, txn: Txn) -> None:
         """Put a Spark frame in place of the partitions that the SQL condition names, once."""

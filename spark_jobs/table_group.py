@@ -12,7 +12,11 @@ Swaps = Mapping[Table, Swap]
 
 
 def update_group(
-    lake: Lake, tables: Iterable[Table], change: Callable[[Snapshots], Swaps], txn: Txn
+    lake: Lake,
+    tables: Iterable[Table],
+    change: Callable[[Snapshots], Swaps],
+    txn: Txn,
+    attempts: int = ATTEMPTS,
 ) -> dict[str, int]:
     """Commit what `change` says of each table; return the number of rows written by table.
 
@@ -21,7 +25,7 @@ def update_group(
     the rest to whoever makes the batch again: tables that have `txn` are left as they are.
     """
     left, written, pause = list(tables), dict[str, int](), FIRST_PAUSE_S
-    for _ in range(ATTEMPTS):
+    for _ in range(attempts):
         newest = {table: lake.snapshot(table) for table in left}
         fresh = {table: at for table, at in newest.items() if not at.has(txn.app_id, txn.version)}
         swaps = change(fresh) if fresh else {}
@@ -32,4 +36,4 @@ def update_group(
             return written
         time.sleep(pause)
         pause *= 2
-    raise CommitError(f"{left[0].name}: {ATTEMPTS} commits lost against other writers")
+    raise CommitError(f"{left[0].name}: {attempts} commits lost against other writers")

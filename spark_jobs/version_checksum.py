@@ -16,7 +16,7 @@ from deltalake import DeltaTable
 from deltalake.transaction import AddAction
 from pyarrow import fs
 
-from telemetry.tables import LATE, READINGS
+from telemetry.tables import LATE, READINGS, Table
 
 STREAMED = (READINGS, LATE)
 """Tables that gold and scoring read as streams."""
@@ -24,8 +24,22 @@ KEPT = 20
 log = logging.getLogger(__name__)
 
 
+class Checksums:
+    """Writes the checksums of tables that are streamed, as their writer appends."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, VersionChecksums] = {}
+
+    def note(
+        self, uri: str, table: Table, handle: DeltaTable, before: int, added: Sequence[AddAction]
+    ) -> None:
+        """Write the checksum of the newest version, which `added` made of version `before`."""
+        if table in STREAMED:
+            self._of.setdefault(uri, VersionChecksums(uri)).note(handle, before, added)
+
+
 class VersionChecksums:
-    """Writes the checksums of one table as its writer appends; a table without them is whole."""
+    """Writes the checksums of one table; a table without them is whole."""
 
     def __init__(self, uri: str) -> None:
         self._uri = uri

@@ -9,6 +9,7 @@ import polars as pl
 from spark_jobs.dedup.index import Key
 from spark_jobs.dedup.recent import Copies, Copy, RecentCopies, copies, digests, key_marks
 from spark_jobs.lake import Lake
+from spark_jobs.pieces import newest
 from telemetry.message import decode
 from telemetry.tables import LATE, MESSAGES, READINGS
 
@@ -31,7 +32,7 @@ class FirstCopies:
         """Remember the newest of silver, as a stream does that goes on behind it."""
         rows = min(ROWS_AT_START, 3 * remembered)
         newest = [
-            self._lake.newest(table, rows).select(*KEY, *COORDINATES) for table in (LATE, READINGS)
+            newest(self._lake, table, rows).select(*KEY, *COORDINATES) for table in (LATE, READINGS)
         ]
         frame = pl.concat(newest).unique(COORDINATES).sort(COORDINATES).collect()
         self.remember(key_marks(frame.select(KEY).rows()), copies(frame))

@@ -13,6 +13,7 @@ from spark_jobs.dedup.recent import Copies, key_marks
 from spark_jobs.jobs.first_copies import KEY, FirstCopies
 from spark_jobs.jobs.memory_file import MemoryFile, Saved
 from spark_jobs.lake import Lake
+from spark_jobs.pieces import pieces
 from telemetry.tables import LATE, MESSAGES, READINGS
 
 BOOT = ("tenant", "device_full", "boot")
@@ -53,7 +54,7 @@ class LandingMemory:
 
     def _load_keys(self, since: datetime | None) -> None:
         for table in (READINGS, LATE):
-            for rows in self._lake.pieces(table, since):
+            for rows in pieces(self._lake, table, since):
                 boots = rows.select(*KEY, "received_at")
                 self._take_up(boots.filter(~pl.col("boot").str.starts_with(UNIQUE)))
 
@@ -67,7 +68,7 @@ class LandingMemory:
             self.index.merge((tenant, device_full, boot), zip(firsts, lasts, strict=True))
 
     def _load_landed(self, since: datetime | None) -> None:
-        for rows in self._lake.pieces(MESSAGES, since):
+        for rows in pieces(self._lake, MESSAGES, since):
             newest = rows.group_by("topic", "partition", "tenant", "product").agg(
                 pl.col("offset").max(), pl.col("received_at").max().dt.timestamp("us")
             )
