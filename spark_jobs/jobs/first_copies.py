@@ -31,10 +31,10 @@ class FirstCopies:
     def know_newest(self, remembered: int) -> None:
         """Remember the newest of silver, as a stream does that goes on behind it."""
         rows = min(ROWS_AT_START, 3 * remembered)
-        newest = [
+        some = [
             newest(self._lake, table, rows).select(*KEY, *COORDINATES) for table in (LATE, READINGS)
         ]
-        frame = pl.concat(newest).unique(COORDINATES).sort(COORDINATES).collect()
+        frame = pl.concat(some).unique(COORDINATES).sort(COORDINATES).collect()
         self.remember(key_marks(frame.select(KEY).rows()), copies(frame))
 
     def remember(self, marked: np.ndarray, found: Copies) -> None:
