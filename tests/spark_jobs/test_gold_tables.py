@@ -132,6 +132,28 @@ def test_windows_are_final_by_the_watermark_of_their_product(
         assert rows.select((pl.col("is_final") == expected).all()).item(), table.name
 
 
+def test_windows_turn_final_though_nothing_more_comes_for_them(
+    readings: pl.DataFrame, tmp_path: Path
+) -> None:
+    """One owner takes batches as they came: what ended long ago gains nothing when it ends."""
+    lake = Lake(str(tmp_path))
+    lake.create_all()
+    tables, marks = GoldTables(lake), pl.DataFrame(schema=WATERMARKS)
+    tables.find_open(watermarks([marks], RULES), marks)
+    came = readings.sort("received_at", "seq", "metric")
+
+    for batch_id, batch in enumerate(came.iter_slices(came.height // 6 + 1)):
+        found = parts(batch)
+        marks = watermarks([marks, found.highest], RULES)
+        tables.merge(found, RULES, marks, Txn("gold/test", batch_id))
+
+    watermark = marks.filter(pl.col("product") == "meter")["watermark"].item()
+    expected = (pl.col("product") == "meter") & (pl.col("window_end") <= watermark)
+    for table in WINDOW_TABLES:
+        rows = lake.scan(table).collect()
+        assert rows.select((pl.col("is_final") == expected).all()).item(), table.name
+
+
 class BreakingLake(Lake):
     """A lake that breaks before one of its commits."""
 
