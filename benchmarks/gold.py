@@ -26,7 +26,7 @@ from spark_jobs.jobs.gold_tables import TABLES, GoldTables
 from spark_jobs.lake import Lake, Txn
 from spark_jobs.planned_files import PlannedFiles, Unread, planned_files
 from spark_jobs.transforms.partials import READING_COLUMNS
-from spark_jobs.transforms.reduction import reduced_frames, unpacked
+from spark_jobs.transforms.reduction import reduced, unpacked
 from spark_jobs.transforms.rules import WATERMARKS, rules, watermarks
 from telemetry.products import Product, Sliding
 from telemetry.tables import READINGS
@@ -111,9 +111,7 @@ class _Gold:
         unread = Unread(self._lake.uri(READINGS), READINGS.name, self._read, until)
         files = planned_files([unread], READING_COLUMNS, most_tasks=1)
         self._timed("group_by", lambda: _plain(files))
-        packed = self._timed(
-            "read_and_reduce", lambda: list(reduced_frames(files.frames(0), self._rules))
-        )
+        packed = self._timed("read_and_reduce", lambda: list(reduced(files.frames(0), self._rules)))
         parts = unpacked(pa.Table.from_batches(packed), self._rules)
         self._marks = watermarks([self._marks, parts.highest], self._rules)
         txn = Txn("gold/benchmark", until.version)

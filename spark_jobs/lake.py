@@ -184,8 +184,8 @@ class Lake:
         """Commit a swap on the very version of the snapshot; return False if that is outdated."""
         table = snapshot.rows.table
         try:
-            actions = snapshot.actions(wanted)
-            table_files.commit(snapshot.handle, table, actions, _commit(txn, None, retries=0))
+            if actions := snapshot.actions(wanted):
+                table_files.commit(snapshot.handle, table, actions, _commit(txn, None, retries=0))
         except CommitFailedError:
             self._handles.pop(table.name, None)
             return False
@@ -222,7 +222,7 @@ class Lake:
         pause = FIRST_PAUSE_S
         for _ in range(ATTEMPTS):
             handle = self.table(table)
-            if txn and _is_committed(handle, txn):
+            if txn and table_files.has_transaction(handle, txn.app_id, txn.version):
                 return False
             try:
                 write(handle)
@@ -283,11 +283,6 @@ class Lake:
         except TableNotFoundError:
             return False
         return True
-
-
-def _is_committed(handle: DeltaTable, txn: Txn) -> bool:
-    newest = handle.transaction_version(txn.app_id)
-    return newest is not None and newest >= txn.version
 
 
 def _commit(

@@ -65,11 +65,11 @@ class PlannedFiles(NamedTuple):
         held: list[NewFile] = []
         for file in self.tasks[task]:
             if held and sum(each.rows for each in held) + file.rows > FRAME_ROWS:
-                yield _content(held, self.columns)
+                yield from _content(held, self.columns).iter_slices(FRAME_ROWS)
                 held = []
             held.append(file)
         if held:
-            yield _content(held, self.columns)
+            yield from _content(held, self.columns).iter_slices(FRAME_ROWS)
 
 
 def planned_files(

@@ -68,11 +68,6 @@ class Snapshot:
         """Return the files of the version, as `listed` does."""
         return listed(self.handle)
 
-    def has(self, app_id: str, version: int) -> bool:
-        """Tell whether the version holds a transaction of an application."""
-        newest = self.handle.transaction_version(app_id)
-        return newest is not None and newest >= version
-
     def read(self, some: pl.Series) -> pl.DataFrame:
         """Return the rows of the files at some paths, their path (`PATH`) beside."""
         return self.rows.read(self._at(some))
@@ -84,6 +79,12 @@ class Snapshot:
 
     def _at(self, some: pl.Series) -> pl.DataFrame:
         return self.files.filter(pl.col("path").is_in(some.implode()))
+
+
+def has_transaction(handle: DeltaTable, app_id: str, version: int) -> bool:
+    """Tell whether a version of a table holds a transaction of an application."""
+    newest = handle.transaction_version(app_id)
+    return newest is not None and newest >= version
 
 
 def paths(files: pl.DataFrame) -> list[str]:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from spark_jobs.lake import ATTEMPTS, FIRST_PAUSE_S, CommitError, Lake, Txn
-from spark_jobs.table_files import Snapshot, Swap
+from spark_jobs.table_files import Snapshot, Swap, has_transaction
 from telemetry.tables import Table
 
 Snapshots = Mapping[Table, Snapshot]
@@ -27,7 +27,11 @@ def update_group(
     left, written, pause = list(tables), dict[str, int](), FIRST_PAUSE_S
     for _ in range(attempts):
         newest = {table: lake.snapshot(table) for table in left}
-        fresh = {table: at for table, at in newest.items() if not at.has(txn.app_id, txn.version)}
+        fresh = {
+            table: at
+            for table, at in newest.items()
+            if not has_transaction(at.handle, txn.app_id, txn.version)
+        }
         swaps = change(fresh) if fresh else {}
         done = {table: lake.swap(fresh[table], swap, txn) for table, swap in swaps.items()}
         written |= {table.name: swaps[table].rows for table, is_done in done.items() if is_done}

@@ -6,11 +6,11 @@ import polars as pl
 import pyarrow as pa
 
 from spark_jobs.planned_files import PlannedFiles
-from spark_jobs.transforms.reduction import reduced_frames
+from spark_jobs.transforms.reduction import reduced
 
 
 def reduced_files(
     asked: Iterable[pa.RecordBatch], files: PlannedFiles, rules: pl.DataFrame
 ) -> Iterator[pa.RecordBatch]:
     """Yield the packed partials of the tasks whose numbers are asked for (column `id`)."""
-    return reduced_frames(files.asked(asked), rules)
+    return reduced(files.asked(asked), rules)

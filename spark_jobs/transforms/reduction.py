@@ -14,7 +14,6 @@ PACKED = "kind string, frame binary"
 _PACKED = pa.schema([("kind", pa.string()), ("frame", pa.large_binary())])
 NOTHING = _PACKED.empty_table()
 """What no reading is reduced to."""
-CHUNK_ROWS = 200_000
 KINDS = ("minutes", "sessions", "delays", "highest")
 NO_READING = pl.DataFrame(
     schema={
@@ -38,12 +37,7 @@ class Reduction:
     highest: pl.DataFrame
 
 
-def reduced(batches: Iterable[pa.RecordBatch], rules: pl.DataFrame) -> Iterator[pa.RecordBatch]:
-    """Yield the packed partials of a task's readings (`READING_COLUMNS`), as Spark hands them."""
-    return reduced_frames(_chunks(batches), rules)
-
-
-def reduced_frames(frames: Iterable[pl.DataFrame], rules: pl.DataFrame) -> Iterator[pa.RecordBatch]:
+def reduced(frames: Iterable[pl.DataFrame], rules: pl.DataFrame) -> Iterator[pa.RecordBatch]:
     """Yield the packed partials of a task's readings, each message's delay counted once."""
     seen = pl.Series("seen", dtype=pl.UInt64())
     for readings in frames:
@@ -62,23 +56,6 @@ def reduction(readings: pl.DataFrame, delayed: pl.DataFrame, rules: pl.DataFrame
         delays=delays.sketched(delayed),
         highest=readings.group_by("tenant", "product").agg(highest=pl.col("received_at").max()),
     )
-
-
-def _chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[pl.DataFrame]:
-    waiting: list[pa.RecordBatch] = []
-    for batch in batches:
-        waiting.append(batch)
-        if sum(part.num_rows for part in waiting) >= CHUNK_ROWS:
-            yield _frame(waiting)
-            waiting = []
-    if waiting:
-        yield _frame(waiting)
-
-
-def _frame(batches: list[pa.RecordBatch]) -> pl.DataFrame:
-    frame = pl.from_arrow(pa.Table.from_batches(batches))
-    assert isinstance(frame, pl.DataFrame)
-    return frame.select(READING_COLUMNS)
 
 
 def pack(parts: Reduction) -> pa.RecordBatch:
