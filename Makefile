@@ -9,7 +9,7 @@ PYTHON ?= $(eval PYTHON := $(shell for name in python3 python3.13 python3.12 pyt
 BIN := .venv/bin
 UNIT := not spark and not kafka and not trino and not stack and not faults
 PYTEST_ARGS ?=
-SIDE_BY_SIDE ?= -n 2 --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE ?= -n 3 --dist loadfile --no-loadscope-reorder
 KILLS ?= 200
 SEEDED = $(if $(SEED),--seed $(SEED))
 DEMO_ARGS ?=
@@ -27,6 +27,10 @@ fetch: install ## download jars and servers into ~/.cache/headwater (HEADWATER_C
 	@$(BIN)/headwater fetch all
 
 check: install-dev ## lint, format, types and imports, in seconds
+	@$(MAKE) --no-print-directory .checked
+
+.PHONY: .checked
+.checked:
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-logo
@@ -41,7 +45,8 @@ test: export JAVA_TOOL_OPTIONS ?= -XX:TieredStopAtLevel=1
 test: export HEADWATER_SUPERSET = off
 # Tests wait for jobs, and nobody for the streams beside them.
 test test-faults test-faults-full: export HEADWATER_JOB_NICE ?= 0
-test: check fetch ## everything that CI holds; PYTEST_ARGS="-k late" narrows it
+test: install-dev ## everything that CI holds; PYTEST_ARGS="-k late" narrows it
+	@$(MAKE) --no-print-directory -j 2 .checked fetch
 	$(BIN)/pytest -m "not long" $(SIDE_BY_SIDE) --ignore tests/end_to_end $(PYTEST_ARGS) || test $$? = 5
 	$(BIN)/pytest -m "not long" tests/end_to_end $(PYTEST_ARGS) || test $$? = 5
 

@@ -13,6 +13,8 @@ from telemetry.products import Product
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC by its text's Z
 MICROSECOND = timedelta(microseconds=1)
 Fields = dict[str, object]
+Fate = tuple[Expect, str | None]
+"""Where a message must come out, and the reason that is told there."""
 
 
 class Draft(NamedTuple):
@@ -91,11 +93,6 @@ def honest(draft: Draft) -> Posting:
     return posting(draft, accepted(draft, draft.fields()))
 
 
-def told_at(draft: Draft, device_time: int) -> Posting:
-    """Send the message with another time, and expect what that time deserves."""
-    return honest(draft._replace(event_time=device_time // 1000 * 1000))
-
-
 def accepted(draft: Draft, fields: Fields) -> Outcome:
     """Expect a message of good form: silver, late or too old by its product's limits."""
     event_time = min(draft.event_time, draft.received_at + draft.tolerance)
@@ -111,7 +108,7 @@ def accepted(draft: Draft, fields: Fields) -> Outcome:
     )
 
 
-def by_delay(product: Product, delay: int) -> tuple[Expect, str | None]:
+def by_delay(product: Product, delay: int) -> Fate:
     """Return what must come of a message whose delivery took `delay` microseconds."""
     if product.max_age is not None and delay > micros_of(product.max_age):
         return "rejected", "too_old"

@@ -1,6 +1,8 @@
 """Ledger lines, written fast: what `telemetry.ledger` writes, byte for byte, from parts."""
 
-from simulator.drafts import Outcome
+from collections.abc import Iterable
+
+from simulator.drafts import Fate, Outcome
 
 TENANT = "default"
 
@@ -10,12 +12,18 @@ def sent_head(device_full: str, boot: str) -> str:
     return f'{{"e":"sent","tenant":"{TENANT}","device":"{device_full}","boot":"{boot}","seq":'
 
 
-def sent_in_time(head: str, seq: int, digest: str, sent_at: int, event_time: int) -> str:
-    """Return the line of a message that silver must hold."""
-    return (
-        f'{head}{seq},"sha256":"{digest}","sent_at":{sent_at},"event_time":{event_time}'
-        ',"expect":"silver","reason":null}\n'
-    )
+def sent_tail(fate: Fate) -> str:
+    """Return a sent line's end: where the message must come out."""
+    expect, reason = fate
+    return f',"expect":"{expect}","reason":{_text(reason)}}}\n'
+
+
+def sent_lines(rows: Iterable[tuple[str, int, str, int, str]], sent_at: int) -> list[str]:
+    """Return lines of messages that are sent at once: head, seq, digest, event time, tail each."""
+    return [
+        f'{head}{seq},"sha256":"{digest}","sent_at":{sent_at},"event_time":{event_time}{tail}'
+        for head, seq, digest, event_time, tail in rows
+    ]
 
 
 def sent_line(device_full: str, outcome: Outcome, digest: str, sent_at: int) -> str:

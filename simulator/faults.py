@@ -2,27 +2,23 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 
 import orjson
 
-from simulator import bodies, targets
+from simulator import bodies, clocks, targets
 from simulator.drafts import (
     Draft,
     Outcome,
     Posting,
     accepted,
     honest,
-    micros_of,
     posting,
     refused,
-    told_at,
 )
 from telemetry.devices import full_name
 from telemetry.products import Product
 
-HOUR = micros_of(timedelta(hours=1))
 HUGE_BYTES = 1_000_000
 LIST_SEQ = 1_000_000_000
 """Messages that come in lists are numbered from here, clear of a device's own count."""
@@ -30,17 +26,22 @@ LIST_SEQ = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A kind of fault: what it means, how a message gets it, and which products can have it."""
+    """A kind of fault: what it means, how a message gets it, and which products can have it.
+
+    A fault with `make` has a body of its own; without, the body is honest, and it is the time
+    that it tells (`tell`) or what follows it that is wrong.
+    """
 
     meaning: str
-    make: Callable[[Draft], Posting]
+    make: Callable[[Draft], Posting] | None = None
     fits: Callable[[Product], bool] = lambda product: True
+    tell: clocks.Tell | None = None
 
 
 def cause(name: str, draft: Draft) -> Posting:
     """Give the message a fault, or send it as it is where its product cannot have that fault."""
     fault = FAULTS[name]
-    return fault.make(draft) if fault.fits(draft.product) else honest(draft)
+    return fault.make(draft) if fault.make and fault.fits(draft.product) else honest(draft)
 
 
 def _name(find: targets.Find, draft: Draft) -> str:
@@ -51,24 +52,6 @@ def _name(find: targets.Find, draft: Draft) -> str:
 
 def _metrics(draft: Draft, **changes: object) -> dict[str, object]:
     return draft.fields(metrics={**draft.metrics, **changes})
-
-
-def _delayed(draft: Draft, least: float, most: float) -> Posting:
-    lateness = draft.product.lateness or timedelta(minutes=10)
-    delay = micros_of(lateness) * (least + (most - least) * draft.dice)
-    return told_at(draft, draft.received_at - round(delay))
-
-
-def _clock_behind(draft: Draft) -> Posting:
-    return told_at(draft, draft.received_at - round(HOUR * 480**draft.dice))
-
-
-def _clock_ahead(draft: Draft) -> Posting:
-    return told_at(draft, draft.received_at + draft.tolerance + round(HOUR * 17_520**draft.dice))
-
-
-def _clock_1970(draft: Draft) -> Posting:
-    return told_at(draft, round(1_000_000_000 * draft.dice))
 
 
 def _missing_required(draft: Draft) -> Posting:
@@ -170,14 +153,14 @@ _NOT_NUMBERS = (b"NaN", b"Infinity", b"-Infinity", b"nan")
 _TOO_LARGE = (b"1e400", b"-1e999")
 
 FAULTS: Mapping[str, Fault] = {
-    "duplicate": Fault("the same bytes once more, up to seconds later", honest),
-    "conflict": Fault("the same key with other content, up to seconds later", honest),
-    "late": Fault("delivery took longer than allowed", partial(_delayed, least=1.2, most=3.0)),
-    "very_late": Fault("ten times later than allowed", partial(_delayed, least=9.5, most=10.5)),
-    "out_of_order": Fault("delayed, but in time", partial(_delayed, least=0.2, most=0.8)),
-    "clock_behind": Fault("the clock is hours to weeks behind", _clock_behind),
-    "clock_ahead": Fault("the clock is hours to years ahead", _clock_ahead),
-    "clock_1970": Fault("the clock was never set", _clock_1970),
+    "duplicate": Fault("the same bytes once more, up to seconds later"),
+    "conflict": Fault("the same key with other content, up to seconds later"),
+    "late": Fault("delivery took longer than allowed", tell=clocks.delayed(1.2, 3.0)),
+    "very_late": Fault("ten times later than allowed", tell=clocks.delayed(9.5, 10.5)),
+    "out_of_order": Fault("delayed, but in time", tell=clocks.delayed(0.2, 0.8)),
+    "clock_behind": Fault("the clock is hours to weeks behind", tell=clocks.behind),
+    "clock_ahead": Fault("the clock is hours to years ahead", tell=clocks.ahead),
+    "clock_1970": Fault("the clock was never set", tell=clocks.never_set),
     "missing_required": Fault(
         "a required metric is missing", _missing_required, targets.has(targets.needed)
     ),

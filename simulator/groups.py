@@ -8,20 +8,23 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Literal
 
+import numpy as np
 import orjson
 
 from edge.outbox import OutRecord
-from simulator.drafts import Draft, Outcome, Posting, honest
+from simulator.drafts import Draft, Outcome, Posting, posting
 from simulator.effects import EFFECTS
 from simulator.entries import (
     ack_head,
     ack_heads,
     label_line,
     sent_head,
-    sent_in_time,
     sent_line,
+    sent_lines,
+    sent_tail,
 )
-from simulator.faults import cause
+from simulator.fates import FATES, by_delays
+from simulator.faults import FAULTS, cause
 from simulator.measurements import Clock, Measurements, Run, Stretch
 from simulator.rendering import render
 from telemetry.records import Headers, record_headers
@@ -33,6 +36,7 @@ _record = tuple.__new__
 Result = tuple[str, str | None]
 Echo = Literal["duplicate", "conflict"]
 ECHOES: Mapping[str, Echo] = {"duplicate": "duplicate", "conflict": "conflict"}
+_TAILS = [sent_tail(fate) for fate in FATES]
 
 
 @dataclass(slots=True)
@@ -67,6 +71,10 @@ class Groups:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._measurements = Measurements(run)
+        self._names = self._measurements.fault_names
+        bodiless = [FAULTS[name].make is None for name in self._names]
+        self._is_honest = np.array([*bodiless, True])
+        self._has_echo = np.array([*(name in ECHOES for name in self._names), False])
         self._lines = [
             _Line(
                 sent_head(device.device_full, run.boot),
@@ -76,14 +84,17 @@ class Groups:
             for device in run.fleet.devices
         ]
         self._labels = [_labels(tags) for tags in run.fleet.tags]
-        self._echoes: list[tuple[int, int, Echo, Draft]] = []
+        self._echoes: list[tuple[int, int, Echo, Draft, bytes]] = []
 
     def build(self, start: int, stop: int, clock: Clock) -> Group:
         """Return messages `start` to `stop` and the copies that are due with them."""
         group = Group(labels=self._labels_until(stop, clock))
         for stretch in self._measurements.between(start, stop, clock):
-            self._add_honest(group, stretch, clock.now)
-            self._add_faulty(group, stretch, clock.now)
+            is_honest = self._is_honest[stretch.span.fault]
+            self._add_honest(group, stretch.where(is_honest), clock.now)
+            self._add_faulty(group, stretch.where(~is_honest), clock.now)
+            self._keep_echoes(stretch.where(self._has_echo[stretch.span.fault]), clock.now)
+            self._count_faults(group, stretch)
         self._add_echoes(group, stop, clock.now)
         return group
 
@@ -107,10 +118,8 @@ class Groups:
             self._add_echo(group, clock.now)
         return group
 
-    def _add_honest(self, group: Group, stretch: Stretch, now: int) -> None:
-        part = stretch.where(stretch.span.fault < 0)
-        seqs, event_times = part.span.seq.tolist(), part.event_time.tolist()
-        bodies = render(part, self._run.boot, self._labels)
+    def _add_honest(self, group: Group, part: Stretch, now: int) -> None:
+        seqs, bodies = part.span.seq.tolist(), render(part, self._run.boot, self._labels)
         digests = [sha256(body).hexdigest() for body in bodies]
         lines = [self._lines[device] for device in part.span.device.tolist()]
         received = ("received_at", b"%d" % now)
@@ -118,37 +127,46 @@ class Groups:
             _record(OutRecord, (line.key, body, [received, *line.headers]))
             for line, body in zip(lines, bodies, strict=True)
         ]
-        group.sent += [
-            sent_in_time(line.sent, seq, digest, now, event_time)
-            for line, seq, digest, event_time in zip(lines, seqs, digests, event_times, strict=True)
-        ]
+        kept = np.minimum(part.event_time, now + self._run.tolerance)
+        fates = by_delays(self._run.products[part.model.product.key], now - kept).tolist()
+        heads, tails = [line.sent for line in lines], [_TAILS[fate] for fate in fates]
+        rows = zip(heads, seqs, digests, kept.tolist(), tails, strict=True)
+        group.sent += sent_lines(rows, now)
         group.acks += ack_heads(self._run.boot, seqs, digests)
-        group.expected["silver", None] += len(bodies)
+        group.expected.update({FATES[fate]: count for fate, count in Counter(fates).items()})
 
-    def _add_faulty(self, group: Group, stretch: Stretch, now: int) -> None:
-        part = stretch.where(stretch.span.fault >= 0)
-        for number, fault, draft in self._measurements.drafts(part, now):
-            group.faults[fault] += 1
+    def _add_faulty(self, group: Group, part: Stretch, now: int) -> None:
+        for _, fault, draft in self._measurements.drafts(part, now):
             _add(group, cause(fault, draft), now)
-            if fault in ECHOES:
-                due = number + 1 + int(draft.dice * ECHO_WITHIN_S * self._run.rate)
-                heapq.heappush(self._echoes, (due, number, ECHOES[fault], draft))
+
+    def _keep_echoes(self, part: Stretch, now: int) -> None:
+        bodies = render(part, self._run.boot, self._labels)
+        drafts = self._measurements.drafts(part, now)
+        for (number, fault, draft), body in zip(drafts, bodies, strict=True):
+            due = number + 1 + int(draft.dice * ECHO_WITHIN_S * self._run.rate)
+            heapq.heappush(self._echoes, (due, number, ECHOES[fault], draft, body))
+
+    def _count_faults(self, group: Group, stretch: Stretch) -> None:
+        counts = np.bincount(stretch.span.fault + 1, minlength=len(self._names) + 1)[1:]
+        found = zip(self._names, counts.tolist(), strict=True)
+        group.faults.update({name: count for name, count in found if count})
 
     def _add_echoes(self, group: Group, stop: int, now: int) -> None:
         while self._echoes and self._echoes[0][0] < stop:
             self._add_echo(group, now)
 
     def _add_echo(self, group: Group, now: int) -> None:
-        _, _, kind, draft = heapq.heappop(self._echoes)
+        _, _, kind, draft, body = heapq.heappop(self._echoes)
         if kind == "conflict":
             draft = draft._replace(
                 event_time=now // 1000 * 1000,
                 received_at=now,
                 extra={**draft.extra, "tags": {"copy": "2"}},
             )
-        copy = honest(draft)
-        outcome = copy.outcomes[0]._replace(expect=kind, reason=None)
-        _add(group, copy._replace(outcomes=(outcome,)), now)
+            body = orjson.dumps(draft.fields())
+        event_time = min(draft.event_time, draft.received_at + draft.tolerance)
+        outcome = Outcome(body, draft.boot, draft.seq, event_time, kind)
+        _add(group, posting(draft, outcome), now)
 
 
 def _labels(tags: Mapping[str, str]) -> str:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.clocks import in_whole_ms
 from simulator.drafts import Draft
+from simulator.faults import FAULTS
 from simulator.fleet import Fleet
 from simulator.models import Model
 from simulator.physics import Columns, Floats, Indexes, Moment, as_values, draw_traits, measure
@@ -63,7 +65,10 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Messages of one model and schema version: who, when, what, and where if it moves."""
+    """Messages of one model and schema version: who, when, what, and where if it moves.
+
+    `event_time` is what devices tell, in microseconds: with a fault it may be any time.
+    """
 
     model: Model
     version: int
@@ -89,6 +94,7 @@ class Measurements:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._plan = Plan(run.scenario, run.fleet, run.seed)
+        self.fault_names = self._plan.fault_names
         rng = np.random.default_rng([run.seed, 3])
         self._traits = [
             draw_traits(model, run.fleet.size_of(place), rng)
@@ -143,10 +149,20 @@ class Measurements:
             model=model,
             version=version,
             span=span,
-            event_time=self._event_time(span, clock),
+            event_time=self._told(model, span, clock),
             numbers=numbers,
             place=_place(fleet, model.range_km, span.device, seconds) if model.range_km else {},
         )
+
+    def _told(self, model: Model, span: Span, clock: Clock) -> Indexes:
+        times, tolerance = self._event_time(span, clock), self._run.tolerance
+        product = self._run.products[model.product.key]
+        for code, name in enumerate(self.fault_names):
+            if tell := FAULTS[name].tell:
+                chosen = np.flatnonzero(span.fault == code)
+                wrong = tell(product, clock.now, tolerance, span.dice[chosen])
+                times[chosen] = in_whole_ms(wrong)
+        return times
 
     def _event_time(self, span: Span, clock: Clock) -> Indexes:
         if self._run.past is not None:
@@ -163,7 +179,7 @@ class Measurements:
         """Yield number, fault and draft of each message of a stretch."""
         run, fleet = self._run, self._run.fleet
         product = run.products[stretch.model.product.key]
-        rows = zip(_told(stretch), _metrics(stretch), _extras(stretch), strict=True)
+        rows = zip(_rows(stretch), _metrics(stretch), _extras(stretch), strict=True)
         for (number, fault, device, seq, event_time, dice), metrics, extra in rows:
             if tags := fleet.tags[device]:
                 extra["tags"] = tags
@@ -171,10 +187,10 @@ class Measurements:
             draft = Draft(
                 product, name, run.boot, seq, event_time, now, run.tolerance, metrics, extra, dice
             )
-            yield number, self._plan.fault_names[fault], draft
+            yield number, self.fault_names[fault], draft
 
 
-def _told(stretch: Stretch) -> Iterator[tuple[int, int, int, int, int, float]]:
+def _rows(stretch: Stretch) -> Iterator[tuple[int, int, int, int, int, float]]:
     span = stretch.span
     columns = (span.number, span.fault, span.device, span.seq, stretch.event_time, span.dice)
     return zip(*(column.tolist() for column in columns), strict=True)

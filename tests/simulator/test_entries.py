@@ -3,16 +3,18 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.drafts import Outcome
+from simulator.drafts import Fate, Outcome
 from simulator.entries import (
     TENANT,
     ack_head,
     ack_heads,
     ack_lines,
     sent_head,
-    sent_in_time,
     sent_line,
+    sent_lines,
+    sent_tail,
 )
+from simulator.fates import FATES
 from telemetry.ledger import Ack, Sent, line
 
 NUMBERS = st.integers(0, 2**53)
@@ -51,12 +53,14 @@ def test_any_sent_line(device: str, outcome: Outcome, digest: str, sent_at: int)
     assert sent_line(device, outcome, digest, sent_at) == sent(device, outcome, digest, sent_at)
 
 
-@given(NAMES, NAMES, DIGESTS, st.tuples(NUMBERS, NUMBERS, NUMBERS))
-def test_a_line_in_time(device: str, boot: str, digest: str, numbers: tuple[int, int, int]) -> None:
+@given(NAMES, NAMES, DIGESTS, st.tuples(NUMBERS, NUMBERS, NUMBERS), st.sampled_from(FATES))
+def test_lines_of_many(
+    device: str, boot: str, digest: str, numbers: tuple[int, int, int], fate: Fate
+) -> None:
     seq, sent_at, event_time = numbers
-    outcome = Outcome(b"", boot, seq, event_time, "silver")
-    made = sent_in_time(sent_head(device, boot), seq, digest, sent_at, event_time)
-    assert made == sent(device, outcome, digest, sent_at)
+    outcome = Outcome(b"", boot, seq, event_time, *fate)
+    row = (sent_head(device, boot), seq, digest, event_time, sent_tail(fate))
+    assert sent_lines([row, row], sent_at) == [sent(device, outcome, digest, sent_at)] * 2
 
 
 @given(NAMES, st.lists(st.tuples(NUMBERS, DIGESTS), max_size=5), NUMBERS)
