@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.install.mirror import pip_settings, uv_variables
+from infra.install.mirror import NO_BYTECODE, pip_settings, uv_variables
 from infra.install.system import InstallError, install_debian_packages, run, say
 
 NETWORK = (
@@ -41,7 +41,8 @@ class Environment:
         """Return what an installation of this lock depends on, as one string."""
         files = (self.lock("bootstrap"), self.lock(name), self.checkout / "pyproject.toml")
         contents = b"".join(file.read_bytes() for file in files)
-        digest = hashlib.sha256(contents + str(self.checkout).encode())
+        told = f"{self.checkout}{os.environ.get(NO_BYTECODE, '')}"
+        digest = hashlib.sha256(contents + told.encode())
         return f"{name} {digest.hexdigest()}"
 
 

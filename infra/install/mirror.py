@@ -1,4 +1,4 @@
-"""Where packages come from: what pip is told, said again to uv."""
+"""Where packages come from, and how they are put in place: what Python is told, said again to uv."""
 
 import ast
 import subprocess
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 LEVELS = ("global", "install", ":env:")
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 UV_NAMES = {
@@ -52,4 +53,7 @@ def uv_variables(pip: Mapping[str, str], given: Mapping[str, str]) -> dict[str, 
         wanted["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     if SYSTEM_CERTIFICATES.exists():
         wanted["UV_SYSTEM_CERTS"] = "true"
+    if given.get(NO_BYTECODE):
+        # Python would compile each package anew at each start: seconds for every process.
+        wanted["UV_COMPILE_BYTECODE"] = "true"
     return {name: value for name, value in wanted.items() if name not in given}

@@ -45,3 +45,8 @@ def test_extra_index_is_equal_to_the_first_as_it_is_for_pip() -> None:
     variables = uv_variables({"extra-index-url": "http://extra.example/simple"}, {})
 
     assert variables["UV_INDEX_STRATEGY"] == "unsafe-best-match"
+
+
+def test_packages_are_compiled_where_python_may_not_keep_what_it_compiles() -> None:
+    assert uv_variables({}, {"PYTHONDONTWRITEBYTECODE": "1"})["UV_COMPILE_BYTECODE"] == "true"
+    assert "UV_COMPILE_BYTECODE" not in uv_variables({}, {})
