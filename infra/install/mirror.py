@@ -1,4 +1,4 @@
-"""Where packages come from, and how they are put in place: what Python is told, said again to uv."""
+"""Where packages come from, and how they are put in place: what Python is told, said to uv."""
 
 import ast
 import subprocess
