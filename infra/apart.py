@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.install.environment import NETWORK
-from infra.install.mirror import NO_BYTECODE, pip_settings, uv_variables
+from infra.install.mirror import pip_settings, uv_variables
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
@@ -56,8 +56,7 @@ class Apart:
     def make(self, settings: Settings, say: Say) -> None:
         """Make the environment unless it is there; an interrupted run is gone on with."""
         folder = self.folder(settings)
-        told = os.environ.get(NO_BYTECODE, "")
-        if _marker(folder).exists() and told in ("", _marker(folder).read_text("utf-8")):
+        if _marker(folder).exists():
             return
         say(f"Installing {self.title}")
         variables = {**os.environ, **uv_variables(pip_settings(Path(sys.executable)), os.environ)}
@@ -70,7 +69,7 @@ class Apart:
         # What has no wheel is built with the locked setuptools, which is there by now.
         sync = ("pip", "sync", *target, "--no-build-isolation", str(self._lock))
         self._uv(sync, variables, NETWORK)
-        _marker(folder).write_text(told, "utf-8")
+        _marker(folder).touch()
 
     @property
     def _lock(self) -> Path:
