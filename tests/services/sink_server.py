@@ -56,7 +56,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         sink = cast(_Server, self.server).sink
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        body = self.rfile.read(length)
+        if len(body) < length:
+            # Who sent it was killed on the way: that is no request.
+            self.close_connection = True
+            return
         sink.asked += 1
         if sink.mood == "hangs":
             sink.let_go.wait(30)
