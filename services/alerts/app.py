@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from services.alerts.routes import alerts, people, silences
 from services.alerts.served import Served, Service
 from services.alerts.tables import ALERTS, MESSAGES, REFUSED
+from services.front import show_document_in_front
 from services.problems import RESPONSES, answer_problems, describe_problems
 
 MODULES = (alerts, silences, people)
@@ -43,6 +44,7 @@ def application(parts: Service) -> FastAPI:
     for module in MODULES:
         app.include_router(module.router)
     app.get("/health", tags=["health"], responses={})(show_health)
+    show_document_in_front(app)
     describe_problems(app)
     return app
 

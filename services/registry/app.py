@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from services.front import show_document_in_front
 from services.problems import RESPONSES, answer_problems, describe_problems
 from services.registry.routes import (
     api_keys,
@@ -52,6 +53,7 @@ def application(registry: Registry) -> FastAPI:
     for module in MODULES:
         app.include_router(module.router)
     app.get("/health", tags=["health"], responses={})(show_health)
+    show_document_in_front(app)
     return app
 
 

@@ -48,7 +48,7 @@ def wait_until_idle(
         if clock.now() - began > timeout_s:
             raise HeadwaterError(
                 f"not idle after {timeout_s:.0f} s: {unfinished or 'rows still arrive'};"
-                " see `headwater status`, or give it longer: --timeout"
+                " stop what still sends, see `headwater status`, or give it longer: --timeout"
             )
         before = figures
         clock.sleep(POLL_S)

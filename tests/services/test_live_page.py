@@ -94,6 +94,7 @@ def test_page_fits_a_phone_and_asks_for_a_key(live: LiveServer, page: Page, tmp_
     size(page, 390, 844, is_phone=True)
     page.go(f"http://127.0.0.1:{live.port}/")
     page.wait("!document.querySelector('#login').hidden", timeout_s=WITHIN_S)
+    assert page.run("document.querySelector('#age').innerText") == "waiting for a key"
     page.type_into("#key", "hw_no.key")
     page.run("document.querySelector('#login button').click()")
     page.wait("document.querySelector('#refusal').innerText.includes('key')", timeout_s=WITHIN_S)

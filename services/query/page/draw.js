@@ -16,6 +16,7 @@ export function ageText(ms) {
 
 export function drawAges(state) {
   const now = Date.now() + state.offset, age = now - state.newest, badge = $("age");
+  if (!$("login").hidden) { badge.textContent = "waiting for a key"; badge.className = "aging"; return; }
   const link = state.isOpen ? "" : "connection lost · ";
   badge.textContent = link + (state.newest ? `data ${ageText(age)} old` : "no data yet");
   const isOld = !state.isOpen || !state.newest || age > OLD_MS;
