@@ -32,6 +32,7 @@ async function start() {
   let zones;
   try { zones = await ask("v1/zones"); } catch (error) {
     $("login").hidden = false; $("refusal").textContent = key ? error.message : "";
+    drawAges(state);
     return;
   }
   sessionStorage.setItem("headwater.key", key);
