@@ -28,6 +28,8 @@ JOB_FILES = {
     "dedup": r"silver/.*/part-\d{5}-[^/]+\.parquet",
 }
 """What each job stages: files of its own below the lake, named so that no other writer's are."""
+SELDOM = ("state:landing-memory being written", "state:landing-memory")
+"""Files that come once a minute: the first one is waited for, since a fourth takes too long."""
 RANDOM = "random"
 _COMMIT = r"_delta_log/\d{20}\.json"
 _PARQUET = r".*\.parquet(#\d+)?"

@@ -15,7 +15,7 @@ from tests.faults import aftermath
 from tests.faults.application import STREAMS, healed_after, landing_progress, pid_of
 from tests.faults.job_strike import JobStrike
 from tests.faults.plan import Kill, Round
-from tests.faults.points import RANDOM
+from tests.faults.points import RANDOM, SELDOM
 from tests.faults.provocation import ALWAYS_FIRST, Provocation
 from tests.faults.record import BROKEN, Line
 
@@ -88,7 +88,7 @@ class Siege:
         return {"at": time.time()}
 
     def _at_file(self, kill: Kill) -> Line:
-        nth = 1 if kill.point in ALWAYS_FIRST else kill.nth
+        nth = 1 if kill.point in (*ALWAYS_FIRST, *SELDOM) else kill.nth
         what = [str(self.home), kill.point, str(nth), str(self.application()), str(FILE_WITHIN_S)]
         command = [sys.executable, "-m", "tests.faults.watcher", *what]
         with Provocation(self.stack, kill.point, kill.number) as provocation:
