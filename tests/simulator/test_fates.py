@@ -19,5 +19,7 @@ def test_many_as_one(
     lateness: timedelta | None, max_age: timedelta | None, delays: list[int]
 ) -> None:
     product = Product("meter", lateness=lateness, max_age=max_age)
+    for limit in (product.lateness_us, product.max_age_us):
+        delays += [] if limit is None else [limit, limit + 1]
     many = by_delays(product, np.array(delays, np.int64))
     assert [FATES[fate] for fate in many] == [by_delay(product, delay) for delay in delays]
