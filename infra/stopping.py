@@ -13,6 +13,8 @@ from telemetry.settings import Settings
 FIRST = ("gateway", "streams")
 STREAMS_WAIT_S = 50.0
 OURS = (
+    "alerts",
+    "bridge",
     "checkpoints",
     "dagster",
     "dataquality",
@@ -22,7 +24,9 @@ OURS = (
     "kafka",
     "lake",
     "logs",
+    "models",
     "progress",
+    "query",
     "registry",
     "replay",
     "run",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.stopping import OURS
 from tests.end_to_end.stack import Stack, free_port_base
 
 SHARED_DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -29,6 +30,7 @@ def _stack(home: Path, *options: str) -> Iterator[Stack]:
         yield stack
     finally:
         stack.run("down", check=False)
+    assert {path.name for path in home.iterdir()} <= set(OURS)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from infra.stopping import wipe
+from infra.stopping import OURS, wipe
+from telemetry.home_parts import HomeParts
 from telemetry.settings import Settings
 
 
@@ -19,3 +20,11 @@ def test_wipe_leaves_what_is_not_ours(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     wipe(Settings(home=tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_wipe_knows_every_part_of_a_home() -> None:
+    settings = Settings(home=Path("/home-of-a-stack"))
+    named = [name for name, found in vars(HomeParts).items() if isinstance(found, property)]
+    parts = [getattr(settings, name).relative_to(settings.home).parts[0] for name in named]
+    assert parts
+    assert set(parts) <= set(OURS)
