@@ -10,6 +10,8 @@ import psutil
 
 MARK = "HEADWATER_STACK"
 """Environment variable that every process of a stack inherits; its value is the home."""
+FLEET_MARK = "HEADWATER_FLEET"
+"""The same for a demo's fleet, which ends with the stack, but which `up` leaves alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +24,22 @@ class Holder:
     home: str | None = None
 
 
-def stack_processes(home: Path) -> list[psutil.Process]:
+def stack_processes(home: Path, mark: str = MARK) -> list[psutil.Process]:
     """Return the living processes that carry the home's mark, ourselves and ancestors apart."""
     ourselves = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     return [
         process
         for process in psutil.process_iter()
-        if process.pid not in ourselves and marked_home(process) == str(home)
+        if process.pid not in ourselves and marked_home(process, mark) == str(home)
     ]
 
 
-def marked_home(process: psutil.Process) -> str | None:
+def marked_home(process: psutil.Process, mark: str = MARK) -> str | None:
     """Return the home in the process's mark, or None if it has none or is not ours to read."""
     try:
         if process.status() == psutil.STATUS_ZOMBIE:
             return None
-        return process.environ().get(MARK)
+        return process.environ().get(mark)
     except (psutil.Error, OSError):
         return None
 

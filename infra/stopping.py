@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Callable
 
-from infra.processes import end, stack_processes
+from infra.processes import FLEET_MARK, end, stack_processes
 from infra.supervision.configuration import socket_path
 from infra.supervision.daemon import Daemon
 from telemetry.errors import HeadwaterError
@@ -42,6 +42,7 @@ OURS = (
 def stop(settings: Settings, say: Callable[[str], None]) -> int:
     """End every process of the home and return how many there were; raise if one stays."""
     daemon = Daemon(settings.home)
+    end(stack_processes(settings.home, FLEET_MARK), grace_s=10)
     count = len(stack_processes(settings.home))
     if daemon.is_running():
         say("stopping the streams")

@@ -82,13 +82,18 @@ def _wrong_word(draft: Draft) -> Posting:
     return refused(draft, _metrics(draft, **{_name(targets.worded, draft): "on fire"}), "values")
 
 
+def _number(draft: Draft) -> str:
+    """Return the device's own number, so that fleets side by side have strangers of their own."""
+    return draft.device_full.rpartition("-")[2]
+
+
 def _unknown_device(draft: Draft) -> Posting:
-    name = full_name(draft.product.key, f"stranger-{int(draft.dice * 20):02d}")
+    name = full_name(draft.product.key, f"stranger-{_number(draft)}")
     return refused(draft._replace(device_full=name), draft.fields(), "unknown_device")
 
 
 def _unknown_product(draft: Draft) -> Posting:
-    name = f"ghost.ghost-{int(draft.dice * 20):02d}"
+    name = f"ghost.ghost-{_number(draft)}"
     return refused(draft._replace(device_full=name), draft.fields(), "unknown_product")
 
 

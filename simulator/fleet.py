@@ -42,14 +42,17 @@ class Fleet:
         return len(self.devices)
 
 
-def build_fleet(scenario: Scenario, count: int, seed: int) -> Fleet:
-    """Build a fleet of `count` devices; a name stands at the same place in every run."""
+def build_fleet(scenario: Scenario, count: int, seed: int, first: int = 0) -> Fleet:
+    """Build a fleet of `count` devices; a name stands at the same place in every run.
+
+    Each model's devices are numbered from `first` on.
+    """
     models = tuple(load_model(key) for key in scenario.fleet)
     sizes = _sizes(list(scenario.fleet.values()), count)
     devices = [
         device
         for model, size in zip(models, sizes, strict=True)
-        for device in model_devices(model, size)
+        for device in model_devices(model, first, size)
     ]
     starts = tuple(int(start) for start in np.cumsum([0, *sizes[:-1]]))
     return Fleet(
@@ -63,7 +66,7 @@ def build_fleet(scenario: Scenario, count: int, seed: int) -> Fleet:
         tags=tuple(
             {name: words[index % len(words)] for name, words in model.tags.items()}
             for model, size in zip(models, sizes, strict=True)
-            for index in range(size)
+            for index in range(first, first + size)
         ),
     )
 
@@ -80,15 +83,16 @@ def _sizes(shares: list[float], count: int) -> list[int]:
     return sizes
 
 
-def model_devices(model: Model, count: int) -> list[Device]:
-    """Return the first `count` devices of a model."""
+def model_devices(model: Model, first: int, count: int) -> list[Device]:
+    """Return `count` devices of a model, from number `first` on."""
     zones = list(json.loads(ZONES.read_text()).items())
     rng = np.random.default_rng([_PLACES_SEED, *model.key.encode()])
-    drawn = rng.normal(size=(count, 3))
+    drawn = rng.normal(size=(first + count, 3))[first:]
     north_east = np.round(drawn[:, :2] * SPREAD_DEG, 5).tolist()
     zone_of = np.floor(np.abs(drawn[:, 2]) * 1000).astype(int) % len(zones)
     devices = []
-    for index, (zone, (north, east)) in enumerate(zip(zone_of.tolist(), north_east, strict=True)):
+    found = zip(zone_of.tolist(), north_east, strict=True)
+    for index, (zone, (north, east)) in enumerate(found, first):
         name, (lat, lng) = zones[zone]
         devices.append(
             Device(

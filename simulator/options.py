@@ -30,6 +30,8 @@ class Options:
     via: Via | None = None
     over: float | None = None
     """Seconds of the past that the run tells of."""
+    first: int = 0
+    """Number of each model's first device."""
 
     @property
     def nominal_rate(self) -> float:

@@ -36,6 +36,7 @@ Examples:
   headwater simulate mixed --devices 100 --rate 200 --for 5min --ledger ledger.ndjson
   headwater simulate schema-change --devices 50 --rate 100 --for 2min --seed 7
   headwater simulate clock_1970 --devices 20 --rate 20 --for 30s
+  headwater simulate mixed --first 1000 --ledger b.ndjson      beside another fleet
   headwater simulate mixed --devices 10000 --rate 2000 --for 5min --via mqtt
   headwater verify ledger.ndjson
   headwater simulate theft --devices 100000 --rate 6667 --for 1h --ledger theft.ndjson
@@ -51,6 +52,13 @@ the hours of the calendar, and can tell of weeks in a minute: --over.
 @click.command(epilog=EPILOG)
 @click.argument("scenario")
 @click.option("--devices", default=100, show_default=True, type=click.IntRange(1, 10_000_000))
+@click.option(
+    "--first",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 10_000_000),
+    help="number of the first devices: fleets side by side need devices of their own",
+)
 @click.option("--rate", default="100", show_default=True, type=RateType(), help="messages a second")
 @click.option("--for", "seconds", default="1min", show_default=True, type=SecondsType())
 @click.option("--messages", type=click.IntRange(1), help="stop after so many, not after a time")
@@ -132,7 +140,7 @@ def _opened(options: Options, settings: Settings) -> Outbox:
 
 
 def _run(options: Options, settings: Settings) -> tuple[Run, Callable[[int], None]]:
-    fleet = build_fleet(options.scenario, options.devices, options.seed)
+    fleet = build_fleet(options.scenario, options.devices, options.seed, options.first)
     registry = RegistryFiles(settings.registry_dir)
     upgrade = options.scenario.upgrade
     check_labels(options)

@@ -1,6 +1,7 @@
 """`verify`: hold the lake against the ledger of what was sent."""
 
 import json
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,10 +9,10 @@ import click
 
 from edge.registry_files import RegistryFiles
 from simulator.options import SecondsType
-from simulator.scoring.idle import wait_until_idle
+from simulator.scoring.idle import wait_until_taken_up
 from simulator.scoring.lake import LakeFiles
 from simulator.scoring.score import registered_sentinels, score
-from simulator.scoring.verdict import table
+from simulator.scoring.verdict import Verdict, table
 from telemetry.settings import Settings
 
 EPILOG = """\b
@@ -36,6 +37,16 @@ alarm of the device within [from, to + grace] finds a label, several of one labe
 
 LAST = ("gold",)
 """The stream that has something to do when all others are done."""
+AGAIN_S = 15.0
+"""Left of the timeout, so that looking again is worth it."""
+BUSY = (
+    "note: others still send, so what is missing may only be on its way: ask again when they have"
+    " stopped, or give it longer: --timeout"
+)
+OTHERS = (
+    "note: phantoms are another fleet's where it has the same devices: give its ledger too, or let"
+    " it begin at other ones: simulate --first 1000"
+)
 
 
 @click.command(epilog=EPILOG)
@@ -57,14 +68,28 @@ def verify(
     timeout: float,
     grace: float,
 ) -> None:
-    """Wait until the streams are idle, then compare every message and reading.
+    """Wait until the streams have taken up what is there, then compare every message and reading.
 
     Exit code 1 if a promise is broken. The lake is only read.
     """
-    settings = Settings()
-    if timeout > 0:
-        wait_until_idle(settings.progress_dir, timeout, needs=LAST)
-    sentinels = registered_sentinels(RegistryFiles(settings.registry_dir))
-    found = score(LakeFiles(settings.lake_root), list(ledgers), sentinels, timedelta(seconds=grace))
+    found, is_still = _judged(Settings(), list(ledgers), timeout, timedelta(seconds=grace))
     click.echo(json.dumps(found.as_dict()) if as_json else table(found))
+    if not found.ok and not is_still:
+        click.echo(BUSY, err=True)
+    if found.phantom:
+        click.echo(OTHERS, err=True)
     context.exit(0 if found.ok else 1)
+
+
+def _judged(
+    settings: Settings, ledgers: list[Path], timeout: float, grace: timedelta
+) -> tuple[Verdict, bool]:
+    """Return the verdict, and whether the streams were idle; a bad one of busy ones is retried."""
+    give_up = time.monotonic() + timeout
+    sentinels = registered_sentinels(RegistryFiles(settings.registry_dir))
+    while True:
+        left = give_up - time.monotonic()
+        is_still = timeout <= 0 or wait_until_taken_up(settings.progress_dir, left, needs=LAST)
+        found = score(LakeFiles(settings.lake_root), ledgers, sentinels, grace)
+        if found.ok or is_still or give_up - time.monotonic() < AGAIN_S:
+            return found, is_still

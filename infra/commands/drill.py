@@ -24,7 +24,7 @@ Examples:
 \b
 A drill sends messages of a product of its own, `drill`, makes its fault, waits until all is well,
 then compares every message with its ledger. Its rows stay under that product; nothing else is
-touched. It needs a quiet stack: the comparison waits until the streams are idle. disk-full alone
+touched. It needs a quiet stack: what others send is lag to it as well. disk-full alone
 has a stack of its own, since a full disk would harm yours.
 What to do when it is no drill: docs/runbooks/.
 

@@ -1,5 +1,6 @@
 """What the demo's screen shows, read from the ledger, the streams' progress and the tables."""
 
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +40,8 @@ class Watch:
         self._position = 0
         self._entries: Counter[bytes] = Counter()
         self._tables: dict[str, DeltaTable] = {}
+        self._reasons: dict[str, int] = {}
+        self._recount_at = 0.0
 
     def look(self) -> Figures:
         """Return the figures as they are now."""
@@ -84,14 +87,16 @@ class Watch:
         return sum(count or 0 for count in files["num_records"].to_pylist())
 
     def _rejected(self) -> dict[str, int]:
-        table = self._tables.get("silver.rejected")
-        if table is None:
-            return {}
-        rules = pl.scan_delta(table).select(
-            pl.col("reasons").list.first().struct.field("rule").alias("rule")
-        )
-        counted = rules.group_by("rule").len().sort("len", descending=True).collect()
-        return dict(counted.iter_rows())
+        """Return messages by reason, counted anew as often as a thirtieth of the time allows."""
+        table, began = self._tables.get("silver.rejected"), time.monotonic()
+        if table is not None and began >= self._recount_at:
+            rules = pl.scan_delta(table).select(
+                pl.col("reasons").list.first().struct.field("rule").alias("rule")
+            )
+            counted = rules.group_by("rule").len().sort("len", descending=True).collect()
+            self._reasons = dict(counted.iter_rows())
+            self._recount_at = time.monotonic() + 30 * (time.monotonic() - began)
+        return self._reasons
 
 
 def _progress(settings: Settings, query: str) -> dict[str, object]:

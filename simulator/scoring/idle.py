@@ -10,6 +10,8 @@ from telemetry.errors import HeadwaterError
 
 SETTLED_S = 3.0
 POLL_S = 0.5
+PASSED_S = 2.0
+"""A stream that took up what was received so long after a moment has all from before it."""
 RETIRED_S = 600.0
 """A stopped stream whose progress is so much older than another's will not start again."""
 State = dict[str, dict[str, object]]
@@ -23,11 +25,14 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
 
 
-def wait_until_idle(
+def wait_until_taken_up(
     progress: Path, timeout_s: float, clock: Clock | None = None, needs: Iterable[str] = ()
-) -> None:
-    """Return when every stream was idle, at no lag and without change, for three seconds.
+) -> bool:
+    """Return once the streams have taken up what there was when this began; True if they are idle.
 
+    Idle is every stream at no lag and without change for three seconds. While others still send
+    they never are; then each must have come to messages that were received after this began, which
+    may leave some from before behind in a partition of Kafka's.
     Only progress written after this began counts, since older files know nothing of newer messages.
     `needs` are streams that must have written theirs: those that are taken up one after another
     begin with nothing to wait for.
@@ -44,7 +49,9 @@ def wait_until_idle(
             settled_since = None
         settled_since = settled_since if settled_since is not None else clock.now()
         if not unfinished and clock.now() - settled_since >= SETTLED_S:
-            return
+            return True
+        if not _absent(progress, needs) and _have_passed(states, began):
+            return False
         if clock.now() - began > timeout_s:
             raise HeadwaterError(
                 f"not idle after {timeout_s:.0f} s: {unfinished or 'rows still arrive'};"
@@ -52,6 +59,20 @@ def wait_until_idle(
             )
         before = figures
         clock.sleep(POLL_S)
+
+
+def _have_passed(states: State, began: float) -> bool:
+    """Say whether messages newer than `began` were taken up, and nothing older is waited for."""
+    passed = {name for name, state in states.items() if _newest(state) > began + PASSED_S}
+    rest = [state for name, state in states.items() if name not in passed]
+    return bool(passed) and all(_reason(state, began) is None for state in rest)
+
+
+def _newest(state: dict[str, object]) -> float:
+    """Return when the newest message was received that a stream has taken up."""
+    age = state.get("age_s")
+    is_at_work = state.get("state") == "running"
+    return _at(state) - float(age) if is_at_work and isinstance(age, int | float) else 0.0
 
 
 def read_progress(progress: Path) -> State:

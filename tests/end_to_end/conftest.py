@@ -30,7 +30,7 @@ def _stack(home: Path, *options: str) -> Iterator[Stack]:
         yield stack
     finally:
         stack.run("down", check=False)
-    assert {path.name for path in home.iterdir()} <= set(OURS)
+    assert {path.name for path in home.iterdir() if path.is_dir()} <= set(OURS)
 
 
 @pytest.fixture(scope="session")

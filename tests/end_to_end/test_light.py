@@ -40,6 +40,14 @@ def wait(stack: Stack, name: str, state: str) -> Mapping[str, object]:
     return now
 
 
+def wait_for_batch(offsets: Path) -> None:
+    """Wait until a stream has begun its first batch."""
+    until = time.monotonic() + WITHIN_S
+    while not list(offsets.glob("[0-9]*")):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
 def kill_streams(stack: Stack) -> None:
     """End the stream application without asking; it is started again by itself."""
     said = stack.run("status", "--json", check=False).json
@@ -55,8 +63,9 @@ def test_damaged_checkpoint_is_refused_by_name_and_mended_by_one_command(
 ) -> None:
     publish(light_stack, 0, 300)
     wait(light_stack, "landing_spool", "running")
-    kill_streams(light_stack)
     offsets = light_stack.home / "checkpoints" / "landing_spool" / "offsets"
+    wait_for_batch(offsets)
+    kill_streams(light_stack)
     newest = max((path for path in offsets.glob("[0-9]*")), key=lambda path: int(path.name))
     newest.write_bytes(b"")
 

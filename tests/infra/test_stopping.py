@@ -1,8 +1,13 @@
-"""What `--wipe` deletes."""
+"""What `down` ends, and what `--wipe` deletes."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
-from infra.stopping import OURS, wipe
+from infra.doctor.stack import stray_processes
+from infra.processes import FLEET_MARK, stack_processes
+from infra.stopping import OURS, stop, wipe
 from telemetry.home_parts import HomeParts
 from telemetry.settings import Settings
 
@@ -28,3 +33,14 @@ def test_wipe_knows_every_part_of_a_home() -> None:
     parts = [getattr(settings, name).relative_to(settings.home).parts[0] for name in named]
     assert parts
     assert set(parts) <= set(OURS)
+
+
+def test_a_fleet_ends_with_its_stack_and_is_no_stray(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    marked = {**os.environ, FLEET_MARK: str(tmp_path)}
+    fleet = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env=marked)
+    assert [found.pid for found in stack_processes(tmp_path, FLEET_MARK)] == [fleet.pid]
+    assert stray_processes(settings) == []
+    stop(settings, lambda line: None)
+    fleet.wait(timeout=10)
+    assert stack_processes(tmp_path, FLEET_MARK) == []

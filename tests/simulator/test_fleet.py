@@ -34,6 +34,21 @@ def test_a_name_stands_at_the_same_place_in_every_run() -> None:
     assert len({device.zone for device in large.values()}) > 4
 
 
+def test_fleets_side_by_side_have_devices_of_their_own() -> None:
+    all_of_them = build_fleet(CLEAN, 500, 1)
+    begun_later = build_fleet(CLEAN, 50, 2, first=10)
+    places = {device.device_full: device for device in all_of_them.devices}
+
+    assert all(places[device.device_full] == device for device in begun_later.devices)
+    named = zip(all_of_them.devices, all_of_them.tags, strict=True)
+    tags = {device.device_full: each for device, each in named}
+    pairs = zip(begun_later.devices, begun_later.tags, strict=True)
+    assert all(tags[device.device_full] == each for device, each in pairs)
+    here = build_fleet(CLEAN, 50, 1).devices
+    there = build_fleet(CLEAN, 50, 1, first=50).devices
+    assert not {each.device_full for each in here} & {each.device_full for each in there}
+
+
 def test_schema_changes_only_when_it_is_time(tmp_path: Path) -> None:
     registry = RegistryFiles(tmp_path)
     fleet = build_fleet(PUMPS, 10, 1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.scoring.idle import Clock, wait_until_idle
+from simulator.scoring.idle import Clock, wait_until_taken_up
 from telemetry.errors import HeadwaterError
 
 
@@ -37,7 +37,7 @@ def progress(folder: Path, name: str, at: float, **changes: object) -> None:
 def test_idle_streams_are_believed_after_three_still_seconds(tmp_path: Path) -> None:
     turned = Turned(lambda now: progress(tmp_path, "landing", now))
 
-    wait_until_idle(tmp_path, 60, turned.clock)
+    assert wait_until_taken_up(tmp_path, 60, turned.clock)
 
     assert 1_003 <= turned.time < 1_005
 
@@ -46,7 +46,7 @@ def test_progress_from_before_the_question_says_nothing(tmp_path: Path) -> None:
     progress(tmp_path, "landing", 999.0)
 
     with pytest.raises(HeadwaterError, match="landing is running, silent since"):
-        wait_until_idle(tmp_path, 10, Turned().clock)
+        wait_until_taken_up(tmp_path, 10, Turned().clock)
 
 
 def test_a_stream_that_follows_is_waited_for(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_a_stream_that_follows_is_waited_for(tmp_path: Path) -> None:
 
     turned = Turned(step)
 
-    wait_until_idle(tmp_path, 60, turned.clock, needs=["gold"])
+    wait_until_taken_up(tmp_path, 60, turned.clock, needs=["gold"])
 
     assert turned.time >= 1_023
 
@@ -66,7 +66,7 @@ def test_a_stream_that_never_begins_is_named(tmp_path: Path) -> None:
     turned = Turned(lambda now: progress(tmp_path, "landing", now))
 
     with pytest.raises(HeadwaterError, match="gold has not begun"):
-        wait_until_idle(tmp_path, 10, turned.clock, needs=["gold"])
+        wait_until_taken_up(tmp_path, 10, turned.clock, needs=["gold"])
 
 
 def test_rows_that_still_arrive_are_waited_for(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_rows_that_still_arrive_are_waited_for(tmp_path: Path) -> None:
         lambda now: progress(tmp_path, "landing", now, rows={"bronze": min(now, 1_020)})
     )
 
-    wait_until_idle(tmp_path, 60, turned.clock)
+    wait_until_taken_up(tmp_path, 60, turned.clock)
 
     assert turned.time >= 1_023
 
@@ -93,15 +93,51 @@ def test_what_is_not_idle_is_named(tmp_path: Path, changes: dict[str, object], s
         progress(tmp_path, "gold", now, **changes)
 
     with pytest.raises(HeadwaterError, match=said):
-        wait_until_idle(tmp_path, 10, Turned(each).clock)
+        wait_until_taken_up(tmp_path, 10, Turned(each).clock)
 
 
 def test_stream_that_was_given_up_is_not_waited_for(tmp_path: Path) -> None:
     progress(tmp_path, "landing_spool", 100.0, state="stopped", idle=False)
 
-    wait_until_idle(tmp_path, 60, Turned(lambda now: progress(tmp_path, "gold", now)).clock)
+    wait_until_taken_up(tmp_path, 60, Turned(lambda now: progress(tmp_path, "gold", now)).clock)
 
 
 def test_no_progress_at_all_is_told(tmp_path: Path) -> None:
     with pytest.raises(HeadwaterError, match="no stream has written its progress"):
-        wait_until_idle(tmp_path, 2, Turned().clock)
+        wait_until_taken_up(tmp_path, 2, Turned().clock)
+
+
+def busy(folder: Path, name: str, at: float, newest: float) -> None:
+    """Write the progress of a stream that never comes to an end."""
+    progress(folder, name, at, idle=False, lag_messages=9, age_s=at - newest, rows={"bronze": at})
+
+
+def test_streams_that_others_keep_busy_are_left_once_all_has_passed(tmp_path: Path) -> None:
+    def each(now: float) -> None:
+        busy(tmp_path, "landing", now, now - 1)
+        busy(tmp_path, "gold", now, now - 15)
+        progress(tmp_path, "fast", now, lag_messages=None)
+
+    turned = Turned(each)
+
+    assert not wait_until_taken_up(tmp_path, 60, turned.clock, needs=["gold"])
+
+    assert 1_017 <= turned.time <= 1_018
+
+
+def test_a_stream_that_stands_still_is_waited_for_while_others_pass(tmp_path: Path) -> None:
+    def each(now: float) -> None:
+        busy(tmp_path, "landing", now, now)
+        busy(tmp_path, "gold", now, 900.0)
+
+    with pytest.raises(HeadwaterError, match="gold is busy, 9 messages behind"):
+        wait_until_taken_up(tmp_path, 10, Turned(each).clock, needs=["gold"])
+
+
+def test_a_failed_stream_has_not_passed_whatever_it_took_up(tmp_path: Path) -> None:
+    def each(now: float) -> None:
+        busy(tmp_path, "landing", now, now)
+        progress(tmp_path, "gold", now, state="failed", error="no disk", age_s=0.0)
+
+    with pytest.raises(HeadwaterError, match="gold failed"):
+        wait_until_taken_up(tmp_path, 10, Turned(each).clock, needs=["gold"])
