@@ -35,8 +35,12 @@ from telemetry.tables import LATE, READINGS, Table
 
 NAME = "gold"
 MAX_FILES = 8000
-MAX_BYTES = 256 * 1024 * 1024
-"""History comes in thousands of small files, live data in few large ones: a batch holds either."""
+MAX_BYTES = 8 * 1024 * 1024
+"""History comes in thousands of small files, live data in few large ones: a batch holds either.
+
+So many bytes are half a million readings of history, each a window of its own, whose partials the
+JVM holds several times.
+"""
 SOURCES = (READINGS, LATE)
 log = logging.getLogger(__name__)
 

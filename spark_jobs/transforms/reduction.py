@@ -59,8 +59,11 @@ def reduction(readings: pl.DataFrame, delayed: pl.DataFrame, rules: pl.DataFrame
 
 
 def pack(parts: Reduction) -> pa.RecordBatch:
-    """Pack partials into rows of kind and Arrow bytes, which Spark carries untouched."""
-    frames = [getattr(parts, kind).write_ipc(None).getvalue() for kind in KINDS]
+    """Pack partials into rows of kind and Arrow bytes, which Spark carries untouched.
+
+    The JVM of the driver holds several copies of all that a batch packs, so it is compressed.
+    """
+    frames = [getattr(parts, kind).write_ipc(None, compression="lz4").getvalue() for kind in KINDS]
     return pa.record_batch([pa.array(KINDS), pa.array(frames, pa.binary())], names=_PACKED.names)
 
 
