@@ -10,8 +10,8 @@ import psutil
 
 MARK = "HEADWATER_STACK"
 """Environment variable that every process of a stack inherits; its value is the home."""
-FLEET_MARK = "HEADWATER_FLEET"
-"""The same for a demo's fleet, which ends with the stack, but which `up` leaves alone."""
+DEMO_MARK = "HEADWATER_DEMO"
+"""The same for what a demo starts beside the stack: it ends with it, but `up` leaves it alone."""
 
 
 @dataclass(frozen=True, slots=True)

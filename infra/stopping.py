@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Callable
 
-from infra.processes import FLEET_MARK, end, stack_processes
+from infra.processes import DEMO_MARK, end, stack_processes
 from infra.supervision.configuration import socket_path
 from infra.supervision.daemon import Daemon
 from telemetry.errors import HeadwaterError
@@ -39,10 +39,14 @@ OURS = (
 """All that a stack puts into its home: `--wipe` deletes nothing else."""
 
 
+def end_demo(settings: Settings) -> None:
+    """End what a demo started beside the stack: its fleet, and an `up` that holds the lock."""
+    end(stack_processes(settings.home, DEMO_MARK), grace_s=10)
+
+
 def stop(settings: Settings, say: Callable[[str], None]) -> int:
     """End every process of the home and return how many there were; raise if one stays."""
     daemon = Daemon(settings.home)
-    end(stack_processes(settings.home, FLEET_MARK), grace_s=10)
     count = len(stack_processes(settings.home))
     if daemon.is_running():
         say("stopping the streams")

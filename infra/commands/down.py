@@ -4,7 +4,7 @@ import click
 from rich.console import Console
 
 from infra.home_lock import home_lock
-from infra.stopping import stop, wipe
+from infra.stopping import end_demo, stop, wipe
 from telemetry.settings import Settings
 
 EXAMPLES = """\b
@@ -22,6 +22,7 @@ def down(is_wiping: bool) -> None:
     if not settings.home.exists():
         click.echo(f"nothing to stop in {settings.home}")
         return
+    end_demo(settings)
     with home_lock(settings.home, "down"):
         with Console(stderr=True).status("stopping") as status:
             count = stop(settings, status.update)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from infra.processes import FLEET_MARK
+from infra.processes import DEMO_MARK
 from infra.services import service_names
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
@@ -15,11 +15,12 @@ LAST = "superset"
 
 
 class Beside:
-    """Processes that end with the demo; the fleet ends with the stack as well."""
+    """Processes that end with the demo, and with its stack."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self._settings = settings
         self._folder = folder
+        self._marked = {**os.environ, DEMO_MARK: str(settings.home)}
         self._fleet: subprocess.Popen[bytes] | None = None
         self._rest: subprocess.Popen[bytes] | None = None
         self._last: subprocess.Popen[bytes] | None = None
@@ -29,10 +30,9 @@ class Beside:
         fleet = [sys.executable, "-m", "simulator", "simulate", "mixed", "--for", "24h"]
         fleet += ["--devices", str(devices), "--rate", str(rate), "--seed", "7"]
         fleet += ["--ledger", str(ledger)]
-        marked = {**os.environ, FLEET_MARK: str(self._settings.home)}
         with (self._folder / "simulator.log").open("wb") as log:
             self._fleet = subprocess.Popen(
-                fleet, env=marked, stdout=log, stderr=log, start_new_session=True
+                fleet, env=self._marked, stdout=log, stderr=log, start_new_session=True
             )
 
     def start_rest(self) -> None:
@@ -40,7 +40,7 @@ class Beside:
         names = [name for name in service_names(self._settings, "full") if name != LAST]
         with (self._folder / "up.log").open("wb") as log:
             command = [sys.executable, "-m", "infra.cli", "up", "--only", ",".join(names)]
-            self._rest = subprocess.Popen(command, stdout=log, stderr=log)
+            self._rest = subprocess.Popen(command, env=self._marked, stdout=log, stderr=log)
 
     def start_dashboards(self) -> bool:
         """Start Superset, if it is part of this stack and more than the first services are."""
@@ -48,7 +48,9 @@ class Beside:
             return False
         nothing = subprocess.DEVNULL
         command = [sys.executable, "-m", "infra.cli", "up"]
-        self._last = subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing)
+        self._last = subprocess.Popen(
+            command, env=self._marked, stdin=nothing, stdout=nothing, stderr=nothing
+        )
         return True
 
     def is_starting(self) -> bool:

@@ -71,6 +71,7 @@ class Daemon:
         command = [sys.executable, "-m", "supervisor.supervisord"]
         command += ["-c", str(configuration_path(self.home))]
         marked = {**os.environ, processes.MARK: str(self.home)}
+        marked.pop(processes.DEMO_MARK, None)
         done = subprocess.run(
             command,
             capture_output=True,

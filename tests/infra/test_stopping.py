@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from infra.doctor.stack import stray_processes
-from infra.processes import FLEET_MARK, stack_processes
-from infra.stopping import OURS, stop, wipe
+from infra.processes import DEMO_MARK, stack_processes
+from infra.stopping import OURS, end_demo, wipe
 from telemetry.home_parts import HomeParts
 from telemetry.settings import Settings
 
@@ -35,12 +35,12 @@ def test_wipe_knows_every_part_of_a_home() -> None:
     assert set(parts) <= set(OURS)
 
 
-def test_a_fleet_ends_with_its_stack_and_is_no_stray(tmp_path: Path) -> None:
+def test_what_a_demo_started_is_ended_and_is_no_stray(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
-    marked = {**os.environ, FLEET_MARK: str(tmp_path)}
+    marked = {**os.environ, DEMO_MARK: str(tmp_path)}
     fleet = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env=marked)
-    assert [found.pid for found in stack_processes(tmp_path, FLEET_MARK)] == [fleet.pid]
+    assert [found.pid for found in stack_processes(tmp_path, DEMO_MARK)] == [fleet.pid]
     assert stray_processes(settings) == []
-    stop(settings, lambda line: None)
+    end_demo(settings)
     fleet.wait(timeout=10)
-    assert stack_processes(tmp_path, FLEET_MARK) == []
+    assert stack_processes(tmp_path, DEMO_MARK) == []
