@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.processes import end, stack_processes
+from infra.processes import DEMO_MARK, end, stack_processes
 from infra.starting import start
 from infra.stopping import stop
 from infra.supervision.daemon import Daemon
@@ -81,6 +81,15 @@ def test_service_that_is_no_longer_declared_is_stopped(home: Path) -> None:
     begin(home, service("one"), service("two"))
     assert set(begin(home, service("two")).runs()) == {"two"}
     wait_for(lambda: len(stack_processes(home)) == 2)
+
+
+def test_services_of_a_demo_are_the_stack_s_alone(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(DEMO_MARK, str(home))
+    begin(home, service("one"))
+    assert len(stack_processes(home)) == 2
+    assert stack_processes(home, DEMO_MARK) == []
 
 
 def test_killed_service_is_started_again(home: Path) -> None:

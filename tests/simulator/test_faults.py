@@ -102,3 +102,13 @@ def test_faults_scenario_has_every_fault_and_every_rule(tmp_path: Path) -> None:
         "unknown_device", "unknown_product", "unknown_metric", "range", "required", "values",
         "too_old",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", ["unknown_device", "unknown_product"])
+def test_strangers_are_numbered_like_the_devices_that_send_them(fault: str, tmp_path: Path) -> None:
+    parts = run_of(tmp_path, load_scenario(fault), devices=40, total=800)
+    sent = [entry["device"] for entry, found, fate in fates(parts) if fate == "rejected"]
+    known = {device.device_full.rpartition("-")[2] for device in parts.run.fleet.devices}
+    numbers = {name.rpartition("-")[2] for name in sent}
+    assert len(numbers) > 1
+    assert numbers <= known
