@@ -111,8 +111,9 @@ def main() -> int:
     rounds = plan(seed, each=each, at_random=given.kills, points=points)
     shape = " ".join([f"{given.kills}+{each}", *sorted(given.only or ())])
     record = Record(given.out, seed, shape)
-    left = [one for one in rounds if one.number not in record.done()]
-    say(f"seed {seed}: {len(left)} rounds to go, {len(rounds) - len(left)} done before")
+    mine = [one for one in rounds if one.number % given.of == given.part]
+    left = [one for one in mine if one.number not in record.done()]
+    say(f"seed {seed}: {len(left)} rounds to go, {len(mine) - len(left)} done before")
     until = time.monotonic() + given.within * 60
     is_kept = besiege(left, given.rate, seed, Teller(record, len(rounds)), until)
     figures = summary(record.lines(), planned=len(rounds))
@@ -131,6 +132,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("--only", nargs="*", choices=(*NAMES, RANDOM), help="these points alone")
     parser.add_argument("--rate", type=int, default=200, help="messages a second")
     parser.add_argument("--within", type=float, default=1e6, help="start no round after minutes")
+    parser.add_argument("--of", type=int, default=1, help="how many processes share the rounds")
+    parser.add_argument("--part", type=int, default=0, help="this one's share, from 0 on")
     parser.add_argument("--out", type=Path, default=Path("build/faults.ndjson"))
     return parser.parse_args()
 
