@@ -1,34 +1,20 @@
-"""Kafka's records as Arrow, read where they are judged: in Spark's workers, with librdkafka.
+"""Kafka's records as Arrow, read where they are judged: in Spark's workers, in columns.
 
 Spark's own source makes a row of each record, then Arrow of the rows, a value at a time; that was
 more than half of landing's CPU (docs/decisions/0020).
 """
 
-import time
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple, cast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from spark_jobs.collector import no_collection
-from spark_jobs.header_lists import Pairs, header_lists
+from spark_jobs.kafka_fetches import Fetches, RefusedError
 from spark_jobs.planned_offsets import Span
+from spark_jobs.record_batches import Batch, batches, columns
 from telemetry.errors import HeadwaterError
 
-CONFIG: dict[str, str | int | float | bool] = {
-    # Nothing is committed to it: the library wants a name.
-    "group.id": "headwater-landing",
-    "enable.auto.commit": False,
-    "enable.auto.offset.store": False,
-    "auto.offset.reset": "error",
-    "enable.partition.eof": True,
-    "check.crcs": True,
-    "fetch.message.max.bytes": 1024 * 1024,
-    "queued.max.messages.kbytes": 2 * 1024,
-    "fetch.queue.backoff.ms": 5,
-    "log_level": 0,
-}
 SCHEMA = pa.schema(
     [
         ("key", pa.binary()),
@@ -44,12 +30,6 @@ SCHEMA = pa.schema(
 MOST_ROWS = 20_000
 MOST_BYTES = 32 * 1024 * 1024
 """Of values in a batch; one record may go beyond it."""
-AT_ONCE = 500
-POLL_S = 0.5
-
-
-class UnreadableHeadersError(HeadwaterError):
-    """A header's name is no UTF-8: Spark's source replaces what is wrong, the library refuses."""
 
 
 class Reading(NamedTuple):
@@ -68,94 +48,83 @@ class Reading(NamedTuple):
         """Yield the records of tasks; `asked` has their numbers in its column `id`."""
         for numbers in asked:
             for number in numbers.column("id").to_pylist():
-                for span in self.tasks[number]:
-                    yield from self._records(span)
+                yield from self._records(self.tasks[number])
 
-    def _records(self, span: Span) -> Iterator[pa.RecordBatch]:
-        consumer = _consumer(self.bootstrap)
-        consumer.assign([TopicPartition(self.topic, span.partition, span.first)])
-        waiting: list[Message] = []
-        size = 0
-        try:
-            for found in self._found(consumer, span):
-                waiting += found
-                size += sum(map(len, found))
-                if len(waiting) >= MOST_ROWS or size >= MOST_BYTES:
-                    yield _arrow(waiting, span, self.landed_as)
-                    waiting, size = [], 0
-        finally:
-            # What lies beyond the span is another batch's, maybe another worker's.
-            consumer.unassign()
-        if waiting:
-            yield _arrow(waiting, span, self.landed_as)
+    def _records(self, spans: Sequence[Span]) -> Iterator[pa.RecordBatch]:
+        waiting: list[_Part] = []
+        rows = size = 0
+        for part in self._parts(spans):
+            if rows and (rows + part.batch.rows > MOST_ROWS or size > MOST_BYTES):
+                yield self._arrow(waiting)
+                waiting, rows, size = [], 0, 0
+            waiting.append(part)
+            rows += part.batch.rows
+            size += len(part.batch.records)
+        if rows:
+            yield self._arrow(waiting)
 
-    def _found(self, consumer: Consumer, span: Span) -> Iterator[list[Message]]:
-        """Yield the span's records in their order; offsets that no record has are passed over."""
-        at, heard_at = span.first, time.monotonic()
-        while at < span.until:
-            told = consumer.consume(min(AT_ONCE, span.until - at), POLL_S)
-            found = [message for message in told if message.error() is None]
-            if len(found) < len(told) and _is_end(told, span):
-                at = span.until
-            if found:
-                at = max(at, _offset(found[-1]) + 1)
-                yield found if at <= span.until else [m for m in found if _offset(m) < span.until]
-            if told:
-                heard_at = time.monotonic()
-            elif time.monotonic() - heard_at > self.give_up_s:
-                raise HeadwaterError(f"no broker answers at {self.bootstrap}: it gives no records")
+    def _parts(self, spans: Sequence[Span]) -> Iterator["_Part"]:
+        """Yield what has records of the spans, each partition's in their order."""
+        left = {span.partition: span for span in spans}
+        at = {span.partition: span.first for span in spans}
+        fetches = _fetches(self.bootstrap)
+        while left:
+            positions = {partition: at[partition] for partition in left}
+            try:
+                found = [*fetches.fetch(self.topic, positions, give_up_s=self.give_up_s)]
+            except RefusedError as error:
+                raise _not_given(left[error.partition], error) from error
+            for partition, content, aborted in found:
+                span = left[partition]
+                for batch in batches(content, aborted):
+                    at[partition] = batch.next_offset
+                    if batch.rows and span.first < batch.next_offset:
+                        yield _Part(span, batch)
+                    if batch.next_offset >= span.until:
+                        del left[partition]
+                        break
 
-
-_consumers: dict[str, Consumer] = {}
-
-
-def _consumer(bootstrap: str) -> Consumer:
-    """Return this process's consumer: a worker lives for many batches."""
-    if bootstrap not in _consumers:
-        _consumers[bootstrap] = Consumer({"bootstrap.servers": bootstrap, **CONFIG})
-    return _consumers[bootstrap]
-
-
-def _is_end(told: list[Message], span: Span) -> bool:
-    """Tell whether the partition ends at the span's end or behind it; raise what is an error."""
-    is_end = False
-    for message in told:
-        error = message.error()
-        if error is None:
-            continue
-        if error.code() != KafkaError._PARTITION_EOF:
-            raise HeadwaterError(
-                f"Kafka does not give offsets {span.first} to {span.until - 1} of partition"
-                f" {span.partition}: {error.str()}"
-            )
-        is_end |= _offset(message) >= span.until
-    return is_end
-
-
-def _offset(message: Message) -> int:
-    offset = message.offset()
-    return -1 if offset is None else offset
-
-
-def _arrow(messages: list[Message], span: Span, topic: str) -> pa.RecordBatch:
-    count = len(messages)
-    with no_collection():
-        columns = [
-            pa.array([message.key() for message in messages], pa.binary()),
-            pa.array([message.value() for message in messages], pa.binary()),
-            pa.repeat(pa.scalar(topic), count),
-            pa.repeat(pa.scalar(span.partition, pa.int32()), count),
-            pa.array([message.offset() for message in messages], pa.int64()),
-            pa.array([message.timestamp()[1] * 1000 for message in messages], pa.int64()),
-            _headers(messages),
+    def _arrow(self, parts: list["_Part"]) -> pa.RecordBatch:
+        """Return the records of the spans that batches hold; a batch may begin before its span."""
+        parts = sorted(parts, key=lambda part: part.span)
+        counts = [part.batch.rows for part in parts]
+        found = columns([part.batch for part in parts])
+        partition = np.repeat([part.span.partition for part in parts], counts)
+        arrays = [
+            found.key,
+            found.value,
+            pa.repeat(pa.scalar(self.landed_as), sum(counts)),
+            pa.array(partition, pa.int32()),
+            pa.array(found.offset),
+            pa.array(found.time_us).cast(SCHEMA.field("timestamp").type),
+            found.headers,
         ]
-    typed = [column.cast(field.type) for column, field in zip(columns, SCHEMA, strict=True)]
-    return pa.RecordBatch.from_arrays(typed, schema=SCHEMA)
+        rows = pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+        first = np.repeat([part.span.first for part in parts], counts)
+        until = np.repeat([part.span.until for part in parts], counts)
+        asked = (found.offset >= first) & (found.offset < until)
+        return rows if asked.all() else rows.filter(pa.array(asked))
 
 
-def _headers(messages: list[Message]) -> pa.ListArray:
-    try:
-        lists = [message.headers() or () for message in messages]
-    except (UnicodeDecodeError, SystemError) as error:
-        raise UnreadableHeadersError("a header's name is no UTF-8") from error
-    return header_lists(cast(list[Pairs], lists))
+class _Part(NamedTuple):
+    """A batch of records, and the span that some of them are of."""
+
+    span: Span
+    batch: Batch
+
+
+def _not_given(span: Span, error: RefusedError) -> HeadwaterError:
+    return HeadwaterError(
+        f"Kafka does not give offsets {span.first} to {span.until - 1} of partition"
+        f" {span.partition}: {error}"
+    )
+
+
+_open: dict[str, Fetches] = {}
+
+
+def _fetches(bootstrap: str) -> Fetches:
+    """Return this process's connections: a worker lives for many batches."""
+    if bootstrap not in _open:
+        _open[bootstrap] = Fetches(bootstrap)
+    return _open[bootstrap]

@@ -58,6 +58,7 @@ def kafka_options(settings: Settings) -> dict[str, str]:
         "failOnDataLoss": "true",
         "includeHeaders": "true",
         "maxOffsetsPerTrigger": str(settings.max_offsets_per_batch),
+        "kafka.isolation.level": "read_committed",
         "kafka.max.poll.records": "5000",
         "kafka.fetch.max.bytes": str(16 * 1024 * 1024),
         "kafka.max.partition.fetch.bytes": str(8 * 1024 * 1024),

@@ -25,9 +25,10 @@ from spark_jobs.jobs.live_registry import LiveRegistry
 from spark_jobs.jobs.older_lake import MEMORY
 from spark_jobs.jobs.settled import Settled
 from spark_jobs.jobs.silver_pause import SilverPause
-from spark_jobs.kafka_records import Reading, UnreadableHeadersError
+from spark_jobs.kafka_records import Reading
 from spark_jobs.lake import Lake, Txn
 from spark_jobs.reading_rows import ReadingRows
+from spark_jobs.record_batches import UnusualRecordsError
 from spark_jobs.restatements import LATE_ROWS, Mark, Restatements, Versions
 from spark_jobs.transforms import routes
 from spark_jobs.transforms.first_use import first_use
@@ -147,9 +148,9 @@ class Landing:
             try:
                 return self._judged(spark.range(0, tasks, 1, tasks), staging, reading)
             except PythonException as error:
-                if UnreadableHeadersError.__name__ not in str(error):
+                if UnusualRecordsError.__name__ not in str(error):
                     raise
-                log.info("Spark reads this batch: a header's name is no UTF-8")
+                log.info("Spark reads this batch: %s", UnusualRecordsError.__doc__)
         return self._judged(_few_tasks(batch), staging)
 
     def _judged(

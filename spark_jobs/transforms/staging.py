@@ -52,10 +52,13 @@ def _staged(parts: list[Judgement], write: Write) -> Iterator[Judgement]:
 def _without_content(part: Judgement) -> pa.Table:
     """Return the messages, with the bytes of those alone that may land beside silver's readings."""
     messages = part.messages
-    whole = pc.coalesce(messages["message"], messages["value"])
-    if part.blocks:
-        whole = pc.if_else(messages["is_late"], whole, pa.scalar(None, pa.binary()))
     count = messages.num_rows
+    is_dropped = np.zeros(count, dtype=bool)
+    if part.blocks:
+        is_dropped = ~messages["is_late"].to_numpy()
+    # Taken, since a condition's result has room for the bytes that it leaves out.
+    places = pa.array(np.arange(count), mask=is_dropped)
+    whole = pc.coalesce(messages["message"].take(places), messages["value"].take(places))
     changed = {"message": whole, "is_staged": pa.array(np.ones(count, dtype=bool))}
     changed |= {name: pa.nulls(count, MESSAGES.field(name).type) for name in CONTENT}
     columns = [changed.get(name, messages[name]) for name in MESSAGES.names]

@@ -10,8 +10,9 @@ from kafka.admin import KafkaAdminClient
 from kafka.structs import TopicPartition
 
 from spark_jobs import kafka_records
-from spark_jobs.kafka_records import SCHEMA, Reading, UnreadableHeadersError
+from spark_jobs.kafka_records import SCHEMA, Reading
 from spark_jobs.planned_offsets import Span
+from spark_jobs.record_batches import UnusualRecordsError
 from telemetry.errors import HeadwaterError
 from tests.brokers import Broker
 
@@ -29,11 +30,11 @@ SENT: list[tuple[bytes | None, bytes | None, Headers | None]] = [
 
 
 @pytest.fixture
-def consumers() -> Iterator[None]:
+def connections() -> Iterator[None]:
     """Let the next test open its own."""
     yield
-    while kafka_records._consumers:
-        kafka_records._consumers.popitem()[1].close()
+    while kafka_records._open:
+        kafka_records._open.popitem()[1].close()
 
 
 def read(broker: Broker, topic: str, *tasks: tuple[Span, ...], give_up_s: float = 20.0) -> pa.Table:
@@ -53,7 +54,7 @@ def send(broker: Broker, topic: str, *partitions: int) -> None:
     assert producer.flush(30) == 0
 
 
-@pytest.mark.usefixtures("consumers")
+@pytest.mark.usefixtures("connections")
 def test_records_come_as_they_were_sent(broker: Broker) -> None:
     send(broker, "telemetry", 0, 1, 2)
 
@@ -71,7 +72,7 @@ def test_records_come_as_they_were_sent(broker: Broker) -> None:
     assert found["timestamp"].null_count == 0
 
 
-@pytest.mark.usefixtures("consumers")
+@pytest.mark.usefixtures("connections")
 def test_offsets_without_a_record_are_passed_over(broker: Broker) -> None:
     producer = KafkaProducer(
         bootstrap_servers=broker.settings.kafka_bootstrap, transactional_id="gaps"
@@ -95,7 +96,7 @@ def test_offsets_without_a_record_are_passed_over(broker: Broker) -> None:
     assert values(3, 4) == []
 
 
-@pytest.mark.usefixtures("consumers")
+@pytest.mark.usefixtures("connections")
 def test_offsets_that_kafka_has_dropped_are_an_error(broker: Broker) -> None:
     bootstrap = broker.settings.kafka_bootstrap
     send(broker, "telemetry.dead", 0)
@@ -108,7 +109,7 @@ def test_offsets_that_kafka_has_dropped_are_an_error(broker: Broker) -> None:
         read(broker, "telemetry.dead", (Span(0, 1, 7),))
 
 
-@pytest.mark.usefixtures("consumers")
+@pytest.mark.usefixtures("connections")
 def test_a_header_s_name_that_is_no_utf_8_is_left_to_spark(broker: Broker) -> None:
     class Raw(str):
         """A name whose bytes are no text."""
@@ -123,11 +124,11 @@ def test_a_header_s_name_that_is_no_utf_8_is_left_to_spark(broker: Broker) -> No
     offset = sent.get(30).offset
     producer.close()
 
-    with pytest.raises(UnreadableHeadersError):
+    with pytest.raises(UnusualRecordsError):
         read(broker, "telemetry", (Span(3, offset, offset + 1),))
 
 
-@pytest.mark.usefixtures("consumers")
+@pytest.mark.usefixtures("connections")
 def test_a_broker_that_is_away_is_said_to_be(broker: Broker) -> None:
     broker.kill()
     try:

@@ -10,7 +10,7 @@ import pytest
 from spark_jobs.column_files import added, as_text, content, from_text, records
 from spark_jobs.transforms import routes
 from spark_jobs.transforms.judged import judged
-from spark_jobs.transforms.judgement import Judgement, as_one
+from spark_jobs.transforms.judgement import Judgement, as_one, packed
 from spark_jobs.transforms.staging import CONTENT, staged, unstaged, with_content
 from telemetry.tables import MESSAGES
 from tests.spark_jobs.landing_fleet import NOW, TOLERANCE, Fleet
@@ -95,3 +95,11 @@ def test_few_records_are_handed_back(uri: str) -> None:
     assert found.files == ()
     assert in_order(found.messages).equals(in_order(as_one(parts()).messages))
     assert not Path(uri).exists()
+
+
+def test_no_room_is_left_for_bytes_that_are_not_handed_back(uri: str) -> None:
+    sent = [out(BODY.replace(b'"seq": 7', b'"seq": %d' % n)) for n in range(1000)]
+    (plain,) = judged(batches(sent, 1000), REGISTRY, tolerance_us=TOLERANCE, fewest=1)
+    (found,) = staged([plain], lambda rows: [*map(as_text, added(uri, MESSAGES, rows))], 1)
+    assert found.blocks
+    assert packed(plain).nbytes - packed(found).nbytes > 1000 * len(BODY)
