@@ -140,3 +140,24 @@ def test_a_form_that_is_not_read_in_columns_is_said_to_be() -> None:
     struct.pack_into(">I", blob, 17, crc32c(bytes(blob[21:])))
     with pytest.raises(UnusualRecordsError, match="codec 2"):
         [*batches(bytes(blob))]
+
+
+def test_a_producer_may_commit_after_it_gave_up() -> None:
+    mark = bytearray(transaction(4, 9))
+    struct.pack_into(">h", mark, 21, 0x30)
+    struct.pack_into(">I", mark, 17, crc32c(bytes(mark[21:])))
+    blob = transaction(2, 9) + bytes(mark) + transaction(6, 9)
+    assert [row[0] for row in read(blob, [Aborted(2, 9)])] == [6, 7]
+
+
+def test_records_end_where_they_say() -> None:
+    (batch,) = batches(encoded(PLAIN))
+    with pytest.raises(HeadwaterError, match="cut off"):
+        columns([batch._replace(rows=1), batch])
+    longer = bytes([batch.records[0] + 2]) + batch.records[1:] + b"\0"
+    shorter = batch.records[: 1 + (batch.records[0] >> 1)]
+    one_too_long = bytes([shorter[0] + 2]) + shorter[1:] + b"\0"
+    with pytest.raises(HeadwaterError):
+        columns([batch._replace(records=longer)])
+    with pytest.raises(HeadwaterError, match="not as long"):
+        columns([batch._replace(rows=1, records=one_too_long)])
