@@ -3,18 +3,18 @@
 A meter speaks each 15 s (6,667 readings a second); one in 500 readings is below half of its stored
 baseline. Kafka and the generator are on the same cores. A rule is changed half-way.
 `make bench BENCH=fast OUT=build/fast.json`; `python -m benchmarks fast --renew 300` has what is
-broadcast renewed sooner, and so takes a third of the time for as many renewals.
+broadcast renewed sooner, and so takes a third of the time for as many renewals; `--landing` has the
+streams land the same messages beside it.
 """
 
 import itertools
 import os
 import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,17 +25,21 @@ from confluent_kafka import Consumer
 from benchmarks.report import Figures, parser, report
 from edge.kafka import KafkaOutbox
 from edge.outbox import OutRecord
+from edge.registry_files import RegistryFiles
 from edge.rule_files import RuleFiles
 from infra.environment import child_environment
+from infra.fast_lane import fast_service
 from infra.processes import tree_pss_mb
+from infra.streams import read_streams, streams_complaint, streams_service
+from infra.supervision.service import Service
 from spark_jobs.lake import Lake
 from telemetry.alerts import Alert
-from telemetry.devices import FIRST_VALID_FROM
+from telemetry.devices import FIRST_VALID_FROM, Device
 from telemetry.records import record_headers
 from telemetry.rules.form import rule_from_dict
 from telemetry.rules.rule import VersionedRule
 from telemetry.settings import Settings
-from telemetry.tables import BASELINES, DEVICES
+from telemetry.tables import BASELINES, DEVICES, READINGS
 from telemetry.topics import ALERTS
 from tests.brokers import Broker
 
@@ -53,13 +57,14 @@ def main() -> None:
     words.add_argument("--meters", type=int, default=100_000)
     words.add_argument("--renew", type=float, default=900.0, help="seconds between renewals")
     words.add_argument("--renewals", type=int, default=3, help="how many to run over")
+    words.add_argument("--landing", action="store_true", help="land the messages beside it")
     given = words.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        figures = run(Path(folder), given.meters, given.renew, given.renewals)
+        figures = run(Path(folder), given.meters, given.renew, given.renewals, given.landing)
     report("fast", figures, given.out)
 
 
-def run(folder: Path, meters: int, renew_s: float, renewals: int) -> Figures:
+def run(folder: Path, meters: int, renew_s: float, renewals: int, is_landed: bool) -> Figures:
     """Return the figures over so many renewals and one change of the rule."""
     broker = Broker(folder / "broker")
     bootstrap = broker.settings.kafka_bootstrap
@@ -67,7 +72,11 @@ def run(folder: Path, meters: int, renew_s: float, renewals: int) -> Figures:
     prepare(settings, meters)
     put(settings, 1)
     try:
-        with lane(settings) as pid, closing(Fleet(bootstrap, meters)) as fleet:
+        with (
+            lane(settings) as pid,
+            landing(settings) if is_landed else nullcontext() as landed,
+            closing(Fleet(bootstrap, meters)) as fleet,
+        ):
             told = Told(bootstrap)
             told.until_told()
             told.read(WARM_S)
@@ -79,7 +88,8 @@ def run(folder: Path, meters: int, renew_s: float, renewals: int) -> Figures:
             ended = time.time() - 5
             fleet.close()
             told.read(10)
-        return figures_of(told, fleet, (begun, ended)) | {"lane_pss_mb": pss}
+            found = figures_of(told, fleet, (begun, ended)) | {"lane_pss_mb": pss}
+            return {**found, **(landed() if landed else {})}
     finally:
         broker.kill()
 
@@ -104,6 +114,9 @@ def prepare(settings: Settings, meters: int) -> None:
              "weeks": 8, "median": USUAL, "mad": 1.0, "spread": 2.0}  # fmt: skip
     slots = pl.DataFrame({"slot": sorted(hours)}, schema={"slot": pl.Int32})
     rows = pl.DataFrame({"device_full": names}).join(slots, how="cross")
+    RegistryFiles(settings.registry_dir).enrol(
+        Device(name, zone="north", valid_from=FIRST_VALID_FROM) for name in names
+    )
     lake.append(
         BASELINES, rows.with_columns(**_literals(usual)).select(BASELINES.column_names), None
     )
@@ -124,13 +137,35 @@ def put(settings: Settings, version: int) -> None:
 @contextmanager
 def lane(settings: Settings) -> Iterator[int]:
     """Run the service as the stack does."""
-    environment = {**os.environ, **child_environment(settings)}
-    with (settings.home / "fast.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "infra.fast_lane"], env=environment, stdout=log, stderr=log
-        )
-    try:
+    with _service(settings, fast_service(settings)) as process:
         yield process.pid
+
+
+@contextmanager
+def landing(settings: Settings) -> Iterator[Callable[[], Figures]]:
+    """Land what the fleet says as the stack does; what is yielded tells how far it came."""
+    with _service(settings, streams_service(settings, "full")):
+        give_up = time.time() + 180
+        while streams_complaint(settings, "full"):
+            if time.time() > give_up:
+                raise RuntimeError(f"{streams_complaint(settings, 'full')}: see streams.log")
+            time.sleep(1)
+        yield lambda: _landed(settings)
+
+
+def _landed(settings: Settings) -> Figures:
+    streams = {each.name: each for each in read_streams(settings, now=time.time())}
+    silver = Lake(settings.lake_root).scan(READINGS).select(pl.len()).collect().item()
+    return {"landing_lag": streams["landing"].lag_messages, "landed_readings": silver}
+
+
+@contextmanager
+def _service(settings: Settings, service: Service) -> Iterator["subprocess.Popen[bytes]"]:
+    environment = {**os.environ, **child_environment(settings), **service.environment}
+    with (settings.home / f"{service.name}.log").open("wb") as log:
+        process = subprocess.Popen(service.command(), env=environment, stdout=log, stderr=log)
+    try:
+        yield process
     finally:
         process.terminate()
         process.wait(60)

@@ -128,15 +128,17 @@ def _device_times(texts: pa.Array) -> tuple[pa.Array, np.ndarray]:
     """Return the times, null where there is none, and which of the texts are times."""
     if texts.null_count == len(texts):
         return texts.cast(TIMESTAMP), np.ones(len(texts), dtype=bool)
-    usual = pc.match_substring_regex(texts, _TIME).fill_null(True)
-    if usual.false_count == 0:
-        try:
-            return texts.cast(TIMESTAMP), np.ones(len(texts), dtype=bool)
-        except pa.ArrowInvalid:
-            # A day or an hour that there is not.
-            pass
-    micros = [None if text is None else parse_time(text) for text in texts.to_pylist()]
-    times = pa.array(micros, pa.int64()).cast(TIMESTAMP)
+    is_usual = pc.match_substring_regex(texts, _TIME).fill_null(True)
+    try:
+        times = pc.if_else(is_usual, texts, None).cast(TIMESTAMP)
+    except pa.ArrowInvalid:
+        # A day or an hour that there is not.
+        times, is_usual = pa.nulls(len(texts), TIMESTAMP), texts.is_null()
+    if is_usual.false_count:
+        others = pc.invert(is_usual)
+        micros = [parse_time(text) for text in texts.filter(others).to_pylist()]
+        read = pa.array(micros, pa.int64()).cast(TIMESTAMP)
+        times = pc.replace_with_mask(times, others, read)
     return times, mask_of(pc.or_(texts.is_null(), times.is_valid()))
 
 

@@ -10,6 +10,8 @@ import pyarrow as pa
 from spark_jobs.reading_rows import WORD
 from spark_jobs.schema import REASON, TIMESTAMP
 
+_COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+"""The JVM copies a pack several times: smaller ones cost less than making them small."""
 TAGS = pa.map_(pa.string(), pa.string())
 HEADERS = pa.map_(pa.string(), pa.binary())
 OF_RECORD = (
@@ -178,7 +180,7 @@ def _whole(table: pa.Table) -> pa.Table:
 def _bytes(table: pa.Table) -> pa.Array:
     """Return an array of one value, which is not copied once more."""
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
+    with pa.ipc.new_stream(sink, table.schema, options=_COMPRESSED) as writer:
         writer.write_table(table)
     content = sink.getvalue()
     ends = pa.array([0, content.size], pa.int32()).buffers()[1]

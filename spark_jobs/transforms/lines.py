@@ -18,6 +18,9 @@ _DOUBTFUL = (b"\\", b"null", b"\n")
 _BEGIN = 8
 """Bytes: the brace, the first field's name and what its value begins with."""
 _FEW = 8
+_TRIES = 32
+_PAYS = 8
+"""Lines that fit pay for one more try: judged one by one they would cost about as much."""
 _ROW = re.compile(r" in row (\d+)")
 
 
@@ -36,36 +39,40 @@ def plain(lines: pa.BinaryArray) -> np.ndarray:
     fits = (lengths > 1) & (lengths <= LONGEST)
     first, last = offsets[:-1] * fits, (offsets[1:] - 1) * fits
     fits &= (content[first] == _BRACES[0]) & (content[last] == _BRACES[1])
-    rows = np.flatnonzero(fits)
-    kept = lines if len(rows) == len(lines) else lines.take(pa.array(rows))
-    fits[rows] = ~_has_doubtful(kept) & _is_utf8(kept)
-    return np.array(fits)
+    fits[_rows_with_doubtful(content[offsets[0] : offsets[-1]], offsets - offsets[0])] = False
+    return fits & _is_utf8(lines, fits)
 
 
-def _has_doubtful(lines: pa.BinaryArray) -> np.ndarray:
-    found = np.zeros(len(lines), dtype=bool)
-    whole = pc.binary_join(_in_one_list(lines), b"")[0].as_buffer().to_pybytes()
-    for sign in _DOUBTFUL:
-        if sign in whole:
-            found |= pc.match_substring(lines, sign).to_numpy(zero_copy_only=False)
-    return found
+def _rows_with_doubtful(content: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Return the rows, some of them more than once, where a doubtful sign begins."""
+    found = [_positions(content, sign) for sign in _DOUBTFUL]
+    return np.searchsorted(offsets, np.concatenate(found), side="right") - 1
 
 
-def _in_one_list(lines: pa.BinaryArray) -> pa.ListArray:
-    return pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines)
+def _positions(content: np.ndarray, sign: bytes) -> np.ndarray:
+    count = max(len(content) - len(sign) + 1, 0)
+    is_there = content[:count] == sign[0]
+    for ahead, byte in enumerate(sign[1:], start=1):
+        is_there &= content[ahead : ahead + count] == byte
+    return np.flatnonzero(is_there)
 
 
-def _is_utf8(lines: pa.BinaryArray) -> np.ndarray:
+def _is_utf8(lines: pa.BinaryArray, asked: np.ndarray) -> np.ndarray:
+    """Tell which lines are UTF-8; of what is not asked for, it may say anything."""
     try:
         lines.cast(pa.string())
     except pa.ArrowInvalid:
-        return np.array([_decodes(line) for line in lines.to_pylist()], dtype=bool)
+        is_ascii = pc.string_is_ascii(lines.view(pa.string())).fill_null(True)
+        found = np.array(is_ascii.to_numpy(zero_copy_only=False))
+        others = np.flatnonzero(asked & ~found)
+        found[others] = [_decodes(line) for line in lines.take(pa.array(others)).to_pylist()]
+        return found
     return np.ones(len(lines), dtype=bool)
 
 
-def _decodes(line: bytes | None) -> bool:
+def _decodes(line: bytes) -> bool:
     try:
-        (line or b"").decode()
+        line.decode()
     except UnicodeDecodeError:
         return False
     return True
@@ -105,30 +112,31 @@ def _fitting(
 ) -> tuple[list[pa.Table], Places]:
     """Return the columns of the lines that fit, and their places; many misfits end the trying."""
     tables, fits = [], np.zeros(len(lines), dtype=bool)
-    first, at_once, misfit, tries = 0, len(lines), -1, 64 + len(lines) // 10
-    while first < len(lines) and tries:
+    first, at_once, tries = 0, len(lines), float(_TRIES)
+    bad = 0  # the end of what is known to hold a misfit, where that is not before `first`
+    while first < len(lines) and tries >= 1:
         tries -= 1
         count = min(at_once, len(lines) - first)
         found, row = _read(lines.slice(first, count), schema)
         if found is not None:
             tables.append(found)
             fits[first : first + count] = True
+            tries += count / _PAYS
             first += count
-            at_once = max(4 * count, _FEW)
-            first += first == misfit
-        elif count == 1 or row == 0:
-            first += 1
-            at_once = max(at_once // 2, _FEW)
         elif row is not None and row < count:
-            at_once, misfit = row, first + row
+            bad = first + row + 1
         else:
-            at_once = count // 2
+            bad = first + count
+        first += bad - first == 1
+        known = bad - first - 1 if row is not None else (bad - first) // 2
+        at_once = known if bad > first else max(4 * count, _FEW) if found else _FEW
     return tables, places[fits]
 
 
 def _read(lines: pa.BinaryArray, schema: pa.Schema) -> tuple[pa.Table | None, int | None]:
     """Return the columns, or the row that does not fit where it is known."""
-    text = pc.binary_join(_in_one_list(lines), b"\n")[0].as_buffer()
+    in_one_list = pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines)
+    text = pc.binary_join(in_one_list, b"\n")[0].as_buffer()
     options = pj.ReadOptions(use_threads=False, block_size=text.size + 1)
     form = pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error")
     try:

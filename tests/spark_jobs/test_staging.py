@@ -10,7 +10,7 @@ import pytest
 from spark_jobs.column_files import added, as_text, content, from_text, records
 from spark_jobs.transforms import routes
 from spark_jobs.transforms.judged import judged
-from spark_jobs.transforms.judgement import Judgement, as_one, packed
+from spark_jobs.transforms.judgement import Judgement, as_one
 from spark_jobs.transforms.staging import CONTENT, staged, unstaged, with_content
 from telemetry.tables import MESSAGES
 from tests.spark_jobs.landing_fleet import NOW, TOLERANCE, Fleet
@@ -102,4 +102,5 @@ def test_no_room_is_left_for_bytes_that_are_not_handed_back(uri: str) -> None:
     (plain,) = judged(batches(sent, 1000), REGISTRY, tolerance_us=TOLERANCE, fewest=1)
     (found,) = staged([plain], lambda rows: [*map(as_text, added(uri, MESSAGES, rows))], 1)
     assert found.blocks
-    assert packed(plain).nbytes - packed(found).nbytes > 1000 * len(BODY)
+    sizes = [each.messages.get_total_buffer_size() for each in (plain, found)]
+    assert sizes[0] - sizes[1] > 1000 * len(BODY)
