@@ -56,6 +56,8 @@ class Decoded(NamedTuple):
 
 def shown(value: object) -> str:
     """Return the value as JSON, cut to what a person reads."""
+    if isinstance(value, str):
+        value = value[: _SHOWN + 1]
     try:
         text = orjson.dumps(value).decode()
     except (TypeError, ValueError):

@@ -1,6 +1,7 @@
 """A message's metrics held against its product's schema."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from telemetry.message import Reason, shown
@@ -18,6 +19,9 @@ class Reading(NamedTuple):
     quality: str
 
 
+MOST_REASONS = 100
+"""Of one message. Of those left out each rule is told once, with a count: else a message of nothing
+but unknown names would be many times its size in reasons."""
 Checked = tuple[int | None, tuple[Reading, ...], tuple[Reason, ...]]
 
 
@@ -41,21 +45,31 @@ def check(metrics: Mapping[str, object], product: Product, fixed: Mapping[str, s
 
 def _check_version(metrics: Mapping[str, object], version: SchemaVersion) -> Checked:
     readings: list[Reading] = []
-    reasons: list[Reason] = []
+    broken: list[tuple[str, str]] = []
     for name, value in metrics.items():
         metric = version.metrics.get(name)
-        if metric is None:
-            reasons.append(Reason(name, "unknown_metric", shown(value)))
-            continue
-        rule = broken_rule(metric, value)
-        if rule is None:
+        rule = "unknown_metric" if metric is None else broken_rule(metric, value)
+        if metric is not None and rule is None:
             readings.append(_reading(metric, value))
-        else:
-            reasons.append(Reason(name, rule, shown(value)))
+        elif rule is not None:
+            broken.append((name, rule))
     for name, metric in version.metrics.items():
         if metric.required and name not in metrics:
-            reasons.append(Reason(name, "required", ""))
-    return version.version, tuple(readings), tuple(reasons)
+            broken.append((name, "required"))
+    return version.version, tuple(readings), _reasons(broken, metrics)
+
+
+def _reasons(
+    broken: Sequence[tuple[str, str]], metrics: Mapping[str, object]
+) -> tuple[Reason, ...]:
+    """Return a reason for each of the metrics, with what was said, as far as there is room."""
+    told, left_out = broken[:MOST_REASONS], broken[MOST_REASONS:]
+    found = [
+        Reason(name, rule, shown(metrics[name]) if name in metrics else "") for name, rule in told
+    ]
+    counts = Counter(rule for _, rule in left_out)
+    more = (Reason("", rule, f"and {count:,} metrics more") for rule, count in counts.items())
+    return (*found, *more)
 
 
 def broken_rule(metric: Metric, value: object) -> str | None:
@@ -105,13 +119,13 @@ def plain_reading(name: str, value: object, unit: str | None = None) -> Reading:
 
 
 def _check_open(metrics: Mapping[str, object], fixed: Mapping[str, str]) -> Checked:
-    reasons = tuple(
-        Reason(name, "type" if name else "unknown_metric", shown(value))
+    broken = [
+        (name, "type" if name else "unknown_metric")
         for name, value in metrics.items()
         if (kind := value_type(value)) is None or fixed.get(name, kind) != kind or not name
-    )
-    if reasons:
-        return None, (), reasons
+    ]
+    if broken:
+        return None, (), _reasons(broken, metrics)
     return (
         None,
         tuple(plain_reading(name, value) for name, value in metrics.items()),

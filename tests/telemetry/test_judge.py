@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from telemetry.devices import Device
 from telemetry.judge import clamp, judge
+from telemetry.message import Reason
 from telemetry.products import DEFAULT_PRODUCT, history_product
 from telemetry.registry import Registry
 from telemetry.schema_check import Reading
@@ -94,6 +95,17 @@ def test_every_wrong_metric_is_listed_and_one_rejects_the_message() -> None:
         ("count", "type"),
     ]
     assert judged.readings == ()
+
+
+def test_of_very_many_reasons_the_last_are_counted_by_rule() -> None:
+    wrong = {f"m{n}": n for n in range(130)} | {"kwh": 1e9, "open": 1, "count": 0.5}
+    found = verdict(body(metrics=wrong)).reasons
+    assert found[:100] == tuple(Reason(f"m{n}", "unknown_metric", str(n)) for n in range(100))
+    assert found[100:] == (
+        Reason("", "unknown_metric", "and 30 metrics more"),
+        Reason("", "range", "and 1 metrics more"),
+        Reason("", "type", "and 2 metrics more"),
+    )
 
 
 def test_missing_required_metric_is_named() -> None:
