@@ -34,6 +34,8 @@ CHECKS: dict[str, dict[str, object]] = {
     "seasonal": {"kind": "seasonal", "deviations": 90.0},
     "ratio_hour": {"kind": "ratio", "ratio": 0.01},
     "ratio_season": {"kind": "ratio", "ratio": 0.01, "against": "season"},
+    "detector_series": {"kind": "detector", "detector": "series"},
+    "detector_stuck": {"kind": "detector", "detector": "stuck"},
 }
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SERIES = {"series": SeriesDetector, "stuck": StuckDetector}
 DETECTORS = (*SERIES, "rig", "t2", "residual", "forest")
 ALARM_FROM = 0.5
+SCORE_DIGITS = 6
 FORMAT = 1
 
 
@@ -50,7 +51,7 @@ class Scorer:
             if device not in self._rigs:
                 self._rigs[device] = self._rig()
             scores[places] = self._rigs[device].score(values[places])
-        return np.round(scores, 6)
+        return np.round(scores, SCORE_DIGITS)
 
     def _score_series(self, devices: Sequence[str], values: Matrix) -> NDArray[np.float64]:
         scores = np.zeros(len(values))
@@ -59,7 +60,7 @@ class Scorer:
             rows = self._states.rows_of([(devices[row], metric) for row in good.tolist()])
             found = self._states.score(rows, values[good, place], self._series.step)
             scores[good] = np.maximum(scores[good], found)
-        return np.round(scores, 6)
+        return np.round(scores, SCORE_DIGITS)
 
     def _rig(self) -> "RigDetector":
         # Its library takes seconds to import: series do without.

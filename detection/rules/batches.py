@@ -34,6 +34,7 @@ class Found(NamedTuple):
 
     `cell` is the reading's place in the batch, -1 for none; `since` when the alarm began.
     `taught_by` is the version of the stored baseline, a day since 1970; -1: learnt here, or none.
+    `reading` is the reading itself where one metric is watched: `value` may be made of it.
     """
 
     kept: VersionedRule
@@ -48,6 +49,7 @@ class Found(NamedTuple):
     score: float = float("nan")
     since: int = -1
     taught_by: int = -1
+    reading: float = float("nan")
 
 
 class Watch(Protocol):

@@ -236,7 +236,9 @@ class Evaluator:
                 self._watches[tenant, name].apply(of_place(place, arrays))
 
 
-_SHAPING = ("readings", "smoothing", "slots", "against", "by", "rows", "model", "version")
+_SHAPING = (
+    "readings", "smoothing", "slots", "against", "detector", "by", "rows", "model", "version",
+)  # fmt: skip
 
 
 def _memory(kept: VersionedRule) -> tuple[object, ...]:

@@ -8,6 +8,7 @@ from detection.memory import Bytes, Matrix, Memory
 from detection.rules.baselines import Weeks, hours_before
 from detection.rules.hours import HOUR_BYTES, hour_before
 from detection.rules.looks import (
+    SCORE_LIMITS,
     Limits,
     Look,
     Looking,
@@ -18,6 +19,7 @@ from detection.rules.looks import (
     look_of_stuck,
     look_of_value,
     look_of_zscore,
+    plain,
     two_sided,
 )
 from detection.rules.readings import Times
@@ -30,16 +32,15 @@ from detection.rules.seasons import (
     slots_of,
     spread,
 )
+from detection.scoring import SCORE_DIGITS, SERIES
 from telemetry.rules.checks import (
+    Detector,
     Ewma,
     Mad,
-    Model,
-    NoData,
     Range,
     Rate,
     Ratio,
     Seasonal,
-    Several,
     Stuck,
     Threshold,
     ZScore,
@@ -67,8 +68,20 @@ def looking(rule: Rule) -> Looking:
             return _look_of_season(rule.check, rule.timezone)
         case Ratio():
             return _look_of_ratio(rule.check, rule.timezone)
-        case NoData() | Several() | Model():
-            raise TypeError(f"{rule.name} looks at more than one series")
+        case Detector():
+            return _look_of_detector(rule.check)
+    raise TypeError(f"{rule.name} looks at more than one series")
+
+
+def _look_of_detector(check: Detector) -> Looking:
+    """Look at the score that `headwater detect` gives the reading, to as many digits."""
+    detector = SERIES[check.detector]()
+
+    def step(values: Matrix, _times: Times, states: Bytes) -> Look:
+        scores = np.round(detector.step(values, states), SCORE_DIGITS)
+        return plain(scores, np.ones(values.shape, np.bool_))
+
+    return Looking(detector.state_bytes, step, SCORE_LIMITS)
 
 
 def _look_of_season(check: Seasonal, timezone: str) -> Looking:

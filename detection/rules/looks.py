@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from detection.memory import Bytes, Matrix, Memory
 from detection.rules.baselines import Weeks
 from detection.rules.readings import Rows, Times
+from detection.scoring import ALARM_FROM
 from telemetry.rules.checks import Ewma, Mad, Range, Rate, Stuck, Threshold, ZScore
 from telemetry.rules.words import span_us
 
@@ -62,6 +63,10 @@ class Limits(NamedTuple):
 
 Step = Callable[[Matrix, Times, Bytes], Look]
 Seed = Callable[[Bytes, Weeks], None]
+
+
+SCORE_LIMITS = Limits(-np.inf, float(np.nextafter(ALARM_FROM, 0.0)))
+"""Bounds of a detector's score."""
 
 
 class Looking(NamedTuple):

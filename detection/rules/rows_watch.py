@@ -10,7 +10,7 @@ from detection.memory import Bytes, Matrix
 from detection.rules.alarms import Judged, alarms
 from detection.rules.batches import Arrays, Batch, Calendar, Found, in_zone, is_within
 from detection.rules.judging import STATE_BYTES, lasting_since
-from detection.rules.looks import Limits, plain
+from detection.rules.looks import SCORE_LIMITS, Limits, plain
 from detection.rules.readings import Flags, Rows, Source, Values, fields_of, source_of
 from detection.rules.roster import Roster
 from detection.rules.touched import Touched
@@ -186,5 +186,4 @@ def _limits(kept: VersionedRule) -> Limits:
     if isinstance(check, Model):
         is_high = check.direction == "above"
         return Limits(-np.inf, check.bound) if is_high else Limits(check.bound, np.inf)
-    # An alarm is a score of 0.5 or more.
-    return Limits(-np.inf, float(np.nextafter(0.5, 0.0)))
+    return SCORE_LIMITS

@@ -1,6 +1,6 @@
 """How far beyond its bound something is, as a score from 0 to 1: 0.5 at the bound."""
 
-from telemetry.rules.checks import Check, Ewma, Mad, Range, Seasonal, Several, ZScore
+from telemetry.rules.checks import Check, Detector, Ewma, Mad, Range, Seasonal, Several, ZScore
 
 
 def score(check: Check, subject: float, bound: float, centre: float, scale: float) -> float:
@@ -8,9 +8,10 @@ def score(check: Check, subject: float, bound: float, centre: float, scale: floa
 
     r is how many times the bound is reached: of checks that count deviations, the deviation over
     its limit; else one and the distance beyond the bound, in units of the bound (of a range, of its
-    width). `several` scores itself.
+    width). `detector` and `several` score
+    themselves.
     """
-    if isinstance(check, Several):
+    if isinstance(check, Detector | Several):
         return round(subject, 6)
     if isinstance(check, ZScore | Mad | Ewma | Seasonal):
         ratio = abs(subject - centre) / scale / check.deviations

@@ -66,7 +66,7 @@ class SeriesWatch:
         taught_by = np.where(is_own, -1, self._taught[rows] - 1)
         places = np.searchsorted(cells, [each.cell for each in found]).tolist()
         return [
-            each._replace(taught_by=int(taught_by[place]))
+            each._replace(taught_by=int(taught_by[place]), reading=float(readings.values[place]))
             for each, place in zip(found, places, strict=True)
         ]
 

@@ -8,6 +8,7 @@ from telemetry.alerts import Alert, alert_id
 from telemetry.durations import format_duration
 from telemetry.rules.checks import (
     Check,
+    Detector,
     Ewma,
     Mad,
     Model,
@@ -23,6 +24,10 @@ from telemetry.rules.checks import (
 Evidence = tuple[tuple[int, float], ...]
 _FIRST_DAY = date(1970, 1, 1)
 _PASTS = {ZScore: "mean", Mad: "median", Ewma: "mean", Seasonal: "in this slot of the week"}
+_UNLIKE = {
+    "series": "is {:.6g}, unlike anything in its own past",
+    "stuck": "stands still at {:.6g} for longer than its own past explains",
+}
 
 
 def alert_of(found: Found, detected_at: int, evidence: Evidence = ()) -> Alert:
@@ -75,11 +80,16 @@ def sentence(found: Found) -> str:
     subject = f"{metric} of {device}" if metric else device
     if found.state == "resolved":
         lasted = _span(max(0, found.time - found.since) / 1e6)
-        now = f", now {found.value:.6g}" if _has_value(found) else ""
+        now = f", now {_shown(found):.6g}" if _has_value(found) else ""
         return f"{subject}: {found.kept.rule.name} is over after {lasted}{now}"
     version = _version(found)
     stored = f" by the stored baseline of {version}" if version else ""
     return f"{subject} {_what(found)}{stored}{_persisted(found)}"
+
+
+def _shown(found: Found) -> float:
+    is_scored = isinstance(found.kept.rule.check, Detector)
+    return found.reading if is_scored else found.value
 
 
 def _has_value(found: Found) -> bool:
@@ -94,6 +104,10 @@ def _what(found: Found) -> str:
         return f"has said nothing for {_span(value)}"
     if isinstance(check, Stuck):
         return f"has not changed for {_span(value)}, allowed are {check.lasts}"
+    if isinstance(check, Detector):
+        return (
+            f"{_UNLIKE[check.detector].format(found.reading)}: {check.detector} scores {value:.3f}"
+        )
     if isinstance(check, Several):
         return f"are together unlike what the device taught, score {value:.3f}"
     if isinstance(check, Model):

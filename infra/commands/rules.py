@@ -37,7 +37,7 @@ A rule in YAML (JSON may say the same):
 
 \b
 Kinds of checks: threshold, range, rate, stuck, no_data, zscore, mad, ewma,
-seasonal, ratio, several, model. `docs/rules.md` says what each takes.
+seasonal, ratio, detector, several, model. `docs/rules.md` says what each takes.
 """
 ADD_EXAMPLES = """\b
 Examples:

@@ -138,6 +138,18 @@ class Ratio(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
             raise ValueError(f"ratio: {self.ratio:g} must be {side} for {self.direction}")
 
 
+class Detector(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="detector"
+):
+    """A detector of `headwater detect` alarms at its own frozen threshold: see `detection.scoring`.
+
+    It learns by itself, and says of one event once: the reading after it ends the alarm.
+    """
+
+    detector: Literal["series", "stuck"] = "series"
+    direction: ClassVar[Direction] = "above"
+
+
 class Several(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="several"
 ):
@@ -171,11 +183,13 @@ Check: TypeAlias = (
     | Ewma
     | Seasonal
     | Ratio
+    | Detector
     | Several
     | Model
 )
 KINDS: tuple[type[Check], ...] = (
-    Threshold, Range, Rate, Stuck, NoData, ZScore, Mad, Ewma, Seasonal, Ratio, Several, Model,
+    Threshold, Range, Rate, Stuck, NoData, ZScore, Mad, Ewma, Seasonal, Ratio, Detector, Several,
+    Model,
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from msgspec import Meta
 from telemetry.alerts import Severity
 from telemetry.rules.checks import (
     Check,
+    Detector,
     Ewma,
     Mad,
     Model,
@@ -185,7 +186,7 @@ def _most_hysteresis(check: Check) -> float | None:
         return (check.high - check.low) / (2 if check.direction == "either" else 1)
     if isinstance(check, ZScore | Mad | Ewma | Seasonal):
         return check.deviations
-    if isinstance(check, Several):
+    if isinstance(check, Detector | Several):
         return 0.5
     return None
 

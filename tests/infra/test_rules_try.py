@@ -4,6 +4,7 @@ import json
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import Result
 
@@ -96,6 +97,25 @@ def test_silence_is_tried_too(home: Home) -> None:
     silent = home.file("silent.yaml", "rule: silent\ncheck: {kind: no_data, lasts: 1 h}\n")
     found = json.loads(tried(home, silent, "--json").stdout)
     assert [one["alarms"] for one in found["by_device"]] == [2, 2, 2]
+
+
+def test_detector_is_tried_and_alarms_where_detect_does(home: Home) -> None:
+    noise = np.random.default_rng(3).normal(50.0, 2.0, 900).round(3)
+    noise[[400, 700]] = 300.0, 900.0
+    lines = [f"{minutes(place).isoformat()},m{place % 2},{value}"
+             for place, value in enumerate(noise.tolist())]  # fmt: skip
+    table = home.file("fleet.csv", "\n".join(["time,device,power", *lines]))
+    novel = home.file("novel.yaml", "rule: novel\nmetric: power\ncheck: {kind: detector}\n")
+    found = json.loads(tried(home, novel, "--csv", table, "--json").stdout)
+
+    scores = home.path / "scores.csv"
+    home.run("detect", table, "--out", str(scores))
+    alarms = [
+        row.split(",")[3] for row in scores.read_text().splitlines() if row.split(",")[2] == "1"
+    ]
+    assert len(alarms) >= 2
+    by_device = {one["device"]: one["alarms"] for one in found["by_device"]}
+    assert by_device == {device: alarms.count(device) for device in set(alarms)}
 
 
 @pytest.mark.parametrize(

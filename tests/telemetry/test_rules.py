@@ -39,6 +39,7 @@ CHECKS: tuple[dict[str, object], ...] = (
     {"kind": "ewma", "smoothing": 0.05},
     {"kind": "seasonal", "slots": 168},
     {"kind": "ratio", "ratio": 0.5, "against": "season", "spreads": 3.0},
+    {"kind": "detector", "detector": "stuck"},
     {"kind": "several", "by": "t2", "rows": 100},
     {"kind": "model", "model": "mills", "version": "0123456789ab", "bound": 0.5},
 )
@@ -109,6 +110,7 @@ def test_one_metric_may_stand_alone() -> None:
         ({"check": {"kind": "ratio", "ratio": 1.5}}, "check.ratio: 1.5 must be less than 1"),
         ({"check": {"kind": "mad", "readings": 41}}, "check.readings: .*<= 40, not 41"),
         ({"check": {"kind": "several"}}, "metrics: a several rule takes two .*, not temperature"),
+        ({"check": {"kind": "detector", "detector": "rig"}}, "check.detector: .*, not 'rig'"),
         ({"persistence": {"k": 3, "n": 2}}, "persistence.k: 3 must be no more than n, 2"),
         ({"persistence": {"k": 1, "n": 65}}, "persistence.n: .*<= 64, not 65"),
         ({"severity": "bad"}, "severity: invalid enum value 'bad'"),
@@ -139,6 +141,7 @@ def test_what_is_wrong_is_named_by_field_rule_and_value(
     ("more", "said"),
     [
         ({"check": {"kind": "zscore"}}, "lane: .* zscore remembers more"),
+        ({"check": {"kind": "detector"}}, "lane: .* detector remembers more"),
         ({"check": {"kind": "ratio"}}, "lane: .* ratio remembers more"),
         ({"persistence": {"k": 2, "n": 3}}, "lane: .*no `persistence`"),
         ({"learning": {"readings": 5}}, "lane: .*no `learning`"),
@@ -172,6 +175,7 @@ def test_fast_lane_is_part_of_a_declaration(check: dict[str, object]) -> None:
         ({"kind": "range", "low": 0, "high": 10}, 5.0, "5"),
         ({"kind": "zscore", "deviations": 4}, 4.0, "4"),
         ({"kind": "stuck", "lasts": "1 h"}, 1.0, "has none"),
+        ({"kind": "detector"}, 0.5, "0.5"),
     ],
 )
 def test_hysteresis_that_nothing_could_end_is_refused(
