@@ -5,9 +5,10 @@ import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Protocol
 
 import polars as pl
@@ -16,6 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from detection.models.asking import predicts
 from detection.rules.columns import COLUMNS, in_arrival, readings_of
 from detection.rules.evaluator import Evaluator, Outcome
+from edge.durable_files import mark_of
 from edge.rule_files import RuleFiles
 from spark_jobs.checkpoint import has_batches
 from spark_jobs.gold_state import GoldFiles, Position
@@ -67,7 +69,8 @@ class Scoring:
         self._lake, self._sink, self._now = lake, sink, now
         self._rules = RuleFiles(settings.registry_dir)
         self._files = ScoringFiles(settings.checkpoint_dir / NAME)
-        self._predicts = predicts(settings.model_dir)
+        self._models = settings.model_dir
+        self._predicts = predicts(self._models)
         self._baselines = StoredBaselines(lake)
         self._evaluator = Evaluator(self._predicts, self._baselines)
         self._fingerprint: str | None = None
@@ -191,8 +194,11 @@ class Scoring:
                 self.save()
 
     def _put_rules(self) -> list[Outcome]:
-        """Put the rules to work as their files say; if one cannot be read, the last ones hold."""
-        fingerprint = self._rules.fingerprint()
+        """Put the rules to work as their files say; if one cannot be read, the last ones hold.
+
+        A rule whose model was missing is tried again once a model file appears or changes.
+        """
+        fingerprint = f"{self._rules.fingerprint()}|{_marks(self._models)}"
         if fingerprint == self._fingerprint:
             return []
         try:
@@ -224,6 +230,16 @@ class Scoring:
         if not rows.is_empty():
             self._lake.append(ANOMALIES, rows.select(ANOMALIES.column_names), txn)
         self.found += rows.height
+
+
+def _marks(models: Path) -> str:
+    """Return a token that changes whenever a model file comes, goes or changes."""
+    marks = []
+    for path in sorted(models.glob("*.model")):
+        # One that goes while it is looked at is not there.
+        with suppress(FileNotFoundError):
+            marks.append(f"{path.name}:{mark_of(path)}")
+    return ";".join(marks)
 
 
 def _app_id() -> str:

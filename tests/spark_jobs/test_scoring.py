@@ -21,6 +21,7 @@ from telemetry.rules.form import rule_from_dict
 from telemetry.rules.rule import VersionedRule
 from telemetry.settings import Settings
 from telemetry.tables import ANOMALIES, READINGS
+from tests.detection.rules.mill_models import NAMES, VERSION, save_mill_model
 from tests.spark_jobs.silver_rows import silver
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -253,3 +254,17 @@ def test_damaged_memory_begins_anew(settings: Settings) -> None:
     sink = Heard()
     scoring(settings, sink, 20).look_after(is_current=True)
     assert sink.alerts == []
+
+
+def test_rule_works_once_its_model_is_there(settings: Settings) -> None:
+    check = {"kind": "model", "model": "mills", "version": VERSION, "bound": 0.5}
+    put(settings, {"rule": "failing", "metrics": list(NAMES), "check": check})
+    looking = scoring(settings, Heard(), 0)
+    assert looking.rules == []
+    settings.model_dir.mkdir()
+    save_mill_model(settings.model_dir / "mills.model", version="f" * 12)
+    looking.look_after()
+    assert looking.rules == []
+    save_mill_model(settings.model_dir / "mills.model")
+    looking.look_after()
+    assert [kept.rule.name for kept in looking.rules] == ["failing"]
