@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
+from detection.models.asking import predicts
 from infra.console import table_console
 from infra.declaration_files import declarations
 from infra.registry.rule_book import known_rule, open_rules
@@ -18,7 +19,6 @@ from infra.rule_trial.silver_history import SilverHistory
 from infra.rule_trial.trial import DeviceTrial, History, Trial, tried
 from telemetry.durations import format_duration
 from telemetry.errors import HeadwaterError
-from telemetry.rules.checks import Model
 from telemetry.rules.form import rule_from_dict
 from telemetry.rules.rule import Rule
 from telemetry.settings import Settings
@@ -42,10 +42,8 @@ class Asked:
 def show_trial(asked: Asked, png: Path | None, as_json: bool) -> None:
     """Try the rule, print what it would have done, and save the plot if one is wanted."""
     rule = _rule(asked.file_or_name, asked.tenant)
-    if isinstance(rule.check, Model):
-        raise HeadwaterError("a model is tried with `headwater model predict` on a file")
     history = _history(asked, rule)
-    trial = tried(rule, history)
+    trial = tried(rule, history, predicts(Settings().model_dir))
     if trial.last is None:
         raise HeadwaterError(f"rule {rule.name} finds no reading that it watches in that time")
     if as_json:

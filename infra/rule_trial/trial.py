@@ -10,8 +10,9 @@ import polars as pl
 
 from detection.keyed import blocks
 from detection.rules.columns import readings_of
-from detection.rules.evaluator import Evaluator, Outcome
+from detection.rules.evaluator import Evaluator, Outcome, Predicts
 from detection.rules.readings import Readings, Times
+from telemetry.errors import HeadwaterError
 from telemetry.rules.rule import Rule, VersionedRule
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -80,10 +81,15 @@ class Trial:
         return sorted(found, key=lambda one: (-one.readings_in_alarm, -len(one.alarms), one.device))
 
 
-def tried(rule: Rule, history: History) -> Trial:
-    """Try a rule on history: as the stream would, but with every reading in its order of time."""
-    judging, trial = Evaluator(), Trial(rule)
+def tried(rule: Rule, history: History, predicts: Predicts | None = None) -> Trial:
+    """Try a rule on history: as the stream would, but with every reading in its order of time.
+
+    `predicts` finds the models that rules ask; raise `HeadwaterError` for one that cannot answer.
+    """
+    judging, trial = Evaluator(predicts), Trial(rule)
     judging.put([VersionedRule(rule, is_on=True)], 0)
+    for why in judging.refused.values():
+        raise HeadwaterError(f"rule {rule.name}: {why}")
     last = 0
     for rows in history.pieces():
         if rows.is_empty():

@@ -8,6 +8,13 @@ import numpy as np
 import pytest
 from click.testing import Result
 
+from tests.detection.rules.mill_models import (
+    FRESH,
+    NAMES,
+    VERSION,
+    WORN,
+    save_mill_model,
+)
 from tests.infra.lakes import NOON, lake_of, reading
 from tests.infra.publishing import Home
 
@@ -116,6 +123,27 @@ def test_detector_is_tried_and_alarms_where_detect_does(home: Home) -> None:
     assert len(alarms) >= 2
     by_device = {one["device"]: one["alarms"] for one in found["by_device"]}
     assert by_device == {device: alarms.count(device) for device in set(alarms)}
+
+
+def test_model_is_tried_too(home: Home) -> None:
+    check = f"{{kind: model, model: mills, version: {VERSION}, bound: 0.5}}"
+    failing = home.file(
+        "failing.yaml", f"rule: failing\nmetrics: [{', '.join(NAMES)}]\ncheck: {check}\n"
+    )
+    lines = [
+        ",".join([minutes(place).isoformat(), f"m{mill}", *map(str, state)])
+        for place in range(6)
+        for mill, state in enumerate((FRESH, WORN if place in (2, 4) else FRESH))
+    ]
+    table = home.file("mills.csv", "\n".join([",".join(["time", "device", *NAMES]), *lines]))
+    refused = tried(home, failing, "--csv", table, code=1).stderr
+    assert "rule failing: there is no model" in refused
+
+    (home.path / "models").mkdir()
+    save_mill_model(home.path / "models" / "mills.model")
+    found = json.loads(tried(home, failing, "--csv", table, "--json").stdout)
+    assert [(one["device"], one["alarms"]) for one in found["by_device"]] == [("m1", 2)]
+    assert "make model mills answer" in found["by_device"][0]["text"]
 
 
 @pytest.mark.parametrize(
