@@ -4,7 +4,17 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from orchestration import batch, checks, housekeeping, links, schedules, spark, streams, watching
+from orchestration import (
+    batch,
+    checks,
+    housekeeping,
+    links,
+    model_training,
+    schedules,
+    spark,
+    streams,
+    watching,
+)
 from orchestration.tables import table_spec, topic_spec
 from telemetry import tables
 from telemetry.settings import Settings
@@ -26,7 +36,11 @@ def build(settings: Settings) -> dg.Definitions:
             lambda spec: links.linked(spec, settings), [topic_spec(), *_ops_specs(), *executed]
         ),
         asset_checks=[checks.suites()],
-        jobs=[*schedules.jobs(), *([streams.job()] if scheduled else [])],
+        jobs=[
+            *schedules.jobs(),
+            model_training.job(settings),
+            *([streams.job()] if scheduled else []),
+        ],
         schedules=schedules.schedules(),
         sensors=[
             watching.watch_sensor(settings, here),

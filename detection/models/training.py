@@ -1,5 +1,6 @@
-"""Training and predicting: a file in, a model or numbers out."""
+"""Training and predicting: files in, a model or numbers out."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,15 +28,16 @@ HELD_BACK = 5
 """Every fifth unit, or row, is held back to measure; the model that is kept has seen all."""
 
 
-def train(kind: str, path: Path) -> tuple[About, object]:
-    """Train a model of `rul` or `failure` on a file; its metrics are of rows held back."""
-    rows, target, groups = _life(path) if kind == "rul" else _failure(path)
+def train(kind: str, *paths: Path) -> tuple[About, object]:
+    """Train a model of `rul` or `failure` on files; its metrics are of rows held back."""
+    rows, target, groups = _life(paths) if kind == "rul" else _failure(paths)
     held = groups % HELD_BACK == 0
     if held.all() or not held.any():
-        raise HeadwaterError(f"{path} is too short to hold back a fifth: give it more rows")
+        named = ", ".join(map(str, paths))
+        raise HeadwaterError(f"{named} is too short to hold back a fifth: give it more rows")
     trial = _fitted(kind, rows[~held], target[~held])
     measured = _measured(kind, target[held], answers(kind, trial, rows[held]))
-    found = About(kind, fingerprint(path), len(target), measured, library())
+    found = About(kind, fingerprint(*paths), len(target), measured, library())
     return found, _fitted(kind, rows, target)
 
 
@@ -100,15 +102,27 @@ def _measured(
     return {"average_precision": float(average_precision_score(truth, answer))}
 
 
-def _life(path: Path) -> tuple[Matrix, NDArray[np.float64], NDArray[np.float64]]:
-    rows = _life_rows(path)
+def _life(paths: Sequence[Path]) -> tuple[Matrix, NDArray[np.float64], NDArray[np.float64]]:
+    rows = life_rows(*paths)
     return rows, remaining_cycles(rows), rows[:, 0]
 
 
-def _failure(path: Path) -> tuple[Matrix, NDArray[np.float64], NDArray[np.float64]]:
-    texts = _texts(path)
-    features, target = failure_features(texts), failed(texts)
+def _failure(paths: Sequence[Path]) -> tuple[Matrix, NDArray[np.float64], NDArray[np.float64]]:
+    texts = [_texts(path) for path in paths]
+    features = np.concatenate([failure_features(each) for each in texts])
+    target = np.concatenate([failed(each) for each in texts])
     return features, target, np.arange(len(target), dtype=np.float64)
+
+
+def life_rows(*paths: Path) -> Matrix:
+    """Return the rows of all files; as each counts its units from 1, later ones are numbered on."""
+    parts, before = [], 0.0
+    for path in paths:
+        part = _life_rows(path)
+        part[:, 0] += before
+        before = max(part[:, 0].max(initial=0.0), before)
+        parts.append(part)
+    return np.concatenate(parts)
 
 
 def _life_rows(path: Path) -> Matrix:

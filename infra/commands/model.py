@@ -35,16 +35,16 @@ def model() -> None:
 
 @model.command()
 @click.argument("kind", type=click.Choice(list(HEADERS)))
-@click.argument("file", type=_File)
+@click.argument("files", nargs=-1, required=True, metavar="FILE…", type=_File)
 @click.option("--out", required=True, type=_Out, help="Where to write the model.")
-def train(kind: str, file: Path, out: Path) -> None:
-    """Train a model of KIND on FILE: C-MAPSS text for rul, AI4I's CSV for failure."""
+def train(kind: str, files: tuple[Path, ...], out: Path) -> None:
+    """Train a model of KIND on FILE…: C-MAPSS text for rul, AI4I's CSV for failure."""
     # scikit-learn takes seconds to import: help and list do without.
     from detection.models.model_files import save
     from detection.models.training import train as trained
 
-    check_out(out, [file])
-    found, fitted = trained(kind, file)
+    check_out(out, files)
+    found, fitted = trained(kind, *files)
     save(out, found, fitted)
     click.echo(json.dumps({"model": str(out), "rows": found.rows, **found.metrics}))
 

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from detection.models.life import left_at, remaining_cycles, share_lived
+from detection.models.training import life_rows
 from infra.cli import cli
 
 
@@ -145,3 +146,13 @@ def test_what_is_no_model_file_is_refused(tmp_path: Path) -> None:
 
     assert result.exit_code == 1
     assert "is no model file" in result.stderr
+
+
+def test_units_of_several_files_are_lives_of_their_own(tmp_path: Path) -> None:
+    for name, seed in (("one", 1), ("two", 2)):
+        np.savetxt(tmp_path / name, engines(3, seed=seed))
+
+    rows = life_rows(tmp_path / "one", tmp_path / "two")
+
+    together = np.concatenate([engines(3, seed=1), engines(3, seed=2, first=4)])
+    assert np.array_equal(rows, together)
