@@ -17,6 +17,7 @@ _MEANINGS = {
     "bridge_held": "Times that the store took nothing, and messages were held",
     "bridge_connects": "Connections to the broker that were subscribed",
     "bridge_losses": "Connections to the broker that failed or ended",
+    "spool_failures": "Times that the spool's disk took nothing, because it is full or broken",
     "protocol_errors": "Connections closed for breaking their protocol",
 }
 

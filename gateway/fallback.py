@@ -12,13 +12,11 @@ from typing import NamedTuple, Protocol, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edge.outbox import OutboxError, OutRecord
-from edge.spool import WAITING_SEGMENTS, SpoolOutbox
+from edge.outbox import OutRecord
+from gateway.counters import Counters
+from gateway.disk import AGAIN_S, Disk
 from gateway.outlet import Headers, Outlet, OutletError, Settle
 
-SEGMENT_RECORDS = 5_000
-SEGMENT_AGE_S = 0.05
-MOST_WAITING = SEGMENT_RECORDS * (WAITING_SEGMENTS - 1)
 TOPIC_HEADER = "spooled_topic"
 RETRY_S = 5.0
 
@@ -42,14 +40,20 @@ class Leaving(Outlet, Protocol):
 class FallbackOutlet:
     """Sends to Kafka, or to disk while Kafka does not acknowledge."""
 
-    def __init__(self, kafka: Leaving, folder: Path, *, most_bytes: int) -> None:
+    def __init__(
+        self,
+        kafka: Leaving,
+        folder: Path,
+        counters: Counters,
+        *,
+        most_bytes: int,
+        again_s: float = AGAIN_S,
+    ) -> None:
+        """Try a disk that failed again after `again_s`."""
         self._kafka = kafka
         self._segments = folder / "segments"
         self._most_bytes = most_bytes
-        self._spool = SpoolOutbox(
-            folder, segment_records=SEGMENT_RECORDS, segment_age_s=SEGMENT_AGE_S
-        )
-        self._waiting = 0
+        self._disk = Disk(folder, counters, again_s=again_s)
         self._bytes = sum(path.stat().st_size for path in self._files())
         self.is_spooling = bool(self._files())
 
@@ -83,20 +87,14 @@ class FallbackOutlet:
     def _keep(self, held: _Held, settle: Settle) -> None:
         if self._bytes >= self._most_bytes:
             raise OutletError("the spool is full", is_away=True, retry_after_s=RETRY_S)
-        if self._waiting >= MOST_WAITING:
-            raise OutletError("the disk is slow", is_away=False, retry_after_s=1.0)
         headers = [*held.headers.items(), (TOPIC_HEADER, held.topic.encode())]
         record = OutRecord(held.key, held.value, cast("list[tuple[str, bytes]]", headers))
-        try:
-            self._spool.send(record, partial(self._kept, settle, len(held.value)))
-        except OutboxError as error:
-            raise OutletError(str(error), is_away=True, retry_after_s=RETRY_S) from error
-        self._waiting += 1
+        self._disk.send(record, partial(self._kept, settle, len(held.value)))
 
-    def _kept(self, settle: Settle, size: int, _at: int) -> None:
-        self._waiting -= 1
-        self._bytes += size
-        settle(None, None)
+    def _kept(self, settle: Settle, size: int, error: object, message: object) -> None:
+        if error is None:
+            self._bytes += size
+        settle(error, message)
 
     def poll(self) -> int:
         """Settle what is decided, and return how many records still wait."""
@@ -105,8 +103,7 @@ class FallbackOutlet:
             # What is not on its way yet goes to disk now, in its order, not after a timeout.
             self.is_spooling = True
             self._kafka.purge()
-        self._spool.poll()
-        return waiting + self._waiting
+        return waiting + self._disk.poll()
 
     async def drain(self) -> None:
         """Hand what is on disk on to Kafka, as soon as it takes records again; for ever."""
@@ -115,7 +112,7 @@ class FallbackOutlet:
             try:
                 while self.is_spooling and await self._drained():
                     pass
-            except OutletError:
+            except (OutletError, OSError):
                 continue
 
     async def _drained(self) -> bool:
@@ -123,7 +120,7 @@ class FallbackOutlet:
         files = self._files()
         if not files:
             self._bytes = 0
-            self.is_spooling = self._waiting > 0
+            self.is_spooling = self._disk.waiting > 0
             return False
         table = await asyncio.to_thread(pq.read_table, files[0])
         if not await self._all_sent(table):
@@ -154,10 +151,4 @@ class FallbackOutlet:
 
     def close(self, timeout_s: float) -> int:
         """Settle all that can be settled in time, and return how many records could not."""
-        left = self._kafka.close(timeout_s)
-        try:
-            left += self._spool.flush(timeout_s)
-            self._spool.close()
-        except OutboxError:
-            left += self._waiting
-        return left
+        return self._kafka.close(timeout_s) + self._disk.close(timeout_s)

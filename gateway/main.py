@@ -107,7 +107,7 @@ def _draining(gateway: Gateway) -> list["asyncio.Task[None]"]:
 def assemble(settings: Settings) -> Gateway:
     """Put the parts together; nothing listens yet."""
     counters, directory = Counters(), Directory(_ring(settings))
-    by_class = open_outlets(settings, settings.gateway_dir)
+    by_class = open_outlets(settings, settings.gateway_dir, counters)
     outlets = list(dict.fromkeys(by_class.values()))
     poller = Poller(outlets)
     ingest = Ingest(by_class, counters)

@@ -3,18 +3,19 @@
 from pathlib import Path
 
 from edge.outboxes import stack_mode
+from gateway.counters import Counters
 from gateway.kafka import KafkaOutlet
 from gateway.outlet import Outlet
 from telemetry.devices import Durability
 from telemetry.settings import Settings
 
 
-def open_outlets(settings: Settings, folder: Path) -> dict[Durability, Outlet]:
+def open_outlets(settings: Settings, folder: Path, counters: Counters) -> dict[Durability, Outlet]:
     """Return where the records of each durability class go; `folder` is the process's own."""
     if stack_mode(settings) == "light":
         from gateway.spooling import SpoolOutlet
 
-        spool = SpoolOutlet(settings.spool_dir)
+        spool = SpoolOutlet(settings.spool_dir, counters)
         return {"industrial": spool, "consumer": spool}
     bootstrap, linger_ms = settings.kafka_bootstrap, settings.gateway_linger_ms
     durable = KafkaOutlet(bootstrap, linger_ms=linger_ms)
@@ -24,5 +25,5 @@ def open_outlets(settings: Settings, folder: Path) -> dict[Durability, Outlet]:
     from gateway.fallback import FallbackOutlet
 
     most_bytes = settings.gateway_spool_mb * 1_000_000
-    fallback = FallbackOutlet(durable, folder / "spool", most_bytes=most_bytes)
+    fallback = FallbackOutlet(durable, folder / "spool", counters, most_bytes=most_bytes)
     return {"industrial": fallback, "consumer": consumer}

@@ -7,6 +7,7 @@ from gateway.ingest import Ingest
 from gateway.outlet import Outlet
 
 EVERY_S = 0.001
+AFTER_ERROR_S = 1.0
 
 
 class Poller:
@@ -24,8 +25,13 @@ class Poller:
         self._loop.call_later(EVERY_S, self._poll)
 
     def _poll(self) -> None:
-        waiting = sum(outlet.poll() for outlet in self._outlets)
-        self.after()
+        try:
+            waiting = sum(outlet.poll() for outlet in self._outlets)
+            self.after()
+        except Exception:
+            # The loop tells of it. What waits is polled again: else it would wait for ever.
+            self._loop.call_later(AFTER_ERROR_S, self._poll)
+            raise
         if waiting:
             self._loop.call_later(EVERY_S, self._poll)
         elif self.ingest is not None:

@@ -123,7 +123,7 @@ def assemble(settings: Settings) -> Bridge:
     address = broker_address(settings)
     secure, session = client_context(settings, address), session_file(settings)
     counters, directory = Counters(), Directory()
-    by_class = open_outlets(settings, settings.bridge_dir)
+    by_class = open_outlets(settings, settings.bridge_dir, counters)
     outlets = list(dict.fromkeys(by_class.values()))
     poller, ingest = Poller(outlets), Ingest(by_class, counters)
     ingest.polled_by(poller.wake)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.counters import Counters
 from gateway.fallback import FallbackOutlet
 from gateway.outlet import OutletError
 from tests.gateway.outlets import MemoryOutlet
@@ -61,7 +62,7 @@ def drained(outlet: FallbackOutlet) -> None:
 
 def test_records_go_to_disk_while_kafka_is_away_and_then_on_in_their_order(tmp_path: Path) -> None:
     kafka, answers = FakeKafka(), Answers()
-    outlet = FallbackOutlet(kafka, tmp_path, most_bytes=1_000_000)
+    outlet = FallbackOutlet(kafka, tmp_path, Counters(), most_bytes=1_000_000)
     send(outlet, answers, b"1")
     settled(outlet, answers, 1)
 
@@ -87,13 +88,13 @@ def test_records_go_to_disk_while_kafka_is_away_and_then_on_in_their_order(tmp_p
 
 def test_what_a_killed_gateway_left_on_disk_goes_on_with_the_next(tmp_path: Path) -> None:
     kafka, answers = FakeKafka(is_away=True), Answers()
-    first = FallbackOutlet(kafka, tmp_path, most_bytes=1_000_000)
+    first = FallbackOutlet(kafka, tmp_path, Counters(), most_bytes=1_000_000)
     send(first, answers, b"1", b"2")
     settled(first, answers, 2)
     first.close(5)
 
     kafka.is_away = False
-    second = FallbackOutlet(kafka, tmp_path, most_bytes=1_000_000)
+    second = FallbackOutlet(kafka, tmp_path, Counters(), most_bytes=1_000_000)
     assert second.is_spooling
     drained(second)
     assert [taken.value for taken in kafka.taken] == [b"1", b"2"]
@@ -102,7 +103,7 @@ def test_what_a_killed_gateway_left_on_disk_goes_on_with_the_next(tmp_path: Path
 
 def test_spool_that_is_full_refuses(tmp_path: Path) -> None:
     kafka, answers = FakeKafka(is_away=True), Answers()
-    outlet = FallbackOutlet(kafka, tmp_path, most_bytes=100)
+    outlet = FallbackOutlet(kafka, tmp_path, Counters(), most_bytes=100)
     send(outlet, answers, b"x" * 200)
     settled(outlet, answers, 1)
 
