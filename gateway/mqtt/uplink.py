@@ -60,6 +60,12 @@ class Uplink:
         self._aliases: dict[int, str] = {}
         self.is_paused = False
         self.unanswered = 0
+        self._half: set[int] = set()
+        """Packet ids of QoS 2 that have their PUBREC from here and are not released."""
+        # What came by an earlier connection and is not durable has nobody to be answered by.
+        given = link.session.received
+        for packet_id in [each for each, is_durable in given.items() if not is_durable]:
+            del given[packet_id]
         self.runs: deque[Run] = deque()
         """What has no answer yet; answers go out in the order in which messages came."""
 
@@ -92,11 +98,10 @@ class Uplink:
 
     def _room(self) -> int:
         """Return how many more messages may be without an answer, by MQTT 5."""
-        link = self._link
-        most = link.receive_maximum - len(link.session.received)
-        if self.unanswered >= most and (found := self.answers()):
-            link.sink.write(found)
-        return most - self.unanswered
+        most = self._link.receive_maximum
+        if self.unanswered + len(self._half) >= most and (found := self.answers()):
+            self.sink.write(found)
+        return most - self.unanswered - len(self._half)
 
     def _bound(self) -> None:
         """Hold a client back that sends faster than its messages become durable."""
@@ -116,12 +121,18 @@ class Uplink:
             before = run.sent
             found += run.answers()
             self.unanswered -= run.sent - before
+            if run.qos == 2 and run.sent > before:
+                self._note_half(int.from_bytes(run.packet_ids[0]))
             if run.sent < len(run.packet_ids):
                 break
             runs.popleft()
         if self.is_paused:
             self._resume()
         return found
+
+    def _note_half(self, packet_id: int) -> None:
+        if self._link.session.received.get(packet_id):
+            self._half.add(packet_id)
 
     def _resume(self) -> None:
         wire = self._link.sink.wire
@@ -152,6 +163,7 @@ class Uplink:
     def _again(self, packet_id: int) -> None:
         """Answer a QoS 2 message that came before; while it is on its way, its answer is too."""
         if self._link.session.received[packet_id]:
+            self._half.add(packet_id)
             self._link.sink.write(encode(Ack(PUBREC, packet_id), self._link.version))
 
     def _topic(self, publish: Publish) -> str:
@@ -268,6 +280,7 @@ class Uplink:
     def released(self, ack: Ack) -> None:
         """Take PUBREL: the packet id is free again."""
         known = self._link.session.received.pop(ack.packet_id, None)
+        self._half.discard(ack.packet_id)
         code = 0x92 if known is None and self._is_5 else 0
         self._link.sink.write(encode(Ack(PUBCOMP, ack.packet_id, code), self._link.version))
 

@@ -9,6 +9,9 @@ from edge.mqtt.packets import (
     PINGREQ,
     PINGRESP,
     PUBACK,
+    PUBCOMP,
+    PUBREC,
+    PUBREL,
     Ack,
     Answer,
     Connack,
@@ -167,6 +170,45 @@ def test_more_than_the_receive_maximum_ends_the_connection() -> None:
     answers = client.send(*(telemetry(number) for number in range(1, 6)))
 
     assert [answer.code for answer in answers if isinstance(answer, Disconnect)] == [0x93]
+
+
+@pytest.mark.parametrize("is_answered", [False, True])
+def test_qos_2_counts_once_against_the_receive_maximum(is_answered: bool) -> None:
+    client = Client(Broker(house(is_anonymous=True), MqttOptions(receive_maximum=3)), V5)
+    client.connect()
+    client.broker.house.outlet.is_held = not is_answered
+
+    client.send(*(telemetry(number, qos=2) for number in (1, 2, 3)))
+    assert not client.wire.is_closed
+
+    answers = client.send(telemetry(4, qos=2))
+    assert [answer.code for answer in answers if isinstance(answer, Disconnect)] == [0x93]
+
+
+def test_released_qos_2_makes_room_for_the_next() -> None:
+    client = Client(Broker(house(is_anonymous=True), MqttOptions(receive_maximum=1)), V5)
+    client.connect()
+    for number in range(1, 5):
+        assert client.send(telemetry(number, qos=2)) == [Ack(PUBREC, number)]
+        assert client.send(Ack(PUBREL, number)) == [Ack(PUBCOMP, number)]
+
+
+def test_new_connection_has_the_whole_receive_maximum() -> None:
+    one = Broker(house(is_anonymous=True), MqttOptions(receive_maximum=2))
+    stay = Connect(V5, "c1", clean=False, username="d1", properties=Properties(session_expiry_s=9))
+    first = Client(one, V5)
+    first.send(stay)
+    first.send(telemetry(1, qos=2))
+    one.house.outlet.is_held = True
+    first.send(telemetry(2, qos=2))
+    first.connection.lost()
+
+    second = Client(one, V5)
+    second.send(stay)
+    one.house.outlet.is_held = False
+    again = [telemetry(number, qos=2)._replace(dup=True) for number in (1, 2)]
+    assert second.send(*again) == [Ack(PUBREC, 1), Ack(PUBREC, 2)]
+    assert not second.wire.is_closed
 
 
 def test_fast_client_of_3_1_1_is_held_back_and_goes_on() -> None:
