@@ -26,13 +26,14 @@ class KafkaOutlet:
         is_durable: bool = True,
         delivery_timeout_s: float = 10.0,
         linger_ms: float = 5.0,
+        most_waiting: int = MOST_WAITING,
     ) -> None:
         config: Config = {
             **PRODUCER_CONFIG,
             "bootstrap.servers": bootstrap,
             "linger.ms": linger_ms,
             "delivery.timeout.ms": round(delivery_timeout_s * 1000),
-            "queue.buffering.max.messages": MOST_WAITING,
+            "queue.buffering.max.messages": most_waiting,
             "reconnect.backoff.max.ms": 1000,
             "topic.metadata.propagation.max.ms": 2000,
             "allow.auto.create.topics": False,
@@ -54,10 +55,8 @@ class KafkaOutlet:
         try:
             # By place: the client takes a third longer to find arguments by their names.
             self._produce(topic, value, key, PARTITIONED, settle, None, NOW, headers)
-        except BufferError:
-            raise OutletError("Kafka is slow", is_away=False, retry_after_s=1.0) from None
-        except KafkaException as error:
-            raise OutletError(str(error.args[0].str()), is_away=False, retry_after_s=5.0) from error
+        except (BufferError, KafkaException) as error:
+            raise _not_taken(error, is_away=False) from error
 
     def _probe(
         self, topic: str, key: bytes, value: bytes, headers: Headers, settle: Settle
@@ -71,7 +70,11 @@ class KafkaOutlet:
             self.is_away = error is not None
             settle(error, message)
 
-        self._producer.produce(topic, value, key, headers=headers, on_delivery=settled)
+        try:
+            self._produce(topic, value, key, PARTITIONED, settled, None, NOW, headers)
+        except (BufferError, KafkaException) as error:
+            # What fills the queue is not on its way, so that no probe can be either.
+            raise _not_taken(error, is_away=True) from error
 
     def _note(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
@@ -94,3 +97,9 @@ class KafkaOutlet:
             self._producer.purge()
             self._producer.flush(1.0)
         return int(left)
+
+
+def _not_taken(error: BufferError | KafkaException, *, is_away: bool) -> OutletError:
+    if isinstance(error, BufferError):
+        return OutletError("Kafka is slow", is_away=is_away, retry_after_s=PROBE_S)
+    return OutletError(str(error.args[0].str()), is_away=is_away, retry_after_s=5.0)
