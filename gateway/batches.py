@@ -1,35 +1,52 @@
-"""Batches: many records of one device, accepted together or not at all."""
+"""Batches: many records of one device, answered as one: all durable, or how many are."""
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from gateway.channels import Channel
 from gateway.decoding import count, refused
 from gateway.ingest import Arrival, Ingest
 from gateway.outcome import Rejected
+from gateway.outlet import OutletError
 
 MOST_RECORDS = 20_000
 MOST_FAULTS = 100
 TURN = 1_000
 """Records that are worked on before others have their turn: some 10 ms."""
+PATIENCE_S = 10.0
+"""How long a batch that has begun waits for room."""
+LOOK_S = 0.005
 
 
-@dataclass(slots=True)
 class _Settling:
-    """Waits until every record of a batch is settled."""
+    """Counts what becomes of the records of a batch; the first error decides."""
 
-    left: int
-    done: "asyncio.Future[object]"
-    error: object = None
+    def __init__(self) -> None:
+        self.kept = 0
+        self.failed = 0
+        self.error: object = None
+        self._sent = 0
+        self._done: asyncio.Future[None] | None = None
 
     def settle(self, error: object, _message: object) -> None:
-        """Note one record; the first error decides."""
-        self.left -= 1
-        if error is not None and self.error is None:
-            self.error = error
-        if not self.left and not self.done.done():
-            self.done.set_result(self.error)
+        """Note one record."""
+        if error is None:
+            self.kept += 1
+        else:
+            self.failed += 1
+            self.error = self.error or error
+        if self._done is not None and not self._done.done() and self.waiting(self._sent) <= 0:
+            self._done.set_result(None)
+
+    def waiting(self, sent: int) -> int:
+        """Return how many of those sent are not settled."""
+        return sent - self.kept - self.failed
+
+    async def all(self, sent: int) -> None:
+        """Wait until all that were sent are settled."""
+        if self.waiting(sent) > 0:
+            self._sent, self._done = sent, asyncio.get_running_loop().create_future()
+            await self._done
 
 
 async def ingest_batch(
@@ -40,9 +57,11 @@ async def ingest_batch(
     content_type: str,
     now: int,
 ) -> int | Rejected:
-    """Publish all records and return how many messages they hold, or say why none was taken.
+    """Publish all records and return how many messages they hold, or say why not.
 
-    Where a record cannot be read, it goes to `telemetry.dead`, and nothing else is published.
+    All that can be known is known before the first is sent. Where a record cannot be read, it goes
+    to `telemetry.dead`, and nothing else is published. Only where the store fails in the middle are
+    some records kept and others not: the refusal says how many.
     """
     for number, payload in enumerate(payloads):
         if len(payload) > ingest.most_bytes:
@@ -51,11 +70,29 @@ async def ingest_batch(
     messages, unreadable = await _examined(channel, payloads, content_type)
     if unreadable:
         return await _buried(ingest, channel, dict(enumerate(payloads)), unreadable, now)
+    try:
+        ingest.room(channel, sum(map(len, payloads)))
+    except OutletError as error:
+        return _not_kept(ingest, error, 0, len(payloads))
     empty = ingest.over_limit(channel, now, messages) if channel.buckets else None
     if empty is not None:
         return empty
-    error = await _published(ingest, channel, payloads, now)
-    return messages if error is None else ingest.unavailable(error)
+    settling = await _published(ingest, channel, payloads, now)
+    if settling.error is None:
+        return messages
+    return _not_kept(ingest, settling.error, settling.kept, len(payloads))
+
+
+def _not_kept(ingest: Ingest, error: object, kept: int, records: int) -> Rejected:
+    """Return the refusal of a batch that the store did not take, or took so many records of."""
+    refusal = ingest.unavailable(error, records - kept)._replace(not_kept=records - kept)
+    if not kept:
+        return refusal
+    text = (
+        f"the store failed in the middle: {kept} of {records} records are kept; send all of them"
+        " again: one with seq or ts counts once, however often it comes"
+    )
+    return refusal._replace(text=text, kept=kept)
 
 
 async def _examined(
@@ -77,12 +114,27 @@ async def _examined(
 
 async def _published(
     ingest: Ingest, channel: Channel, payloads: Sequence[bytes], now: int
-) -> object:
-    settling = _Settling(len(payloads), asyncio.get_running_loop().create_future())
-    for first in range(0, len(payloads), TURN):
-        ingest.publish(channel, payloads[first : first + TURN], now=now, settle=settling.settle)
-        await asyncio.sleep(0)
-    return await settling.done
+) -> _Settling:
+    """Send records as there is room for them, until one fails; return what became of them."""
+    settling, sent, loop = _Settling(), 0, asyncio.get_running_loop()
+    give_up = loop.time() + PATIENCE_S
+    while sent < len(payloads) and settling.error is None:
+        try:
+            count = min(ingest.room(channel), TURN)
+        except OutletError as error:
+            count = 0
+            if not settling.waiting(sent):
+                settling.error = error
+        if count > 0:
+            ingest.publish(channel, payloads[sent : sent + count], now=now, settle=settling.settle)
+            sent = min(sent + count, len(payloads))
+            await asyncio.sleep(0)
+        elif loop.time() < give_up:
+            await asyncio.sleep(LOOK_S)
+        else:
+            settling.error = OutletError("slow", is_away=False, retry_after_s=1.0)
+    await settling.all(sent)
+    return settling
 
 
 async def _buried(
@@ -93,14 +145,19 @@ async def _buried(
     now: int,
 ) -> Rejected:
     """Keep what cannot be read, and return one refusal that names every fault."""
-    settling = _Settling(len(unreadable), asyncio.get_running_loop().create_future())
+    settling = _Settling()
+
+    def settle(error: object, message: object) -> None:
+        is_kept = isinstance(error, Rejected) and error.is_kept
+        settling.settle(None if is_kept else error, message)
+
     for number, refusal in unreadable.items():
-        answer = ingest.bury(Arrival(channel, bodies[number]), refusal, now, settling.settle)
+        answer = ingest.bury(Arrival(channel, bodies[number]), refusal, now, settle)
         if answer is not None:
-            settling.settle(answer, None)
-    error = await settling.done
-    if not isinstance(error, Rejected) or not error.is_kept:
-        return ingest.unavailable(error)
+            settle(answer, None)
+    await settling.all(len(unreadable))
+    if settling.error is not None:
+        return ingest.unavailable(settling.error)
     faults = tuple(
         fault._replace(item=number) if len(bodies) > 1 else fault
         for number, refusal in unreadable.items()

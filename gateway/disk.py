@@ -44,7 +44,7 @@ class Disk:
         return len(self._settles)
 
     def room(self) -> int:
-        """Return how many records may be sent now; raise `OutletError` if none ever may."""
+        """Return how many records it takes now; raise `OutletError` while it takes none."""
         if self._spool is None:
             self._open_again()
         return MOST_WAITING - len(self._settles)

@@ -74,6 +74,18 @@ class FallbackOutlet:
             self.is_spooling = True
             self._keep(held, settle)
 
+    def room(self, size: int = 0) -> int:
+        """Return how many records it takes now; raise `OutletError` if neither place takes any."""
+        if not self.is_spooling:
+            try:
+                return self._kafka.room(size)
+            except OutletError as error:
+                if not error.is_away:
+                    raise
+        if self._bytes + size >= self._most_bytes:
+            raise OutletError("the spool is full", is_away=True, retry_after_s=RETRY_S)
+        return self._disk.room()
+
     def _sent(self, held: _Held, settle: Settle, error: object, message: object) -> None:
         if error is None:
             settle(None, message)

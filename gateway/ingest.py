@@ -114,7 +114,7 @@ class Ingest:
     ) -> None:
         """Publish records that were examined and let through by the limits before.
 
-        Each one is settled later, or at once with the refusal where the outlet does not take it.
+        Each one is settled later, or at once with the error where the outlet does not take it.
         """
         headers = channel.stamped(now)
         send = self._outlets[channel.identity.durability].send
@@ -123,12 +123,16 @@ class Ingest:
             try:
                 send(topic, key, payload, headers, settle)
             except OutletError as error:
-                settle(self.unavailable(error), None)
+                settle(error, None)
             else:
                 self.taken += 1
         if not self.is_polled:
             self.is_polled = True
             self._wake()
+
+    def room(self, channel: Channel, size: int = 0) -> int:
+        """Return how many of a device's records are taken now; raise `OutletError` if none are."""
+        return self._outlets[channel.identity.durability].room(size)
 
     def over_limit(self, channel: Channel, now: int, count: int) -> Rejected | None:
         """Take tokens for so many messages, or return the refusal and count it."""
@@ -184,20 +188,21 @@ class Ingest:
         else:
             settle(error, message)
 
-    def unavailable(self, error: object) -> Rejected:
-        """Return the refusal for a record that could not be made durable, and count it."""
+    def unavailable(self, error: object, records: int = 1) -> Rejected:
+        """Return the refusal for records that could not be made durable, and count them."""
         if isinstance(error, Rejected):
             return error
         is_full = isinstance(error, OutletError) and not error.is_away
         retry_after_s = error.retry_after_s if isinstance(error, OutletError) else 5.0
-        text = "the store does not acknowledge; nothing was kept"
+        text = "the store does not acknowledge; send it again"
         return self.counted(
             Rejected(
                 "busy" if is_full else "unavailable",
                 text,
                 limit="queue" if is_full else "store",
                 retry_after_s=min(max(retry_after_s, 1.0), MOST_RETRY_S),
-            )
+            ),
+            records,
         )
 
     def too_large(self, payload: bytes) -> Rejected:
@@ -205,7 +210,7 @@ class Ingest:
         text = f"{len(payload):,} bytes; a message has at most {self.most_bytes:,}"
         return self.counted(Rejected("too_large", text, limit=f"{self.most_bytes} bytes"))
 
-    def counted(self, rejected: Rejected) -> Rejected:
+    def counted(self, rejected: Rejected, records: int = 1) -> Rejected:
         """Count a refusal, and return it."""
-        self._counters.add("rejected", reason=rejected.reason)
+        self._counters.add("rejected", records, reason=rejected.reason)
         return rejected

@@ -41,6 +41,7 @@ class KafkaOutlet:
         if not is_durable:
             config |= {"enable.idempotence": False, "acks": 1}
         self._bootstrap = bootstrap
+        self._most_waiting = most_waiting
         self._producer = Producer({**config, "error_cb": self._note})
         self._produce = self._producer.produce
         self._poll = self._producer.poll
@@ -57,6 +58,16 @@ class KafkaOutlet:
             self._produce(topic, value, key, PARTITIONED, settle, None, NOW, headers)
         except (BufferError, KafkaException) as error:
             raise _not_taken(error, is_away=False) from error
+
+    def room(self, size: int = 0) -> int:
+        """Return how many records it takes now, a probe alone while Kafka is away."""
+        left = max(self._most_waiting - len(self._producer), 0)
+        if not self.is_away:
+            return left
+        wait_s = self._probe_at - time.monotonic()
+        if wait_s > 0:
+            raise OutletError("Kafka is away", is_away=True, retry_after_s=wait_s)
+        return min(left, 1)
 
     def _probe(
         self, topic: str, key: bytes, value: bytes, headers: Headers, settle: Settle

@@ -60,6 +60,11 @@ class Rejected(NamedTuple):
     is_kept: bool = False
     """Whether the bytes are in `telemetry.dead`, so that sending them again is of no use."""
 
+    kept: int = 0
+    """How many records of a batch are durable although others of it are not."""
+    not_kept: int = 0
+    """How many records of a batch nothing acknowledged."""
+
     @property
     def code(self) -> Code:
         """How the protocols say it."""

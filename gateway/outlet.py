@@ -25,6 +25,9 @@ class Outlet(Protocol):
     def send(self, topic: str, key: bytes, value: bytes, headers: Headers, settle: Settle) -> None:
         """Take a record, or raise `OutletError`."""
 
+    def room(self, size: int = 0) -> int:
+        """Return how many records of `size` bytes in all it takes now; raise if it is away."""
+
     def poll(self) -> int:
         """Settle what is decided, and return how many records still wait."""
 

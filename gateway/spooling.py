@@ -32,6 +32,10 @@ class SpoolOutlet:
             )
         self._disk.send(OutRecord(key, value, cast(_Bytes, list(headers.items()))), settle)
 
+    def room(self, size: int = 0) -> int:
+        """Return how many records it takes now; raise `OutletError` while the disk takes none."""
+        return self._disk.room()
+
     def poll(self) -> int:
         """Settle what is decided, and return how many records still wait."""
         return self._disk.poll()

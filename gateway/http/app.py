@@ -145,6 +145,8 @@ def refusal_of(
         told["limit"] = rejected.limit
     if rejected.retry_after_s is not None:
         told["retry_after_s"] = round(rejected.retry_after_s, 3)
+    if rejected.not_kept:
+        told |= {"kept": rejected.kept, "not_kept": rejected.not_kept}
     told["faults"] = [
         {
             "line": lines[fault.item] if lines else 1,

@@ -5,7 +5,9 @@ from telemetry.encodings import CBOR
 from telemetry.records import JSON
 
 DESCRIPTION = """Readings of devices by HTTP. 202 means that Kafka (or the light stack's spool)
-holds every message of the request; anything else means that none was taken."""
+holds every message of the request. Anything else means that none was taken, but for a 503 with
+`kept` above 0: there the store failed in the middle. Send the whole request again then, with the
+same Idempotency-Key: a message with seq or ts counts once, however often it comes."""
 
 Schema = dict[str, object]
 
@@ -55,6 +57,16 @@ REFUSED: Schema = {
         "text": {"type": "string"},
         "limit": {"type": "string"},
         "retry_after_s": {"type": "number"},
+        "kept": {
+            "type": "integer",
+            "minimum": 0,
+            "description": "503: records (lines) that are durable",
+        },
+        "not_kept": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "503: records (lines) that nothing acknowledged",
+        },
         "faults": {"type": "array", "items": FAULT},
     },
 }
@@ -65,7 +77,7 @@ MEANINGS = {
     415: "the form or the packing of the body is not known",
     422: "a message cannot be read: the line and the field; its bytes are in telemetry.dead",
     429: "more than a limit allows, or too many failed logins",
-    503: "Kafka is away and nothing was kept",
+    503: "Kafka is slow or away: how many records were kept, 0 unless it failed in the middle",
 }
 RETRY = {"Retry-After": {"description": "seconds", "schema": {"type": "integer", "minimum": 1}}}
 

@@ -1,12 +1,14 @@
 """Batches beside other work of the gateway."""
 
 import asyncio
+from collections.abc import Awaitable
 
 import pytest
 
 from gateway.batches import MOST_RECORDS, TURN, ingest_batch
 from gateway.channels import Channel
 from gateway.identity import Identity
+from gateway.outcome import Rejected
 from telemetry.records import JSON
 from tests.gateway.entrances import NOW_US, House, house
 
@@ -59,6 +61,40 @@ def test_batch_keeps_its_order_and_waits_for_its_last_record(place: House) -> No
 
     assert asyncio.run(settle_all_but_one()) == len(sent)
     assert [taken.value for taken in place.outlet.taken] == sent
+
+
+def test_store_that_fails_in_the_middle_is_told_of_by_numbers(place: House) -> None:
+    place.outlet.falls_after = 1_500
+
+    refusal = asyncio.run(polled(place, send(place, lines(3_000))))
+
+    assert isinstance(refusal, Rejected)
+    assert (refusal.reason, refusal.kept, refusal.not_kept) == ("unavailable", 1_500, 1_500)
+    assert "1500 of 3000 records are kept" in refusal.text
+    assert place.entrance.counters.value("rejected", reason="unavailable") == 1_500
+
+
+def test_store_that_is_away_is_sent_nothing(place: House) -> None:
+    place.outlet.is_away = True
+
+    refusal = asyncio.run(polled(place, send(place, lines(2))))
+
+    assert isinstance(refusal, Rejected)
+    assert (refusal.kept, refusal.not_kept, place.outlet.taken) == (0, 2, [])
+
+
+def test_batch_larger_than_the_room_waits_for_more(place: House) -> None:
+    place.outlet.most_waiting = 700
+
+    assert asyncio.run(polled(place, send(place, lines(3_000)))) == 3_000
+
+
+async def polled(place: House, sending: Awaitable[object]) -> object:
+    task = asyncio.ensure_future(sending)
+    while not task.done():
+        await asyncio.sleep(0)
+        place.outlet.poll()
+    return await task
 
 
 async def send(place: House, payloads: list[bytes]) -> object:

@@ -110,3 +110,15 @@ def test_spool_that_is_full_refuses(tmp_path: Path) -> None:
     with pytest.raises(OutletError, match="full"):
         send(outlet, answers, b"y")
     outlet.close(5)
+
+
+def test_room_is_known_before_anything_is_sent(tmp_path: Path) -> None:
+    kafka = FakeKafka(is_away=True)
+    outlet = FallbackOutlet(kafka, tmp_path, Counters(), most_bytes=1_000)
+
+    assert outlet.room(900) > 0
+    with pytest.raises(OutletError, match="full"):
+        outlet.room(1_100)
+    kafka.is_away = False
+    assert outlet.room(1_100) > 0
+    outlet.close(5)

@@ -139,6 +139,17 @@ def test_record_that_is_lost_on_its_way_is_503() -> None:
     assert posted(one, TWO, NDJSON).status_code == 503
 
 
+def test_store_that_fails_in_the_middle_is_503_with_what_was_kept() -> None:
+    one = anonymous()
+    one.outlet.falls_after = 1
+    answer = posted(one, TWO, NDJSON)
+
+    assert answer.status_code == 503
+    assert (answer.json()["kept"], answer.json()["not_kept"]) == (1, 1)
+    assert "send all of them again" in answer.json()["text"]
+    assert "Retry-After" in answer.headers
+
+
 def test_idempotency_key_gets_the_first_answer_again() -> None:
     one = anonymous()
 
