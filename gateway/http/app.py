@@ -1,6 +1,8 @@
 """The HTTP listener as an ASGI application, with its OpenAPI document."""
 
+import asyncio
 import time
+from collections.abc import Awaitable
 from typing import Annotated
 
 import orjson
@@ -11,7 +13,7 @@ from gateway.channels import Channel
 from gateway.entrance import Entrance
 from gateway.http.bodies import MOST_BODY, NDJSON, content_type, parts, too_large, unpacked
 from gateway.http.document import DESCRIPTION, responses, telemetry_body
-from gateway.http.idempotency import LONGEST_KEY, Answer, Answers, digest
+from gateway.http.idempotency import LONGEST_KEY, Answer, Answers, Place, Told, Underway, digest
 from gateway.http.logins import CHALLENGE, PROTOCOL, Logins
 from gateway.identity import Identity
 from gateway.outcome import Rejected
@@ -30,6 +32,12 @@ ClientId = Annotated[
     str | None, Header(description="with Basic and a signed password: the client id it was for")
 ]
 OTHER_BODY = Rejected("undecodable", "the idempotency key was used with another body")
+REPLAYED = {"Idempotent-Replayed": "true"}
+UNANSWERED: Told = (
+    409,
+    orjson.dumps({"reason": "busy", "text": "the request of this key ended without its answer"}),
+    {"Retry-After": "1"},
+)
 
 
 class Posts:
@@ -64,21 +72,34 @@ class Posts:
 
     async def _once(
         self, request: Request, device: str, identity: Identity, body: bytes, key: str
-    ) -> tuple[int, bytes, dict[str, str]]:
+    ) -> Told:
         place, found = (identity.tenant, identity.device_full, key), digest(body)
-        before = self._answers.find(place, now=time.time())
+        before = self._answers.find(place, now=time.time()) or self._answers.underway.get(place)
+        if before is not None and before.digest != found:
+            return refusal_of(OTHER_BODY)
+        if isinstance(before, Answer):
+            return before.status, before.body, REPLAYED
         if before is not None:
-            if before.digest != found:
-                return refusal_of(OTHER_BODY)
-            return before.status, before.body, {"Idempotent-Replayed": "true"}
-        status, text, headers = await self._take(request, device, identity, body)
-        if status == 202:
-            self._answers.keep(place, Answer(found, status, text, time.time()))
-        return status, text, headers
+            # Shielded: whoever leaves here must not take the answer away from the others.
+            told = await asyncio.shield(before.told)
+            return UNANSWERED if told is None else (*told[:2], told[2] | REPLAYED)
+        return await self._first(place, found, self._take(request, device, identity, body))
 
-    async def _take(
-        self, request: Request, device: str, identity: Identity, body: bytes
-    ) -> tuple[int, bytes, dict[str, str]]:
+    async def _first(self, place: Place, found: bytes, taking: Awaitable[Told]) -> Told:
+        """Hold a key until its request is answered, and remember that it was accepted."""
+        underway = Underway(found, asyncio.get_running_loop().create_future())
+        self._answers.underway[place] = underway
+        told = None
+        try:
+            told = await taking
+            if told[0] == 202:
+                self._answers.keep(place, Answer(found, told[0], told[1], time.time()))
+            return told
+        finally:
+            del self._answers.underway[place]
+            underway.told.set_result(told)
+
+    async def _take(self, request: Request, device: str, identity: Identity, body: bytes) -> Told:
         form = content_type(request.headers.get("content-type"))
         if isinstance(form, Rejected):
             return refusal_of(self._entrance.ingest.counted(form))
@@ -92,9 +113,7 @@ class Posts:
             return refusal_of(channel)
         return await self._publish(channel, body, form)
 
-    async def _publish(
-        self, channel: Channel, body: bytes, form: str
-    ) -> tuple[int, bytes, dict[str, str]]:
+    async def _publish(self, channel: Channel, body: bytes, form: str) -> Told:
         found = parts(body, form) or parts(b"", JSON)
         if len(found) > MOST_RECORDS:
             text = f"{len(found):,} lines; a request has at most {MOST_RECORDS:,}"
@@ -112,7 +131,7 @@ class Posts:
         told = {"accepted": outcome, "durability": channel.identity.durability}
         return 202, orjson.dumps(told), {}
 
-    def _answer(self, answer: tuple[int, bytes, dict[str, str]]) -> Response:
+    def _answer(self, answer: Told) -> Response:
         status, body, headers = answer
         return Response(body, status, headers, media_type=JSON)
 
@@ -131,9 +150,7 @@ async def _body(request: Request) -> bytes | Rejected:
     return unpacked(bytes(body), request.headers.get("content-encoding"))
 
 
-def refusal_of(
-    rejected: Rejected, lines: list[int] | None = None
-) -> tuple[int, bytes, dict[str, str]]:
+def refusal_of(rejected: Rejected, lines: list[int] | None = None) -> Told:
     """Return status, body and headers of a refusal; `lines` are the records' in the body."""
     headers: dict[str, str] = {}
     if rejected.retry_after_s is not None:

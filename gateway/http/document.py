@@ -73,6 +73,7 @@ REFUSED: Schema = {
 MEANINGS = {
     401: "who sends is not known, or its credential does not hold",
     403: "the device is another one's",
+    409: "the first request of this idempotency key ended without an answer: send it again",
     413: "the request or one of its messages is too large",
     415: "the form or the packing of the body is not known",
     422: "a message cannot be read: the line and the field; its bytes are in telemetry.dead",
@@ -89,7 +90,7 @@ def responses() -> dict[int | str, dict[str, object]]:
     }
     for status, meaning in MEANINGS.items():
         found[status] = {"description": meaning, "content": {JSON: {"schema": REFUSED}}}
-        if status in (429, 503):
+        if status in (409, 429, 503):
             found[status]["headers"] = RETRY
     return found
 

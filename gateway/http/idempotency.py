@@ -1,5 +1,6 @@
-"""Idempotency keys: a request that came before gets the answer that it got."""
+"""Idempotency keys: a request that came before gets the answer that it got, or will get."""
 
+import asyncio
 import hashlib
 from collections import OrderedDict
 from typing import NamedTuple
@@ -18,18 +19,34 @@ class Answer(NamedTuple):
     at: float
 
 
+Told = tuple[int, bytes, dict[str, str]]
+"""Status, body and headers."""
+
+Place = tuple[str, str, str]
+"""Tenant, device and key."""
+
+
+class Underway(NamedTuple):
+    """A request that has no answer yet; None where it ended without one."""
+
+    digest: bytes
+    told: "asyncio.Future[Told | None]"
+
+
 class Answers:
     """Remembers what was accepted, by device and key; bounded, the oldest go first."""
 
     def __init__(self) -> None:
-        self._answers: OrderedDict[tuple[str, str, str], Answer] = OrderedDict()
+        self._answers: OrderedDict[Place, Answer] = OrderedDict()
+        self.underway: dict[Place, Underway] = {}
+        """Requests that hold their key, so that the same one beside them publishes nothing."""
 
-    def find(self, key: tuple[str, str, str], *, now: float) -> Answer | None:
+    def find(self, key: Place, *, now: float) -> Answer | None:
         """Return the answer of an earlier request."""
         found = self._answers.get(key)
         return found if found is not None and now - found.at < KEPT_S else None
 
-    def keep(self, key: tuple[str, str, str], answer: Answer) -> None:
+    def keep(self, key: Place, answer: Answer) -> None:
         """Remember an answer."""
         self._answers[key] = answer
         self._answers.move_to_end(key)

@@ -165,11 +165,50 @@ def test_idempotency_key_gets_the_first_answer_again() -> None:
     assert len(one.outlet.taken) == 1
 
 
+def test_requests_at_once_with_one_key_are_published_once() -> None:
+    one = anonymous()
+
+    async def twice(client: httpx.AsyncClient) -> httpx.Response:
+        headers = {"Idempotency-Key": "k"}
+        asked = [client.post(PATH, content=MESSAGE, headers=headers) for _ in range(2)]
+        other = client.post(PATH, content=TWO, headers=headers)
+        first, second, third = await asyncio.gather(*asked, other)
+        assert (first.status_code, second.content) == (202, first.content)
+        assert "Idempotent-Replayed" not in first.headers
+        assert third.status_code == 422
+        return second
+
+    assert answers(one, twice).headers["Idempotent-Replayed"] == "true"
+    assert len(one.outlet.taken) == 1
+
+
+def test_request_beside_one_that_ends_without_its_answer_is_told_to_come_again() -> None:
+    one = anonymous()
+    one.outlet.is_held = True
+
+    async def leave(client: httpx.AsyncClient) -> httpx.Response:
+        headers = {"Idempotency-Key": "k"}
+        first = asyncio.ensure_future(client.post(PATH, content=MESSAGE, headers=headers))
+        while not one.outlet.taken:
+            await asyncio.sleep(0)
+        second = asyncio.ensure_future(client.post(PATH, content=MESSAGE, headers=headers))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        first.cancel()
+        answer = await second
+        one.outlet.is_held = False
+        assert (await client.post(PATH, content=MESSAGE, headers=headers)).status_code == 202
+        return answer
+
+    answer = answers(one, leave)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (409, "1")
+
+
 def test_document_names_every_status() -> None:
     answer = answers(anonymous(), lambda client: client.get("/openapi.json"))
 
     post = orjson.loads(answer.content)["paths"]["/devices/{device}/telemetry"]["post"]
-    assert set(post["responses"]) == {"202", "401", "403", "413", "415", "422", "429", "503"}
+    assert set(post["responses"]) == {"202", "401", "403", "409", "413", "415", "422", "429", "503"}
 
 
 def test_figures_are_counted_by_reason() -> None:
