@@ -65,7 +65,7 @@ async def ingest_batch(
     """
     for number, payload in enumerate(payloads):
         if len(payload) > ingest.most_bytes:
-            refusal = ingest.too_large(payload)
+            refusal = ingest.too_large(len(payload))
             return refusal._replace(text=f"record {number + 1}: {refusal.text}")
     messages, unreadable = await _examined(channel, payloads, content_type)
     if unreadable:

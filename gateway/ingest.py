@@ -64,7 +64,7 @@ class Ingest:
         """
         channel, payload, content_type, messages = arrival
         if len(payload) > self.most_bytes:
-            return self.too_large(payload)
+            return self.too_large(len(payload))
         if channel.buckets:
             empty = self.over_limit(channel, now, messages)
             if empty is not None:
@@ -205,9 +205,9 @@ class Ingest:
             records,
         )
 
-    def too_large(self, payload: bytes) -> Rejected:
+    def too_large(self, size: int) -> Rejected:
         """Return the refusal of a record that is too large, and count it."""
-        text = f"{len(payload):,} bytes; a message has at most {self.most_bytes:,}"
+        text = f"{size:,} bytes; a message has at most {self.most_bytes:,}"
         return self.counted(Rejected("too_large", text, limit=f"{self.most_bytes} bytes"))
 
     def counted(self, rejected: Rejected, records: int = 1) -> Rejected:

@@ -5,7 +5,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
-import orjson
 from aiocoap import Message, resource
 from aiocoap.numbers.codes import Code
 from aiocoap.numbers.constants import TransportTuning
@@ -14,6 +13,7 @@ from aiocoap.protocol import ServerObservation
 
 from gateway.batches import ingest_batch
 from gateway.channels import DOWNLINKS, own_part
+from gateway.coap.refusals import host, refusal
 from gateway.downlink import Downlink
 from gateway.entrance import Entrance
 from gateway.identity import Identity, Presented
@@ -177,26 +177,16 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
     def _identity(self, request: Message) -> Identity | Rejected:
         query = dict(_pairs(request.opt.uri_query))
         token = query.get("token") or _token(request)
-        address = str(getattr(request.remote, "hostinfo", "")).rpartition(":")[0]
         presented = Presented(
             client_id=query.get("c", ""),
             username=None if token else query.get("u"),
             password=token or query.get("p"),
-            address=address,
+            address=host(request),
         )
         return self._entrance.login(presented, protocol=PROTOCOL, now=time.time())
 
     def _refusal(self, rejected: Rejected) -> Message:
-        major, minor = rejected.code.coap
-        message = Message(
-            code=Code(major << 5 | minor),
-            payload=orjson.dumps(rejected.receipt("")),
-            transport_tuning=self._timers,
-        )
-        message.opt.content_format = ContentFormat.JSON
-        if rejected.retry_after_s is not None:
-            message.opt.max_age = max(1, round(rejected.retry_after_s + 0.5))
-        return message
+        return refusal(rejected, self._timers)
 
 
 def _pairs(query: tuple[str, ...]) -> list[tuple[str, str]]:

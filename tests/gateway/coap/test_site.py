@@ -1,0 +1,84 @@
+"""CoAP at a real port: what each refusal is called."""
+
+import asyncio
+from collections.abc import Iterator
+
+import aiocoap
+import orjson
+import pytest
+from aiocoap import Message
+from aiocoap.numbers.codes import Code
+
+from gateway.limits import Rate
+from tests.gateway.entrances import MESSAGE, house
+from tests.gateway.served import Served
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    running = Served(house(is_anonymous=True))
+    yield running
+    running.stop()
+
+
+def posted(
+    served: Served, payload: bytes = MESSAGE, query: str = "u=d1", form: int | None = None
+) -> Message:
+    async def post() -> Message:
+        client = await aiocoap.Context.create_client_context(transports=["simple6"])
+        uri = f"coap://127.0.0.1:{served.port('coap')}/devices/d1/telemetry?{query}"
+        request = Message(code=Code.POST, uri=uri, payload=payload)
+        if form is not None:
+            request.opt.content_format = form
+        try:
+            return await asyncio.wait_for(client.request(request).response, 20)
+        finally:
+            await client.shutdown()
+
+    return asyncio.run(post())
+
+
+def test_message_is_2_04(served: Served) -> None:
+    assert posted(served).code == Code.CHANGED
+
+
+def test_message_that_is_too_large_is_4_13_and_nothing_of_it_is_held(served: Served) -> None:
+    answer = posted(served, b'{"metrics":{"a":"' + b"x" * 300_000 + b'"}}')
+
+    assert answer.code == Code.REQUEST_ENTITY_TOO_LARGE
+    assert answer.opt.size1 == 256 * 1024
+
+
+@pytest.mark.parametrize(
+    ("payload", "form", "code", "reason"),
+    [
+        (MESSAGE, 40, Code.UNSUPPORTED_CONTENT_FORMAT, "content_type"),
+        (b"rubbish", None, Code.UNPROCESSABLE_ENTITY, "undecodable"),
+        (b'{"device":"d9","metrics":{"a":1}}', 50, Code.UNPROCESSABLE_ENTITY, "device_mismatch"),
+    ],
+)
+def test_refusals_by_code(
+    served: Served, payload: bytes, form: int | None, code: Code, reason: str
+) -> None:
+    answer = posted(served, payload, form=form)
+    assert (answer.code, orjson.loads(answer.payload)["reason"]) == (code, reason)
+
+
+def test_store_that_is_away_is_5_03_with_the_time_to_try_again(served: Served) -> None:
+    served.house.outlet.is_away = True
+    try:
+        answer = posted(served)
+    finally:
+        served.house.outlet.is_away = False
+    assert answer.code == Code.SERVICE_UNAVAILABLE
+    assert answer.opt.max_age >= 3
+
+
+def test_limit_is_4_29_with_the_time_to_try_again() -> None:
+    running = Served(house(is_anonymous=True, device_rate=Rate(0.1, 1.0)))
+    try:
+        answers = [posted(running) for _ in range(2)]
+    finally:
+        running.stop()
+    assert [answer.code for answer in answers] == [Code.CHANGED, Code.TOO_MANY_REQUESTS]
+    assert 5 <= answers[1].opt.max_age <= 12
