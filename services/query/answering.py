@@ -1,6 +1,6 @@
 """An answer about one series: planned, read, thinned or aggregated, and declared."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeAlias
@@ -8,10 +8,11 @@ from typing import TypeAlias
 import numpy as np
 
 from services.problems import Problem
-from services.query.pieces import MOST_RAW_ROWS, TooManyRows
-from services.query.planning import RAW, WINDOWS, Span, Tier, tiers_for
+from services.query.covering import Lookup, Wanted
+from services.query.pieces import TooManyRows
+from services.query.planning import RAW, WINDOWS, Span, Tier, tiers_for, windows_within
 from services.query.points import NO_POINTS, Points, edges, extremes, last_of_each, with_gaps
-from services.query.reading import Found, Lake, Wanted
+from services.query.reading import Found, Lake
 from services.query.rows import EXTREME_COLUMNS, WINDOW_COLUMNS, Rows, candidates
 from services.query.statistics import NUMBERS_ONLY, Agg, Fill, aggregated, filled, grid, width_for
 from telemetry.devices import split_full_name
@@ -54,6 +55,8 @@ class Answer:
     truncated: bool
     complete_until_us: int | None
     bucket_us: int | None
+    seen: tuple[Lookup, ...]
+    """The files that were looked up for it: while these are the same, so is the answer."""
 
 
 Watermark = Callable[[str, str], int | None]
@@ -63,31 +66,36 @@ def answered(lake: Lake, watermark: Watermark, asked: Question) -> Answer:
     """Answer; what holds more raw readings than may be read is read from windows, or less of it."""
     # Before the tables' versions are looked up: what is final by then is in them.
     final_us = watermark(asked.tenant, asked.product)
-    wanted = planned(asked)
+    wanted, seen = planned(asked), list[Lookup]()
     try:
-        found = lake.read(wanted, final_us)
+        found = lake.read(wanted, final_us, seen)
     except TooManyRows:
-        wider = [tier for tier in WINDOWS if not asked.agg or _divides(tier, asked)]
-        wanted = wanted._replace(tiers=wider or wanted.tiers)
-        wanted, found = _what_fits(lake, wanted, final_us)
-    return _made(asked, wanted, found, final_us)
+        wanted = wanted._replace(tiers=_windows_for(asked) or wanted.tiers)
+        wanted, found = _what_fits(lake, wanted, final_us, seen)
+    said_us = found.final_us if final_us is None else final_us
+    return _made(asked, wanted.end_us, found, said_us, seen)
 
 
-def _divides(tier: Tier, asked: Question) -> bool:
-    return _width(asked) % tier.width_us == 0
+def _windows_for(asked: Question) -> Sequence[Tier]:
+    """Return the windows that buckets are made up of; where none are that narrow, minutes."""
+    if asked.agg:
+        return windows_within(_width(asked), divides=True)
+    return windows_within((asked.end_us - asked.start_us) // _buckets(asked)) or WINDOWS[-1:]
 
 
-def _what_fits(lake: Lake, wanted: Wanted, final_us: int | None) -> tuple[Wanted, Found]:
+def _what_fits(
+    lake: Lake, wanted: Wanted, final_us: int | None, seen: list[Lookup]
+) -> tuple[Wanted, Found]:
     """Read the range, or the first half of it, or half of that: as much as may be read."""
     for _ in range(HALVINGS):
         try:
-            return wanted, lake.read(wanted, final_us)
+            return wanted, lake.read(wanted, final_us, seen)
         except TooManyRows:
             middle = (wanted.start_us + wanted.end_us) // 2
             wanted = wanted._replace(end_us=max(middle, wanted.start_us + 1))
     raise Problem(
         HTTPStatus.UNPROCESSABLE_ENTITY,
-        f"a file holds more than {MOST_RAW_ROWS:,} readings of this series, and no window that is"
+        f"a file holds more than {lake.most_rows:,} readings of this series, and no window that is"
         " final holds them: ask for an earlier range",
     )
 
@@ -107,7 +115,13 @@ def planned(asked: Question) -> Wanted:
         asked.end_us,
         tiers,
         WINDOW_COLUMNS if asked.agg else EXTREME_COLUMNS,
+        [tier for tier in reversed(WINDOWS) if not asked.agg or _fits(tier, _width(asked))],
     )
+
+
+def _fits(tier: Tier, bucket_us: int) -> bool:
+    """Say whether no window of a tier crosses the end of a bucket, or each is of whole buckets."""
+    return bucket_us % tier.width_us == 0 or tier.width_us % bucket_us == 0
 
 
 def _buckets(asked: Question) -> int:
@@ -119,7 +133,9 @@ def _width(asked: Question) -> int:
     return width_for(asked.start_us, asked.end_us, asked.points)
 
 
-def _made(asked: Question, wanted: Wanted, found: Found, final_us: int | None) -> Answer:
+def _made(
+    asked: Question, end_us: int, found: Found, final_us: int | None, seen: list[Lookup]
+) -> Answer:
     points, method, bucket_us = (
         _aggregate(asked, found.rows, asked.agg) if asked.agg else _thinned(asked, found)
     )
@@ -131,9 +147,10 @@ def _made(asked: Question, wanted: Wanted, found: Found, final_us: int | None) -
         method,
         found.rows.points_in,
         found.spans,
-        wanted.end_us < asked.end_us,
-        found.final_us if final_us is None else final_us,
+        end_us < asked.end_us or any(span.tier.name == "expired" for span in found.spans),
+        final_us,
         bucket_us,
+        tuple(seen),
     )
 
 

@@ -19,20 +19,43 @@ class Cache(Generic[Value]):
         self._lock = threading.Lock()
         self.bytes = self.hits = self.misses = 0
 
-    def get(self, key: Hashable, make: Callable[[], Value], size: Callable[[Value], int]) -> Value:
-        """Return the value, made at most once however many wait for it; raise what `make` does."""
+    def get(
+        self,
+        key: Hashable,
+        make: Callable[[], Value],
+        size: Callable[[Value], int],
+        is_current: Callable[[Value], bool] = lambda _: True,
+    ) -> Value:
+        """Return the value, made at most once however many wait for it; raise what `make` does.
+
+        `is_current`: whether a value that was made before still holds; else it is made anew.
+        """
+        passed: object = None
+        while True:
+            with self._lock:
+                held = self._held.get(key)
+                if held is not None and held is passed:
+                    self._drop(key)
+                    held = None
+                waiting = self._under_way.get(key)
+                if held is None and waiting is None:
+                    self.misses += 1
+                    mine = self._under_way[key] = Future()
+            if held is None and waiting is None:
+                return self._made(key, mine, make, size)
+            if held is not None:
+                if is_current(held[0]):
+                    return self._hit(key, held[0])
+                passed = held
+            elif waiting is not None and is_current(value := waiting.result()):
+                return value
+
+    def _hit(self, key: Hashable, value: Value) -> Value:
         with self._lock:
+            self.hits += 1
             if key in self._held:
-                self.hits += 1
                 self._held.move_to_end(key)
-                return self._held[key][0]
-            waiting = self._under_way.get(key)
-            if waiting is None:
-                self.misses += 1
-                mine = self._under_way[key] = Future()
-        if waiting is not None:
-            return waiting.result()
-        return self._made(key, mine, make, size)
+        return value
 
     def _made(
         self,
@@ -53,6 +76,10 @@ class Cache(Generic[Value]):
             self._put(key, value, size(value))
         mine.set_result(value)
         return value
+
+    def _drop(self, key: Hashable) -> None:
+        _, freed = self._held.pop(key)
+        self.bytes -= freed
 
     def _put(self, key: Hashable, value: Value, size: int) -> None:
         if size > self._most:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.csv as pc
 
 from services.query.answering import Answer
+from services.query.covering import Lookup
 from services.query.planning import Span
 from services.query.times import texts_of, time_text
 
@@ -29,6 +30,8 @@ class Body(NamedTuple):
     content: bytes
     media_type: str
     headers: Mapping[str, str]
+    seen: tuple[Lookup, ...] = ()
+    """The files that it was made of."""
 
 
 def encoded(answer: Answer, form: Format) -> Body:

@@ -1,7 +1,7 @@
 """The files of one Delta table with what its log says of them; sees new versions at a glance."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -21,6 +21,13 @@ EVER, NEVER = -(1 << 62), 1 << 62
 _MICROS = pa.timestamp("us", tz="UTC")
 
 
+class Home(NamedTuple):
+    """A partition: its retention class, and where it begins; None where a table has none."""
+
+    retention_class: str | None
+    start_us: int | None
+
+
 class Listing(NamedTuple):
     """The files of one version; bounds that the log does not give are open ones."""
 
@@ -35,6 +42,10 @@ class Listing(NamedTuple):
     """Least and greatest device, or zone."""
     metrics: list[tuple[str | None, str | None]]
     rows: list[int | None]
+    homes: list[Home]
+    """The partition that each is in."""
+    held: Mapping[str | None, frozenset[int]]
+    """Where the partitions of each retention class begin."""
 
     def between(self, start_us: int, end_us: int) -> list[int]:
         """Return the numbers of files that may hold rows of [start, end)."""
@@ -42,14 +53,18 @@ class Listing(NamedTuple):
 
     def holding(self, subject: str, metric: str, start_us: int, end_us: int) -> list[str]:
         """Return the paths of files that may hold rows of a series in [start, end)."""
+        return [self.paths[n] for n in self.of_series(subject, metric, start_us, end_us)]
+
+    def of_series(self, subject: str, metric: str, start_us: int, end_us: int) -> list[int]:
+        """Return the numbers of files that may hold rows of a series in [start, end)."""
         return [
-            self.paths[n]
+            n
             for n in self.between(start_us, end_us)
             if may_hold(self.subjects[n], subject) and may_hold(self.metrics[n], metric)
         ]
 
 
-NOTHING = Listing(-1, [], [], np.empty(0, np.int64), np.empty(0, np.int64), [], [], [])
+NOTHING = Listing(-1, [], [], np.empty(0, np.int64), np.empty(0, np.int64), [], [], [], [], {})
 
 
 def may_hold(bounds: tuple[str | None, str | None], name: str) -> bool:
@@ -115,6 +130,7 @@ def _listed(handle: DeltaTable, table: Table) -> Listing:
     subject, time = _columns(table)
     lows, highs = (_times(files, f"{end}.{time}") for end in ("min", "max"))
     periods = _period_column(table)
+    homes = _homes(files, periods)
     if periods:
         starts = files.column(f"partition.{periods}").to_pylist()
         name = table.name
@@ -129,7 +145,28 @@ def _listed(handle: DeltaTable, table: Table) -> Listing:
         _bounds(files, subject),
         _bounds(files, "metric"),
         files.column("num_records").to_pylist(),
+        homes,
+        _held(homes),
     )
+
+
+def _homes(files: pa.Table, periods: str | None) -> list[Home]:
+    nothing = [None] * files.num_rows
+    name = "partition.retention_class"
+    classes = files.column(name).to_pylist() if name in files.column_names else nothing
+    starts = files.column(f"partition.{periods}").to_pylist() if periods else nothing
+    return [
+        Home(kept, None if start is None else period_start(start))
+        for kept, start in zip(classes, starts, strict=True)
+    ]
+
+
+def _held(homes: Sequence[Home]) -> Mapping[str | None, frozenset[int]]:
+    found: dict[str | None, set[int]] = {}
+    for home in homes:
+        if home.start_us is not None:
+            found.setdefault(home.retention_class, set()).add(home.start_us)
+    return {kept: frozenset(starts) for kept, starts in found.items()}
 
 
 def _milliseconds(times: pa.ChunkedArray) -> list[int]:

@@ -1,5 +1,6 @@
 """Partitions by date as spans of time."""
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 
 _EPOCH = date(1970, 1, 1)
@@ -20,3 +21,23 @@ def period_end(day: object, table_name: str) -> int:
     if table_name.endswith(("_hour", ".sessions")):
         return period_start((day.replace(day=28) + timedelta(days=4)).replace(day=1))
     return period_start(day) + DAY_US
+
+
+def periods(start_us: int, end_us: int, table_name: str) -> Iterator[tuple[int, int]]:
+    """Yield where each partition of a table begins and ends that [start, end) touches."""
+    at = period_start(_first_of_period(start_us, table_name))
+    while at < end_us:
+        end = period_end(_date(at), table_name)
+        yield at, end
+        at = end
+
+
+def _first_of_period(at_us: int, table_name: str) -> date:
+    day = _date(at_us)
+    if table_name.endswith("_day"):
+        return date(day.year, 1, 1)
+    return day.replace(day=1) if table_name.endswith(("_hour", ".sessions")) else day
+
+
+def _date(at_us: int) -> date:
+    return _EPOCH + timedelta(days=at_us // DAY_US)

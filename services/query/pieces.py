@@ -44,7 +44,8 @@ class Footer(NamedTuple):
 class Pieces:
     """Reads and keeps series of files, which never change."""
 
-    def __init__(self, most_bytes: int) -> None:
+    def __init__(self, most_bytes: int, most_rows: int = MOST_RAW_ROWS) -> None:
+        self.most_rows = most_rows
         self._pieces: Cache[pa.Table] = Cache(most_bytes)
         self._footers: Cache[Footer] = Cache(FOOTER_BYTES)
 
@@ -71,7 +72,7 @@ class Pieces:
             for group in groups:
                 mask = _mask(file, group, _undecided(footer, group, series))
                 rows += int(mask.sum())
-                if rows > MOST_RAW_ROWS:
+                if rows > self.most_rows:
                     raise TooManyRows(path)
                 found += [_plain(part) for part in _chosen(file, group, there, mask)]
             schema = file.schema_arrow

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 from telemetry.tables import DEVICE_WINDOWS, WINDOW_MINUTES
 
-TierName = Literal["raw", "minute", "five_minutes", "hour", "day"]
+TierName = Literal["raw", "minute", "five_minutes", "hour", "day", "expired"]
 SHORT_US = 2 * 86_400_000_000
 """Ranges up to this are read raw."""
 
@@ -35,6 +35,11 @@ WINDOWS = tuple(
 """Tiers of windows, the widest first."""
 
 
+def expired(held_by: Tier) -> Tier:
+    """Return the tier of what only windows hold that reach beyond the range."""
+    return Tier("expired", 0, held_by.table)
+
+
 class Span(NamedTuple):
     """[start, end) in microseconds since 1970, and where it is read from."""
 
@@ -48,8 +53,11 @@ def tiers_for(span_us: int, bucket_us: int, *, divides: bool = False) -> Sequenc
 
     `divides`: only windows that buckets are made up of exactly.
     """
-    if span_us <= SHORT_US:
-        return ()
+    return () if span_us <= SHORT_US else windows_within(bucket_us, divides=divides)
+
+
+def windows_within(bucket_us: int, *, divides: bool = False) -> Sequence[Tier]:
+    """Return the tiers whose windows are no wider than a bucket, or that it is made up of."""
     return [
         tier
         for tier in WINDOWS
@@ -73,3 +81,14 @@ def spans(start_us: int, end_us: int, tiers: Sequence[Tier], final_us: int) -> l
         Span(tier, inner_start, inner_end),
         *spans(inner_end, end_us, finer, final_us),
     ]
+
+
+def merged(parts: Sequence[Span]) -> tuple[Span, ...]:
+    """Return spans in order, with those of one tier that follow one another as one."""
+    found: list[Span] = []
+    for span in parts:
+        if found and found[-1].tier == span.tier:
+            found[-1] = found[-1]._replace(end_us=span.end_us)
+        else:
+            found.append(span)
+    return tuple(found)

@@ -20,7 +20,7 @@ from services.query.listing import TableFiles
 from services.query.live.follower import Follower
 from services.query.live.seats import Seats
 from services.query.live.serving import Live
-from services.query.pieces import Pieces
+from services.query.pieces import MOST_RAW_ROWS, Pieces
 from services.query.reading import Lake
 from services.query.served import Service
 from services.query.watermarks import Watermarks
@@ -34,10 +34,13 @@ FOLLOW_S, KEEP_UP_S, REBUILD_S = 0.2, 2.0, 900.0
 log = logging.getLogger(__name__)
 
 
-def open_service(settings: Settings, now: Now) -> Service:
+def open_service(
+    settings: Settings, now: Now, *, most_raw_rows: int = MOST_RAW_ROWS, at_once: int = AT_ONCE
+) -> Service:
     """Put the parts together; nothing is read yet."""
     half = settings.query_cache_mb * 1024 * 1024 // 2
-    lake, zones = Lake(settings.lake_root, Pieces(half)), Zones(settings.lake_root)
+    lake = Lake(settings.lake_root, Pieces(half, most_raw_rows))
+    zones = Zones(settings.lake_root)
     others = {
         table.name: TableFiles(settings.lake_root, table) for table in (DEVICE_SLIDING, SESSIONS)
     }
@@ -52,7 +55,7 @@ def open_service(settings: Settings, now: Now) -> Service:
         watermarks=Watermarks(settings.progress_dir),
         directory=_directory(settings),
         limits=Limits(
-            settings.query_rate, settings.query_rate * settings.query_burst_s, at_once=AT_ONCE
+            settings.query_rate, settings.query_rate * settings.query_burst_s, at_once=at_once
         ),
         answers=Cache(half),
         now=now,

@@ -11,7 +11,8 @@ from httpx import ASGITransport, AsyncClient, Response
 from edge.key_file import key_ring
 from services.callers import digest
 from services.query.app import application
-from services.query.start import open_service, warm_up, with_local_key
+from services.query.pieces import MOST_RAW_ROWS
+from services.query.start import AT_ONCE, open_service, warm_up, with_local_key
 from telemetry.changes import ApiKeyBody, Body, Change, ChangeKey, Kind, Role
 from telemetry.settings import Settings
 
@@ -23,11 +24,20 @@ class TestedQueries:
 
     __test__ = False
 
-    def __init__(self, home: Path, **settings: Any) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        most_raw_rows: int = MOST_RAW_ROWS,
+        at_once: int = AT_ONCE,
+        **settings: Any,
+    ) -> None:
         self.settings = Settings(home=home, **settings)
         self.now = NOW
         self.ring = key_ring(self.settings.registry_key_file)
-        self.service = open_service(self.settings, lambda: self.now)
+        self.service = open_service(
+            self.settings, lambda: self.now, most_raw_rows=most_raw_rows, at_once=at_once
+        )
         with_local_key(self.service, self.settings)
         warm_up(self.service)
         self.app = application(self.service)

@@ -78,6 +78,7 @@ MOMENTS = st.one_of(
     st.sampled_from([FINAL, FINAL - 1, START, END]),
 )
 BOUNDS = st.tuples(MOMENTS, MOMENTS)
+POINTS = st.one_of(st.integers(2, 60), st.integers(2, 400), st.integers(2, 10_000))
 SEAMS = st.one_of(st.none(), st.integers(START - DAY, FINAL), st.just(END))
 MANY = settings(max_examples=60, deadline=None, derandomize=True)
 
@@ -91,7 +92,7 @@ def checked_spans(answer: Answer) -> None:
 
 
 @MANY
-@given(bounds=BOUNDS, points=st.integers(2, 400), seam=SEAMS)
+@given(bounds=BOUNDS, points=POINTS, seam=SEAMS)
 def test_extremes_survive_and_nothing_is_counted_twice(
     lake: TestLake, tables: Lake, bounds: tuple[int, int], points: int, seam: int | None
 ) -> None:
@@ -112,7 +113,7 @@ def test_extremes_survive_and_nothing_is_counted_twice(
 
 
 @MANY
-@given(bounds=BOUNDS, points=st.integers(2, 60))
+@given(bounds=BOUNDS, points=POINTS)
 def test_raw_points_are_readings_and_hold_each_buckets_extremes(
     lake: TestLake, tables: Lake, bounds: tuple[int, int], points: int
 ) -> None:
@@ -157,7 +158,7 @@ def plain(agg: Agg, readings: list[Reading]) -> float:
 @MANY
 @given(
     bounds=BOUNDS,
-    points=st.integers(2, 300),
+    points=POINTS,
     known=st.tuples(SEAMS, st.sampled_from(AGGS)),
 )
 def test_buckets_are_those_of_a_plain_recomputation(
@@ -186,9 +187,7 @@ def test_buckets_are_those_of_a_plain_recomputation(
 
 
 @MANY
-@given(
-    bounds=BOUNDS, points=st.integers(2, 300), fill=st.sampled_from(["null", "previous", "linear"])
-)
+@given(bounds=BOUNDS, points=POINTS, fill=st.sampled_from(["null", "previous", "linear"]))
 def test_fill_gives_every_bucket_a_point(
     lake: TestLake, tables: Lake, bounds: tuple[int, int], points: int, fill: Fill
 ) -> None:

@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.problems import Problem
-from services.query.answering import Question, answered, planned
+from services.query.answering import Question, answered
 from services.query.asked import MOST_POINTS, USUAL_POINTS, NameText, TimeText, range_of
 from services.query.formats import Body, Format, encoded
 from services.query.openapi import contents
@@ -44,7 +44,7 @@ class PointOut(BaseModel):
 
 
 class TierOut(BaseModel):
-    """A part of the range, and the table that it was read from."""
+    """A part of the range, and the table that it was read from; expired: that alone tells of it."""
 
     tier: str
     table: str
@@ -99,9 +99,16 @@ def _body(access: Viewer, asked: Question, form: Format) -> Body:
     """Answer from the cache while the files that the answer was made of are the same."""
     served = access.service
     final_us = served.watermarks.of(asked.tenant, asked.product)
-    key = (asked, form, final_us, served.lake.files(planned(asked)))
 
     def make() -> Body:
-        return encoded(answered(served.lake, served.watermarks.of, asked), form)
+        answer = answered(served.lake, lambda *_: final_us, asked)
+        return encoded(answer, form)._replace(seen=answer.seen)
 
-    return served.answers.get(key, make, lambda body: 1024 + len(body.content))
+    def is_current(body: Body) -> bool:
+        return served.lake.is_as_seen(asked.device_full, asked.metric, body.seen)
+
+    return served.answers.get((asked, form, final_us), make, _size, is_current)
+
+
+def _size(body: Body) -> int:
+    return 1024 + len(body.content) + sum(256 + 128 * len(each.paths) for each in body.seen)
