@@ -99,7 +99,7 @@ class TestLake:
         known = [each for each in self.readings if until_us is None or each.at_us < until_us]
         for name, table in DEVICE_WINDOWS.items():
             rows = windows(known, WINDOW_MINUTES[name] * 60_000_000, final_us, "device_full")
-            put(self.root, table, _with_period(rows, name), mode="overwrite")
+            put(self.root, table, with_period(rows, name), mode="overwrite")
 
 
 def windows(readings: Iterable[Reading], width: int, final_us: int, subject: str) -> list[Row]:
@@ -153,7 +153,8 @@ def _statistics(rows: list[Reading]) -> Row:
     return row
 
 
-def _with_period(rows: list[Row], name: str) -> list[Row]:
+def with_period(rows: list[Row], name: str) -> list[Row]:
+    """Put each window into its partition."""
     for row in rows:
         start = row["window_start"]
         assert isinstance(start, datetime)
