@@ -1,34 +1,37 @@
 """A cache of answers in which one asks and all others wait for what it finds."""
 
 import threading
-import time
 from typing import Any
 
+from flask import Response, after_this_request, has_request_context
 from flask_caching.backends import FileSystemCache
 
+from infra.superset.inside.flights import Flights
+
 LONGEST_WAIT_S = 15.0
-"""How long a reader waits for another's answer: one that failed never comes."""
+"""How long a reader waits for another's answer at most."""
 
 
 class SingleFlightCache(FileSystemCache):  # type: ignore[misc] # it ships no types
     """Files, and the promise that a key which many miss at once is computed by the first.
 
     Without it every viewer whose refresh falls into the second that a query takes would ask the
-    lake again. Superset is one process of threads, so an event a key is enough.
+    lake again. Superset is one process of threads, so an event a key is enough. A query that fails
+    sets no key: what a request began ends with it.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        self._lock = threading.Lock()
-        self._asked: dict[str, tuple[threading.Event, float]] = {}
+        self.flights = Flights(LONGEST_WAIT_S)
         super().__init__(*arguments, **options)
 
     def get(self, key: str) -> Any:
         """Return the value, after whoever asks for it just now; None makes the caller ask."""
         value = super().get(key)
-        if value is not None:
+        if value is not None or not has_request_context():
             return value
-        waits = self._asks_first(key)
+        waits = self.flights.begun(key, threading.get_ident())
         if waits is None:
+            after_this_request(self._ended)
             return None
         waits.wait(LONGEST_WAIT_S)
         return super().get(key)
@@ -36,18 +39,9 @@ class SingleFlightCache(FileSystemCache):  # type: ignore[misc] # it ships no ty
     def set(self, key: str, value: Any, timeout: int | None = None, **options: Any) -> Any:
         """Keep the value, and let those go who wait for it."""
         kept = super().set(key, value, timeout, **options)
-        with self._lock:
-            asked = self._asked.pop(key, None)
-        if asked:
-            asked[0].set()
+        self.flights.landed(key)
         return kept
 
-    def _asks_first(self, key: str) -> threading.Event | None:
-        """Return None to the first who misses the key, and to the others what they wait for."""
-        now = time.monotonic()
-        with self._lock:
-            asked = self._asked.get(key)
-            if asked is None or now - asked[1] > LONGEST_WAIT_S:
-                self._asked[key] = (threading.Event(), now)
-                return None
-        return asked[0]
+    def _ended(self, response: Response) -> Response:
+        self.flights.given_up(threading.get_ident())
+        return response
