@@ -41,6 +41,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         for shift, name in enumerate(devices)
         for metric in ("kwh", "voltage")
     ]
+    readings.insert(0, Reading(now - MINUTE, 21.0, device="meter.lost", zone="nowhere"))
     live.lake.land(numbered(readings))
     live.close_windows(now)
     with served(live):
@@ -88,6 +89,21 @@ def test_page_shows_zone_device_map_and_age(live: LiveServer, page: Page, tmp_pa
     page.picture(tmp_path / "device.png")
     assert page.run(ERRORS) == []
     assert {status for _, status in page.answers} <= {101, 200}
+
+
+def test_device_without_a_zone_can_be_chosen_beside_zones(live: LiveServer, page: Page) -> None:
+    page.go(f"http://127.0.0.1:{live.port}/live#key={live.queries.local_key}")
+    page.wait("document.querySelectorAll('#device option').length === 9", timeout_s=WITHIN_S)
+    zones = "[...document.querySelectorAll('#zone option')].map(option => option.text)"
+    assert page.run(zones) == ["all zones", "north"]
+    page.run("document.querySelector('#zone').value='';document.querySelector('#zone').onchange()")
+    names = "[...document.querySelectorAll('#device option')].map(option => option.value)"
+    page.wait(f"{names}.includes('meter.lost')", timeout_s=WITHIN_S)
+    page.run("document.querySelector('#device').value='meter.lost';"
+             "document.querySelector('#device').onchange()")  # fmt: skip
+    page.wait("document.querySelectorAll('#latest tr').length === 1", timeout_s=WITHIN_S)
+    assert "meter.lost" in page.run("document.querySelector('#latest').innerText")
+    assert page.run(ERRORS) == []
 
 
 def test_page_fits_a_phone_and_asks_for_a_key(live: LiveServer, page: Page, tmp_path: Path) -> None:

@@ -21,9 +21,9 @@ async function ask(path) {
   return answer.json();
 }
 
-function fill(select, names, first) {
+function fill(select, names, first, whole) {
   const before = select.value;
-  select.replaceChildren(...first.concat(names).map((name) => new Option(name || "whole zone", name)));
+  select.replaceChildren(...first.concat(names).map((name) => new Option(name || whole, name)));
   if (names.includes(before)) select.value = before;
 }
 
@@ -37,14 +37,15 @@ async function start() {
   }
   sessionStorage.setItem("headwater.key", key);
   $("login").hidden = true; document.querySelector("main").hidden = false;
-  fill($("zone"), zones.points.map((zone) => zone.zone), zones.points.length ? [] : [ALL]);
+  fill($("zone"), zones.points.map((zone) => zone.zone), [ALL], "all zones");
+  if (zones.points.length) $("zone").selectedIndex = 1;
   await chooseZone();
 }
 
 async function chooseZone() {
   const zone = $("zone").value;
-  const devices = await ask(`v1/devices?limit=2000${zone ? `&zone=${encodeURIComponent(zone)}` : ""}`);
-  fill($("device"), devices.points.map((device) => device.device_id), zone ? [ALL] : []);
+  const devices = await ask(`v1/devices?limit=10000${zone ? `&zone=${encodeURIComponent(zone)}` : ""}`);
+  fill($("device"), devices.points.map((device) => device.device_id), zone ? [ALL] : [], "whole zone");
   const cut = devices.truncated ? `the first ${devices.points_out} devices are listed` : "";
   $("note").textContent = devices.points.length ? cut : "no device has spoken yet";
   watch();
