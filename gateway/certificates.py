@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from functools import lru_cache
+from hashlib import sha256
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -25,7 +26,7 @@ def certificate_identity(der: bytes, directory: Directory, *, now: float) -> Ide
     moment = datetime.fromtimestamp(now, UTC)
     if not certificate.not_valid_before_utc <= moment <= certificate.not_valid_after_utc:
         return None
-    if is_revoked(certificate, directory):
+    if is_revoked(certificate, directory) or is_distrusted(certificate, directory):
         return None
     fingerprint = certificate.fingerprint(SHA256()).hex()
     expires_at = certificate.not_valid_after_utc.timestamp()
@@ -39,8 +40,14 @@ def certificate_identity(der: bytes, directory: Directory, *, now: float) -> Ide
             return None
         name = f"certificate/{fingerprint}"
         until = min(expires_at, body.valid_until.timestamp())
-        return Identity(tenant, body.device_full, name, until, device.durability or "industrial")
-    return _by_chain(certificate, directory, expires_at)
+        durability = device.durability or "industrial"
+        found = Identity(tenant, body.device_full, name, until, durability, expires_at)
+    else:
+        chained = _by_chain(certificate, directory, expires_at)
+        if chained is None:
+            return None
+        found = chained
+    return found._replace(certificate=der)
 
 
 def _by_chain(
@@ -49,12 +56,20 @@ def _by_chain(
     """Believe the name in a certificate whose authority may name devices."""
     name = named_device(certificate)
     for (tenant, authority), body in directory.authorities.items():
-        if not body.names_devices or not _issued_by(certificate, body):
+        if not body.names_devices or not is_issued_by(certificate, body):
             continue
         device: Device | None = directory.device(tenant, name) if name else None
         if name and device:
             kept = device.durability or "industrial"
-            return Identity(tenant, name, f"authority/{authority}", expires_at, kept)
+            return Identity(
+                tenant,
+                name,
+                f"authority/{authority}",
+                expires_at,
+                kept,
+                expires_at,
+                digest_of(body.certificate),
+            )
     return None
 
 
@@ -77,14 +92,33 @@ def named_device(certificate: x509.Certificate) -> str | None:
 def is_revoked(certificate: x509.Certificate, directory: Directory) -> bool:
     """Say whether the newest list of its authority names it."""
     for body in directory.authorities.values():
-        if body.revocations and _issued_by(certificate, body):
+        if body.revocations:
             listed = _revocations(body.revocations, body.certificate)
-            if certificate.serial_number in listed:
+            # The signature last: it costs most, and a new list is held against each session.
+            if certificate.serial_number in listed and is_issued_by(certificate, body):
                 return True
     return False
 
 
-def _issued_by(certificate: x509.Certificate, body: AuthorityBody) -> bool:
+def is_distrusted(certificate: x509.Certificate, directory: Directory) -> bool:
+    """Say whether an authority that is gone issued it, and none that is there.
+
+    A TLS session that is resumed shows its certificate without a handshake's check of the chain.
+    """
+    removed = directory.removed.values()
+    if not any(is_issued_by(certificate, body) for body in removed):
+        return False
+    return not any(is_issued_by(certificate, body) for body in directory.authorities.values())
+
+
+@lru_cache(maxsize=64)
+def digest_of(pem: str) -> str:
+    """Return the digest that an identity keeps of its authority."""
+    return sha256(pem.encode()).hexdigest()
+
+
+def is_issued_by(certificate: x509.Certificate, body: AuthorityBody) -> bool:
+    """Say whether an authority signed a certificate."""
     try:
         certificate.verify_directly_issued_by(_authority(body.certificate))
     except (ValueError, TypeError, InvalidSignature):

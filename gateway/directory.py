@@ -1,6 +1,8 @@
 """What the gateway knows of devices and their credentials: the registry's changes, in memory."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
+from math import inf
 from typing import NamedTuple
 
 from telemetry.changes import (
@@ -41,6 +43,8 @@ class Directory:
         self._tenants: dict[str, TenantBody] = {}
         self.certificates: dict[str, tuple[str, CertificateBody]] = {}
         self.authorities: dict[tuple[str, str], AuthorityBody] = {}
+        self.removed: dict[str, AuthorityBody] = {}
+        """Authorities that were believed and are no more, by certificate."""
         self.jwt_keys: dict[str, tuple[str, JwtKeyBody]] = {}
         self._editions: dict[bytes, int] = {}
         self.on_change: Callable[[Change], None] = _ignore
@@ -65,11 +69,19 @@ class Directory:
         elif kind == "tenant":
             _put(self._tenants, tenant, body, TenantBody)
         elif kind == "authority":
-            _put(self.authorities, (tenant, name), body, AuthorityBody)
+            self._authority((tenant, name), body)
         elif kind == "certificate":
             _put(self.certificates, name, body and (tenant, body), tuple)
         elif kind == "jwt_key":
             _put(self.jwt_keys, name, body and (tenant, body), tuple)
+
+    def _authority(self, key: tuple[str, str], body: object) -> None:
+        before = self.authorities.get(key)
+        _put(self.authorities, key, body, AuthorityBody)
+        if before is not None:
+            self.removed[before.certificate] = before
+        for present in self.authorities.values():
+            self.removed.pop(present.certificate, None)
 
     def named(self, device_full: str) -> Iterator[tuple[str, Device]]:
         """Yield tenant and device for each enabled device of this name."""
@@ -112,21 +124,15 @@ class Directory:
             return None
         return self._open(body.secret, f"jwt_key/{tenant}/{kid}".encode())
 
-    def holds(self, tenant: str, device_full: str, credential: str) -> bool:
-        """Say whether a session's device and credential are still good."""
-        kind, _, name = credential.partition("/")
-        if kind == "local":
-            return True
-        if self.device(tenant, device_full) is None:
-            return False
-        if kind == "credential":
-            held = self._secrets.get((tenant, device_full), {})
-            return name.rpartition("/")[2] in held
-        if kind == "certificate":
-            return name in self.certificates
-        if kind == "jwt_key":
-            return name in self.jwt_keys
-        return True
+    def secret_end(self, tenant: str, device_full: str, name: str) -> float | None:
+        """Return until when a secret is in force, None where it was revoked."""
+        held = self._secrets.get((tenant, device_full), {}).get(name.rpartition("/")[2])
+        return None if held is None else seconds(held.body.valid_until)
+
+
+def seconds(until: datetime | None) -> float:
+    """Return an end in seconds since 1970; none is infinitely far."""
+    return until.timestamp() if until else inf
 
 
 def _until(body: CredentialBody) -> float | None:

@@ -13,8 +13,14 @@ class Identity(NamedTuple):
     credential: str
     """`{kind}/{name}` of what proved it; the session ends when that is revoked."""
     expires_at: float | None = None
-    """Seconds since 1970."""
+    """Seconds since 1970; the earlier end of what the proof itself and the registry say."""
     durability: Durability = "industrial"
+    own_end: float | None = None
+    """When the token or certificate ends by itself, whatever the registry says."""
+    vouched_by: str = ""
+    """Digest of the token key or authority that its proof was held against."""
+    certificate: bytes | None = None
+    """What it came in by, as DER, to be looked at again when authorities change."""
 
     @property
     def device(self) -> str:

@@ -1,9 +1,11 @@
 """Whoever is let in for longer than one request, and who must go once its credential ends."""
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from gateway.directory import Directory
 from gateway.identity import Identity
+from gateway.standing import standing
 from telemetry.changes import Change
 
 
@@ -13,6 +15,9 @@ class Live(Protocol):
     @property
     def identity(self) -> Identity:
         """Whose it is."""
+
+    def renew(self, identity: Identity) -> None:
+        """Go on as the registry has its device and credential now."""
 
     def end(self, reason: str) -> None:
         """Close it: its device or credential is no longer good."""
@@ -43,28 +48,35 @@ class Lives:
                 del self._by_device[key]
 
     def changed(self, change: Change) -> None:
-        """End what a change of the registry ends."""
+        """Hold whatever a change of the registry touches against it, and end what it ends."""
         kind, tenant, name = change.key
         if kind == "device":
             self._check(self._by_device.get((tenant, name), ()))
         elif kind == "credential":
             self._check(self._by_device.get((tenant, name.rpartition("/")[0]), ()))
-        elif kind in ("certificate", "jwt_key", "authority", "tenant"):
-            for lives in list(self._by_device.values()):
-                self._check(lives)
+        elif kind == "tenant":
+            self._check(live for live in self._all() if live.identity.tenant == tenant)
+        elif kind in ("certificate", "jwt_key"):
+            named = f"{kind}/{name}"
+            self._check(live for live in self._all() if live.identity.credential == named)
+        elif kind == "authority":
+            self._check(live for live in self._all() if live.identity.certificate is not None)
 
-    def _check(self, lives: "set[Live] | tuple[()]") -> None:
+    def _all(self) -> "list[Live]":
+        return [live for lives in self._by_device.values() for live in lives]
+
+    def _check(self, lives: Iterable[Live]) -> None:
         for live in list(lives):
-            identity = live.identity
-            if not self._directory.holds(
-                identity.tenant, identity.device_full, identity.credential
-            ):
+            before = live.identity
+            now = standing(before, self._directory)
+            if now is None:
                 live.end("the credential was revoked")
+            elif now != before:
+                live.renew(now)
 
     def expire(self, now: float) -> None:
         """End what has run out; `now` in seconds since 1970."""
-        for lives in list(self._by_device.values()):
-            for live in list(lives):
-                expires_at = live.identity.expires_at
-                if expires_at is not None and expires_at <= now:
-                    live.end("the credential has expired")
+        for live in self._all():
+            expires_at = live.identity.expires_at
+            if expires_at is not None and expires_at <= now:
+                live.end("the credential has expired")

@@ -2,13 +2,18 @@
 
 import re
 from base64 import urlsafe_b64decode
+from dataclasses import replace
+from functools import lru_cache
+from hashlib import sha256
 from typing import NamedTuple, cast
 
 import jwt
+import msgspec
 import orjson
 
-from gateway.directory import Directory
+from gateway.directory import Directory, seconds
 from gateway.identity import Identity
+from telemetry.changes import JwtKeyBody
 from telemetry.devices import check_name, split_full_name
 from telemetry.errors import DeviceError, HeadwaterError
 from telemetry.local_tokens import ALGORITHM, AUDIENCE, ISSUER, KEY_ID
@@ -55,15 +60,22 @@ def _key_id(token: str) -> str:
 def _registered(token: str, kid: str, directory: Directory, now: float) -> Identity | None:
     tenant, body = directory.jwt_keys.get(kid, ("", None))
     secret = directory.token_secret(kid) if body else None
-    if body is None or secret is None or (body.valid_until and body.valid_until.timestamp() < now):
+    if body is None or secret is None or seconds(body.valid_until) <= now:
         return None
     key = _Key(secret, body.algorithm, body.audience, body.issuer)
-    name, expires_at = _claims(token, key, now)
+    name, own_end = _claims(token, key, now)
     device = directory.device(tenant, name)
     if device is None or (body.product and split_full_name(name)[0] != body.product):
         return None
     durability = device.durability or "industrial"
-    return Identity(tenant, name, f"jwt_key/{kid}", expires_at, durability)
+    end = min(own_end, seconds(body.valid_until))
+    return Identity(tenant, name, f"jwt_key/{kid}", end, durability, own_end, key_digest(body))
+
+
+@lru_cache(maxsize=256)
+def key_digest(body: JwtKeyBody) -> str:
+    """Return the digest of all that a key's tokens are held against, but for its end."""
+    return sha256(msgspec.json.encode(replace(body, valid_until=None))).hexdigest()
 
 
 def _local(

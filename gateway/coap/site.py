@@ -61,6 +61,10 @@ class Observation:
             self._observed.trigger(shown(self._waiting.popleft(), self._timers))
             await asyncio.sleep(SPACING_S)
 
+    def renew(self, identity: Identity) -> None:
+        """Go on as the registry has the device and its credential now."""
+        self.identity = identity
+
     def end(self, reason: str) -> None:
         """Close it: its device or credential is no longer good."""
         self._observed.trigger(Message(code=Code.UNAUTHORIZED, payload=reason.encode()))

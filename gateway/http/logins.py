@@ -3,10 +3,12 @@
 import base64
 import binascii
 from collections import OrderedDict
+from math import inf
 
 from gateway.entrance import Entrance
 from gateway.identity import Identity, Presented
 from gateway.outcome import Rejected
+from gateway.standing import standing
 
 PROTOCOL = "http"
 REMEMBERED_S = 60.0
@@ -16,7 +18,7 @@ MISSING = Rejected("not_authenticated", "no Authorization: send Bearer {token}, 
 
 
 class Logins:
-    """Checks each request; a login that held is believed again for a minute, if still in force."""
+    """Checks each request; a login that held is believed for a minute, as the registry has it."""
 
     def __init__(self, entrance: Entrance) -> None:
         self._entrance = entrance
@@ -36,8 +38,11 @@ class Logins:
             return MISSING
         key = (authorization, client_id or "", is_tls)
         known = self._known.get(key)
-        if known is not None and now - known[0] < REMEMBERED_S and self._is_good(known[1], now):
-            return known[1]
+        if known is not None and now - known[0] < REMEMBERED_S:
+            identity = standing(known[1], self._entrance.directory)
+            if identity is not None and (identity.expires_at or inf) > now:
+                return identity
+        self._known.pop(key, None)
         presented = _presented(authorization, client_id, address, is_tls)
         if presented is None:
             return MISSING
@@ -47,12 +52,6 @@ class Logins:
             if len(self._known) > MOST_REMEMBERED:
                 self._known.popitem(last=False)
         return found
-
-    def _is_good(self, identity: Identity, now: float) -> bool:
-        is_live = identity.expires_at is None or identity.expires_at > now
-        return is_live and self._entrance.directory.holds(
-            identity.tenant, identity.device_full, identity.credential
-        )
 
 
 def _presented(

@@ -245,6 +245,12 @@ class Connection:
             self._sink.write(encode(Connack(1), V311))
         self._close()
 
+    def renew(self, identity: Identity) -> None:
+        """Go on as the registry has the device now; channels are made anew."""
+        if self._client is not None:
+            self._client.session.identity = identity
+            self._client.uplink.forget_routes()
+
     def end(self, reason: str) -> None:
         """Close: the credential is no longer good."""
         self.fail(NOT_AUTHORISED, reason)

@@ -99,59 +99,6 @@ def test_who_fails_too_often_is_locked_out_for_a_while() -> None:
     assert isinstance(login(one, by_secret(), now=NOW + 303), Identity)
 
 
-class Ended:
-    """A session that notes why it was ended."""
-
-    def __init__(self, identity: Identity) -> None:
-        self.identity = identity
-        self.reasons: list[str] = []
-
-    def end(self, reason: str) -> None:
-        self.reasons.append(reason)
-
-
-def session(one: House) -> Ended:
-    found = login(one, by_secret())
-    assert isinstance(found, Identity)
-    live = Ended(found)
-    one.entrance.lives.add(live)
-    return live
-
-
-@pytest.mark.parametrize(
-    ("kind", "name"), [("credential", "pk.d1/s1"), ("device", "pk.d1"), ("tenant", "default")]
-)
-def test_what_is_revoked_ends_its_sessions(kind: str, name: str) -> None:
-    one = enrolled()
-    live = session(one)
-    body = TenantBody(is_disabled=True) if kind == "tenant" else None
-
-    one.directory.apply(EDITIONS.change(kind, name, body))  # type: ignore[arg-type]
-
-    assert live.reasons == ["the credential was revoked"]
-    assert login(one, by_secret()) == REFUSED
-
-
-def test_change_of_another_device_ends_nothing() -> None:
-    one = enrolled()
-    live = session(one)
-    enrol(one.directory, "pk.d2", b"x")
-    enrol(one.directory, "pk.d1", b"x", tenant="acme")
-
-    assert live.reasons == []
-
-
-def test_session_ends_when_its_credential_runs_out() -> None:
-    one = house()
-    enrol(one.directory, "pk.d1", SECRET, until=datetime.fromtimestamp(NOW + 10, UTC))
-    live = session(one)
-
-    one.entrance.lives.expire(NOW + 9)
-    assert live.reasons == []
-    one.entrance.lives.expire(NOW + 10)
-    assert live.reasons == ["the credential has expired"]
-
-
 def test_older_change_is_not_taken_over() -> None:
     one = house()
     old = EDITIONS.change("device", "pk.d1", DeviceBody(Device("pk.d1")))
@@ -185,7 +132,8 @@ def by_token(text: str) -> Presented:
 def test_token_lets_its_subject_in_until_it_expires() -> None:
     found = login(with_key(), by_token(token()))
 
-    assert found == Identity("default", "pk.d1", "jwt_key/k7", NOW + 3600)
+    assert isinstance(found, Identity)
+    assert found[:4] == ("default", "pk.d1", "jwt_key/k7", NOW + 3600)
 
 
 @pytest.mark.parametrize(
