@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from gateway.certificates import certificate_identity
 from gateway.directory import Directory, Secret
 from gateway.identity import Identity, Presented
-from gateway.lockout import Lockout
+from gateway.lockout import Lockout, Suspect, suspect
 from gateway.outcome import Rejected
 from gateway.tokens import LocalKey, is_token, token_identity
+from telemetry.changes import TenantBody
 from telemetry.credentials import (
     HMAC_SHA256,
     CredentialError,
@@ -54,20 +55,23 @@ class Authentication:
 
     def authenticate(self, presented: Presented, *, now: float) -> Identity | Rejected:
         """Return who it is; `now` in seconds since 1970."""
-        who = presented.username or presented.client_id
-        tenant = next((t for t, _ in self._directory.named(_device_named(who))), "default")
-        rule = self._directory.tenant(tenant)
-        wait_s = self._lockout.wait_s((who, presented.address), rule, now=now)
+        who = suspect(presented)
+        wait_s = self._lockout.wait_s(who, now=now)
         if wait_s:
             return Rejected(
                 "locked_out", "too many failed logins", limit="logins", retry_after_s=wait_s
             )
         identity = self._identity(presented, now)
         if isinstance(identity, Rejected):
-            self._lockout.fail((who, presented.address), rule, now=now)
+            common = self._directory.tenant("default")
+            self._lockout.fail(who, self._rule(who), common, now=now)
         else:
-            self._lockout.forgive((who, presented.address))
+            self._lockout.forgive(who)
         return identity
+
+    def _rule(self, who: Suspect) -> TenantBody:
+        named = self._directory.named(_device_named(who.name)) if who.kind == "name" else iter(())
+        return self._directory.tenant(next((tenant for tenant, _ in named), "default"))
 
     def _identity(self, presented: Presented, now: float) -> Identity | Rejected:
         password = presented.password or ""

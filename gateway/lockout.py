@@ -1,13 +1,26 @@
-"""Lock-out: who fails to log in too often waits, by device and address together and by address."""
+"""Lock-out: who fails to log in too often waits, and so does an address that many fail from."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from hashlib import sha256
+from typing import Literal, NamedTuple
 
+from gateway.identity import Presented
+from gateway.tokens import is_token, said_by
 from telemetry.changes import TenantBody
 
 MOST_REMEMBERED = 100_000
+LONGEST_NAME = 256
 ADDRESS_FACTOR = 20
 """An address may hide many devices, so it is locked only after so many times as many failures."""
+
+
+class Suspect(NamedTuple):
+    """Who tries to log in, and from where."""
+
+    kind: Literal["name", "token", "certificate", "address"]
+    name: str
+    address: str
 
 
 @dataclass(slots=True)
@@ -17,33 +30,48 @@ class _Failures:
     until: float = 0.0
 
 
+def suspect(presented: Presented) -> Suspect:
+    """Return whose failures a login counts among; nothing of what it says is proven yet."""
+    password, address = presented.password or "", presented.address
+    if is_token(password):
+        return Suspect("token", "/".join(said_by(password))[:LONGEST_NAME], address)
+    if presented.certificate is not None and not presented.username:
+        return Suspect("certificate", sha256(presented.certificate).hexdigest(), address)
+    name = presented.username or presented.client_id
+    return Suspect("name", name[:LONGEST_NAME], address)
+
+
 class Lockout:
     """Counts failures; memory is bounded, the oldest are forgotten first."""
 
     def __init__(self) -> None:
-        self._failures: OrderedDict[tuple[str, str], _Failures] = OrderedDict()
+        self._failures: OrderedDict[Suspect, _Failures] = OrderedDict()
 
-    def wait_s(self, who: tuple[str, str], rule: TenantBody, *, now: float) -> float:
+    def wait_s(self, who: Suspect, *, now: float) -> float:
         """Return for how long this device from this address, or all of the address, is locked."""
-        found = (self._failures.get(key) for key in (who, ("", who[1])))
+        found = (self._failures.get(key) for key in (who, _everybody(who)))
         return max((each.until - now for each in found if each and each.until > now), default=0.0)
 
-    def fail(self, who: tuple[str, str], rule: TenantBody, *, now: float) -> None:
-        """Count a failure."""
-        for key, most in (
-            (who, rule.lockout_failures),
-            (("", who[1]), rule.lockout_failures * ADDRESS_FACTOR),
-        ):
-            failures = self._failures.setdefault(key, _Failures(now))
-            self._failures.move_to_end(key)
-            if now - failures.since > rule.lockout_within_s:
-                failures.since, failures.count = now, 0
-            failures.count += 1
-            if failures.count >= most:
-                failures.until, failures.count = now + rule.lockout_for_s, 0
+    def fail(self, who: Suspect, rule: TenantBody, common: TenantBody, *, now: float) -> None:
+        """Count a failure by the rule of its tenant, and by the common one for its address."""
+        self._count(who, rule, rule.lockout_failures, now)
+        self._count(_everybody(who), common, common.lockout_failures * ADDRESS_FACTOR, now)
         while len(self._failures) > MOST_REMEMBERED:
             self._failures.popitem(last=False)
 
-    def forgive(self, who: tuple[str, str]) -> None:
-        """Forget a device's failures from this address after it came in."""
+    def _count(self, who: Suspect, rule: TenantBody, most: int, now: float) -> None:
+        failures = self._failures.setdefault(who, _Failures(now))
+        self._failures.move_to_end(who)
+        if now - failures.since > rule.lockout_within_s:
+            failures.since, failures.count = now, 0
+        failures.count += 1
+        if failures.count >= most:
+            failures.until, failures.count = now + rule.lockout_for_s, 0
+
+    def forgive(self, who: Suspect) -> None:
+        """Forget a device's failures after it came in; its address's end by time alone."""
         self._failures.pop(who, None)
+
+
+def _everybody(who: Suspect) -> Suspect:
+    return Suspect("address", "", who.address)

@@ -50,11 +50,22 @@ def token_identity(
         return None
 
 
+def said_by(token: str) -> tuple[str, str]:
+    """Return the key and the device that a token says it is of; nothing of it is proven."""
+    try:
+        return _key_id(token), _said(token.split(".")[1], "sub")
+    except ValueError:
+        return "", ""
+
+
 def _key_id(token: str) -> str:
     """Return which key a token says it is signed with; the library would read all of it twice."""
-    head = token.partition(".")[0]
-    header = orjson.loads(urlsafe_b64decode(head + "=" * (-len(head) % 4)))
-    return str(header.get("kid", "")) if isinstance(header, dict) else ""
+    return _said(token.partition(".")[0], "kid")
+
+
+def _said(part: str, name: str) -> str:
+    said = orjson.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return str(said.get(name, "")) if isinstance(said, dict) else ""
 
 
 def _registered(token: str, kid: str, directory: Directory, now: float) -> Identity | None:

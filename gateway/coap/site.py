@@ -49,9 +49,12 @@ class Observation:
         self._timers = timers
         self._waiting: deque[Downlink] = deque(maxlen=MOST_WAITING)
         self._sending: asyncio.Task[None] | None = None
+        self._is_over = False
 
     def offer(self, downlink: Downlink) -> None:
         """Notify of a message, after those that came before."""
+        if self._is_over:
+            return
         self._waiting.append(downlink)
         if self._sending is None or self._sending.done():
             self._sending = asyncio.ensure_future(self._send())
@@ -67,6 +70,8 @@ class Observation:
 
     def end(self, reason: str) -> None:
         """Close it: its device or credential is no longer good."""
+        self._is_over = True
+        self._waiting.clear()
         self._observed.trigger(Message(code=Code.UNAUTHORIZED, payload=reason.encode()))
 
 
@@ -90,6 +95,8 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
         self._timers = timers
         self._observations: dict[tuple[str, str], set[Observation]] = {}
         self._newest: dict[tuple[str, str, str], Downlink] = {}
+        self._entering: dict[int, Identity | Rejected] = {}
+        """Who wants to observe, by its request, until that is rendered: one login for both."""
         entrance.downlinks.add(self._offer)
 
     async def render_post(self, request: Message) -> Message:
@@ -119,13 +126,12 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
 
     async def render_get(self, request: Message) -> Message:
         """Return the newest message on a downlink; observe to get each one."""
-        identity, part = self._identity(request), ""
+        identity = self._entering.pop(id(request), None) or self._identity(request)
         if isinstance(identity, Rejected):
             return self._refusal(identity)
-        found = self._part(request, identity)
-        if isinstance(found, Rejected):
-            return self._refusal(found)
-        part = found
+        part = self._part(request, identity)
+        if isinstance(part, Rejected):
+            return self._refusal(part)
         newest = self._newest.get((identity.tenant, identity.device_full, part))
         if newest is None:
             return Message(code=Code.CONTENT, payload=b"", transport_tuning=self._timers)
@@ -139,7 +145,9 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
 
     async def add_observation(self, request: Message, observed: ServerObservation) -> None:
         """Let a client observe one of its downlinks, and all that is below it."""
-        identity = self._identity(request)
+        if request.code != Code.GET:
+            return
+        identity = self._entering[id(request)] = self._identity(request)
         if isinstance(identity, Rejected):
             return
         part = self._part(request, identity)

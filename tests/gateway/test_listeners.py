@@ -12,6 +12,8 @@ from pathlib import Path
 import aiomqtt
 import httpx
 import pytest
+from aiocoap import Context, Message
+from aiocoap.numbers.codes import Code
 from cryptography import x509
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -122,6 +124,27 @@ def test_coap_client_observes_its_commands(served: Served) -> None:
         out, _ = client.communicate(timeout=20)
 
     assert b"twice;" in out
+
+
+@pytest.mark.parametrize(("query", "counted"), [("", "connect_refusals"), ("?u=d8", "connects")])
+def test_observation_over_coap_is_one_login(served: Served, query: str, counted: str) -> None:
+    counters = served.house.entrance.counters
+
+    def logins() -> float:
+        lines = counters.exposition().splitlines()
+        return sum(float(x.split()[-1]) for x in lines if counted in x and 'protocol="coap"' in x)
+
+    async def observe() -> None:
+        context = await Context.create_client_context(transports=["simple6"])
+        uri = f"coap://127.0.0.1:{served.port('coap')}/devices/d8/commands{query}"
+        asked = context.request(Message(code=Code.GET, uri=uri, observe=0))
+        answer = await asked.response
+        assert answer.code == (Code.CONTENT if query else Code.UNAUTHORIZED)
+        await context.shutdown()
+
+    before = logins()
+    asyncio.run(asyncio.wait_for(observe(), 10))
+    assert logins() - before == 1
 
 
 def test_http_takes_a_post(served: Served) -> None:
