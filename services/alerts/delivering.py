@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import insert, select, update
@@ -14,10 +13,10 @@ from services.alerts.channels.sink import Outgoing, Sink
 from services.alerts.configuration import Configuration, Receiver
 from services.alerts.outbox import Answer, Waiting, chosen, outcome, wait_after
 from services.alerts.tables import MESSAGES, TRIES
+from services.alerts.waiting import Line
 from services.database import Turns
 from telemetry.errors import HeadwaterError
 
-AT_ONCE = 200
 LOOK_EVERY = timedelta(seconds=5)
 FAILED = timedelta(seconds=2)
 log = logging.getLogger(__name__)
@@ -35,6 +34,7 @@ class Delivery:
         self._open = opened
         self._turns = turns
         self._now = now
+        self._line = Line(receiver.name, turns)
         self._sink: Sink | None = None
         self._failures = 0
         self._not_before: datetime | None = None
@@ -44,7 +44,7 @@ class Delivery:
         now = self._now()
         if self._not_before and now < self._not_before:
             return self._not_before - now
-        waiting = self._waiting()
+        waiting = self._line.read(now)
         message = chosen(waiting, now)
         if message is None:
             soonest = min((each.next_at for each in waiting), default=now + LOOK_EVERY)
@@ -53,23 +53,6 @@ class Delivery:
         answer = self._sent(message)
         self._settle(message, answer, (time.monotonic() - began) * 1000)
         return timedelta()
-
-    def _waiting(self) -> list[Waiting]:
-        table = MESSAGES.c
-        query = (
-            select(
-                table.number, table.key, table.is_urgent, table.lanes, table.tries, table.next_at,
-                table.created_at,
-            )
-            .where(table.receiver == self.receiver.name, table.state == "waiting")
-            .order_by(table.number)
-            .limit(AT_ONCE)
-        )  # fmt: skip
-        with self._turns.reading() as connection:
-            rows = [Waiting(*row) for row in connection.execute(query)]
-        return [
-            row if row.lanes is None else replace(row, lanes=frozenset(row.lanes)) for row in rows
-        ]
 
     def _sent(self, message: Waiting) -> Answer:
         try:

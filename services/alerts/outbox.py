@@ -1,5 +1,6 @@
 """The outbox's decisions: which message is next, what an answer means, how long to wait."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -50,9 +51,30 @@ def eligible(waiting: Iterable[Waiting]) -> list[Waiting]:
 
 
 def chosen(waiting: Iterable[Waiting], now: datetime) -> Waiting | None:
-    """Return the message to send: of those that may go and are due, what is urgent first."""
-    due = [each for each in eligible(waiting) if each.next_at <= now]
-    return min(due, key=lambda each: (not each.is_urgent, each.number), default=None)
+    """Return the message to send: of those that may go and are due, the most pressing."""
+    known = list(waiting)
+    due = [each for each in eligible(known) if each.next_at <= now]
+    if not due:
+        return None
+    rank = pressing(known)
+    return min(due, key=lambda each: (rank[each.number], each.number))
+
+
+def pressing(waiting: Iterable[Waiting]) -> dict[int, float]:
+    """Return of each message the first urgent one that it is or holds up; infinite for none."""
+    ranks: dict[int, float] = {}
+    of_lane: dict[str, float] = {}
+    of_all = math.inf
+    for message in sorted(waiting, key=lambda each: -each.number):
+        own = message.number if message.is_urgent else math.inf
+        lanes = of_lane if message.lanes is None else message.lanes
+        rank = min((of_lane.get(lane, math.inf) for lane in lanes), default=math.inf)
+        rank = ranks[message.number] = min(own, rank, of_all)
+        if message.lanes is None:
+            of_all = rank
+        for lane in message.lanes or ():
+            of_lane[lane] = rank
+    return ranks
 
 
 def outcome(answer: Answer) -> Outcome:

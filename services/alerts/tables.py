@@ -154,6 +154,7 @@ MESSAGES = Table(
 )
 """The outbox. `lanes`: the devices that it tells of, null for too many to name."""
 Index(None, MESSAGES.c.receiver, MESSAGES.c.state, MESSAGES.c.number)
+Index(None, MESSAGES.c.receiver, MESSAGES.c.state, MESSAGES.c.is_urgent, MESSAGES.c.number)
 Index(None, MESSAGES.c.person, MESSAGES.c.created_at)
 
 TRIES = Table(

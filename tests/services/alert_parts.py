@@ -129,12 +129,13 @@ class Desk:
             self.engine.tick()
             self.deliver()
 
-    def deliver(self) -> None:
-        """Deliver all that is due now."""
+    def deliver(self, most: int | None = None) -> None:
+        """Deliver all that is due now, or so many messages to each receiver."""
         for name, receiver in self.engine.configuration.receivers.items():
             delivery = self._deliveries.setdefault(name, self._delivery(receiver))
-            while not delivery.step():
-                pass
+            sent = 0
+            while sent != most and not delivery.step():
+                sent += 1
 
     def _delivery(self, receiver: Receiver) -> Delivery:
         turns = self.engine.turns
