@@ -39,6 +39,7 @@ class AlertLife:
     acknowledged_at: int | None
     resolved_at: int | None
     updated_at: int
+    customer: str | None = None
 
     def to_json(self) -> bytes:
         """Return the record's value."""

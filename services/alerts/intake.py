@@ -8,13 +8,15 @@ from sqlalchemy import select
 
 from services.alerts.book import Book
 from services.alerts.configuration import Route, Timing
+from services.alerts.evidence import detail_of, filled
 from services.alerts.grouping import Member, first_look, is_pending
 from services.alerts.life import Event, Life, Step, dedup_key, received
 from services.alerts.routing import GroupKey, group_key, routes_of
-from services.alerts.rows import detail_of, group_of, group_text
+from services.alerts.rows import group_of, group_text
 from services.alerts.tables import MEMBERS, RECORDS
 from services.alerts.telling import Pair, Telling, sifted, tell
-from services.alerts.work import Work, in_groups
+from services.alerts.work import Work
+from services.alerts.writing import in_groups
 from telemetry.alerts import Alert
 
 ANEW: frozenset[Event] = frozenset({"opened", "reopened", "escalated"})
@@ -36,13 +38,16 @@ def take(
     known = _known(work, alerts)
     batch = _Batch(work.current({dedup_key(alert) for alert in alerts}))
     marks = {life.alert_id: life.mark for life in batch.current.values()}
-    taken = []
+    taken, copies = [], []
     for alert in alerts:
         place = (alert.id, alert.state)
-        if place not in known:
+        if place in known:
+            copies.append(alert)
+        else:
             step = batch.step(alert, book.configuration.timing, work.now)
             known[place] = _noted(work, alert, step, (digests or {}).get(alert.id))
         taken.append(known[place])
+    _fill(work, copies)
     work.supersede(batch.superseded)
     for life in batch.touched.values():
         work.put_life(life)
@@ -108,6 +113,15 @@ def _noted(work: Work, alert: Alert, step: Step, digest: str | None) -> Taken:
         told = {"state": alert.state, "severity": alert.severity, "metric": alert.metric}
         work.note(life, "received", {**facts, **told, "value": alert.value})
     return Taken(event, alert_id)
+
+
+def _fill(work: Work, copies: Sequence[Alert]) -> None:
+    """Keep what an alert's first record left out: scoring says more than the fast lane."""
+    richer = {copy.id: copy for copy in copies if copy.evidence or copy.baseline is not None}
+    for alert_id, detail in work.details(richer).items():
+        fuller = filled(detail, richer[alert_id])
+        if fuller != detail:
+            work.mend_detail(alert_id, fuller)
 
 
 def moved(work: Work, book: Book, lives: Sequence[Life], events: Mapping[str, Event]) -> None:

@@ -1,11 +1,12 @@
 """What a sink is told: the content of a message, its subject and its text."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, cast
 
 from services.alerts.counting import counted
+from services.alerts.evidence import Detail, LastHour, last_hour
 from services.alerts.life import Life
 from services.alerts.routing import GroupKey
 from telemetry.alerts import SEVERITIES
@@ -25,18 +26,31 @@ class Listed(TypedDict):
     rule: str
     device: str | None
     zone: str | None
+    customer: str | None
     metric: str | None
     value: float | None
     bound: float | None
+    baseline: float | None
+    last_hour: LastHour | None
     text: str
     opened_at: str
 
 
+def gravest(lives: Iterable[Life]) -> list[Life]:
+    """Return the alerts that a message lists."""
+    return sorted(lives, key=_gravest_first)[:MOST_LISTED]
+
+
 def content(
-    kind: Kind, lives: Sequence[Life], now: datetime, *, group: GroupKey | None = None
+    kind: Kind,
+    lives: Sequence[Life],
+    now: datetime,
+    *,
+    group: GroupKey | None = None,
+    details: Mapping[str, Detail] | None = None,
 ) -> Content:
     """Return a message: the counts of all its alerts, and the gravest of them listed."""
-    ordered = sorted(lives, key=_gravest_first)
+    known = details or {}
     return {
         "v": 1,
         "kind": kind,
@@ -44,7 +58,7 @@ def content(
         "route": group.path if group else None,
         "group": list(group.values) if group else [],
         "counts": asdict(counted(lives)),
-        "alerts": [_listed(life) for life in ordered[:MOST_LISTED]],
+        "alerts": [_listed(life, known.get(life.alert_id, {})) for life in gravest(lives)],
         "more": max(0, len(lives) - MOST_LISTED),
     }
 
@@ -53,7 +67,7 @@ def _gravest_first(life: Life) -> tuple[bool, int, datetime]:
     return life.word == "resolved", -SEVERITIES.index(life.severity), life.opened_at
 
 
-def _listed(life: Life) -> Listed:
+def _listed(life: Life, detail: Detail) -> Listed:
     return {
         "alert_id": life.alert_id,
         "state": life.word,
@@ -61,9 +75,12 @@ def _listed(life: Life) -> Listed:
         "rule": life.rule,
         "device": life.device,
         "zone": life.zone,
+        "customer": life.customer,
         "metric": life.metric,
         "value": life.value,
         "bound": life.bound,
+        "baseline": cast("float | None", detail.get("baseline")),
+        "last_hour": last_hour(detail),
         "text": life.text,
         "opened_at": life.opened_at.isoformat(),
     }
@@ -102,9 +119,25 @@ def text(told: Content, key: str) -> str:
         names = ("by_word", "by_severity", "by_rule", "by_zone")
         lines = [f"{name[3:]}: {_split(counts[name])}" for name in names]
     lines += [f"- {_word(one)}: {one['text']} [{one['alert_id']}]" for one in _alerts(told)]
+    if counts["alerts"] == 1:
+        lines += [line for one in _alerts(told) for line in _beside(one)]
     if told["more"]:
         lines.append(f"and {told['more']} more: headwater alerts list")
     return "\n".join([*lines, f"message {key}"])
+
+
+def _beside(one: Listed) -> list[str]:
+    """Say what an alert was held against; what an earlier release has queued says less."""
+    said, hour = [], one.get("last_hour")
+    if one.get("customer"):
+        said.append(f"customer: {one['customer']}")
+    if one.get("baseline") is not None:
+        said.append(f"usual: {one['baseline']:g}")
+    if hour:
+        last = ", ".join(f"{value:g}" for _, value in hour["last"])
+        bounds = f"{hour['min']:g} to {hour['max']:g}"
+        said.append(f"last hour: {hour['count']} values, {bounds}; the last {last}")
+    return said
 
 
 def _split(found: object) -> str:

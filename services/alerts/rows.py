@@ -11,7 +11,7 @@ from services.alerts.life import Life, Part, dedup_key, micros, moment
 from services.alerts.matching import match_of
 from services.alerts.routing import GroupKey
 from services.alerts.silences import Silence
-from telemetry.alerts import Alert, Severity
+from telemetry.alerts import Severity
 from telemetry.alerts_history import AlertLife
 
 Row = Mapping[str, object]
@@ -46,12 +46,6 @@ def life_values(life: Life) -> dict[str, object]:
     }
 
 
-def detail_of(alert: Alert) -> dict[str, object]:
-    """Return what a first record says beside what its alert keeps up."""
-    names = ("score", "baseline", "deviation", "detected_at", "evidence")
-    return {name: getattr(alert, name) for name in names}
-
-
 def told_life(life: Life) -> AlertLife:
     """Return what the history hears of an alert."""
     return AlertLife(
@@ -64,6 +58,7 @@ def told_life(life: Life) -> AlertLife:
         device_full=life.device,
         product=life.product,
         zone=life.zone,
+        customer=life.customer,
         metric=life.metric,
         value=life.value,
         bound=life.bound,

@@ -15,7 +15,8 @@ from services.alerts.mute_times import muted_by
 from services.alerts.rows import group_of
 from services.alerts.tables import ALERTS, HELD, MEMBERS
 from services.alerts.telling import Pair, Telling, escalate, sifted, tell
-from services.alerts.work import AT_ONCE, Wanted, Work
+from services.alerts.work import Wanted, Work
+from services.alerts.writing import AT_ONCE
 from telemetry.alerts import SEVERITIES
 
 LONGEST = 5

@@ -8,7 +8,7 @@ from typing import cast
 from sqlalchemy import ColumnElement, Connection, select
 
 from services.alerts.tables import MESSAGES, RECORDS, TRAIL, TRIES
-from services.alerts.work import in_groups
+from services.alerts.writing import in_groups
 
 Row = Mapping[str, object]
 MOST_STEPS = 1000

@@ -1,16 +1,14 @@
 """One transaction of the service: what it reads of alerts and groups, and what it writes."""
 
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from itertools import islice
-from typing import TypeVar, cast
+from typing import cast
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Table,
     bindparam,
     delete,
     exists,
@@ -18,19 +16,18 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from services.alerts import messages
+from services.alerts.evidence import Detail, read_details, write_details
 from services.alerts.grouping import Member
 from services.alerts.life import Life
 from services.alerts.routing import GroupKey
 from services.alerts.rows import life_of, life_values, member_of
 from services.alerts.tables import ALERTS, GROUPS, HELD, MEMBERS, MESSAGES, RECORDS, TRAIL
+from services.alerts.writing import AT_ONCE, in_groups, upsert
 
-AT_ONCE = 500
 LIFE_COLUMNS = [each for each in ALERTS.columns if each.name not in ("detail", "is_published")]
 Row = Mapping[str, object]
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +41,6 @@ class Wanted:
     person: str | None = None
     group: GroupKey | None = None
     is_urgent: bool = False
-
-
-def in_groups(all_of: Iterable[_T], size: int = AT_ONCE) -> Iterator[list[_T]]:
-    """Yield what there is in lists of a size that a database takes."""
-    source = iter(all_of)
-    while found := list(islice(source, size)):
-        yield found
 
 
 class Work:
@@ -67,7 +57,8 @@ class Work:
         self._records: list[dict[str, object]] = []
         self._messages: list[dict[str, object]] = []
         self._lives: dict[str, Life] = {}
-        self._details: dict[str, dict[str, object]] = {}
+        self._details: dict[str, Detail] = {}
+        self._mended: set[str] = set()
         self._groups: dict[str, datetime] = {}
         self._members: dict[tuple[str, str], Member] = {}
         self._dropped: dict[tuple[str, str], None] = {}
@@ -130,9 +121,22 @@ class Work:
         """Write an alert as it is now."""
         self._lives[life.alert_id] = life
 
-    def put_detail(self, alert_id: str, detail: dict[str, object]) -> None:
+    def put_detail(self, alert_id: str, detail: Detail) -> None:
         """Keep what an alert's first record said beside."""
         self._details[alert_id] = detail
+
+    def mend_detail(self, alert_id: str, detail: Detail) -> None:
+        """Write over what is kept so."""
+        self._details[alert_id] = detail
+        self._mended.add(alert_id)
+
+    def details(self, alert_ids: Iterable[str]) -> dict[str, Detail]:
+        """Return what is kept of alerts beside their lives, as this transaction has it."""
+        wanted = set(alert_ids)
+        found = {name: self._details[name] for name in wanted & {*self._details}}
+        for some in in_groups(sorted(wanted - {*found})):
+            found |= read_details(self.connection, some)
+        return found
 
     def put_group(self, key: str, due_at: datetime) -> None:
         """Write when a group is looked at next."""
@@ -181,9 +185,7 @@ class Work:
                 "kind": wanted.kind,
                 "is_urgent": wanted.is_urgent,
                 "lanes": messages.lanes(wanted.lives),
-                "content": messages.content(
-                    wanted.kind, wanted.lives, self.now, group=wanted.group
-                ),
+                "content": self._content(wanted),
                 "alerts": len(wanted.lives),
                 "created_at": self.now,
                 "state": "waiting",
@@ -192,6 +194,12 @@ class Work:
             }
         )
         return key
+
+    def _content(self, wanted: Wanted) -> messages.Content:
+        details = self.details(one.alert_id for one in messages.gravest(wanted.lives))
+        return messages.content(
+            wanted.kind, wanted.lives, self.now, group=wanted.group, details=details
+        )
 
     def sent_to(self, person: str) -> list[datetime]:
         """Return when this transaction tells a person."""
@@ -223,16 +231,16 @@ class Work:
             dropped = [{"group": key, "alert": alert_id} for key, alert_id in self._dropped]
             self.connection.execute(delete(MEMBERS).where(where), dropped)
         groups = [{"group_key": key, "due_at": due_at} for key, due_at in self._groups.items()]
-        self._upsert(GROUPS, groups)
+        upsert(self.connection, GROUPS, groups)
         members = [
             {"group_key": key, **asdict(member)} for (key, _), member in self._members.items()
         ]
-        self._upsert(MEMBERS, members)
+        upsert(self.connection, MEMBERS, members)
         held = [
             {"person": person, "alert_id": alert_id, "tenant": tenant, "at": self.now}
             for (person, alert_id), tenant in self._held.items()
         ]
-        self._upsert(HELD, held, keep=("at",))
+        upsert(self.connection, HELD, held, keep=("at",))
         for table, rows in (
             (RECORDS, self._records), (TRAIL, self._trail), (MESSAGES, self._messages)
         ):  # fmt: skip
@@ -248,28 +256,8 @@ class Work:
             }
             for life in self._lives.values()
         ]
-        self._upsert(ALERTS, rows, keep=("detail",))
-
-    def _upsert(
-        self, table: Table, rows: Sequence[dict[str, object]], keep: Collection[str] = ()
-    ) -> None:
-        """Insert rows, or write over those of their keys all columns but those to keep."""
-        if not rows:
-            return
-        dialect = postgresql if self.connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(table)
-        replaced = {
-            column.name: statement.excluded[column.name]
-            for column in table.columns
-            if not column.primary_key and column.name not in keep
-        }
-        keys = [column.name for column in table.primary_key]
-        if replaced:
-            statement = statement.on_conflict_do_update(index_elements=keys, set_=replaced)
-        else:
-            statement = statement.on_conflict_do_nothing(index_elements=keys)
-        for some in in_groups(rows):
-            self.connection.execute(statement, some)
+        upsert(self.connection, ALERTS, rows, keep=("detail",))
+        write_details(self.connection, {name: self._details[name] for name in self._mended})
 
     def supersede(self, alert_ids: Iterable[str]) -> None:
         """Say that these alerts are no longer the newest of their keys."""

@@ -16,6 +16,7 @@ ALERTS = Table(
         Column("device_full", "string", "device; null where it is of a zone or of all"),
         Column("product", "string", "what kind of device"),
         Column("zone", "string", "zone of the device at event time"),
+        Column("customer", "string", "customer of the device at event time"),
         Column("metric", "string", "what was measured"),
         Column("value", "double", "value that raised it"),
         Column("bound", "double", "bound that the value passed"),

@@ -38,6 +38,7 @@ def told(number: int, version: int = 0, *, state: Phase = "open", day: int = 0) 
         acknowledged_at=None,
         resolved_at=opened + version if state == "resolved" else None,
         updated_at=opened + version,
+        customer=f"c{number}",
     )
 
 
@@ -60,6 +61,7 @@ def test_lives_become_rows_with_their_times(tmp_path: Path) -> None:
 
     rows = lake.scan(ALERTS).sort("alert_id").collect().rows(named=True)
     assert [row["state"] for row in rows] == ["resolved", "open"]
+    assert [row["customer"] for row in rows] == ["c1", "c2"]
     assert rows[0]["opened_at"] == datetime.fromtimestamp(BEGAN / 1e6, UTC).replace(microsecond=1)
     assert rows[0]["resolved_at"].microsecond == 6
     assert [row["opened_date"] for row in rows] == [date(2026, 9, 21), date(2026, 9, 22)]

@@ -4,12 +4,13 @@ import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Header, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import ColumnElement, Connection, literal, select, tuple_
 
+from services.alerts.evidence import Detail, evidence_of, read_details
 from services.alerts.life import Life, Phase, micros, moment
 from services.alerts.routes.steps import StepOut, step_out
 from services.alerts.rows import life_of
@@ -79,6 +80,24 @@ class AlertOut(BaseModel):
     acknowledged_by: str | None
     resolved_at: datetime | None
     resolved_by: str | None
+
+
+class PointOut(BaseModel):
+    """A value of the hour before an alert."""
+
+    at: datetime
+    value: float | None
+
+
+class AlertDetailOut(AlertOut):
+    """An alert as it is now, and what its detector held it against."""
+
+    detected_at: datetime | None
+    score: float | None
+    baseline: float | None
+    baseline_version: str | None
+    deviation: float | None
+    evidence: list[PointOut]
 
 
 class AlertsOut(BaseModel):
@@ -178,10 +197,12 @@ def _conditions(filters: Filters, tenant: str) -> list[ColumnElement[bool]]:
 
 
 @router.get("/{alert_id}")
-def show_alert(alert_id: AlertId, access: Viewer) -> AlertOut:
-    """Show an alert, by its own id or that of a record that belongs to it."""
+def show_alert(alert_id: AlertId, access: Viewer) -> AlertDetailOut:
+    """Show an alert, by its own id or that of a record that belongs to it, with its evidence."""
     with access.engine.turns.reading() as connection:
-        return alert_out(_found(connection, access.tenant, alert_id))
+        life = _found(connection, access.tenant, alert_id)
+        detail = read_details(connection, [life.alert_id])[life.alert_id]
+    return _detail_out(life, detail)
 
 
 @router.get("/{alert_id}/trail")
@@ -231,3 +252,15 @@ def alert_out(life: Life) -> AlertOut:
     """Return an alert as it is answered."""
     named = {name: getattr(life, name) for name in AlertOut.model_fields if name != "state"}
     return AlertOut(state=life.phase, **named)
+
+
+def _detail_out(life: Life, detail: Detail) -> AlertDetailOut:
+    names = ("score", "baseline", "baseline_version", "deviation")
+    said = cast("dict[str, Any]", {name: detail.get(name) for name in names})
+    found_at = cast("int | None", detail.get("detected_at"))
+    return AlertDetailOut(
+        **alert_out(life).model_dump(),
+        **said,
+        detected_at=None if found_at is None else moment(found_at),
+        evidence=[PointOut(at=moment(at), value=value) for at, value in evidence_of(detail)],
+    )
