@@ -2,7 +2,7 @@
 
 A meter speaks each 15 s (6,667 readings a second); one in 500 readings is below half of its stored
 baseline. Kafka and the generator are on the same cores. A rule is changed half-way.
-`make bench BENCH=fast OUT=build/fast.json`; `python -m benchmarks fast --renew 300` has what is
+`make bench BENCH=fast OUT=build/fast.json`; `python -m benchmarks fast --renew 240` has what is
 broadcast renewed sooner, and so takes a third of the time for as many renewals; `--landing` has the
 streams land the same messages beside it.
 """

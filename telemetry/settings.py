@@ -55,8 +55,9 @@ class Settings(CachedParts, HomeParts, BaseSettings):
     landing_trigger_s: float = Field(default=1.0, ge=0, description="micro-batch interval, landing")
     gold_trigger_s: float = Field(default=4.0, ge=0, description="micro-batch interval of gold")
     fast_renew_s: float = Field(
-        default=300.0,
+        default=240.0,
         ge=30,
+        le=900,
         description="after so long the fast lane reads devices and baselines anew",
     )
     fast_heap_mb: int = Field(default=512, ge=256, description="JVM heap of the fast lane")

@@ -5,16 +5,18 @@ import shutil
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from datetime import timedelta
 
 import orjson
 from kafka import KafkaConsumer, TopicPartition
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from edge.listening import reach
 from spark_jobs.lake import Lake
 from spark_jobs.transforms.fast_alarms import alerts, needs_baselines
+from spark_jobs.transforms.fast_baselines import about_now, hour_of_week
 from spark_jobs.transforms.fast_readings import LIMITS, limits_of, messages, readings
 from telemetry.products import Product
 from telemetry.rules.rule import VersionedRule
@@ -24,14 +26,11 @@ from telemetry.topics import ALERTS, TELEMETRY
 
 NAME = "fast"
 QUERIES = "queries"
-HOUR_US = 3_600_000_000
-MONDAY_HOUR = 96
-"""The first Monday after 1970 began, in hours."""
-BEHIND_US = 600_000_000
-"""Readings so old still find the baseline of their hour."""
 LIVE_AFTER_S = 5.0
 BATCHES = 4
 """A batch of the mode is so much longer than the time after which another query renews it."""
+MARGIN = timedelta(minutes=1)
+"""A batch may end, and another ask for baselines, so much later than it should."""
 Offsets = Mapping[int, int]
 log = logging.getLogger(__name__)
 
@@ -91,7 +90,7 @@ class FastQuery:
         each = readings(messages(source, tolerance), places, limits, metrics)
         if needs_baselines(self.rules):
             stored = self._baselines(lake.frame(spark, BASELINES), metrics)
-            keyed = each.withColumn("slot", _slot(F.col("event_us")))
+            keyed = each.withColumn("slot", hour_of_week(F.col("event_us")))
             each = keyed.join(
                 F.broadcast(stored), ["tenant", "device_full", "metric", "slot"], "left"
             )
@@ -103,19 +102,13 @@ class FastQuery:
         return alerts(each, self.rules)
 
     def _baselines(self, stored: DataFrame, metrics: Sequence[str]) -> DataFrame:
-        """Return the newest version's hours about now; asked anew with each batch of the mode."""
+        """Return the baselines of all hours of a batch of the mode; each asks anew.
+
+        A query that cannot be renewed, say while Kafka is away, judges to the end of its batch.
+        """
+        ahead = timedelta(seconds=self._settings.fast_renew_s * BATCHES) + MARGIN
         now = F.unix_micros(F.current_timestamp())
-        ahead_us = round(self._settings.fast_renew_s * BATCHES * 1e6) + 60_000_000
-        about_now = [_slot(now - BEHIND_US), _slot(now), _slot(now + ahead_us)]
-        newest = stored.select(F.max("version")).scalar()
-        wanted = stored.where(
-            (F.col("version") == newest)
-            & F.col("metric").isin(list(metrics))
-            & F.array_contains(F.array(*about_now), F.col("slot"))
-        )
-        return wanted.select(
-            "tenant", "device_full", "metric", "slot", "median", "spread", "version"
-        )
+        return about_now(stored, metrics, now, ahead=ahead)
 
     def _source(self, offsets: Offsets) -> dict[str, str]:
         begin = {TELEMETRY.name: {str(number): at for number, at in offsets.items()}}
@@ -169,9 +162,3 @@ class FastQuery:
         if self._query is not None:
             self._query.stop()
         shutil.rmtree(self._checkpoint, ignore_errors=True)
-
-
-def _slot(micros: Column) -> Column:
-    """Return the hour of the week, 0 to 167 from Monday 00:00 UTC."""
-    hours = F.floor(micros / F.lit(HOUR_US)) - MONDAY_HOUR
-    return F.pmod(hours, F.lit(168)).cast("int")
