@@ -1,6 +1,7 @@
 """Rules as files: one of JSON each, for whoever evaluates them, with or without a registry."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import orjson
@@ -19,6 +20,7 @@ class RuleFiles:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._was_there = False
 
     def rules(self) -> dict[RuleKey, VersionedRule]:
         """Return all rules by tenant and name."""
@@ -26,6 +28,12 @@ class RuleFiles:
             (kept.rule.tenant, kept.rule.name): kept
             for kept in (read_rule(path, content) for path, content in self.files())
         }
+
+    def readable(self) -> Iterator[VersionedRule]:
+        """Yield the rules of all files but those that cannot be read."""
+        for path, content in self.files():
+            with suppress(RuleError):
+                yield read_rule(path, content)
 
     def path_of(self, kept: VersionedRule) -> Path:
         """Return where a rule's file stands."""
@@ -53,7 +61,20 @@ class RuleFiles:
         return ";".join(f"{path.name}:{mark_of(path)}" for path in self._paths())
 
     def _paths(self) -> list[Path]:
-        return sorted(self._root.glob("rules/*/*.json"))
+        """Return the rules' files; a folder that has been there and is away says nothing of rules.
+
+        `glob` would find none in what is away or may not be read, and every alarm would be over.
+        """
+        folder = self._root / "rules"
+        if not self._was_there and not folder.is_dir():
+            return []
+        try:
+            tenants = [each for each in folder.iterdir() if each.is_dir()]
+            found = [path for each in tenants for path in each.iterdir() if path.suffix == ".json"]
+        except OSError as error:
+            raise RuleError(f"the folder of rules cannot be read: {error}") from error
+        self._was_there = True
+        return sorted(found)
 
 
 def _says(path: Path, kept: VersionedRule) -> bool:

@@ -97,12 +97,16 @@ class FastLane:
         self._seen_file = settings.checkpoint_dir / NAME / "seen.json"
         self._at_work: FastQuery | None = None
         self._next: FastQuery | None = None
+        self._known: Wanted | None = None
+        """What could be read last; it holds while the registry is away."""
         self._wanted: Wanted | None = None
+        """What the newest query was begun with."""
         self._looked_at = 0.0
         self._begun_at = 0.0
         self._start_at = 0.0
         self._failures = 0
         self._error: str | None = None
+        self._complaint: str | None = None
 
     def step(self, now: float) -> bool:
         """Take up what has changed; return False once there is nothing to do."""
@@ -114,12 +118,8 @@ class FastLane:
         return True
 
     def _look(self, now: float) -> bool:
-        wanted: Wanted | None
-        try:
-            wanted = self._read()
-        except (HeadwaterError, OSError) as error:
-            log.error("rules cannot be read, the last ones hold: %s", error)
-            wanted = self._wanted
+        self._read_again()
+        wanted = self._known
         if wanted is not None and not wanted.rules:
             return False
         is_due = wanted != self._wanted or self._is_old(now)
@@ -127,6 +127,14 @@ class FastLane:
             self._begin(wanted, now)
         self._report(now)
         return True
+
+    def _read_again(self) -> None:
+        try:
+            self._known, self._complaint = self._read(), None
+        except (HeadwaterError, OSError) as error:
+            if self._complaint != str(error):
+                log.error("rules cannot be read, the last ones hold: %s", error)
+            self._complaint = str(error)
 
     def _read(self) -> Wanted:
         kept = sorted(self._rules.rules().items())

@@ -198,10 +198,10 @@ class Scoring:
 
         A rule whose model was missing is tried again once a model file appears or changes.
         """
-        fingerprint = f"{self._rules.fingerprint()}|{_marks(self._models)}"
-        if fingerprint == self._fingerprint:
-            return []
         try:
+            fingerprint = f"{self._rules.fingerprint()}|{_marks(self._models)}"
+            if fingerprint == self._fingerprint:
+                return []
             rules = self._rules.rules().values()
         except (HeadwaterError, OSError) as error:
             if self._complaint != str(error):

@@ -44,7 +44,7 @@ def open_sink(settings: Settings) -> AlertSink:
 def is_wanted(settings: Settings) -> bool:
     """Say whether a rule is on; one that cannot be read is nobody's wish."""
     try:
-        return any(kept.is_on for kept in RuleFiles(settings.registry_dir).rules().values())
+        return any(kept.is_on for kept in RuleFiles(settings.registry_dir).readable())
     except (HeadwaterError, OSError):
         return False
 

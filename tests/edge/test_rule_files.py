@@ -51,3 +51,17 @@ def test_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "rules").write_text("")
     with pytest.raises(HeadwaterError, match="the rule cannot be written"):
         RuleFiles(tmp_path).put(hot())
+
+
+def test_folder_that_has_been_there_and_is_away_is_not_taken_for_no_rules(tmp_path: Path) -> None:
+    files = RuleFiles(tmp_path)
+    assert files.rules() == {}
+    files.put(hot())
+    seen = files.fingerprint()
+    (tmp_path / "rules").rename(tmp_path / "away")
+    with pytest.raises(RuleError, match="cannot be read"):
+        files.rules()
+    with pytest.raises(RuleError, match="cannot be read"):
+        files.fingerprint()
+    (tmp_path / "away").rename(tmp_path / "rules")
+    assert files.fingerprint() == seen

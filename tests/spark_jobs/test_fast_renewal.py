@@ -43,13 +43,15 @@ class Watched:
     def __init__(self, home: Path) -> None:
         self.settings = Settings(home=home, fast_renew_s=RENEW_S)
         self.queries: list[Query] = []
+        self.wanted: list[Wanted] = []
         self.lives = True
         self.now = 1_000.0
         self.put(1)
         spark = cast("SparkSession", None)
         self.lane = FastLane(self.settings, spark, self._query, lambda _settings, _since: ENDS)
 
-    def _query(self, _settings: Settings, _wanted: Wanted) -> FastQuery:
+    def _query(self, _settings: Settings, wanted: Wanted) -> FastQuery:
+        self.wanted.append(wanted)
         self.queries.append(Query(live=self.lives))
         return cast("FastQuery", self.queries[-1])
 
@@ -125,3 +127,24 @@ def test_query_at_work_that_ends_is_begun_anew(watched: Watched) -> None:
     watched.go(5)
     assert watched.queries[0].stopped
     assert watched.at_work == [watched.queries[1]]
+
+
+def test_known_rules_go_on_while_the_registry_is_away(watched: Watched) -> None:
+    watched.go(10)
+    rules = watched.settings.registry_dir / "rules"
+    (rules / "default" / "hot.json").write_text('{"rule": "ho')
+    watched.go(RENEW_S)
+    assert watched.at_work == [watched.queries[1]], "what is broadcast is renewed all the same"
+    watched.queries[1].error = RuntimeError("gone")
+    watched.go(5)
+    assert watched.at_work == [watched.queries[2]]
+
+    rules.rename(watched.settings.registry_dir / "away")
+    watched.queries[2].error = RuntimeError("gone")
+    watched.go(10)
+    assert watched.at_work == [watched.queries[3]]
+    (watched.settings.registry_dir / "away").rename(rules)
+    watched.put(2)
+    watched.go(3)
+    assert watched.at_work == [watched.queries[4]]
+    assert [kept.version for kept in watched.wanted[-1].rules] == [2]

@@ -172,7 +172,10 @@ def test_scoring_is_wanted_once_a_rule_is_on(settings: Settings) -> None:
     assert not is_wanted(settings)
     put(settings, HOT, on=True)
     assert is_wanted(settings)
+    put(settings, SILENT)
     (settings.registry_dir / "rules" / "default" / "hot.json").write_text("{")
+    assert is_wanted(settings), "another one can be read"
+    put(settings, SILENT, on=False)
     assert not is_wanted(settings)
 
 
@@ -234,12 +237,23 @@ def test_silence_that_could_not_be_told_is_told_once_it_can(settings: Settings) 
     assert len(sink.alerts) == 2
 
 
-def test_unreadable_rule_leaves_the_last_ones_in_force(settings: Settings) -> None:
-    put(settings, HOT)
-    looking = scoring(settings, Heard(), 0)
-    (settings.registry_dir / "rules" / "default" / "bad.json").write_text("{")
-    looking.look_after()
-    assert [kept.rule.name for kept in looking.rules] == ["hot"]
+def test_last_rules_are_in_force_while_the_registry_is_away(settings: Settings) -> None:
+    put(settings, SILENT)
+    sink = Heard()
+    looking = scoring(settings, sink, 20)
+    heard(looking, "boiler.a", 0)
+    looking.look_after(is_current=True)
+    rules = settings.registry_dir / "rules"
+    (rules / "default" / "bad.json").write_text('{"rule": "ho')
+    looking = scoring(settings, sink, 20)
+    assert [kept.rule.name for kept in looking.rules] == ["silent"], "as they are remembered"
+    rules.rename(settings.registry_dir / "away")
+    heard(looking, "boiler.b", 1)
+    looking.look_after(is_current=True)
+    assert [kept.rule.name for kept in looking.rules] == ["silent"]
+    assert [(alert.device, alert.state) for alert in sink.alerts] == [
+        ("boiler.a", "firing"), ("boiler.b", "firing"),
+    ]  # fmt: skip
 
 
 def test_damaged_memory_begins_anew(settings: Settings) -> None:
