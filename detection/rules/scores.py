@@ -8,8 +8,7 @@ def score(check: Check, subject: float, bound: float, centre: float, scale: floa
 
     r is how many times the bound is reached: of checks that count deviations, the deviation over
     its limit; else one and the distance beyond the bound, in units of the bound (of a range, of its
-    width). `detector` and `several` score
-    themselves.
+    width). `detector` and `several` score themselves.
     """
     if isinstance(check, Detector | Several):
         return round(subject, 6)

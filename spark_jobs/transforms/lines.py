@@ -40,7 +40,7 @@ def plain(lines: pa.BinaryArray) -> np.ndarray:
     first, last = offsets[:-1] * fits, (offsets[1:] - 1) * fits
     fits &= (content[first] == _BRACES[0]) & (content[last] == _BRACES[1])
     fits[_rows_with_doubtful(content[offsets[0] : offsets[-1]], offsets - offsets[0])] = False
-    return fits & _is_utf8(lines, fits)
+    return np.array(fits & _is_utf8(lines, fits))
 
 
 def _rows_with_doubtful(content: np.ndarray, offsets: np.ndarray) -> np.ndarray:
