@@ -14,7 +14,16 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.made_up_rigs import rigs
-from benchmarks.nab_scoring import PROFILES, five_fold, gains_of, in_sample, percent, read
+from benchmarks.nab_scoring import (
+    PROFILES,
+    Told,
+    five_fold,
+    gains_of,
+    in_sample,
+    percent,
+    read,
+    told,
+)
 from benchmarks.nab_scoring import at as sum_at
 from benchmarks.report import Figures, parser, report
 from detection.models.life import remaining_cycles
@@ -50,6 +59,23 @@ def nab(folder: Path) -> Figures:
         figures[f"nab_{profile}_in_sample"], threshold = in_sample(gains, windows, profile)
         figures[f"nab_{profile}_best_threshold"] = threshold
         figures[f"nab_{profile}_frozen"] = percent(frozen, windows, profile)
+    figures |= _counted([told(files[name], scores[name] >= ALARM_FROM) for name in files])
+    return figures | {"nab_files": len(files), "nab_windows": windows, "nab_readings": rows}
+
+
+def _counted(files: list[Told]) -> Figures:
+    """Return precision, recall and delay of alarms; a window's middle is the moment it is about."""
+    delays = np.array([delay for each in files for delay in each.delays])
+    lengths = np.array([length for each in files for length in each.lengths])
+    missed, false = (sum(getattr(each, name) for each in files) for name in ("missed", "false"))
+    figures: dict[str, object] = {
+        "series_recall": len(delays) / (len(delays) + missed),
+        "series_precision": len(delays) / (len(delays) + false),
+        "series_false_alarms": false,
+    }
+    for name, found in (("from_start", delays), ("from_middle", delays - lengths / 2)):
+        for share in (50, 95):
+            figures[f"series_delay_readings_{name}_p{share}"] = float(np.percentile(found, share))
     return figures
 
 
@@ -62,20 +88,25 @@ def theft(file: Path) -> Figures:
     honest = [values[np.isfinite(values)] for values in map(np.array, homes.values())]
     months = sum(map(len, honest)) / DAY / 30.4
     figures: dict[str, object] = {
-        "theft_false_alarms_a_meter_month": sum(_alarms(home) for home in honest) / months,
+        "theft_false_alarms_a_meter_month": sum(int(_alarms(home).sum()) for home in honest)
+        / months,
         "theft_plain_ratio_rule_fires_on_honest": float(
             np.mean([_ratio_rule(home) for home in honest])
         ),
     }
     drawn = np.random.default_rng(7)
     for kind in ("constant", "zero", "scaled", "shifted"):
-        found = []
+        delays = []
         for home in honest:
             for start in drawn.integers(60 * DAY, len(home) - DAYS * DAY, TRIALS):
                 stolen = home[: start + DAYS * DAY].copy()
                 stolen[start:] = _stolen(kind, home[:start], stolen[start:])
-                found.append(_alarms(stolen, start) > 0)
+                delays.append(_days_until_told(stolen, start))
+        found = np.isfinite(delays)
         figures[f"theft_{kind}_found_in_14_days"] = float(np.mean(found))
+        for share in (50, 95):
+            days = np.percentile(np.array(delays)[found], share) if found.any() else np.nan
+            figures[f"theft_{kind}_delay_days_p{share}"] = float(days)
     return figures
 
 
@@ -86,10 +117,15 @@ def _stolen(kind: str, before: np.ndarray, honest: np.ndarray) -> np.ndarray:
             "shifted": np.maximum(honest - 0.1, 0.0)}[kind].round(3)  # fmt: skip
 
 
-def _alarms(home: np.ndarray, start: int = 0) -> int:
+def _days_until_told(home: np.ndarray, start: int) -> float:
+    """Return the days from a row to the first alarm from it on; infinite for none."""
+    rows = np.flatnonzero(_alarms(home)[start:])
+    return float(rows[0] + 1) / DAY if len(rows) else np.inf
+
+
+def _alarms(home: np.ndarray) -> np.ndarray:
     detector = StuckDetector()
-    scores = detector.step(home[None], _states(detector.state_bytes))[0]
-    return int((scores[start:] >= ALARM_FROM).sum())
+    return np.asarray(detector.step(home[None], _states(detector.state_bytes))[0] >= ALARM_FROM)
 
 
 def _ratio_rule(home: np.ndarray) -> float:

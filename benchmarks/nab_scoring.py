@@ -1,4 +1,4 @@
-"""NAB's score of our own: windows, positions, profiles, and five folds by file."""
+"""NAB's score of our own: windows, positions, profiles, five folds by file; alarms as counts."""
 
 import csv
 import json
@@ -75,6 +75,35 @@ def gains_of(series: Series, scores: Numbers, profile: str) -> Gains:
         heights.append(highest[records])
         gains.append(np.r_[worth[0] + missed_cost, np.diff(worth)])
     return Gains(np.concatenate(heights), np.concatenate(gains))
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What alarms say of a file's windows: delays are counted in rows from a window's start."""
+
+    delays: tuple[int, ...]
+    """Of each window that was found."""
+    lengths: tuple[int, ...]
+    """Of the same windows, in rows."""
+    missed: int
+    false: int
+    """Alarms in no window."""
+
+
+def told(series: Series, alarms: NDArray[np.bool_]) -> Told:
+    """Count past probation; several alarms of one window are one."""
+    rows = np.flatnonzero(alarms)
+    rows = rows[rows >= min(int(0.15 * len(alarms)), 750)]
+    is_false = np.ones(len(rows), bool)
+    delays, lengths = [], []
+    for first, last in series.windows:
+        inside = (rows >= first) & (rows <= last)
+        is_false &= ~inside
+        if inside.any():
+            delays.append(int(rows[inside][0] - first))
+            lengths.append(last - first + 1)
+    missed = len(series.windows) - len(delays)
+    return Told(tuple(delays), tuple(lengths), missed, int(is_false.sum()))
 
 
 def _sigmoid(position: Numbers | float) -> Numbers:

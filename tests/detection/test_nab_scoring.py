@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.nab_scoring import PROFILES, gains_of, in_sample, read
+from benchmarks.nab_scoring import PROFILES, Series, Told, gains_of, in_sample, read, told
 
 NAB = Path(__file__).parents[3] / "shared" / "data" / "nab"
 
@@ -28,3 +28,13 @@ def test_scores_of_published_detectors_agree(detector: str) -> None:
         score, threshold = in_sample(gains, windows, profile)
         assert round(score, 2) == expected[profile]["score"]
         assert threshold == pytest.approx(expected[profile]["threshold"])
+
+
+def test_alarms_are_counted_by_window_past_probation() -> None:
+    alarms = np.zeros(1000, bool)
+    alarms[[20, 205, 207, 400, 995]] = True
+    series = Series(np.zeros(1000), ((100, 140), (200, 220), (600, 610), (990, 999)))
+
+    found = told(series, alarms)
+
+    assert found == Told(delays=(5, 5), lengths=(21, 10), missed=2, false=1)
