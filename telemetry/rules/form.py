@@ -14,7 +14,8 @@ Json = Mapping[str, object]
 _PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
 _FIELD = re.compile(r"^([a-z_]+): ")
 _NAMED = re.compile(r"(?:missing required|unknown) field `([^`]*)`")
-_KIND_NAMES = ", ".join(str(kind.__struct_config__.tag) for kind in KINDS)
+KIND_NAMES = ", ".join(str(kind.__struct_config__.tag) for kind in KINDS)
+"""Of all checks, as people write them."""
 
 
 def rule_from_dict(data: Json) -> Rule:
@@ -53,7 +54,7 @@ def _told(said: str, data: Json) -> str:
         field = f"{outer}.{named[1]}" if outer else named[1]
         return f"{field}: is missing" if "missing" in said else f"{field}: no such field"
     if outer.endswith("kind"):
-        said = f"must be one of {_KIND_NAMES}"
+        said = f"must be one of {KIND_NAMES}"
     return f"{outer or 'rule'}: {said[0].lower()}{said[1:]}, not {_at(data, outer)!r}"
 
 

@@ -11,6 +11,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from services.registry.app import MODULES
+from telemetry.rules.checks import KINDS
 from tests.services.registry_parts import TestedRegistry
 
 OPERATIONS = sorted(
@@ -43,6 +44,11 @@ def test_document_has_no_other_operation(registry: TestedRegistry) -> None:
         for method in methods
     }
     assert described == {*OPERATIONS, ("/health", "GET")}
+
+
+def test_document_names_every_kind_of_check(document: OpenApiSchema) -> None:
+    check = document.raw_schema["components"]["schemas"]["RuleIn"]["properties"]["check"]
+    assert all(str(kind.__struct_config__.tag) in check["description"] for kind in KINDS)
 
 
 @pytest.mark.parametrize(("path", "method"), [*OPERATIONS, ("/health", "GET")])

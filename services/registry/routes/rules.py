@@ -12,7 +12,7 @@ from services.registry.store import Entry
 from services.registry.words import Name, Words
 from telemetry.alerts import Severity
 from telemetry.changes import RuleBody
-from telemetry.rules.form import rule_from_dict
+from telemetry.rules.form import KIND_NAMES, rule_from_dict
 from telemetry.rules.lanes import Lane
 
 router = APIRouter(prefix="/v1/rules", tags=["rules"])
@@ -34,7 +34,10 @@ class RuleIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    check: dict[str, object] = Field(examples=[{"kind": "threshold", "bound": 90.0}])
+    check: dict[str, object] = Field(
+        description=f"Its kind ({KIND_NAMES}) and that kind's own fields.",
+        examples=[{"kind": "threshold", "bound": 90.0}],
+    )
     metric: Words | None = Field(default=None, description="stands for `metrics` of one")
     metrics: list[Words] | None = None
     scope: ScopeIn | None = None
