@@ -73,24 +73,35 @@ def list_(state: str, limit: int, tenant: str, as_json: bool, **named: str | Non
 @alerts.command()
 @click.argument("alert_id", required=False)
 @click.option("--person", help="What was decided about a person, instead.")
+@click.option("--before", type=click.IntRange(min=1), help="Steps older than this place.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=1000, show_default=True,
+              help="So many decisions; tries of deliveries come beside.")  # fmt: skip
 @_Tenant
 @_Json
-def why(alert_id: str | None, person: str | None, tenant: str, as_json: bool) -> None:
+def why(
+    alert_id: str | None,
+    person: str | None,
+    tenant: str,
+    as_json: bool,
+    **page: int | None,
+) -> None:
     """Show the trail of alert ID: every decision, and every try of a delivery."""
     if (alert_id is None) == (person is None):
         raise click.UsageError("name an alert, or --person NAME")
     path = f"/v1/people/{person}/trail" if person else f"/v1/alerts/{alert_id}/trail"
-    found = _client().ask("GET", path, None, {"tenant": tenant})
+    found = cast(Json, _client().ask("GET", path, None, {**page, "tenant": tenant}))
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
-    steps = cast(list[Json], found if isinstance(found, list) else cast(Json, found)["steps"])
+    steps = cast(list[Json], found["steps"])
     table = Table("at", "step", "person", "facts")
     for step in steps:
         facts = cast(Json, step["facts"])
         said = ", ".join(f"{name} {_shown(value)}" for name, value in facts.items() if value)
         table.add_row(str(step["at"])[:23], str(step["step"]), str(step["person"] or "-"), said)
     table_console().print(table)
+    if found["truncated"]:
+        click.echo(f"there are older steps: --before {found['next']}", err=True)
 
 
 def _shown(value: object) -> str:

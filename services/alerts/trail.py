@@ -15,6 +15,17 @@ MOST_STEPS = 1000
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """Which page of a trail: the newest steps, or those before the place of another page's end."""
+
+    before: int | None = None
+    limit: int = MOST_STEPS
+
+
+NEWEST = Asked()
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One thing that was decided or done."""
 
@@ -25,6 +36,14 @@ class Step:
     person: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some steps in their order; `following` is what to ask `before` for older ones, if any."""
+
+    steps: list[Step]
+    following: int | None
+
+
 def alert_of(connection: Connection, tenant: str, given: str) -> str | None:
     """Return the alert that an id means: its own, or that of a record that it took in."""
     query = select(RECORDS.c.alert_id).where(
@@ -33,25 +52,31 @@ def alert_of(connection: Connection, tenant: str, given: str) -> str | None:
     return connection.execute(query.limit(1)).scalar()
 
 
-def alert_trail(connection: Connection, tenant: str, alert_id: str) -> list[Step]:
-    """Return what happened to an alert, in its order."""
-    return _trail(connection, (TRAIL.c.tenant == tenant) & (TRAIL.c.alert_id == alert_id))
+def alert_trail(connection: Connection, tenant: str, alert_id: str, asked: Asked = NEWEST) -> Page:
+    """Return what happened to an alert."""
+    mine = (TRAIL.c.tenant == tenant) & (TRAIL.c.alert_id == alert_id)
+    return _page(connection, mine, asked)
 
 
-def person_trail(connection: Connection, tenant: str, person: str) -> list[Step]:
-    """Return what was decided about a person, the newest steps of a tenant."""
-    return _trail(connection, (TRAIL.c.tenant == tenant) & (TRAIL.c.person == person))
+def person_trail(connection: Connection, tenant: str, person: str, asked: Asked = NEWEST) -> Page:
+    """Return what was decided about a person for a tenant."""
+    mine = (TRAIL.c.tenant == tenant) & (TRAIL.c.person == person)
+    return _page(connection, mine, asked)
 
 
-def _trail(connection: Connection, wanted: ColumnElement[bool]) -> list[Step]:
-    query = select(TRAIL).where(wanted).order_by(TRAIL.c.id.desc()).limit(MOST_STEPS)
-    rows = connection.execute(query).mappings().all()
+def _page(connection: Connection, mine: ColumnElement[bool], asked: Asked) -> Page:
+    """Return the newest decisions before a place, with every try of the messages they made."""
+    before = mine if asked.before is None else mine & (TRAIL.c.id < asked.before)
+    query = select(TRAIL).where(before).order_by(TRAIL.c.id.desc()).limit(asked.limit + 1)
+    found = connection.execute(query).mappings().all()
+    rows = found[: asked.limit]
     steps = [
         Step(row["at"], row["step"], dict(row["facts"]), row["alert_id"], row["person"])
         for row in reversed(rows)
     ]
     keys = dict.fromkeys(str(step.facts["message"]) for step in steps if "message" in step.facts)
-    return sorted([*steps, *_deliveries(connection, keys)], key=lambda step: step.at)
+    ordered = sorted([*steps, *_deliveries(connection, keys)], key=lambda step: step.at)
+    return Page(ordered, rows[-1]["id"] if len(found) > len(rows) else None)
 
 
 def _deliveries(connection: Connection, keys: Iterable[str]) -> list[Step]:

@@ -21,6 +21,7 @@ from services.alerts import messages
 from services.alerts.evidence import Detail, read_details, write_details
 from services.alerts.grouping import Member
 from services.alerts.life import Life
+from services.alerts.repeats import Runs
 from services.alerts.routing import GroupKey
 from services.alerts.rows import life_of, life_values, member_of
 from services.alerts.tables import ALERTS, GROUPS, HELD, MEMBERS, MESSAGES, RECORDS, TRAIL
@@ -54,6 +55,7 @@ class Work:
         self.sent: list[tuple[str, datetime]] = []
         """Messages to people, for their budgets."""
         self._trail: list[dict[str, object]] = []
+        self._runs = Runs()
         self._records: list[dict[str, object]] = []
         self._messages: list[dict[str, object]] = []
         self._lives: dict[str, Life] = {}
@@ -155,16 +157,16 @@ class Work:
         self, subject: Life, step: str, facts: Mapping[str, object], person: str | None = None
     ) -> None:
         """Note a step of an alert's trail."""
-        self._trail.append(
-            {
-                "at": self.now,
-                "tenant": subject.tenant,
-                "alert_id": subject.alert_id,
-                "person": person,
-                "step": step,
-                "facts": facts,
-            }
-        )
+        row: dict[str, object] = {
+            "at": self.now,
+            "tenant": subject.tenant,
+            "alert_id": subject.alert_id,
+            "person": person,
+            "step": step,
+            "facts": facts,
+        }
+        if step != "received" or self._runs.note(row):
+            self._trail.append(row)
 
     def hold(self, person: str, lives: Iterable[Life]) -> None:
         """Keep alerts for a person's next digest."""
@@ -241,9 +243,9 @@ class Work:
             for (person, alert_id), tenant in self._held.items()
         ]
         upsert(self.connection, HELD, held, keep=("at",))
-        for table, rows in (
-            (RECORDS, self._records), (TRAIL, self._trail), (MESSAGES, self._messages)
-        ):  # fmt: skip
+        spared = {id(row) for row in self._runs.stored(self.connection)}
+        trail = [row for row in self._trail if id(row) not in spared]
+        for table, rows in ((RECORDS, self._records), (TRAIL, trail), (MESSAGES, self._messages)):
             if rows:
                 self.connection.execute(insert(table), rows)
 

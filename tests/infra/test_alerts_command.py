@@ -74,6 +74,20 @@ def test_alerts_are_listed_taken_on_and_explained(running: Running) -> None:
     assert "resolved" in running.run("resolve", alert_id).stdout
 
 
+def test_a_long_trail_is_shown_a_page_at_a_time(running: Running) -> None:
+    running.tested.desk.take(alert("pump.p1", severity="critical"))
+    alert_id = running.tested.desk.lives()[0].alert_id
+
+    newest = running.run("why", alert_id, "--limit", "1")
+    assert "received" not in newest.stdout
+    before = newest.stderr.strip().rpartition(" ")[2]
+    older = running.run("why", alert_id, "--before", before)
+
+    assert "received" in older.stdout
+    assert older.stderr == ""
+    assert json.loads(running.run("why", alert_id, "--json").stdout)["truncated"] is False
+
+
 def test_a_silence_is_made_listed_and_ended(running: Running) -> None:
     made = running.run("silence", "device=pump.*", "--for", "2h", "--comment", "bearing").stdout
     silence_id = made.partition(":")[0]

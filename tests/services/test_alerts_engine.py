@@ -18,7 +18,7 @@ MINUTE_LONG: tuple[tuple[int, State], ...] = ((0, "firing"), (60, "resolved"))
 
 def steps(desk: Desk, alert_id: str) -> list[str]:
     with desk.engine.turns.reading() as connection:
-        return [step.step for step in alert_trail(connection, "default", alert_id)]
+        return [step.step for step in alert_trail(connection, "default", alert_id).steps]
 
 
 def test_a_group_waits_for_its_others(tmp_path: Path) -> None:
@@ -208,7 +208,9 @@ def test_nobody_hears_of_another_tenant(tmp_path: Path) -> None:
 
     assert desk.got("hub") == []
     with desk.engine.turns.reading() as connection:
-        found = [step.step for step in alert_trail(connection, "other", desk.lives()[0].alert_id)]
+        found = [
+            step.step for step in alert_trail(connection, "other", desk.lives()[0].alert_id).steps
+        ]
     assert found == ["received", "routed", "foreign"]
 
 

@@ -33,7 +33,7 @@ def test_a_person_gets_few_messages_and_a_digest_that_adds_up(
     assert sum(desk.counts("mail")) == 300
     assert desk.got("mail")[-1].content["kind"] == "digest"
     with desk.engine.turns.reading() as connection:
-        found = Counter(step.step for step in person_trail(connection, "default", "ann"))
+        found = Counter(step.step for step in person_trail(connection, "default", "ann").steps)
     assert found["digest"] + found["told"] == 300
 
 

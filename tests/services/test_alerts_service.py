@@ -80,7 +80,8 @@ def test_a_trail_says_why_each_try_failed(tested: Tested) -> None:
     assert all(each["latency_ms"] >= 0 for each in tries)
     assert len({each["message"] for each in tries}) == 1
     of_ann = tested.json("GET", "/v1/people/ann/trail")
-    assert [step["step"] for step in of_ann] == ["told", "delivery"]
+    assert [step["step"] for step in of_ann["steps"]] == ["told", "delivery"]
+    assert (of_ann["truncated"], of_ann["next"]) == (False, None)
 
 
 def test_the_same_key_is_the_same_alert(tested: Tested) -> None:

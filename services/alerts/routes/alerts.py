@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, literal, select, tuple_
 
 from services.alerts.evidence import Detail, evidence_of, read_details
 from services.alerts.life import Life, Phase, micros, moment
-from services.alerts.routes.steps import StepOut, step_out
+from services.alerts.routes.steps import AskedSteps, StepsOut, steps_out
 from services.alerts.rows import life_of
 from services.alerts.served import Access, Operator, Viewer, Words
 from services.alerts.tables import ALERTS, RECORDS
@@ -107,11 +107,10 @@ class AlertsOut(BaseModel):
     next: str | None
 
 
-class TrailOut(BaseModel):
-    """An alert, and what was decided and done about it, in its order."""
+class TrailOut(StepsOut):
+    """An alert, and what was decided and done about it."""
 
     alert: AlertOut
-    steps: list[StepOut]
 
 
 class Filters(BaseModel):
@@ -206,12 +205,12 @@ def show_alert(alert_id: AlertId, access: Viewer) -> AlertDetailOut:
 
 
 @router.get("/{alert_id}/trail")
-def show_trail(alert_id: AlertId, access: Viewer) -> TrailOut:
-    """Show why it was told to whom, or why not, with every try of a delivery."""
+def show_trail(alert_id: AlertId, asked: AskedSteps, access: Viewer) -> TrailOut:
+    """Show why it was told to whom, or why not, with every try of a delivery: a page at a time."""
     with access.engine.turns.reading() as connection:
         life = _found(connection, access.tenant, alert_id)
-        steps = alert_trail(connection, access.tenant, life.alert_id)
-    return TrailOut(alert=alert_out(life), steps=[step_out(step) for step in steps])
+        page = alert_trail(connection, access.tenant, life.alert_id, asked.asked())
+    return TrailOut(alert=alert_out(life), **dict(steps_out(page)))
 
 
 @router.post("/{alert_id}/acknowledge")

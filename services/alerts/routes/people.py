@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
 from services.alerts.configuration import Configuration, serves
-from services.alerts.routes.steps import StepOut, step_out
+from services.alerts.routes.steps import AskedSteps, StepsOut, steps_out
 from services.alerts.served import Access, Operator, Viewer, Words
 from services.alerts.tables import MESSAGES
 from services.alerts.trail import person_trail
@@ -73,13 +73,13 @@ def list_people(access: Viewer) -> list[PersonOut]:
 
 
 @router.get("/people/{name}/trail")
-def show_person_trail(name: Words, access: Viewer) -> list[StepOut]:
-    """Show what was decided about a person, and how each delivery went."""
+def show_person_trail(name: Words, asked: AskedSteps, access: Viewer) -> StepsOut:
+    """Show what was decided about a person, and how each delivery went: a page at a time."""
     with access.engine.turns.reading() as connection:
-        steps = person_trail(connection, access.tenant, name)
-    if not steps and name not in _reachable(access.engine.configuration, access.tenant):
+        page = person_trail(connection, access.tenant, name, asked.asked())
+    if not page.steps and name not in _reachable(access.engine.configuration, access.tenant):
         raise not_found("person", name)
-    return [step_out(step) for step in steps]
+    return steps_out(page)
 
 
 @router.post("/tests", status_code=HTTPStatus.ACCEPTED)
