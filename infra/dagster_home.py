@@ -18,7 +18,7 @@ DAEMON_QUERY = "{instance {daemonHealth {allDaemonStatuses {daemonType required 
 """Daemon health, as the webserver knows it from the daemon's heartbeats."""
 
 
-def dagster_services(settings: Settings) -> tuple[Service, ...]:
+def dagster_services(settings: Settings, *, has_superset: bool) -> tuple[Service, ...]:
     """Return the three services; one code server, so that a definition is loaded once."""
     url = f"http://127.0.0.1:{settings.port('dagster')}"
     code_port = settings.port("dagster_code")
@@ -36,7 +36,12 @@ def dagster_services(settings: Settings) -> tuple[Service, ...]:
             name=name,
             command=lambda: command,
             budget_mb=239,
-            environment={"DAGSTER_HOME": str(home), "DAGSTER_DISABLE_TELEMETRY": "yes"},
+            environment={
+                "DAGSTER_HOME": str(home),
+                "DAGSTER_DISABLE_TELEMETRY": "yes",
+                # What `auto` came to: no link leads to a Superset that was left out.
+                "HEADWATER_SUPERSET": "on" if has_superset else "off",
+            },
             ports=(settings.port(port),) if port else (),
             url=url if port == "dagster" else None,
             login="none" if port == "dagster" else "",

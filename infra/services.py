@@ -55,7 +55,7 @@ def declared_services(
         alerts_service(settings),
         fast_service(settings),
         trino_service(settings, waits_for_tables=makes_tables),
-        *dagster_services(settings),
+        *dagster_services(settings, has_superset=is_wanted(settings)),
         superset_service(settings),
     )
     return tuple(service for service in declared if service.name in names)

@@ -15,7 +15,7 @@ from orchestration import (
     streams,
     watching,
 )
-from orchestration.tables import table_spec, topic_spec
+from orchestration.tables import table_spec, topic_specs
 from telemetry import tables
 from telemetry.settings import Settings
 
@@ -33,7 +33,7 @@ def build(settings: Settings) -> dg.Definitions:
     scheduled = settings.streams == "scheduled"
     return dg.Definitions(
         assets=dg.map_asset_specs(
-            lambda spec: links.linked(spec, settings), [topic_spec(), *_ops_specs(), *executed]
+            lambda spec: links.linked(spec, settings), [*topic_specs(), *_ops_specs(), *executed]
         ),
         asset_checks=[checks.suites()],
         jobs=[
@@ -58,7 +58,7 @@ def _streams(settings: Settings) -> Sequence[dg.AssetsDefinition | dg.AssetSpec]
 
 
 def _ops_specs() -> Sequence[dg.AssetSpec]:
-    written_elsewhere = (tables.QUALITY, tables.JOB_RUNS, tables.ANOMALIES)
+    written_elsewhere = (tables.QUALITY, tables.JOB_RUNS)
     return [table_spec(table) for table in written_elsewhere]
 
 

@@ -7,6 +7,8 @@ from telemetry import tables, topics
 KAFKA = f"kafka.{topics.TELEMETRY.name}"
 LANDING = "streams.landing"
 GOLD = "streams.gold"
+SCORING = "streams.scoring"
+ALERT_LIVES = f"kafka.{topics.ALERTS_HISTORY.name}"
 
 LANDED = (
     tables.MESSAGES.name,
@@ -31,8 +33,19 @@ AGGREGATED = (
 )
 """Tables that gold writes."""
 
+SCORED = (tables.ANOMALIES.name,)
+"""Tables that scoring writes."""
+
 _SILVER = (tables.READINGS.name, tables.LATE.name)
 _ASIDE = (tables.REJECTED.name, tables.DUPLICATES.name, tables.CONFLICTS.name)
+_BATCHED = (
+    *(table.name for table in tables.SUMMARIES),
+    tables.BASELINES.name,
+    tables.DEVICE_DUPLICATES.name,
+    tables.CONSERVATION.name,
+    tables.ALERTS.name,
+)
+"""Tables that batch jobs make; each run is a row of `ops.job_runs`."""
 
 
 def _cascade(windows: dict[str, tables.Table]) -> dict[str, tuple[str, ...]]:
@@ -58,6 +71,12 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
     tables.SUMMARY_PRODUCT_HOUR.name: (tables.DEVICE_HOUR.name,),
     tables.SUMMARY_PRODUCT_DAY.name: (tables.DEVICE_DAY.name,),
     tables.BASELINES.name: (tables.DEVICE_HOUR.name,),
+    # Not the baselines, which a job makes from gold: run as one micro-batch that were a circle.
+    SCORING: (tables.READINGS.name,),
+    tables.ANOMALIES.name: (SCORING,),
+    ALERT_LIVES: (SCORING,),
+    tables.ALERTS.name: (ALERT_LIVES,),
+    tables.JOB_RUNS.name: _BATCHED,
     tables.DELIVERY_DELAY.name: (GOLD,),
     tables.CONSERVATION.name: (tables.MESSAGES.name, *_SILVER, *_ASIDE),
     tables.DEVICE_DUPLICATES.name: (
@@ -67,6 +86,10 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
     ),
 }
 """The sources of each stream and table; a table that is not here has none in the lake."""
+UPSTREAM[tables.QUALITY.name] = tuple(
+    table.name for table in tables.TABLES if table not in (tables.QUALITY, tables.JOB_RUNS)
+)
+"""Each table is held to its suite."""
 
 
 def upstream(name: str) -> tuple[str, ...]:

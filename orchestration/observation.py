@@ -3,8 +3,10 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
+import polars as pl
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
@@ -13,6 +15,8 @@ from telemetry.tables import Table
 Figures = dict[str, float | int | str]
 RUNNING = ("running", "degraded")
 FRESH_S = 60.0
+CAME_AT = ("received_at", "window_end", "checked_at", "updated_at")
+"""Columns that say when a row came, or up to when it tells."""
 _TOLD = (
     "name",
     "state",
@@ -33,19 +37,23 @@ class TableSize:
     rows: int
     files: int
     mib: float
+    age_s: float | None
+    """How old the newest row is; of an empty table nobody can say."""
 
     def metadata(self) -> Figures:
         """Return what Dagster shows and plots."""
+        age = {} if self.age_s is None else {"age_s": self.age_s}
         return {
             "dagster/row_count": self.rows,
             "delta version": self.version,
             "files": self.files,
             "size MiB": self.mib,
+            **age,
         }
 
 
 def table_sizes(
-    lake_root: str, tables: Iterable[Table], seen: Mapping[str, int]
+    lake_root: str, tables: Iterable[Table], seen: Mapping[str, int], now_s: float
 ) -> Iterator[tuple[Table, TableSize]]:
     """Yield each table that has another version than the one seen last."""
     for table in tables:
@@ -54,14 +62,33 @@ def table_sizes(
         except (TableNotFoundError, DeltaError):
             continue
         if seen.get(table.name) != delta.version():
-            yield table, _size(delta)
+            yield table, _size(delta, now_s)
 
 
-def _size(delta: DeltaTable) -> TableSize:
-    actions = delta.get_add_actions()
-    rows = sum(n or 0 for n in actions.column("num_records").to_pylist())
-    sizes = actions.column("size_bytes").to_pylist()
-    return TableSize(delta.version(), rows, len(sizes), round(sum(sizes) / 2**20, 3))
+def _size(delta: DeltaTable, now_s: float) -> TableSize:
+    actions = pl.DataFrame(delta.get_add_actions(flatten=True))
+    rows, size = (int(actions[name].sum()) for name in ("num_records", "size_bytes"))
+    mib = round(size / 2**20, 3)
+    return TableSize(delta.version(), rows, len(actions), mib, _age_s(actions, now_s))
+
+
+def _age_s(files: pl.DataFrame, now_s: float) -> float | None:
+    """Return how old the newest row is, by when it came, or else when a file was written.
+
+    A window that is still open ends in time to come: what it holds is new.
+    """
+    names = [f"max.{name}" for name in CAME_AT if f"max.{name}" in files.columns]
+    newest = next((at for name in names if (at := _newest_s(files[name])) is not None), None)
+    if newest is None:
+        filled = files.filter(pl.col("num_records").fill_null(1) > 0)
+        newest = _newest_s(filled["modification_time"])
+    return None if newest is None else round(max(0.0, now_s - newest), 1)
+
+
+def _newest_s(times: pl.Series) -> float | None:
+    unit = pl.Datetime("ms" if times.dtype.is_integer() else "us", "UTC")
+    newest = times.cast(unit).max()
+    return newest.timestamp() if isinstance(newest, datetime) else None
 
 
 def stream_figures(progress_dir: Path, query: str, now_s: float) -> Figures | None:

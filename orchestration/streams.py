@@ -1,5 +1,6 @@
 """The streams: watched while they are always on, run as micro-batches when scheduled."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
@@ -13,11 +14,16 @@ from telemetry.settings import Settings
 from telemetry.tables import BY_NAME
 
 JOB = "streams"
-QUERIES = {lineage.LANDING: ("landing", "landing_spool"), lineage.GOLD: ("gold",)}
+QUERIES = {
+    lineage.LANDING: ("landing", "landing_spool"),
+    lineage.GOLD: ("gold",),
+    lineage.SCORING: ("scoring",),
+}
 """Names of the queries of a stream; the spool is landed beside Kafka."""
 FILLED = {
     lineage.LANDING: [BY_NAME[name] for name in lineage.LANDED],
     lineage.GOLD: [BY_NAME[name] for name in lineage.AGGREGATED],
+    lineage.SCORING: [BY_NAME[name] for name in lineage.SCORED],
 }
 """Tables that a stream fills, each after those that it is made from."""
 _BEFORE_BATCH_JOBS = {"dagster/priority": "10"}
@@ -43,7 +49,7 @@ def micro_batch(settings: Settings) -> dg.AssetsDefinition:
         name="run_streams",
         specs=specs(),
         pool=POOL,
-        description="Lands what has come in since the last run and brings gold up to it.",
+        description="Lands what has come in since the last run; brings gold and alarms up to it.",
     )
     def run_streams(
         context: dg.AssetExecutionContext, spark: dg.ResourceParam[SparkSubmit]
@@ -52,7 +58,7 @@ def micro_batch(settings: Settings) -> dg.AssetsDefinition:
         for name, filled in FILLED.items():
             metadata = _figures(told, QUERIES[name])
             yield dg.MaterializeResult(asset_key=asset_key(name), metadata=metadata)
-            for table, size in table_sizes(settings.lake_root, filled, {}):
+            for table, size in table_sizes(settings.lake_root, filled, {}, time.time()):
                 key = asset_key(table.name)
                 yield dg.MaterializeResult(asset_key=key, metadata=size.metadata())
 
@@ -62,7 +68,7 @@ def micro_batch(settings: Settings) -> dg.AssetsDefinition:
 def _figures(told: Told, queries: Sequence[str]) -> Figures:
     """Return the figures of the query that ran as a stream."""
     figures = next((told[query] for query in queries if query in told), None)
-    return flat(figures) if isinstance(figures, Mapping) else {}
+    return flat(figures) if isinstance(figures, Mapping) else {"state": "not wanted"}
 
 
 def job() -> UnresolvedAssetJobDefinition:
@@ -72,7 +78,7 @@ def job() -> UnresolvedAssetJobDefinition:
         JOB,
         selection=dg.AssetSelection.assets(*keys).without_checks(),
         tags=_BEFORE_BATCH_JOBS,
-        description="One micro-batch of landing and gold.",
+        description="One micro-batch of landing, gold and scoring.",
     )
 
 
@@ -84,7 +90,7 @@ def sensor(settings: Settings) -> dg.SensorDefinition:
         job_name=JOB,
         minimum_interval_seconds=settings.streams_interval_s,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Runs landing and gold as micro-batches, never two at once.",
+        description="Runs the streams as micro-batches, never two at once.",
     )
     def due(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         unfinished = dg.RunsFilter(job_name=JOB, statuses=list(UNFINISHED))

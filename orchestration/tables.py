@@ -57,29 +57,43 @@ def table_spec(table: Table, freshness: dg.FreshnessPolicy | None = None) -> dg.
 
 
 def stream_specs() -> Sequence[dg.AssetSpec]:
-    """Describe the two queries that fill the lake."""
+    """Describe the queries that fill the lake."""
     return [
         _stream(
             lineage.LANDING, "ingest", "Judges each message once and lands it in bronze and silver."
         ),
         _stream(lineage.GOLD, "gold", "Reduces silver's commits to windows, merged by key."),
+        # It runs only once a rule is on, so that its silence says nothing.
+        _stream(lineage.SCORING, "gold", "Judges readings by the rules that are on.", None),
     ]
 
 
-def topic_spec() -> dg.AssetSpec:
-    """Describe the topic that devices' messages come in by."""
-    topic = topics.TELEMETRY
+def topic_specs() -> Sequence[dg.AssetSpec]:
+    """Describe the topics that devices' messages and the lives of alerts come in by."""
+    return [
+        _topic(lineage.KAFKA, topics.TELEMETRY, "ingest"),
+        _topic(lineage.ALERT_LIVES, topics.ALERTS_HISTORY, "gold"),
+    ]
+
+
+def _topic(name: str, topic: topics.Topic, group: str) -> dg.AssetSpec:
     return dg.AssetSpec(
-        key=asset_key(lineage.KAFKA),
+        key=asset_key(name),
+        deps=_deps(name),
         description=f"Kafka topic: {topic.meaning}.",
-        group_name="ingest",
+        group_name=group,
         owners=[OWNER],
         kinds={"kafka"},
         metadata={"partitions": topic.partitions, **topic.config},
     )
 
 
-def _stream(name: str, group: str, description: str) -> dg.AssetSpec:
+def _stream(
+    name: str,
+    group: str,
+    description: str,
+    freshness: dg.FreshnessPolicy | None = STREAM_FRESHNESS,
+) -> dg.AssetSpec:
     return dg.AssetSpec(
         key=asset_key(name),
         deps=_deps(name),
@@ -87,7 +101,7 @@ def _stream(name: str, group: str, description: str) -> dg.AssetSpec:
         group_name=group,
         owners=[OWNER],
         kinds={"spark", "streaming"},
-        freshness_policy=STREAM_FRESHNESS,
+        freshness_policy=freshness,
     )
 
 

@@ -40,7 +40,7 @@ def watch_sensor(
         if now < next_at:
             return dg.SensorResult(cursor=context.cursor)
         events: list[Event] = list(_streams(settings))
-        for table, size in table_sizes(settings.lake_root, TABLES, seen):
+        for table, size in table_sizes(settings.lake_root, TABLES, seen, now):
             seen[table.name] = size.version
             events.append(_event(asset_key(table.name), size, materialized_here))
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

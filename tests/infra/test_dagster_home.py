@@ -79,10 +79,16 @@ def test_instance_tells_nobody_and_knows_its_code_server(tmp_path: Path) -> None
 
 def test_home_names_the_code_server_of_its_ports(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, port_base=20000)
-    (code, webserver, daemon) = dagster_services(settings)
+    (code, webserver, daemon) = dagster_services(settings, has_superset=True)
     assert code.ports == (20004,)
     assert webserver.url == "http://127.0.0.1:20003"
     assert daemon.after == ("dagster-webserver",)
     assert {service.environment["DAGSTER_HOME"] for service in (code, webserver, daemon)} == {
         str(tmp_path / "dagster")
     }
+
+
+def test_dagster_hears_whether_there_is_a_superset_to_lead_to(tmp_path: Path) -> None:
+    for has_superset, told in ((True, "on"), (False, "off")):
+        services = dagster_services(Settings(home=tmp_path), has_superset=has_superset)
+        assert {one.environment["HEADWATER_SUPERSET"] for one in services} == {told}

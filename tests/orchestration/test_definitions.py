@@ -18,6 +18,7 @@ from tests.dashboards.tables_shown import dashboards_by_table
 SNAPSHOT = Path(__file__).with_name("asset_graph.json")
 Mode = Literal["always_on", "scheduled"]
 MODES: tuple[Mode, ...] = ("always_on", "scheduled")
+STREAMS = ("landing", "gold", "scoring")
 
 
 def definitions(tmp_path: Path, mode: Mode = "always_on") -> dg.Definitions:
@@ -52,6 +53,15 @@ def test_asset_graph_is_as_it_was(tmp_path: Path) -> None:
     changed = tmp_path / SNAPSHOT.name
     changed.write_text(json.dumps(found, indent=1) + "\n")
     assert found == json.loads(SNAPSHOT.read_text()), f"if it is right, copy {changed}"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_table_and_stream_says_what_it_is_made_from(tmp_path: Path, mode: Mode) -> None:
+    assets = definitions(tmp_path, mode).resolve_asset_graph()
+
+    names = [*(table.name for table in TABLES), *(f"streams.{query}" for query in STREAMS)]
+    without = [name for name in names if not assets.get(asset_key(name)).parent_keys]
+    assert without == []
 
 
 @pytest.mark.parametrize("mode", MODES)

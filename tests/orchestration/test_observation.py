@@ -1,4 +1,6 @@
 import json
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -8,7 +10,7 @@ from orchestration.observation import stream_figures, table_sizes
 from orchestration.tables import asset_key
 from orchestration.watching import watch_sensor
 from telemetry.settings import Settings
-from telemetry.tables import FIRST_USE, REJECTED, TABLES
+from telemetry.tables import BY_NAME, FIRST_USE, REJECTED, TABLES
 
 
 def write(lake: Path, table: str, rows: int) -> None:
@@ -37,7 +39,7 @@ def test_rows_are_those_of_the_log(tmp_path: Path) -> None:
     write(tmp_path, "silver.rejected", 3)
     write(tmp_path, "silver.rejected", 4)
 
-    ((table, size),) = table_sizes(str(tmp_path), TABLES, {})
+    ((table, size),) = table_sizes(str(tmp_path), TABLES, {}, 0.0)
 
     assert (table, size.rows, size.files, size.version) == (REJECTED, 7, 2, 1)
 
@@ -45,7 +47,39 @@ def test_rows_are_those_of_the_log(tmp_path: Path) -> None:
 def test_a_version_that_was_seen_is_not_told_again(tmp_path: Path) -> None:
     write(tmp_path, "silver.rejected", 3)
 
-    assert list(table_sizes(str(tmp_path), TABLES, {"silver.rejected": 0})) == []
+    assert list(table_sizes(str(tmp_path), TABLES, {"silver.rejected": 0}, 0.0)) == []
+
+
+def age(lake: Path, table: str, now_s: float) -> object:
+    ((_, size),) = table_sizes(str(lake), [BY_NAME[table]], {}, now_s)
+    return size.metadata().get("age_s")
+
+
+def at(second: int) -> datetime:
+    return datetime.fromtimestamp(second, UTC)
+
+
+def test_a_table_tells_how_old_its_newest_row_is(tmp_path: Path) -> None:
+    came = pl.DataFrame({"received_at": [at(1000), at(1060)], "event_time": [at(10), at(9999)]})
+    came.write_delta(tmp_path / "silver" / "readings")
+    ends = pl.DataFrame({"window_end": [at(900), at(1200)]})
+    ends.write_delta(tmp_path / "gold" / "device_minute")
+
+    assert age(tmp_path, "silver.readings", 1090.0) == 30.0
+    assert age(tmp_path, "gold.device_minute", 1260.0) == 60.0
+    # A window that is open ends in time to come.
+    assert age(tmp_path, "gold.device_minute", 1150.0) == 0.0
+
+
+def test_a_table_without_such_times_is_as_old_as_its_newest_file(tmp_path: Path) -> None:
+    write(tmp_path, "ops.first_use", 1)
+    pl.DataFrame({"n": pl.Series([], dtype=pl.Int64)}).write_delta(tmp_path / "ops" / "job_runs")
+    now_s = time.time()
+
+    found = age(tmp_path, "ops.first_use", now_s + 500)
+    assert isinstance(found, float)
+    assert 499 < found < 600
+    assert age(tmp_path, "ops.job_runs", now_s) is None
 
 
 def test_a_running_stream_tells_its_lag_and_rows(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::dagster.PreviewWarning")
 TOLD = {
     "landing": {"name": "landing", "lag_messages": 0, "duration_s": 2.5, "rows": {"bronze": 9}},
     "gold": {"name": "gold", "lag_messages": 0, "duration_s": 1.5, "rows": {}},
+    "scoring": {"name": "scoring", "lag_messages": 0, "duration_s": 0.5, "rows": {}},
 }
 
 
@@ -37,8 +38,21 @@ def test_a_micro_batch_tells_rows_lag_and_duration(tmp_path: Path) -> None:
     assert landing["lag_messages"].value == 0
     assert landing["rows bronze"].value == 9
     assert made[asset_key("silver.readings")].metadata["dagster/row_count"].value == 3
+    assert made[asset_key("streams.scoring")].metadata["duration_s"].value == 0.5
     assert calls(tmp_path) == [["stream", "--trigger", "available-now"]]
     assert not is_nicer(tmp_path)
+
+
+def test_scoring_that_no_rule_wants_is_not_said_to_have_run(tmp_path: Path) -> None:
+    told = {name: figures for name, figures in TOLD.items() if name != "scoring"}
+    result = dg.materialize(
+        [streams.micro_batch(settings(tmp_path))],
+        resources={"spark": fake_spark(tmp_path, stream=told)},
+    )
+
+    made = {one.asset_key: one for one in result.asset_materializations_for_node("run_streams")}
+    assert made[asset_key("streams.scoring")].metadata["state"].value == "not wanted"
+    assert asset_key("gold.anomalies") in made
 
 
 def test_a_run_starts_at_each_interval(tmp_path: Path) -> None:
