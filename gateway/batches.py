@@ -15,6 +15,8 @@ TURN = 1_000
 """Records that are worked on before others have their turn: some 10 ms."""
 PATIENCE_S = 10.0
 """How long a batch that has begun waits for room."""
+MOST_KEPT = 1024 * 1024
+"""Of a body that cannot be unpacked; a record of Kafka takes no more than twice that."""
 LOOK_S = 0.005
 
 
@@ -69,12 +71,15 @@ async def ingest_batch(
             return refusal._replace(text=f"record {number + 1}: {refusal.text}")
     messages, unreadable = await _examined(channel, payloads, content_type)
     if unreadable:
+        empty = ingest.over_limit(channel, now, len(unreadable))
+        if empty is not None:
+            return empty
         return await _buried(ingest, channel, dict(enumerate(payloads)), unreadable, now)
     try:
         ingest.room(channel, sum(map(len, payloads)))
     except OutletError as error:
         return _not_kept(ingest, error, 0, len(payloads))
-    empty = ingest.over_limit(channel, now, messages) if channel.buckets else None
+    empty = ingest.over_limit(channel, now, messages)
     if empty is not None:
         return empty
     settling = await _published(ingest, channel, payloads, now)
@@ -93,6 +98,18 @@ def _not_kept(ingest: Ingest, error: object, kept: int, records: int) -> Rejecte
         " again: one with seq or ts counts once, however often it comes"
     )
     return refusal._replace(text=text, kept=kept)
+
+
+async def ingest_unread(
+    ingest: Ingest, channel: Channel, body: bytes, refusal: Rejected, *, now: int
+) -> Rejected:
+    """Keep a body that could not even be cut into records, the beginning of a very large one."""
+    if len(body) > MOST_KEPT:
+        refusal = refusal._replace(text=f"{refusal.text}; the first {MOST_KEPT:,} bytes are kept")
+    empty = ingest.over_limit(channel, now, 1)
+    if empty is not None:
+        return empty
+    return await _buried(ingest, channel, {0: body[:MOST_KEPT]}, {0: refusal}, now)
 
 
 async def _examined(

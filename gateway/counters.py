@@ -7,6 +7,7 @@ Labels = tuple[tuple[str, str], ...]
 _MEANINGS = {
     "accepted": "Records that Kafka or the spool holds",
     "rejected": "Records refused, by reason",
+    "filtered": "Messages that a rule's condition left out: acknowledged, and not published",
     "connects": "Sessions opened, by protocol",
     "connect_refusals": "Logins refused, by reason",
     "downlinks": "Messages handed to devices, by channel",

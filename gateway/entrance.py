@@ -1,6 +1,7 @@
 """What every listener works with: who is let in, what it may name, and where its messages go."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gateway.authentication import Authentication
 from gateway.channels import (
@@ -14,15 +15,25 @@ from gateway.counters import Counters
 from gateway.directory import Directory
 from gateway.downlink import Downlinks
 from gateway.identity import Identity, Presented
-from gateway.ingest import Ingest
+from gateway.ingest import Arrival, Ingest
 from gateway.limits import Limits
 from gateway.lives import Lives
 from gateway.outcome import Rejected
+from gateway.outlet import Settle
 from gateway.rules import Rule, translate
 from telemetry.encodings import content_type_of
 from telemetry.records import JSON
 
 LONGEST_PART = 256
+
+
+class Foreign(NamedTuple):
+    """What a device said on a topic that is not below its own root."""
+
+    identity: Identity
+    topic: str
+    payload: bytes
+    protocol: str
 
 
 @dataclass(slots=True)
@@ -51,29 +62,50 @@ class Entrance:
             self.counters.add("connects", protocol=protocol)
         return found
 
-    def translated(
-        self, identity: Identity, topic: str, payload: bytes, *, protocol: str
-    ) -> "tuple[Channel, bytes | None] | Rejected | None":
-        """Turn a foreign topic's payload into a message by the rules; None if none fits.
+    def foreign(self, said: Foreign, *, now: int, settle: Settle) -> Rejected | None:
+        """Publish a foreign topic's payload as the message that a rule makes of it.
 
-        A payload that a rule's condition leaves out is no message: its bytes are None.
+        What no rule can read is kept as what cannot be decoded is; what a condition leaves out is
+        acknowledged and counted.
         """
-        found = translate(self.rules, identity, topic, payload)
-        if isinstance(found, Rejected):
-            return self.ingest.counted(found)
+        identity = said.identity
+        found = translate(self.rules, identity, said.topic, said.payload)
         if found is None:
+            refused = self.channel(identity, said.topic, protocol=said.protocol)
+            return refused if isinstance(refused, Rejected) else None
+        if isinstance(found, Rejected):
+            return self._unread(said, found, now, settle)
+        if found.payload is None:
+            self.counters.add("filtered")
+            settle(None, None)
             return None
-        speaker = identity._replace(device_full=found.device_full)
-        buckets = self.limits.of(identity.tenant, identity.device_full)
-        content_type = content_type_of(found.payload or b"")
-        made = channel(
-            speaker,
+        content_type = content_type_of(found.payload)
+        made = self._telemetry(said, found.device_full, content_type)
+        return self.ingest.ingest(
+            Arrival(made, found.payload, content_type), now=now, settle=settle
+        )
+
+    def _unread(self, said: Foreign, why: Rejected, now: int, settle: Settle) -> Rejected | None:
+        """Keep the bytes that a rule cannot read; what is not its speaker's is only refused."""
+        if why.reason != "undecodable":
+            return self.ingest.counted(why)
+        if len(said.payload) > self.ingest.most_bytes:
+            return self.ingest.too_large(len(said.payload))
+        made = self._telemetry(said, said.identity.device_full, content_type_of(said.payload))
+        empty = self.ingest.over_limit(made, now, 1)
+        if empty is not None:
+            return empty
+        return self.ingest.bury(Arrival(made, said.payload), why, now, settle, topic=said.topic)
+
+    def _telemetry(self, said: Foreign, device_full: str, content_type: str) -> Channel:
+        identity = said.identity
+        return channel(
+            identity._replace(device_full=device_full),
             TELEMETRY_CHANNEL,
-            protocol=protocol,
-            buckets=buckets,
+            protocol=said.protocol,
+            buckets=self.limits.of(identity.tenant, identity.device_full),
             content_type=content_type,
         )
-        return made, found.payload
 
     def channel(
         self, identity: Identity, topic: str, *, protocol: str, content_type: str = JSON

@@ -59,7 +59,7 @@ class Routes:
         said = _Said(topic, payload, now, settle)
         found = self._named(topic, payload)
         if found is None:
-            self._counters.add("rejected", reason="filtered")
+            self._counters.add("filtered")
             settle(None, None)
             return None
         if isinstance(found, Rejected):

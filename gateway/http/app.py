@@ -8,7 +8,7 @@ from typing import Annotated
 import orjson
 from fastapi import FastAPI, Header, Path, Request, Response
 
-from gateway.batches import MOST_RECORDS, ingest_batch
+from gateway.batches import MOST_RECORDS, ingest_batch, ingest_unread
 from gateway.channels import Channel
 from gateway.entrance import Entrance
 from gateway.http.bodies import MOST_BODY, NDJSON, content_type, parts, too_large, unpacked
@@ -63,12 +63,31 @@ class Posts:
         identity = self._logins.identity(authorization, x_client_id, client, is_tls=is_tls, now=now)
         if isinstance(identity, Rejected):
             return self._answer(refusal_of(identity))
-        body = await _body(request)
+        raw = await _body(request)
+        if isinstance(raw, Rejected):
+            return self._answer(refusal_of(self._entrance.ingest.counted(raw)))
+        body = unpacked(raw, request.headers.get("content-encoding"))
         if isinstance(body, Rejected):
-            return self._answer(refusal_of(self._entrance.ingest.counted(body)))
+            return self._answer(await self._unread(identity, device, raw, body))
         if idempotency_key:
             return self._answer(await self._once(request, device, identity, body, idempotency_key))
         return self._answer(await self._take(request, device, identity, body))
+
+    async def _unread(self, identity: Identity, device: str, raw: bytes, why: Rejected) -> Told:
+        """Keep a body that does not unpack, and refuse it."""
+        ingest = self._entrance.ingest
+        if why.reason != "undecodable":
+            return refusal_of(ingest.counted(why))
+        channel = self._channel(identity, device, JSON)
+        if isinstance(channel, Rejected):
+            return refusal_of(channel)
+        now = time.time_ns() // 1000
+        return refusal_of(await ingest_unread(ingest, channel, raw, why, now=now))
+
+    def _channel(self, identity: Identity, device: str, form: str) -> Channel | Rejected:
+        return self._entrance.channel(
+            identity, f"devices/{device}/telemetry", protocol=PROTOCOL, content_type=form
+        )
 
     async def _once(
         self, request: Request, device: str, identity: Identity, body: bytes, key: str
@@ -103,12 +122,7 @@ class Posts:
         form = content_type(request.headers.get("content-type"))
         if isinstance(form, Rejected):
             return refusal_of(self._entrance.ingest.counted(form))
-        channel = self._entrance.channel(
-            identity,
-            f"devices/{device}/telemetry",
-            protocol=PROTOCOL,
-            content_type=JSON if form == NDJSON[0] else form,
-        )
+        channel = self._channel(identity, device, JSON if form == NDJSON[0] else form)
         if isinstance(channel, Rejected):
             return refusal_of(channel)
         return await self._publish(channel, body, form)
@@ -147,7 +161,7 @@ async def _body(request: Request) -> bytes | Rejected:
         body += chunk
         if len(body) > MOST_BODY:
             return too_large(text, MOST_BODY)
-    return unpacked(bytes(body), request.headers.get("content-encoding"))
+    return bytes(body)
 
 
 def refusal_of(rejected: Rejected, lines: list[int] | None = None) -> Told:

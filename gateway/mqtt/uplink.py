@@ -14,7 +14,7 @@ from edge.mqtt.properties import NONE, Properties
 from edge.mqtt.wire import PROTOCOL_ERROR, V5, MqttError
 from gateway.channels import REJECTS_CHANNEL, ROOT, Channel
 from gateway.downlink import Downlink
-from gateway.entrance import Entrance
+from gateway.entrance import Entrance, Foreign
 from gateway.ingest import Arrival
 from gateway.mqtt.connecting import ALIAS_MAXIMUM, PROTOCOL
 from gateway.mqtt.echo import as_downlink
@@ -184,7 +184,8 @@ class Uplink:
     ) -> Rejected | None:
         link = self._link
         if link.entrance.rules and not topic.startswith(f"{ROOT}/"):
-            return self._translated(publish, topic, settle, now)
+            said = Foreign(link.session.identity, topic, publish.payload, PROTOCOL)
+            return link.entrance.foreign(said, now=now, settle=settle)
         content_type = content_type_of(publish.payload)
         channel = link.entrance.channel(
             link.session.identity, topic, protocol=PROTOCOL, content_type=content_type
@@ -198,25 +199,6 @@ class Uplink:
             self._routes[len(name).to_bytes(2) + name] = Route(channel, topic)
         arrival = Arrival(channel, publish.payload, content_type)
         return link.entrance.ingest.ingest(arrival, now=now, settle=settle)
-
-    def _translated(
-        self, publish: Publish, topic: str, settle: Callable[[object, object], None], now: int
-    ) -> Rejected | None:
-        """Publish a foreign topic's payload as the message that a rule makes of it."""
-        entrance, identity = self._link.entrance, self._link.session.identity
-        found = entrance.translated(identity, topic, publish.payload, protocol=PROTOCOL)
-        if found is None:
-            refused = entrance.channel(identity, topic, protocol=PROTOCOL)
-            return refused if isinstance(refused, Rejected) else None
-        if isinstance(found, Rejected):
-            return found
-        channel, payload = found
-        if payload is None:
-            entrance.counters.add("rejected", reason="filtered")
-            settle(None, None)
-            return None
-        arrival = Arrival(channel, payload, content_type_of(payload))
-        return entrance.ingest.ingest(arrival, now=now, settle=settle)
 
     def forget_routes(self) -> None:
         """Look again at who listens to what: a subscription has come."""

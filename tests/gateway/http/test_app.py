@@ -113,6 +113,25 @@ def test_bad_line_is_named_and_kept_and_nothing_else_is_taken() -> None:
     assert [taken.topic for taken in one.outlet.taken] == ["telemetry.dead"]
 
 
+def test_body_that_does_not_unpack_is_kept_as_it_came() -> None:
+    one = anonymous()
+    for encoding in ("gzip", "zstd"):
+        answer = posted(one, b"rubbish", {"Content-Encoding": encoding})
+        assert answer.status_code == 422
+
+    assert [(taken.topic, taken.value) for taken in one.outlet.taken] == [
+        ("telemetry.dead", b"rubbish")
+    ] * 2
+    assert one.outlet.taken[0].headers["reason"] == b"undecodable"
+
+
+def test_rubbish_has_its_limit_too() -> None:
+    one = anonymous(device_rate=Rate(1.0, 1.0))
+    assert posted(one, b"rubbish").status_code == 422
+    assert posted(one, b"rubbish").status_code == 429
+    assert posted(one, b"rubbish", {"Content-Encoding": "gzip"}).status_code == 429
+
+
 def test_limit_is_429_with_the_time_to_try_again() -> None:
     one = anonymous(device_rate=Rate(1.0, 1.0))
     posted(one, MESSAGE)
