@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from gateway.channels import Channel
-from gateway.decoding import count, refused
+from gateway.decoding import counted
 from gateway.ingest import Arrival, Ingest
 from gateway.outcome import Rejected
 from gateway.outlet import OutletError
@@ -121,11 +121,11 @@ async def _examined(
     for number, payload in enumerate(payloads):
         if number % TURN == TURN - 1:
             await asyncio.sleep(0)
-        refusal = refused(payload, content_type, channel.names)
-        if refusal is None:
-            messages += count(payload, content_type)
+        found = counted(payload, content_type, channel.names)
+        if isinstance(found, Rejected):
+            unreadable[number] = found
         else:
-            unreadable[number] = refusal
+            messages += found
     return messages, unreadable
 
 

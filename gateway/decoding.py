@@ -36,13 +36,16 @@ def refused(payload: bytes, content_type: str, names: tuple[str, ...]) -> Reject
         try:
             message = _plain(payload)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return _examined(payload, content_type, names)
-        if (message.lat is None) is (message.lng is None):
-            return None
-    return _examined(payload, content_type, names)
+            pass
+        else:
+            if (message.lat is None) is (message.lng is None):
+                return None
+    found = examined(payload, content_type, names)
+    return found if isinstance(found, Rejected) else None
 
 
-def _examined(payload: bytes, content_type: str, names: tuple[str, ...]) -> Rejected | None:
+def examined(payload: bytes, content_type: str, names: tuple[str, ...]) -> int | Rejected:
+    """Return how many messages a record of any form holds, or why it cannot be read."""
     decoded = decode_as(payload, content_type)
     faults = tuple(
         Fault(item, reason.field, reason.rule, reason.value)
@@ -58,7 +61,14 @@ def _examined(payload: bytes, content_type: str, names: tuple[str, ...]) -> Reje
     )
     if strange:
         return Rejected("device_mismatch", _words(strange[0]), faults=strange)
-    return None
+    return len(decoded)
+
+
+def counted(payload: bytes, content_type: str, names: tuple[str, ...]) -> int | Rejected:
+    """Return how many messages a record holds, decoded once, or why it cannot be read."""
+    if payload[:1] == b"{":
+        return refused(payload, content_type, names) or 1
+    return examined(payload, content_type, names)
 
 
 def _is_strange(message: Message, names: tuple[str, ...]) -> bool:
@@ -68,10 +78,3 @@ def _is_strange(message: Message, names: tuple[str, ...]) -> bool:
 def _words(fault: Fault) -> str:
     where = f"message {fault.item + 1}" + (f", {fault.field}" if fault.field else "")
     return f"{where}: {fault.rule}" + (f" ({fault.value})" if fault.value else "")
-
-
-def count(payload: bytes, content_type: str) -> int:
-    """Return how many messages a record holds."""
-    if payload[:1] == b"{":
-        return 1
-    return len(decode_as(payload, content_type))

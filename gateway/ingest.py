@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from gateway.channels import Channel
 from gateway.counters import Counters
-from gateway.decoding import refused
-from gateway.limits import refused_by
+from gateway.decoding import counted, refused
+from gateway.limits import refused_by, short_of
 from gateway.outcome import Rejected
 from gateway.outlet import Headers, Outlet, OutletError, Settle
 from telemetry.devices import Durability
@@ -25,8 +25,6 @@ class Arrival(NamedTuple):
     channel: Channel
     payload: bytes
     content_type: str = JSON
-    messages: int = 1
-    """Messages that it holds."""
 
 
 def _asleep() -> None:
@@ -62,17 +60,18 @@ class Ingest:
         A refusal is returned where nothing was sent, and given to `settle` where the bytes had to
         be kept in `telemetry.dead` first.
         """
-        channel, payload, content_type, messages = arrival
+        channel, payload, content_type = arrival
         if len(payload) > self.most_bytes:
             return self.too_large(len(payload))
-        if channel.buckets:
-            empty = self.over_limit(channel, now, messages)
-            if empty is not None:
-                return empty
-        if channel.is_telemetry:
-            unreadable = refused(payload, content_type, channel.names)
-            if unreadable is not None:
-                return self.bury(arrival, unreadable, now, settle)
+        # None of an empty bucket is decoded; how many it holds is known only then.
+        if channel.buckets and (empty := short_of(channel.buckets, now)) is not None:
+            return self.counted(empty)
+        found = counted(payload, content_type, channel.names) if channel.is_telemetry else 1
+        empty = self.over_limit(channel, now, 1 if isinstance(found, Rejected) else found)
+        if empty is not None:
+            return empty
+        if isinstance(found, Rejected):
+            return self.bury(arrival, found, now, settle)
         return self._send(channel, channel.kafka_topic, payload, channel.stamped(now), settle)
 
     def take(

@@ -73,6 +73,15 @@ class Limits:
 
 def refused_by(buckets: tuple[Bucket, ...], now: float, count: int = 1) -> Rejected | None:
     """Take from all buckets, or from none and say which one is empty and for how long."""
+    empty = short_of(buckets, now, count)
+    if empty is None:
+        for bucket in buckets:
+            bucket.take(now, count)
+    return empty
+
+
+def short_of(buckets: tuple[Bucket, ...], now: float, count: int = 1) -> Rejected | None:
+    """Say which bucket has not so many, and for how long; take from none."""
     for bucket in buckets:
         wait_us = bucket.wait_us(now, count)
         if wait_us:
@@ -82,6 +91,4 @@ def refused_by(buckets: tuple[Bucket, ...], now: float, count: int = 1) -> Rejec
                 limit=bucket.limit,
                 retry_after_s=wait_us / 1_000_000,
             )
-    for bucket in buckets:
-        bucket.take(now, count)
     return None

@@ -164,7 +164,8 @@ class Uplink:
         """Answer a QoS 2 message that came before; while it is on its way, its answer is too."""
         if self._link.session.received[packet_id]:
             self._half.add(packet_id)
-            self._link.sink.write(encode(Ack(PUBREC, packet_id), self._link.version))
+            # What was decided before it is told before it, however the packets came.
+            self.sink.write(self.answers() + encode(Ack(PUBREC, packet_id), self._link.version))
 
     def _topic(self, publish: Publish) -> str:
         alias = publish.properties.topic_alias

@@ -13,6 +13,7 @@ from edge.mqtt.packets import (
 )
 from edge.mqtt.wire import V5, V311
 from gateway.limits import Rate
+from telemetry.encodings import encode_compact
 from tests.gateway.entrances import MESSAGE, NOW_US, house
 from tests.gateway.mqtt.clients import TOPIC, Broker, Client, telemetry
 
@@ -171,3 +172,30 @@ def test_limit_is_named_with_the_time_to_try_again() -> None:
     assert isinstance(refusal, Ack)
     assert refusal.code == 0x97
     assert "limit device; retry after 1.000 s" in str(refusal.properties.reason)
+
+
+THREE = {
+    "list": b"[" + b",".join([MESSAGE] * 3) + b"]",
+    "compact": encode_compact(
+        [(NOW_US + second, {"a": 1.5}) for second in range(3)], {"a": 1}, boot="b", seq=1
+    ),
+}
+
+
+@pytest.mark.parametrize("form", THREE)
+def test_record_of_many_messages_costs_as_many(form: str) -> None:
+    client = Client(broker(device_rate=Rate(1.0, 4.0)), V5)
+    client.connect()
+
+    answers = client.send(telemetry(1, THREE[form]), telemetry(2), telemetry(3))
+
+    assert [answer.code for answer in answers if isinstance(answer, Ack)] == [0, 0, 0x97]
+
+
+def test_list_larger_than_the_burst_passes_a_full_bucket_alone() -> None:
+    client = Client(broker(device_rate=Rate(1.0, 2.0)), V5)
+    client.connect()
+
+    answers = client.send(telemetry(1, THREE["list"]), telemetry(2))
+
+    assert [answer.code for answer in answers if isinstance(answer, Ack)] == [0, 0x97]
