@@ -10,7 +10,7 @@ from gateway.directory import Directory, Secret
 from gateway.identity import Identity, Presented
 from gateway.lockout import Lockout, Suspect, suspect
 from gateway.outcome import Rejected
-from gateway.tokens import LocalKey, is_token, token_identity
+from gateway.tokens import LocalKey, is_local, is_token, token_identity
 from telemetry.changes import TenantBody
 from telemetry.credentials import (
     HMAC_SHA256,
@@ -26,14 +26,17 @@ from telemetry.devices import Device, check_name, full_name
 from telemetry.errors import DeviceError
 
 REFUSED = Rejected("not_authenticated", "unknown device, or its credential does not hold")
+PLAIN_TOKEN = Rejected("not_authenticated", "tokens are taken over TLS only: others may hear them")
 
 
 @dataclass(frozen=True, slots=True)
 class Development:
-    """Ways in for development, on plain connections only; None and False: closed."""
+    """Ways in that plain connections alone have; None and False: closed."""
 
     token: str | None = None
     is_anonymous: bool = False
+    takes_plain_tokens: bool = False
+    """Registered tokens too, which whoever overhears them could use."""
 
 
 class Authentication:
@@ -76,6 +79,10 @@ class Authentication:
     def _identity(self, presented: Presented, now: float) -> Identity | Rejected:
         password = presented.password or ""
         if is_token(password):
+            if presented.is_overheard and not (
+                self._development.takes_plain_tokens or is_local(password)
+            ):
+                return PLAIN_TOKEN
             return token_identity(password, self._directory, self._local_key, now=now) or REFUSED
         if presented.certificate is not None and not is_signed(presented.client_id):
             found = certificate_identity(presented.certificate, self._directory, now=now)

@@ -1,5 +1,6 @@
 """Who speaks: a device as its credential proved it."""
 
+from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
 from telemetry.devices import Durability, split_full_name
@@ -38,3 +39,17 @@ class Presented(NamedTuple):
     """DER, as the TLS handshake verified it against the known authorities."""
     address: str = ""
     is_tls: bool = False
+
+    @property
+    def is_overheard(self) -> bool:
+        """Whether others may read what it shows: it came over a network and not by TLS."""
+        return not self.is_tls and not _is_loopback(self.address)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return (mapped or found).is_loopback

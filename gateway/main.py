@@ -135,7 +135,9 @@ def _ring(settings: Settings) -> KeyRing | None:
 def _authentication(settings: Settings, directory: Directory) -> Authentication:
     mode, token = settings.gateway_development, settings.gateway_development_token
     development = Development(
-        token.get_secret_value() if token and mode == "token" else None, mode == "anonymous"
+        token.get_secret_value() if token and mode == "token" else None,
+        mode == "anonymous",
+        settings.gateway_plain_tokens or mode != "off",
     )
     return Authentication(
         directory,

@@ -58,6 +58,11 @@ def said_by(token: str) -> tuple[str, str]:
         return "", ""
 
 
+def is_local(token: str) -> bool:
+    """Say whether a token names this installation's own key."""
+    return said_by(token)[0] == KEY_ID
+
+
 def _key_id(token: str) -> str:
     """Return which key a token says it is signed with; the library would read all of it twice."""
     return _said(token.partition(".")[0], "kid")

@@ -116,6 +116,11 @@ class Settings(CachedParts, HomeParts, BaseSettings):
     gateway_development_token: SecretStr | None = Field(
         default=None, description="the token of HEADWATER_GATEWAY_DEVELOPMENT=token"
     )
+    gateway_plain_tokens: bool = Field(
+        default=False,
+        description="take registered tokens without TLS from elsewhere than this machine: for"
+        " development, or where the network below encrypts",
+    )
     gateway_profile: Literal["strict", "compatible"] = Field(
         default="strict",
         description="compatible: takes the Link SDK's constant for a signed time, over TLS",

@@ -22,7 +22,7 @@ class Logins:
 
     def __init__(self, entrance: Entrance) -> None:
         self._entrance = entrance
-        self._known: OrderedDict[tuple[str, str, bool], tuple[float, Identity]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str, str, bool], tuple[float, Identity]] = OrderedDict()
 
     def identity(
         self,
@@ -36,7 +36,7 @@ class Logins:
         """Return who sends a request."""
         if not authorization:
             return MISSING
-        key = (authorization, client_id or "", is_tls)
+        key = (authorization, client_id or "", address, is_tls)
         known = self._known.get(key)
         if known is not None and now - known[0] < REMEMBERED_S:
             identity = standing(known[1], self._entrance.directory)

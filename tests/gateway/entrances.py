@@ -51,7 +51,7 @@ def house(
     *,
     profile: Profile = "strict",
     is_anonymous: bool = False,
-    token: str | None = None,
+    development: Development | None = None,
     device_rate: Rate | None = None,
     outlet: MemoryOutlet | None = None,
 ) -> House:
@@ -60,7 +60,7 @@ def house(
     authentication = Authentication(
         directory,
         profile=profile,
-        development=Development(token, is_anonymous),
+        development=development or Development(is_anonymous=is_anonymous),
         local_key=LOCAL_KEY,
     )
     limits = Limits(device_rate or Rate(), Rate(), Rate())

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import jwt
 import pytest
 
-from gateway.authentication import REFUSED
+from gateway.authentication import PLAIN_TOKEN, REFUSED, Development
 from gateway.identity import Identity, Presented
 from gateway.outcome import Rejected
 from telemetry.changes import DeviceBody, JwtKeyBody, TenantBody
@@ -117,8 +117,8 @@ def token(**changed: object) -> str:
     return jwt.encode({**claims, **changed}, key, algorithm, {"kid": "k7"})  # type: ignore[arg-type]
 
 
-def with_key(product: str | None = None) -> House:
-    one = enrolled()
+def with_key(product: str | None = None, **options: object) -> House:
+    one = enrolled(**options)
     sealed = seal(b"shared" * 8, RING, b"jwt_key/default/k7")
     body = JwtKeyBody("HS256", "acme", "gw", None, sealed, product)
     one.directory.apply(EDITIONS.change("jwt_key", "k7", body))
@@ -126,7 +126,7 @@ def with_key(product: str | None = None) -> House:
 
 
 def by_token(text: str) -> Presented:
-    return Presented("any", "pk.d1", text)
+    return Presented("any", "pk.d1", text, address="10.0.0.1", is_tls=True)
 
 
 def test_token_lets_its_subject_in_until_it_expires() -> None:
@@ -160,13 +160,30 @@ def test_key_of_a_product_lets_no_other_products_device_in() -> None:
     assert isinstance(login(with_key("pk"), by_token(token())), Identity)
 
 
+@pytest.mark.parametrize("address", ["10.0.0.1", "::ffff:10.0.0.1", "fe80::1", ""])
+def test_token_that_others_may_overhear_is_refused(address: str) -> None:
+    plain = by_token(token())._replace(is_tls=False, address=address)
+
+    assert login(with_key(), plain) == PLAIN_TOKEN
+    assert isinstance(
+        login(with_key(development=Development(takes_plain_tokens=True)), plain), Identity
+    )
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"])
+def test_token_from_this_machine_needs_no_tls(address: str) -> None:
+    plain = by_token(token())._replace(is_tls=False, address=address)
+
+    assert isinstance(login(with_key(), plain), Identity)
+
+
 def test_unsigned_token_lets_nobody_in() -> None:
     text = jwt.encode({"sub": "pk.d1"}, None, "none", {"kid": "k7"})  # type: ignore[arg-type]
     assert login(with_key(), by_token(text)) == REFUSED
 
 
 def test_own_tools_speak_as_any_device_of_the_default_tenant() -> None:
-    found = login(house(), by_token(local_token(LOCAL_KEY, "d5", now=NOW)))
+    found = login(house(), by_token(local_token(LOCAL_KEY, "d5", now=NOW))._replace(is_tls=False))
     assert isinstance(found, Identity)
     assert (found.tenant, found.device_full) == ("default", "d5")
     assert login(house(), by_token(local_token(b"x" * 32, "d5", now=NOW))) == REFUSED
@@ -176,8 +193,8 @@ def test_ways_in_for_development_are_closed_by_default_and_over_tls() -> None:
     plain = Presented("d1", "d1", "token")
 
     assert login(house(), plain) == REFUSED
-    assert isinstance(login(house(token="token"), plain), Identity)
-    assert login(house(token="other"), plain) == REFUSED
+    assert isinstance(login(house(development=Development("token")), plain), Identity)
+    assert login(house(development=Development("other")), plain) == REFUSED
     assert isinstance(login(house(is_anonymous=True), Presented("d1")), Identity)
     assert login(house(is_anonymous=True), plain._replace(is_tls=True)) == REFUSED
     assert login(house(is_anonymous=True), Presented("a b")) == REFUSED

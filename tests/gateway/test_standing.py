@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.authentication import REFUSED
+from gateway.authentication import PLAIN_TOKEN, REFUSED
 from gateway.http.logins import Logins
 from gateway.identity import Identity, Presented
 from gateway.outcome import Rejected
@@ -261,3 +261,15 @@ def test_login_over_http_is_forgotten_when_the_device_is_disabled() -> None:
     told(one, "device", "pk.d1", DeviceBody(Device("pk.d1"), is_disabled=True))
 
     assert web.asks(NOW + 1) == REFUSED
+
+
+def test_login_over_http_is_remembered_for_its_address_alone() -> None:
+    one = enrolled()
+    told(one, "jwt_key", "k7", key())
+    logins, token = Logins(one.entrance), f"Bearer {by_token().password}"
+
+    here = logins.identity(token, None, "127.0.0.1", is_tls=False, now=NOW)
+    elsewhere = logins.identity(token, None, "10.0.0.1", is_tls=False, now=NOW)
+
+    assert isinstance(here, Identity)
+    assert elsewhere == PLAIN_TOKEN
