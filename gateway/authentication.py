@@ -22,10 +22,12 @@ from telemetry.credentials import (
     signed_by,
     time_complaint,
 )
-from telemetry.devices import Device, check_name, full_name
+from telemetry.devices import Device, check_name, full_name, split_full_name
 from telemetry.errors import DeviceError
 
 REFUSED = Rejected("not_authenticated", "unknown device, or its credential does not hold")
+LEAST_TRIED = 2
+"""Secrets that every login is held against: a device has two at most, a stranger gets decoys."""
 PLAIN_TOKEN = Rejected("not_authenticated", "tokens are taken over TLS only: others may hear them")
 
 
@@ -73,8 +75,10 @@ class Authentication:
         return identity
 
     def _rule(self, who: Suspect) -> TenantBody:
-        named = self._directory.named(_device_named(who.name)) if who.kind == "name" else iter(())
-        return self._directory.tenant(next((tenant for tenant, _ in named), "default"))
+        """Return the rule of a name's product: what a device is must not show in it."""
+        if who.kind != "name":
+            return self._directory.tenant("default")
+        return self._directory.lockout_rule(split_full_name(_device_named(who.name))[0])
 
     def _identity(self, presented: Presented, now: float) -> Identity | Rejected:
         password = presented.password or ""
@@ -113,18 +117,17 @@ class Authentication:
 
     def _by_secret(self, login: SignedLogin, name: str, now: float) -> Identity | None:
         directory = self._directory
-        candidates: list[tuple[str, Device, Secret] | None] = [
+        candidates: list[tuple[str, Device, Secret]] = [
             (tenant, device, secret)
             for tenant, device in directory.named(name)
             for secret in directory.secrets(tenant, name, now)
         ]
-        candidates = candidates or [None]
         found: Identity | None = None
-        for candidate in candidates:
-            secrets = [candidate[2].secret] if candidate else []
-            if signed_by(login, secrets) and candidate:
-                tenant, device, secret = candidate
+        for tenant, device, secret in candidates:
+            if signed_by(login, [secret.secret]):
                 found = _identity_of(tenant, name, secret, device.durability or "industrial")
+        for _ in range(LEAST_TRIED - len(candidates)):
+            signed_by(login, [directory.decoy()])
         return found
 
     def _developer(self, presented: Presented) -> Identity | None:

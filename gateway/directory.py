@@ -1,5 +1,6 @@
 """What the gateway knows of devices and their credentials: the registry's changes, in memory."""
 
+import os
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from math import inf
@@ -14,10 +15,11 @@ from telemetry.changes import (
     JwtKeyBody,
     TenantBody,
 )
-from telemetry.devices import Device
-from telemetry.sealing import KeyRing, Sealed, unseal
+from telemetry.devices import Device, split_full_name
+from telemetry.sealing import KeyRing, Sealed, seal, unseal
 
 DEFAULT_TENANT = TenantBody()
+DECOY = b"decoy"
 
 
 class Secret(NamedTuple):
@@ -38,9 +40,11 @@ class Directory:
 
     def __init__(self, ring: KeyRing | None = None) -> None:
         self._ring = ring
+        self._decoy = seal(os.urandom(32), ring, DECOY) if ring else None
         self._devices: dict[str, dict[str, DeviceBody]] = {}
         self._secrets: dict[tuple[str, str], dict[str, _Held]] = {}
         self._tenants: dict[str, TenantBody] = {}
+        self._tenants_of: dict[str, set[str]] = {}
         self.certificates: dict[str, tuple[str, CertificateBody]] = {}
         self.authorities: dict[tuple[str, str], AuthorityBody] = {}
         self.removed: dict[str, AuthorityBody] = {}
@@ -62,6 +66,7 @@ class Directory:
         (kind, tenant, name), body = change.key, change.body
         if kind == "device":
             _put(self._devices.setdefault(name, {}), tenant, body, DeviceBody)
+            self._tenants_of.setdefault(split_full_name(name)[0], set()).add(tenant)
         elif kind == "credential":
             device_full, _, identifier = name.rpartition("/")
             held = isinstance(body, CredentialBody) and _Held(change.key.encoded(), body)
@@ -101,6 +106,20 @@ class Directory:
     def tenant(self, tenant: str) -> TenantBody:
         """Return what is known of a tenant."""
         return self._tenants.get(tenant, DEFAULT_TENANT)
+
+    def lockout_rule(self, product: str) -> TenantBody:
+        """Return the strictest rule of the tenants that have devices of a product."""
+        tenants = self._tenants_of.get(product, ("default",))
+        rules = [self.tenant(tenant) for tenant in tenants]
+        return TenantBody(
+            lockout_failures=min(rule.lockout_failures for rule in rules),
+            lockout_within_s=max(rule.lockout_within_s for rule in rules),
+            lockout_for_s=max(rule.lockout_for_s for rule in rules),
+        )
+
+    def decoy(self) -> bytes:
+        """Return what is nobody's secret, by the work that a secret takes."""
+        return self._open(self._decoy, DECOY) if self._decoy else b""
 
     def secrets(self, tenant: str, device_full: str, now: float) -> list[Secret]:
         """Return the device's secrets in force, unsealed."""

@@ -68,6 +68,19 @@ def test_address_is_locked_by_many_failures_whoever_comes_in_between() -> None:
     assert told(one, by_secret(), NOW + 300) == "in"
 
 
+@pytest.mark.parametrize("device", ["pk.d1", "pk.d9"])
+def test_known_and_unknown_devices_are_locked_out_alike(device: str) -> None:
+    one = house()
+    enrol(one.directory, "pk.d1", SECRET, tenant="acme")
+    rule = TenantBody(lockout_failures=MOST, lockout_within_s=60, lockout_for_s=30)
+    one.directory.apply(EDITIONS.change("tenant", "acme", rule, tenant="acme"))
+    wrong = Presented(*signed(device, b"wrong"), address="10.0.0.1")
+
+    reasons = [told(one, wrong) for _ in range(MOST + 1)]
+
+    assert reasons == ["not_authenticated"] * MOST + ["locked_out"]
+
+
 def test_name_that_a_stranger_gives_takes_little_memory() -> None:
     for presented in (Presented("x" * 60_000), bad_token("x" * 60_000)):
         assert len(suspect(presented).name) == LONGEST_NAME
