@@ -1,6 +1,7 @@
 """TLS of the gateway's ports: 1.2 or newer, devices' certificates asked for, never demanded."""
 
 import ssl
+import sys
 
 from gateway.directory import Directory
 from telemetry.errors import SettingsError
@@ -9,27 +10,61 @@ from telemetry.settings import Settings
 
 def server_context(settings: Settings, directory: Directory) -> ssl.SSLContext | None:
     """Return the context of the TLS ports, None where no certificate is configured."""
-    if settings.gateway_certificate is None:
-        return None
+    return Trust(settings, directory).context if settings.gateway_certificate else None
+
+
+class Trust:
+    """Whose certificates a new connection may show: the authorities of settings and registry.
+
+    A context forgets no authority. So another one is made once the registry's have changed, and
+    every handshake goes on with the newest instead of the one that its port was opened with.
+    """
+
+    def __init__(self, settings: Settings, directory: Directory) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._trusted = self._named()
+        self.context = self._newest = _context(settings, self._trusted)
+        self.context.sni_callback = self._handshake
+
+    def _named(self) -> frozenset[str]:
+        """Return the registry's authorities as PEM."""
+        return frozenset(body.certificate for body in self._directory.authorities.values())
+
+    def _handshake(
+        self, connection: ssl.SSLObject, _server_name: str | None, _context: ssl.SSLContext
+    ) -> None:
+        """Have a connection that begins believe the authorities of now."""
+        named = self._named()
+        if named != self._trusted:
+            self._trusted = named
+            self._renew()
+        connection.context = self._newest
+
+    def _renew(self) -> None:
+        try:
+            self._newest = _context(self._settings, self._trusted)
+        except SettingsError as error:
+            # Devices with passwords must come in still; `certificates` refuses what is distrusted.
+            print(f"gateway: authorities are as before: {error}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _context(settings: Settings, authorities: frozenset[str]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    certificate = settings.gateway_certificate
     try:
-        context.load_cert_chain(settings.gateway_certificate, settings.gateway_certificate_key)
+        context.load_cert_chain(str(certificate), settings.gateway_certificate_key)
         if settings.gateway_authorities is not None:
             context.load_verify_locations(settings.gateway_authorities)
+        for pem in authorities:
+            context.load_verify_locations(cadata=pem)
     except (OSError, ssl.SSLError) as error:
         raise SettingsError(
-            f"HEADWATER_GATEWAY_CERTIFICATE={settings.gateway_certificate}: {error}: it needs a"
+            f"HEADWATER_GATEWAY_CERTIFICATE={certificate}: {error}: it needs a"
             " PEM chain with its key, or the key in HEADWATER_GATEWAY_CERTIFICATE_KEY"
         ) from error
     # Devices may show a password instead, so a certificate is optional; one that is shown must
     # hold against an authority.
     context.verify_mode = ssl.CERT_OPTIONAL
-    trust(context, directory)
     return context
-
-
-def trust(context: ssl.SSLContext, directory: Directory) -> None:
-    """Have the context believe the registry's authorities; new ones as they come."""
-    for body in directory.authorities.values():
-        context.load_verify_locations(cadata=body.certificate)

@@ -1,0 +1,97 @@
+"""TLS believes the registry's authorities as they come and go; no restart in between."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from edge.mqtt.encoding import encode
+from edge.mqtt.packets import Connect
+from edge.mqtt.wire import V5
+from gateway.secure import server_context
+from telemetry.changes import AuthorityBody
+from telemetry.settings import Settings
+from tests.gateway.certificates import Authority
+from tests.gateway.entrances import EDITIONS, enrol, house
+from tests.gateway.served import Served
+from tests.gateway.test_standing import registered
+
+
+class Site:
+    """A gateway with TLS, a device with a certificate, and who signed it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.authority, servers = Authority("Devices"), Authority("Servers")
+        own, _ = servers.issue(folder, "localhost", x509.DNSName("localhost"))
+        uri = x509.UniformResourceIdentifier("device:pk.d1")
+        self._device, self.certificate = self.authority.issue(folder, "any", uri)
+        self._servers = servers.pem
+        self.house = house()
+        enrol(self.house.directory, "pk.d1")
+        settings = Settings(gateway_certificate=own)
+        self.served = Served(self.house, server_context(settings, self.house.directory))
+
+    def tell(self, body: AuthorityBody | None, name: str = "ca") -> None:
+        """Change an authority as the registry does."""
+
+        async def told() -> None:
+            self.house.directory.apply(EDITIONS.change("authority", name, body))
+
+        self.served.do(told())
+
+    def believe(self) -> None:
+        self.tell(AuthorityBody(self.authority.pem, None, True))
+
+    def is_let_in(self) -> bool:
+        """Have the device come by its certificate, and read the CONNACK or the TLS alert."""
+        context = ssl.create_default_context(cadata=self._servers)
+        context.load_cert_chain(self._device)
+        address = ("localhost", self.served.port("mqtts"))
+        with socket.create_connection(address, 10) as plain:
+            try:
+                with context.wrap_socket(plain, server_hostname="localhost") as secured:
+                    secured.sendall(encode(Connect(V5, "c1"), V5))
+                    answer = secured.recv(4)
+            except (ssl.SSLError, ConnectionError):
+                return False
+        return len(answer) == 4 and answer[3] == 0
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    running = Site(tmp_path)
+    yield running
+    running.served.stop()
+
+
+def test_authority_counts_from_when_it_comes_until_it_goes(site: Site) -> None:
+    assert not site.is_let_in()
+    site.believe()
+    assert site.is_let_in()
+    site.tell(None)
+    assert not site.is_let_in()
+    site.believe()
+    assert site.is_let_in()
+
+
+def test_registered_certificate_of_a_removed_authority_is_refused(site: Site) -> None:
+    site.believe()
+
+    async def register() -> None:
+        registered(site.house, site.certificate)
+
+    site.served.do(register())
+    assert site.is_let_in()
+    site.tell(None)
+    site.tell(AuthorityBody(Authority("Other").pem, None, True), "other")
+    assert not site.is_let_in()
+
+
+def test_authority_that_cannot_be_read_leaves_the_others(site: Site) -> None:
+    site.believe()
+    assert site.is_let_in()
+    site.tell(AuthorityBody("no certificate", None, False), "broken")
+    assert site.is_let_in()
