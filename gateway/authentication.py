@@ -140,7 +140,9 @@ class Authentication:
             check_name(name)
         except DeviceError:
             return None
-        return Identity("default", name, "local/development") if is_let_in else None
+        durability = self._directory.durability("default", name)
+        found = Identity("default", name, "local/development", durability=durability)
+        return found if is_let_in else None
 
 
 def _identity_of(tenant: str, name: str, secret: Secret, durability: str) -> Identity:

@@ -15,7 +15,7 @@ from telemetry.changes import (
     JwtKeyBody,
     TenantBody,
 )
-from telemetry.devices import Device, split_full_name
+from telemetry.devices import Device, Durability, split_full_name
 from telemetry.sealing import KeyRing, Sealed, seal, unseal
 
 DEFAULT_TENANT = TenantBody()
@@ -97,6 +97,11 @@ class Directory:
     def device(self, tenant: str, device_full: str) -> Device | None:
         """Return an enabled device."""
         return dict(self.named(device_full)).get(tenant)
+
+    def durability(self, tenant: str, device_full: str) -> Durability:
+        """Return a device's class; one that is not known has the stronger."""
+        device = self.device(tenant, device_full)
+        return (device.durability if device else None) or "industrial"
 
     def is_shut(self, tenant: str, device_full: str) -> bool:
         """Say whether a device is known and disabled, or its tenant is."""

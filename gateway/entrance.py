@@ -79,6 +79,10 @@ class Entrance:
             self.counters.add("filtered")
             settle(None, None)
             return None
+        if self.directory.is_shut(identity.tenant, found.device_full):
+            return self.ingest.counted(
+                Rejected("not_authorised", f"{found.device_full} is disabled")
+            )
         content_type = content_type_of(found.payload)
         made = self._telemetry(said, found.device_full, content_type)
         return self.ingest.ingest(
@@ -99,8 +103,9 @@ class Entrance:
 
     def _telemetry(self, said: Foreign, device_full: str, content_type: str) -> Channel:
         identity = said.identity
+        durability = self.directory.durability(identity.tenant, device_full)
         return channel(
-            identity._replace(device_full=device_full),
+            identity._replace(device_full=device_full, durability=durability),
             TELEMETRY_CHANNEL,
             protocol=said.protocol,
             buckets=self.limits.of(identity.tenant, identity.device_full),

@@ -16,12 +16,11 @@ def standing(identity: Identity, directory: Directory) -> Identity | None:
 
     Whether the moment of `expires_at` has come is the caller's to judge.
     """
-    device = directory.device(identity.tenant, identity.device_full)
-    durability = (device.durability if device else None) or "industrial"
+    durability = directory.durability(identity.tenant, identity.device_full)
     kind, _, name = identity.credential.partition("/")
     if kind == "local":
         return identity._replace(durability=durability)
-    if device is None:
+    if directory.device(identity.tenant, identity.device_full) is None:
         return None
     end = _end(identity, kind, name, directory)
     if end is None:

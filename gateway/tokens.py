@@ -100,8 +100,7 @@ def _local(
     if local_key is None:
         return None
     name, expires_at = _claims(token, _Key(local_key, ALGORITHM, AUDIENCE, ISSUER), now)
-    device = directory.device("default", name)
-    durability = (device.durability if device else None) or "industrial"
+    durability = directory.durability("default", name)
     return Identity("default", name, f"local/{KEY_ID}", expires_at, durability)
 
 
