@@ -49,7 +49,8 @@ class Book:
 def open_book(configuration: Configuration, connection: Connection, now: datetime) -> Book:
     """Read what is kept in memory."""
     book = Book(configuration, {route.path: route for route in every_route(configuration.route)})
-    rows = connection.execute(select(SILENCES).where(SILENCES.c.ends_at > now)).mappings()
+    rest = (SILENCES.c.ends_at > now) & SILENCES.c.ended_by.is_(None)
+    rows = connection.execute(select(SILENCES).where(rest)).mappings()
     book.silences = {row["silence_id"]: silence_of_row(cast(Row, row)) for row in rows}
     if configuration.inhibit:
         book.sources = Sources(configuration.inhibit, _unresolved(connection))

@@ -37,13 +37,14 @@ class Delivery:
         self._line = Line(receiver.name, turns)
         self._sink: Sink | None = None
         self._failures = 0
-        self._not_before: datetime | None = None
+        self._rest: tuple[datetime, datetime] | None = None
+        """From when until when the sink is left alone."""
 
     def step(self) -> timedelta:
         """Send the next message that is due; return how long there is nothing to do."""
         now = self._now()
-        if self._not_before and now < self._not_before:
-            return self._not_before - now
+        if self._rest and self._rest[0] <= now < self._rest[1]:
+            return self._rest[1] - now
         waiting = self._line.read(now)
         message = chosen(waiting, now)
         if message is None:
@@ -71,11 +72,12 @@ class Delivery:
         if how == "retry":
             self._failures += 1
             next_at += wait_after(message.tries + 1, message.key, answer.retry_after)
-            self._not_before = now + wait_after(self._failures, message.key, answer.retry_after)
+            rest = wait_after(self._failures, message.key, answer.retry_after)
+            self._rest = (now, now + rest)
             if now - message.created_at >= self.give_up:
                 state = "given_up"
         else:
-            self._failures, self._not_before = 0, None
+            self._failures, self._rest = 0, None
         if how != "delivered":
             log.warning(
                 "message %s to %s: %s, status %s %s",

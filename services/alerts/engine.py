@@ -12,6 +12,7 @@ from sqlalchemy import delete, insert, select, update
 
 from services.alerts import ticking
 from services.alerts.book import Book, open_book
+from services.alerts.clock import Clock
 from services.alerts.configuration import Configuration
 from services.alerts.intake import Taken, moved, take
 from services.alerts.life import Life, acknowledged, resolved
@@ -42,6 +43,7 @@ class Engine:
         self._lock = RLock()
         self._configuration = configuration
         self._book: Book | None = None
+        self._clock = Clock()
         self.configure(configuration)
 
     @property
@@ -56,12 +58,15 @@ class Engine:
             try:
                 with self.turns.writing() as connection:
                     now = self.now()
+                    if self._clock.mind(connection, now):
+                        self._book = None
                     if self._book is None:
                         self._book = open_book(self._configuration, connection, now)
                     book, work = self._book, Work(connection, now)
                     yield work, book
                     work.finish()
                 book.note_sent(work.sent)
+                self._clock.passed(now)
             except BaseException:
                 # What memory knows may be ahead of the database: read it anew.
                 self._book = None
@@ -150,7 +155,7 @@ class Engine:
             mine = (table.silence_id == silence_id) & (table.tenant == tenant)
             ended = work.connection.execute(
                 update(SILENCES)
-                .where(mine, table.ends_at > work.now)
+                .where(mine, table.ends_at > work.now, table.ended_by.is_(None))
                 .values(ends_at=work.now, ended_by=who)
             )
             book.silences.pop(silence_id, None)

@@ -15,6 +15,7 @@ from services.alerts.configuration import Receiver
 from services.alerts.delivering import Deliveries, Delivery
 from services.alerts.messages import content
 from services.alerts.tables import TRIES
+from telemetry.alerts import State
 from telemetry.settings import Settings
 from tests.services.alert_parts import MINUTE, NOON, SECOND, Desk, alert, configured, life
 from tests.services.sink_server import SinkServer, sink_server
@@ -130,6 +131,41 @@ def test_a_sink_that_is_killed_gets_all_once_it_is_back(tmp_path: Path) -> None:
     assert len(again.keys()) == len(again.taken) == 11
     queued = [key for key, name in sending.desk.messages("key", "receiver") if name == "hub"]
     assert again.keys() == queued
+
+
+@pytest.mark.parametrize("last", ["fails", "takes and says nothing"])
+def test_after_ten_minutes_each_device_is_told_in_its_order_by_the_same_keys(
+    tmp_path: Path, last: str
+) -> None:
+    with sink_server() as first:
+        first.mood = last  # type: ignore[assignment]
+        sending = Sending(tmp_path, first.url)
+        sending.desk.take(*(alert(f"pump.p{number}", severity="critical") for number in range(3)))
+        sending.turn(8)
+        port = int(first.url.split(":")[2].split("/")[0])
+    assert first.asked
+    for minute in range(10):
+        state: State = "firing" if minute % 2 else "resolved"
+        for number in range(3):
+            sending.desk.take(alert(f"pump.p{number}", minute * 360 + 60, state=state))
+            sending.desk.take(alert(f"pump.p{number}", minute * 360 + 61, rule="loud"))
+        sending.turn(60, 10)
+
+    first.mood = "takes"
+    with sink_server(port, first) as again:
+        sending.turn(120, 5)
+
+    rows = sending.desk.messages("key", "receiver", "lanes")
+    queued = [(str(key), lanes) for key, name, lanes in rows if name == "hub"]
+    assert len(queued) > 30
+    taken = again.keys()
+    assert sorted(taken) == sorted(key for key, _ in queued)
+    for number in range(3):
+        mine = [key for key, lanes in queued if lanes == [f"pump.p{number}"]]
+        assert len(mine) > 10
+        assert [key for key in taken if key in mine] == mine
+    bodies = {(got.key, got.body) for got in again.taken}
+    assert len(bodies) == len(queued)
 
 
 def test_what_a_sink_refuses_for_good_is_not_sent_again(tmp_path: Path, hub: SinkServer) -> None:

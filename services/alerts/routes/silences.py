@@ -47,7 +47,11 @@ def list_silences(access: Viewer) -> list[SilenceOut]:
     """List the silences that have not ended."""
     query = (
         select(SILENCES)
-        .where(SILENCES.c.tenant == access.tenant, SILENCES.c.ends_at > access.engine.now())
+        .where(
+            SILENCES.c.tenant == access.tenant,
+            SILENCES.c.ends_at > access.engine.now(),
+            SILENCES.c.ended_by.is_(None),
+        )
         .order_by(SILENCES.c.ends_at)
     )
     with access.engine.turns.reading() as connection:
