@@ -29,6 +29,7 @@ def seed(lake: Path, now: datetime) -> None:
         tables.QUALITY.name: list(_quality(now)),
         tables.CONSERVATION.name: list(_conservation(now)),
         tables.DEVICE_DUPLICATES.name: list(_duplicates(now)),
+        tables.JOB_RUNS.name: [_run(now - timedelta(minutes=8)), _run(now, success=False)],
     }
     for table in (tables.REJECTED, tables.DUPLICATES, tables.CONFLICTS):
         rows[table.name] = [_aside(index, now) for index in range(30)]
@@ -151,6 +152,13 @@ def _conservation(now: datetime) -> Iterator[Row]:
             "late": 2, "rejected": 3, "duplicates": 4, "conflicts": 1, "difference": 0,
             "holds": True, "checked_at": now - timedelta(minutes=30), "hour_date": hour.date(),
         }  # fmt: skip
+
+
+def _run(at: datetime, *, success: bool = True) -> Row:
+    return {
+        "run_id": f"{at:%H%M%S}", "job": "alerts", "started_at": at, "ended_at": at,
+        "success": success, "started_date": at.date(),
+    }  # fmt: skip
 
 
 def _duplicates(now: datetime) -> Iterator[Row]:

@@ -72,3 +72,15 @@ def test_connection_holds_no_secret_and_changes_nothing() -> None:
 def test_maps_ask_no_other_host_for_tiles() -> None:
     tiles = [panel.chart["params"].get("mapbox_style") for panel in CHARTS.values()]
     assert {style for style in tiles if style} == {"tile:///basemap/{z}/{x}/{y}.png"}
+
+
+def test_zones_on_the_map_are_coloured_by_their_breaches() -> None:
+    (panel,) = [panel for panel in CHARTS.values() if panel.name == "Zones by breaches"]
+    for params in (panel.chart["params"], panel.query_context["form_data"]):
+        assert params["color_scheme_type"] == "color_breakpoints"
+        assert params["point_radius_fixed"]["value"] == "breaches"
+        steps = params["color_breakpoints"]
+        assert steps[0]["minValue"] == steps[0]["maxValue"] == 0
+        bounds = [(step["minValue"], step["maxValue"]) for step in steps]
+        assert [low for low, _ in bounds[1:]] == [high + 1 for _, high in bounds[:-1]]
+        assert len({tuple(step["color"].values()) for step in steps}) == len(steps)
