@@ -70,6 +70,16 @@ class Rejected(NamedTuple):
         """How the protocols say it."""
         return CODES[self.reason]
 
+    @property
+    def words(self) -> str:
+        """What a person reads: reason, text, limit and the time to try again."""
+        words = f"{self.reason}: {self.text}"
+        if self.limit:
+            words += f"; limit {self.limit}"
+        if self.retry_after_s is not None:
+            words += f"; retry after {self.retry_after_s:.3f} s"
+        return words[:500]
+
     def receipt(self, topic: str) -> dict[str, object]:
         """Return what a device is told of a refused message."""
         told: dict[str, object] = {"topic": topic, "reason": self.reason, "text": self.text}

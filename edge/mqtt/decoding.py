@@ -76,7 +76,14 @@ def decode_publish(head: int, body: bytes, version: int) -> Publish:
     properties = read_properties(reader, "publish") if version == V5 else NONE
     if topic or properties.topic_alias is None:
         check_topic(topic)
+    _check_response(properties)
     return Publish(topic, reader.rest(), qos, packet_id, bool(head & 1), bool(head & 8), properties)
+
+
+def _check_response(properties: Properties) -> None:
+    topic = properties.response_topic
+    if topic is not None and ("+" in topic or "#" in topic):
+        raise MqttError(PROTOCOL_ERROR, f"wildcards in the response topic {topic!r}")
 
 
 def _packet_id(reader: Reader) -> int:
@@ -114,6 +121,7 @@ def _will(reader: Reader, flags: int, version: int) -> Will | None:
     if qos == 3:
         malformed("QoS 3")
     properties = read_properties(reader, "will") if version == V5 else NONE
+    _check_response(properties)
     topic = check_topic(reader.text())
     return Will(topic, reader.binary(), qos, bool(flags & 32), properties)
 
@@ -137,6 +145,8 @@ def _ack(kind: int, reader: Reader, version: int) -> Ack:
 def _subscribe(reader: Reader, version: int) -> Subscribe:
     packet_id = _packet_id(reader)
     properties = read_properties(reader, "subscribe") if version == V5 else NONE
+    if len(properties.subscription_ids) > 1:
+        raise MqttError(PROTOCOL_ERROR, "several subscription identifiers")
     wanted: list[Subscription] = []
     while reader.left:
         wanted.append(_subscription(reader.text(), reader.byte(), version))

@@ -1,5 +1,7 @@
 """Packets to bytes."""
 
+from dataclasses import replace
+
 from edge.mqtt.frames import frame
 from edge.mqtt.packets import (
     PUBREL,
@@ -43,6 +45,14 @@ def encode(packet: Packet, version: int) -> bytes:
             return bytes((packet.kind << 4, 0))
         case Disconnect() | Auth():
             return _last(packet, version)
+
+
+def encode_within(packet: Ack | Connack | Disconnect, largest: int) -> bytes:
+    """Return an answer of MQTT 5, without its reason string where that would make it too large."""
+    data = encode(packet, V5)
+    if len(data) <= largest or packet.properties.reason is None:
+        return data
+    return encode(packet._replace(properties=replace(packet.properties, reason=None)), V5)
 
 
 def _publish(packet: Publish, version: int) -> bytes:

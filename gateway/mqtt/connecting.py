@@ -84,7 +84,7 @@ class Desk:
             return _refusal(connect, BAD_METHOD, "no such authentication method")
         identity = self._identity(connect, peer, now)
         if isinstance(identity, Rejected):
-            return _refusal(connect, BAD_CREDENTIALS, identity.text)
+            return _refusal(connect, BAD_CREDENTIALS, identity.words)
         will = connect.will
         if will and (part := own_part(will.topic, identity)) in (None, REJECTS_CHANNEL):
             return _refusal(connect, NOT_AUTHORISED, f"the will's topic {part or will.topic!r}")
@@ -157,7 +157,7 @@ class Desk:
         is_present = before is not None and not connect.clean
         if before is None or connect.clean:
             if before is not None:
-                self.sessions.remove(before)
+                self._end(before)
             session = Session(client_id, identity)
         else:
             session = before
@@ -167,6 +167,12 @@ class Desk:
         session.will = connect.will
         self.sessions.add(session)
         return session, is_present
+
+    def _end(self, session: Session) -> None:
+        """End a session before its time, which is when a will that is delayed is due."""
+        if session.will is not None:
+            self.publish_will(session, session.will, time.time())
+        self.sessions.remove(session)
 
     def _expiry_s(self, connect: Connect) -> float:
         if connect.version == V5:

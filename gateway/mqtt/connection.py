@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge.mqtt.decoding import decode
-from edge.mqtt.encoding import encode
+from edge.mqtt.encoding import encode, encode_within
 from edge.mqtt.frames import Framer
 from edge.mqtt.packets import (
     PINGREQ,
@@ -26,7 +26,7 @@ from edge.mqtt.packets import (
 )
 from edge.mqtt.properties import Properties
 from edge.mqtt.topics import SHARED
-from edge.mqtt.wire import PROTOCOL_ERROR, V5, V311, MqttError
+from edge.mqtt.wire import LONGEST, PROTOCOL_ERROR, V5, V311, MqttError
 from gateway.identity import Identity
 from gateway.mqtt.connecting import OVERHEAD_BYTES, Admitted, Desk, Peer
 from gateway.mqtt.delivery import Delivery
@@ -66,6 +66,7 @@ class Connection:
         self._peer = peer
         self._framer = Framer(desk.entrance.ingest.most_bytes + OVERHEAD_BYTES)
         self._version = V311
+        self._largest = LONGEST
         self._client: Client | None = None
         self._short: Short = _nothing
         self.heard_at = 0
@@ -133,9 +134,10 @@ class Connection:
 
     def _connect(self, connect: Connect, now: int) -> None:
         self._version = connect.version
+        self._largest = connect.properties.maximum_packet_size or LONGEST
         admitted = self._desk.admit(connect, self._peer, now=now / 1_000_000)
         if not isinstance(admitted, Admitted):
-            self._sink.write(encode(admitted.connack, self._version))
+            self._sink.write(self._told(admitted.connack))
             self._close()
             return
         self._client = client = self._welcome(connect, admitted)
@@ -143,7 +145,6 @@ class Connection:
         self._desk.entrance.lives.add(self)
         self._sink.write(encode(admitted.connack, self._version))
         client.delivery.resend()
-        client.delivery.pump()
 
     def _welcome(self, connect: Connect, admitted: Admitted) -> Client:
         desk, session, given = self._desk, admitted.session, connect.properties
@@ -157,6 +158,7 @@ class Connection:
             given.request_problem != 0,
             self.fail,
             desk.options.most_routes,
+            self._largest,
         )
         delivery = Delivery(
             session,
@@ -210,7 +212,10 @@ class Connection:
             code = NO_SHARED
         elif found is None:
             code = NOT_AUTHORISED
-        elif len(session.subscriptions) >= MOST_SUBSCRIPTIONS:
+        elif (
+            wanted.pattern not in session.subscriptions
+            and len(session.subscriptions) >= MOST_SUBSCRIPTIONS
+        ):
             code = QUOTA_EXCEEDED
         else:
             session.subscriptions[wanted.pattern] = found
@@ -237,10 +242,10 @@ class Connection:
             return
         if self._version == V5 and self._client is None and code:
             properties = Properties(reason=reason[:200])
-            self._sink.write(encode(Connack(code, properties=properties), V5))
+            self._sink.write(self._told(Connack(code, properties=properties)))
         elif self._version == V5 and code:
             properties = Properties(reason=reason[:200])
-            self._sink.write(encode(Disconnect(code, properties), V5))
+            self._sink.write(self._told(Disconnect(code, properties)))
         elif self._client is None and code == 0x84:
             self._sink.write(encode(Connack(1), V311))
         self._close()
@@ -250,6 +255,11 @@ class Connection:
         if self._client is not None:
             self._client.session.identity = identity
             self._client.uplink.forget_routes()
+
+    def _told(self, packet: Connack | Disconnect) -> bytes:
+        if self._version != V5:
+            return encode(packet, self._version)
+        return encode_within(packet, self._largest)
 
     def end(self, reason: str) -> None:
         """Close: the credential is no longer good."""

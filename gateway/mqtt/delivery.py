@@ -1,6 +1,7 @@
 """What goes to the client: in its window, with its aliases, again after it was away."""
 
 import time
+from collections import deque
 
 from edge.mqtt.encoding import encode
 from edge.mqtt.packets import PUBACK, PUBCOMP, PUBREC, PUBREL, Ack, Publish
@@ -34,22 +35,43 @@ class Delivery:
         self._largest = properties.maximum_packet_size or LONGEST
         self._alias_maximum = properties.topic_alias_maximum or 0
         self._aliases: dict[str, int] = {}
+        self._again: deque[int] = deque()
+        """Packet ids that are to be sent again on this connection, and were not yet."""
 
     def resend(self) -> None:
-        """Send again what the client has not confirmed before it went away."""
-        for packet_id, sent in self._session.inflight.items():
-            if sent.is_released:
-                self._sink.write(encode(Ack(PUBREL, packet_id), self._version))
-            else:
-                self._sink.write(encode(sent.publish._replace(dup=True), self._version))
+        """Send again what the client has not confirmed before it went away, in its window."""
+        self._again.extend(self._session.inflight)
+        self.pump()
 
     def pump(self) -> None:
         """Send what is queued, as far as the window allows."""
         session = self._session
-        while session.queue:
-            if session.queue[0].qos and len(session.inflight) >= self._window:
+        while self._again and not self._is_shut():
+            self._resend(self._again.popleft())
+        while session.queue and not self._again:
+            if session.queue[0].qos and self._is_shut():
                 return
             self._send(session.queue.popleft())
+
+    def _is_shut(self) -> bool:
+        return len(self._session.inflight) - len(self._again) >= self._window
+
+    def _resend(self, packet_id: int) -> None:
+        inflight, kept = self._session.inflight, self._session.kept
+        sent = inflight.get(packet_id)
+        if sent is None:
+            return
+        if sent.is_released:
+            self._sink.write(encode(Ack(PUBREL, packet_id), self._version))
+            return
+        data = encode(sent.publish._replace(dup=True), self._version)
+        if len(data) <= self._largest:
+            self._sink.write(data)
+            return
+        del inflight[packet_id]
+        self._counters.add("downlinks", channel="too_large")
+        if kept:
+            kept.done(sent.number)
 
     def _send(self, queued: Queued) -> None:
         if not self._sent(queued) and self._session.kept:
@@ -74,16 +96,14 @@ class Delivery:
             retain=queued.retain,
             properties=properties,
         )
-        data = encode(publish, self._version)
-        if len(data) > self._largest:
+        data = self._encoded(publish)
+        if data is None:
             self._counters.add("downlinks", channel="too_large")
             return False
         if queued.qos:
             session.inflight[packet_id] = Sent(publish, number=queued.number)
             if session.kept:
                 session.kept.sent(queued.number, publish)
-        if self._alias_maximum:
-            data = encode(self._aliased(publish), self._version)
         self._sink.write(data)
         self._counters.add("downlinks", channel=downlink.part.partition("/")[0][:32])
         return bool(queued.qos)
@@ -101,17 +121,26 @@ class Delivery:
         )
         return NONE if found == NONE else found
 
-    def _aliased(self, publish: Publish) -> Publish:
-        """Use or make an alias; what is sent again later has its topic in full."""
+    def _encoded(self, publish: Publish) -> bytes | None:
+        """Return a message's bytes, with an alias where that fits; None if it is too large.
+
+        What is sent again later has its topic in full.
+        """
         known = self._aliases.get(publish.topic)
-        if known is None and len(self._aliases) >= self._alias_maximum:
-            return publish
-        alias = known or len(self._aliases) + 1
-        self._aliases[publish.topic] = alias
+        if known or len(self._aliases) < self._alias_maximum:
+            alias = known or len(self._aliases) + 1
+            data = encode(self._aliased(publish, alias, is_known=bool(known)), self._version)
+            if len(data) <= self._largest:
+                self._aliases[publish.topic] = alias
+                return data
+        data = encode(publish, self._version)
+        return data if len(data) <= self._largest else None
+
+    def _aliased(self, publish: Publish, alias: int, *, is_known: bool) -> Publish:
         given = publish.properties
         copied = {name: getattr(given, name) for name in Properties.__slots__}
         properties = Properties(**(copied | {"topic_alias": alias}))
-        return publish._replace(topic="" if known else publish.topic, properties=properties)
+        return publish._replace(topic="" if is_known else publish.topic, properties=properties)
 
     def confirmed(self, ack: Ack) -> None:
         """Take PUBACK, PUBREC or PUBCOMP."""

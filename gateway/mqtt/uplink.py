@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import orjson
 
-from edge.mqtt.encoding import encode
+from edge.mqtt.encoding import encode, encode_within
 from edge.mqtt.packets import PUBACK, PUBCOMP, PUBREC, Ack, Publish
 from edge.mqtt.properties import NONE, Properties
 from edge.mqtt.wire import PROTOCOL_ERROR, V5, MqttError
@@ -45,6 +45,8 @@ class Link(NamedTuple):
     wants_reasons: bool
     close: Close
     most_routes: int
+    largest: int
+    """Most bytes of a packet that the client takes."""
 
 
 class Uplink:
@@ -142,6 +144,8 @@ class Uplink:
 
     def publish(self, publish: Publish, now: int) -> None:
         """Take any PUBLISH."""
+        if publish.properties.subscription_ids:
+            raise MqttError(PROTOCOL_ERROR, "a subscription identifier from a client")
         topic = self._topic(publish)
         link, qos = self._link, publish.qos
         packet_id = publish.packet_id.to_bytes(2)
@@ -235,8 +239,8 @@ class Uplink:
         if not run.qos:
             return b""
         if self._is_5:
-            properties = Properties(reason=_words(refusal)) if link.wants_reasons else NONE
-            return encode(Ack(kind, packet_id, refusal.code.mqtt, properties), link.version)
+            properties = Properties(reason=refusal.words) if link.wants_reasons else NONE
+            return encode_within(Ack(kind, packet_id, refusal.code.mqtt, properties), link.largest)
         if refusal.is_kept:
             # Sent again it would be refused again, and its bytes are in `telemetry.dead`.
             if run.qos == 2:
@@ -271,12 +275,3 @@ class Uplink:
         """Raise for a PUBREL of a message that has no PUBREC yet."""
         if self._link.session.received.get(ack.packet_id) is False:
             raise MqttError(PROTOCOL_ERROR, "PUBREL before PUBREC")
-
-
-def _words(refusal: Rejected) -> str:
-    words = f"{refusal.reason}: {refusal.text}"
-    if refusal.limit:
-        words += f"; limit {refusal.limit}"
-    if refusal.retry_after_s is not None:
-        words += f"; retry after {refusal.retry_after_s:.3f} s"
-    return words[:500]
