@@ -88,7 +88,9 @@ class Connection:
 
     def receive(self, data: bytes, now: int) -> None:
         """Take bytes that came at `now`, in epoch microseconds."""
-        self.heard_at = now
+        if self._client is not None:
+            # Until it is let in, its time runs from the beginning, however slowly it writes.
+            self.heard_at = now
         framer = self._framer
         if framer.rest:
             data, framer.rest = framer.rest + data, b""
@@ -140,6 +142,7 @@ class Connection:
             self._sink.write(self._told(admitted.connack))
             self._close()
             return
+        self.heard_at = now
         self._client = client = self._welcome(connect, admitted)
         self._short = client.uplink.short
         self._desk.entrance.lives.add(self)

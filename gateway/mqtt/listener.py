@@ -1,6 +1,7 @@
 """The MQTT listener on asyncio: sockets below connections, and the clock that ends them."""
 
 import asyncio
+import socket
 import ssl
 import time
 from typing import cast
@@ -12,6 +13,13 @@ from gateway.mqtt.wire import Sink
 BACKLOG = 4_096
 SHUTTING_DOWN = 0x8B
 MOST_UNSENT = 4 * 1024 * 1024
+PROBES = {
+    "TCP_KEEPIDLE": 300,
+    "TCP_KEEPINTVL": 60,
+    "TCP_KEEPCNT": 5,
+    "TCP_USER_TIMEOUT": 600_000,
+}
+"""A client that is gone without a word is known after 10 minutes; devices on slow radio sleep."""
 
 
 class _Socket(asyncio.Protocol):
@@ -26,6 +34,7 @@ class _Socket(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=MOST_UNSENT)
+        _probe(transport.get_extra_info("socket"))
         listener = self._listener
         self._sink = Sink(self, listener.dirty)
         self.connection = Connection(listener.desk, self._sink, _peer(transport))
@@ -57,6 +66,15 @@ class _Socket(asyncio.Protocol):
 
     def resume(self) -> None:
         self._transport.resume_reading()
+
+
+def _probe(sock: socket.socket) -> None:
+    """Have the system ask a silent client whether it is there: it may have no keep-alive."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in PROBES.items():
+        # Not every system has each of them.
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _peer(transport: asyncio.BaseTransport) -> Peer:
@@ -107,8 +125,8 @@ class MqttListener:
     def tick(self) -> None:
         """Close who is silent, publish wills that are due, forget sessions that have ended."""
         now_us = time.time_ns() // 1000
-        for socket in list(self.sockets):
-            connection = socket.connection
+        for each in list(self.sockets):
+            connection = each.connection
             if (now_us - connection.heard_at) / 1_000_000 > connection.silent_after_s:
                 connection.too_silent()
         for session in self.desk.sessions:
@@ -119,8 +137,8 @@ class MqttListener:
         """Take no more, and send everybody away."""
         for server in self._servers:
             server.close()
-        for socket in list(self.sockets):
-            socket.connection.fail(SHUTTING_DOWN, "the gateway stops")
+        for each in list(self.sockets):
+            each.connection.fail(SHUTTING_DOWN, "the gateway stops")
         self.flush()
         for server in self._servers:
             await server.wait_closed()

@@ -29,6 +29,7 @@ class Served:
 
     house: House
     secure: ssl.SSLContext | None = None
+    options: MqttOptions = field(default_factory=MqttOptions)
     settings: Settings = field(default_factory=lambda: Settings(port_base=free_port_base()))
     loop: asyncio.AbstractEventLoop = field(default_factory=uvloop.new_event_loop)
     mqtt: MqttListener = field(init=False)
@@ -47,7 +48,7 @@ class Served:
         poller = Poller([outlet])
         entrance.ingest.polled_by(poller.wake)
         poller.ingest = entrance.ingest
-        desk = Desk(entrance, Sessions(entrance.counters), MqttOptions())
+        desk = Desk(entrance, Sessions(entrance.counters), self.options)
         self.mqtt = MqttListener(desk)
         poller.after = self.mqtt.flush
         await self.mqtt.listen("127.0.0.1", self.port("mqtt"))

@@ -1,0 +1,121 @@
+"""MQTT sockets: clients that are silent, slow, or gone without a word."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from edge.mqtt.encoding import encode
+from edge.mqtt.packets import Connack, Connect, Subscribe, Subscription
+from edge.mqtt.wire import V311
+from gateway.downlink import Downlink
+from gateway.mqtt.connecting import MqttOptions
+from gateway.mqtt.listener import MOST_UNSENT
+from tests.gateway.entrances import house
+from tests.gateway.served import Served
+
+WITHIN_S = 0.5
+CONNACK = encode(Connack(0), V311)
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    running = Served(house(is_anonymous=True), options=MqttOptions(connect_within_s=WITHIN_S))
+    yield running
+    running.stop()
+
+
+class Caller:
+    """A client that writes and reads as a test says."""
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+        self.sock = socket.create_connection(("127.0.0.1", served.port("mqtt")), 10)
+
+    def connect(self, keep_alive_s: int = 0) -> None:
+        self.sock.sendall(encode(Connect(V311, "c1", True, keep_alive_s, "d1"), V311))
+        assert self.sock.recv(len(CONNACK)) == CONNACK
+
+    def is_closed_by_ticks(self, wait_s: float) -> bool:
+        """Have the gateway look after a while, and say whether it closed."""
+        self._served.do(ticked(self._served, wait_s))
+        self.sock.settimeout(0.3)
+        try:
+            return self.sock.recv(1) == b""
+        except TimeoutError:
+            return False
+        except ConnectionResetError:
+            return True
+
+
+async def ticked(served: Served, wait_s: float) -> None:
+    await asyncio.sleep(wait_s)
+    served.mqtt.tick()
+
+
+@pytest.fixture
+def caller(served: Served) -> Iterator[Caller]:
+    made = Caller(served)
+    yield made
+    made.sock.close()
+
+
+def test_client_that_says_nothing_is_closed_in_time(caller: Caller) -> None:
+    assert not caller.is_closed_by_ticks(0.0)
+    assert caller.is_closed_by_ticks(WITHIN_S)
+
+
+def test_client_that_writes_its_connect_byte_by_byte_has_no_longer(caller: Caller) -> None:
+    for byte in encode(Connect(V311, "c1", True, 0, "d1"), V311)[:8]:
+        caller.sock.sendall(bytes((byte,)))
+        caller._served.do(asyncio.sleep(WITHIN_S / 7))
+    assert caller.is_closed_by_ticks(0.0)
+
+
+def test_connect_in_pieces_is_a_connect(caller: Caller) -> None:
+    data = encode(Connect(V311, "c1", True, 0, "d1"), V311)
+    for start in range(0, len(data), 5):
+        caller.sock.sendall(data[start : start + 5])
+    assert caller.sock.recv(len(CONNACK)) == CONNACK
+    assert not caller.is_closed_by_ticks(WITHIN_S + 0.1)
+
+
+def test_client_that_is_gone_is_closed_after_its_keep_alive(caller: Caller) -> None:
+    caller.connect(keep_alive_s=1)
+    assert not caller.is_closed_by_ticks(0.5)
+    assert caller.is_closed_by_ticks(1.1)
+
+
+def test_client_without_keep_alive_is_asked_by_the_system(caller: Caller, served: Served) -> None:
+    caller.connect()
+
+    async def found() -> list[int]:
+        (own,) = served.mqtt.sockets
+        sock = own._transport.get_extra_info("socket")
+        names = [socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT]
+        asked = sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        return [asked, *(sock.getsockopt(socket.IPPROTO_TCP, name) for name in names)]
+
+    assert served.do(found()) == [1, 300, 60, 5]
+
+
+def test_client_that_does_not_read_is_closed_before_it_fills_memory(
+    caller: Caller, served: Served
+) -> None:
+    caller.connect()
+    wanted = Subscribe(1, (Subscription("devices/d1/commands/#", 0),))
+    caller.sock.sendall(encode(wanted, V311))
+    assert caller.sock.recv(5) == b"\x90\x03\x00\x01\x00"
+
+    async def told() -> int:
+        large = Downlink("default", "d1", "commands/x", b"x" * 1_000_000, 0)
+        for number in range(200):
+            served.house.entrance.downlinks.deliver(large)
+            served.mqtt.flush()
+            await asyncio.sleep(0.001)
+            if not served.mqtt.sockets:
+                return number
+        return 200
+
+    assert served.do(told()) * 1_000_000 < 10 * MOST_UNSENT
