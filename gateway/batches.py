@@ -83,6 +83,7 @@ async def ingest_batch(
     if empty is not None:
         return empty
     settling = await _published(ingest, channel, payloads, now)
+    ingest.accepted(channel, settling.kept)
     if settling.error is None:
         return messages
     return _not_kept(ingest, settling.error, settling.kept, len(payloads))

@@ -5,7 +5,7 @@ from collections import Counter
 Labels = tuple[tuple[str, str], ...]
 
 _MEANINGS = {
-    "accepted": "Records that Kafka or the spool holds",
+    "accepted": "Records acknowledged: durable, or left out by a rule; by protocol",
     "rejected": "Records refused, by reason",
     "filtered": "Messages that a rule's condition left out: acknowledged, and not published",
     "connects": "Sessions opened, by protocol",
@@ -23,30 +23,48 @@ _MEANINGS = {
 }
 
 
+class Tally:
+    """One count, at hand for those who count each record."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
 class Counters:
     """Counts by name and labels."""
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, Labels]] = Counter()
+        self._tallies: dict[tuple[str, Labels], Tally] = {}
         self.gauges: dict[str, float] = {}
 
     def add(self, name: str, count: int = 1, /, **labels: str) -> None:
         """Count up."""
         self._counts[name, tuple(sorted(labels.items()))] += count
 
+    def tally(self, name: str, /, **labels: str) -> Tally:
+        """Return a count to be counted up by whoever holds it."""
+        return self._tallies.setdefault((name, tuple(sorted(labels.items()))), Tally())
+
     def value(self, name: str, **labels: str) -> int:
         """Return one count."""
-        return self._counts[name, tuple(sorted(labels.items()))]
+        return self._all()[name, tuple(sorted(labels.items()))]
+
+    def _all(self) -> Counter[tuple[str, Labels]]:
+        return self._counts + Counter({key: each.count for key, each in self._tallies.items()})
 
     def exposition(self) -> str:
         """Return all figures in Prometheus' text form."""
         lines: list[str] = []
+        counts = self._all()
         for name, meaning in _MEANINGS.items():
             lines += [
                 f"# HELP headwater_gateway_{name}_total {meaning}.",
                 f"# TYPE headwater_gateway_{name}_total counter",
             ]
-            found = sorted(item for item in self._counts.items() if item[0][0] == name)
+            found = sorted(item for item in counts.items() if item[0][0] == name)
             lines += [f"headwater_gateway_{name}_total{_text(k[1])} {n}" for k, n in found]
         for name, figure in sorted(self.gauges.items()):
             lines += [

@@ -187,6 +187,10 @@ class Ingest:
         else:
             settle(error, message)
 
+    def accepted(self, channel: Channel, records: int) -> None:
+        """Count records that are acknowledged together."""
+        self._counters.tally("accepted", protocol=channel.protocol).count += records
+
     def unavailable(self, error: object, records: int = 1) -> Rejected:
         """Return the refusal for records that could not be made durable, and count them."""
         if isinstance(error, Rejected):

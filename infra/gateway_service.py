@@ -2,6 +2,7 @@
 
 import sys
 
+from edge.outboxes import reachable
 from infra.probes import http_complaint, port_complaint
 from infra.stack import Mode
 from infra.supervision.service import Service
@@ -28,7 +29,7 @@ def gateway_service(settings: Settings, mode: Mode) -> Service:
 
 def gateway_complaint(settings: Settings) -> str | None:
     """Say why the gateway does not answer; None if it does."""
-    port = settings.port("gateway_http")
+    host, port = reachable(settings.gateway_host), settings.port("gateway_http")
     if settings.gateway_certificate is not None:
-        return port_complaint(port)
-    return http_complaint(f"http://127.0.0.1:{port}/health")
+        return port_complaint(port, host)
+    return http_complaint(f"http://{f'[{host}]' if ':' in host else host}:{port}/health")

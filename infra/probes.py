@@ -41,10 +41,10 @@ def page_complaint(url: str) -> str | None:
         return f"no answer at {url}"
 
 
-def port_complaint(port: int) -> str | None:
+def port_complaint(port: int, host: str = "127.0.0.1") -> str | None:
     """Say that nobody listens on a port of this machine; None if somebody does."""
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S).close()
+        socket.create_connection((host, port), timeout=TIMEOUT_S).close()
     except OSError:
         return f"nobody listens on port {port}"
     return None

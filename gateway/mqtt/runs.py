@@ -6,6 +6,7 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from gateway.channels import Channel
+from gateway.counters import Tally
 from gateway.mqtt.wire import Sink
 from gateway.outlet import Settle
 
@@ -77,6 +78,7 @@ class Answering(Protocol):
     runs: "deque[Run]"
     """What has no answer yet; answers go out in the order in which messages came."""
     unanswered: int
+    accepted: Tally
     is_paused: bool
     """Whether the client is held back until fewer are unanswered."""
 
@@ -116,6 +118,7 @@ class Run:
         if error is None and self.qos == 1 and runs and runs[0] is self:
             runs.popleft()
             asked.unanswered -= 1
+            asked.accepted.count += 1
             asked.sink.write(_SUCCESS + self.packet_ids[0])
             if runs or asked.is_paused:
                 asked.sink.later(asked.answers)
@@ -123,6 +126,8 @@ class Run:
             self._settle(0, error, _message)
 
     def _settle(self, number: int, error: object, _message: object) -> None:
+        if error is None:
+            self._asked.accepted.count += 1
         if error is None and number == self._ready and self._answers is None and self.qos == 1:
             self._ready = number + 1
         else:

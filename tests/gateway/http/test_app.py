@@ -233,6 +233,8 @@ def test_document_names_every_status() -> None:
 def test_figures_are_counted_by_reason() -> None:
     one = anonymous()
     posted(one, b"rubbish")
+    posted(one, TWO, NDJSON)
     answer = answers(one, lambda client: client.get("/metrics"))
 
     assert 'headwater_gateway_rejected_total{reason="undecodable"} 1' in answer.text
+    assert 'headwater_gateway_accepted_total{protocol="http"} 2' in answer.text

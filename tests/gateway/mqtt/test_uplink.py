@@ -139,6 +139,22 @@ def test_rubbish_is_kept_and_refused_with_its_reason(version: int) -> None:
     assert answer.code == (0x99 if version == V5 else 0)
 
 
+@BOTH
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_what_is_accepted_is_counted_and_nothing_else(version: int, qos: int) -> None:
+    client = Client(broker(), version)
+    client.connect()
+
+    # The last two come together, by the short way where it is one.
+    client.send(telemetry(1, qos=qos))
+    client.send(telemetry(2, b"rubbish", qos=qos))
+    client.send(telemetry(3, qos=qos), telemetry(4, qos=qos))
+
+    counters = client.broker.house.entrance.counters
+    assert counters.value("accepted", protocol="mqtt") == 3
+    assert 'headwater_gateway_accepted_total{protocol="mqtt"} 3' in counters.exposition()
+
+
 def test_device_that_no_receipt_was_asked_for_gets_none() -> None:
     client = Client(broker())
     client.connect()
