@@ -19,7 +19,8 @@ class BatchJob:
 
     `makes` are the tables that it writes; one that only tends tables makes an asset of its name.
     `verdict` names a blocking check that the job itself decides, by `success` and `wrong`.
-    `by_day`: its runs and backfills name dates; otherwise the job itself finds what is due.
+    `words` are what it is always asked with. `by_day`: its runs and backfills name dates;
+    otherwise the job itself finds what is due.
     """
 
     name: str
@@ -29,9 +30,11 @@ class BatchJob:
     checks: tuple[Table, ...] = ()
     verdict: str = ""
     by_day: bool = False
+    words: tuple[str, ...] = ()
 
 
 MOST_DAYS = 31
+REPLAY = "replay"
 _SILVER = (tables.READINGS, tables.LATE)
 _GOLD = (*tables.DEVICE_WINDOWS.values(), *tables.ZONE_WINDOWS.values())
 BATCH_JOBS = (
@@ -76,6 +79,14 @@ BATCH_JOBS = (
         "Merges the lives of alerts from Kafka into gold.alerts.",
         "3-59/15 * * * *",
         makes=(tables.ALERTS,),
+    ),
+    BatchJob(
+        REPLAY,
+        "Lands messages of devices that were unknown and are registered now; also at once when"
+        " they are.",
+        "50 4 * * *",
+        checks=_SILVER,
+        words=("--rejected", "--registered"),
     ),
     BatchJob("vacuum", "Deletes files that no version needs any more.", "15 3 * * *"),
     BatchJob(
@@ -137,7 +148,7 @@ def _assets(job: BatchJob) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, spark: dg.ResourceParam[SparkSubmit]
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult | dg.AssetCheckEvaluation]:
         days = _days(context)
-        words = ["--exit-zero"] if job.verdict else []
+        words = [*job.words, *(["--exit-zero"] if job.verdict else [])]
         told = spark.run(context, job.name, *words, *days)
         for key in asset_keys(job):
             metadata = _metadata(told, table_name(key))

@@ -10,6 +10,7 @@ from orchestration import (
     housekeeping,
     links,
     model_training,
+    registrations,
     schedules,
     spark,
     streams,
@@ -44,6 +45,7 @@ def build(settings: Settings) -> dg.Definitions:
         schedules=schedules.schedules(),
         sensors=[
             watching.watch_sensor(settings, here),
+            registrations.replay_sensor(settings),
             housekeeping.dead_runs_sensor(),
             housekeeping.forget_sensor(),
             *([streams.sensor(settings)] if scheduled else []),

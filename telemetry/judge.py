@@ -15,6 +15,10 @@ from telemetry.records import Record, Sender, sender
 from telemetry.registry import Registry
 from telemetry.schema_check import Reading, check
 
+UNKNOWN_DEVICE = "unknown_device"
+UNKNOWN_PRODUCT = "unknown_product"
+UNKNOWN_RULES = (UNKNOWN_DEVICE, UNKNOWN_PRODUCT)
+"""What a registration mends."""
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -122,13 +126,13 @@ def _device_reasons(
 ) -> tuple[Reason, ...]:
     said = message.device
     if name is None:
-        return (Reason("device", "unknown_device", ""),)
+        return (Reason("device", UNKNOWN_DEVICE, ""),)
     if said is not None and said not in (name, split_full_name(name)[1]):
         return (Reason("device", "device_mismatch", shown(said)),)
     if product is None:
-        return (Reason("product", "unknown_product", split_full_name(name)[0]),)
+        return (Reason("product", UNKNOWN_PRODUCT, split_full_name(name)[0]),)
     if device is None:
-        return (Reason("device", "unknown_device", name),)
+        return (Reason("device", UNKNOWN_DEVICE, name),)
     return ()
 
 

@@ -16,7 +16,7 @@ Examples:
   headwater job dedup --help                                   the job's own options
   headwater job compact --json
   headwater job replay --from 2026-11-20 --to 2026-11-20       bronze again, compared
-  headwater job replay --rejected --reason unknown_device      after a registration
+  headwater job replay --rejected --registered                 after a registration
 """
 WRONG_USE = 2
 

@@ -35,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rejected", action="store_true", help="take up rejected messages whose rules pass now"
     )
+    parser.add_argument(
+        "--registered",
+        action="store_true",
+        help="only those whose device was unknown and is registered now",
+    )
     parser.add_argument("--reason", metavar="RULE", help="only those rejected by this rule")
     parser.add_argument("--product", metavar="PRODUCT", help="only those of this product")
 
@@ -53,15 +58,19 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
     if arguments.rejected:
         if arguments.beside or arguments.in_place:
             raise HeadwaterError("--rejected lands in silver itself: leave the place out")
-        wanted = Wanted(arguments.reason, arguments.product, received)
+        wanted = Wanted(
+            arguments.reason, arguments.product, received, is_registered=arguments.registered
+        )
         return recorded(
             lake,
             "replay",
             arguments,
             lambda now: replay_rejected(settings, lake, now, wanted),
         )
-    if arguments.reason or arguments.product:
-        raise HeadwaterError("--reason and --product choose rejected messages: add --rejected")
+    if arguments.reason or arguments.product or arguments.registered:
+        raise HeadwaterError(
+            "--reason, --product and --registered choose rejected messages: add --rejected"
+        )
     if received is None:
         raise HeadwaterError("name the range: --from 2026-11-20T08 --to 2026-11-20T11")
     asked = Asked(received, arguments.beside, arguments.in_place)

@@ -25,10 +25,12 @@ from spark_jobs.transforms.judgement import Judgement
 from spark_jobs.transforms.marks import TOUCHED, of_rows
 from spark_jobs.transforms.routes import SILVER
 from spark_jobs.transforms.spans import Span
+from telemetry.judge import UNKNOWN_RULES
 from telemetry.settings import Settings
-from telemetry.tables import FIRST_USE, LATE, MESSAGES, READINGS, REJECTED, Table
+from telemetry.tables import DEVICES, FIRST_USE, LATE, MESSAGES, READINGS, REJECTED, Table
 
 CHUNK = 50_000
+DEVICE = ["tenant", "device_full"]
 _ITEM, _RECORD = list(REJECTED.key), list(MESSAGES.key)
 _LANDS_IN = tuple(table for table in SILVER if table != REJECTED)
 Result = dict[str, object]
@@ -41,13 +43,19 @@ class Wanted:
     reason: str | None = None
     product: str | None = None
     received: Span | None = None
+    is_registered: bool = False
+    """Only those whose device or product was unknown, and whose device is registered now."""
 
     def rows(self, lake: Lake) -> pl.LazyFrame:
         """Return the rows that no replay has taken up."""
         rows = lake.scan(REJECTED).filter(pl.col("replayed_at").is_null())
+        rules = pl.col("reasons").list.eval(pl.element().struct.field("rule"))
         if self.reason is not None:
-            rules = pl.col("reasons").list.eval(pl.element().struct.field("rule"))
             rows = rows.filter(rules.list.contains(self.reason))
+        if self.is_registered:
+            registered = lake.scan(DEVICES).select(DEVICE)
+            unknown = pl.any_horizontal(rules.list.contains(rule) for rule in UNKNOWN_RULES)
+            rows = rows.filter(unknown).join(registered, on=DEVICE, how="semi")
         if self.product is not None:
             rows = rows.filter(pl.col("product") == self.product)
         return rows if self.received is None else rows.filter(self.received.holds("received_at"))

@@ -94,3 +94,9 @@ def test_messages_in_their_places_pass(tmp_path: Path) -> None:
     assert result.success
     (evaluation,) = result.get_asset_check_evaluations()
     assert evaluation.passed
+
+
+def test_replay_asks_for_messages_of_registered_devices_alone(tmp_path: Path) -> None:
+    run(tmp_path, "replay", replay={"taken_up": 2}, quality={"tables": {}, "pages": ""})
+
+    assert calls(tmp_path)[0] == ["replay", "--rejected", "--registered"]

@@ -13,6 +13,7 @@ from edge.outbox import OutRecord
 from edge.registry_files import RegistryFiles
 from spark_jobs.jobs.landing import Landing
 from spark_jobs.jobs.landing_queries import RECORDS
+from spark_jobs.jobs.live_registry import LiveRegistry
 from spark_jobs.lake import Lake, Txn
 from spark_jobs.restatements import REPLAYED_ROWS
 from spark_jobs.transforms.marks import TOUCHED, WINDOWS, of_rows
@@ -107,6 +108,21 @@ def test_messages_of_a_device_that_was_registered_are_taken_up(
     before = lake.scan(DUPLICATES).collect().height
     running.land(spark.read.schema(RECORDS).parquet(str(path)), Txn("landing_spool/1", BATCHES))
     assert lake.scan(DUPLICATES).collect().height == before + 1
+
+
+def test_only_messages_of_registered_devices_are_asked_for(settings: Settings) -> None:
+    lake = Lake(settings.lake_root)
+    unknown = rejected(lake, "unknown_device").filter(pl.col("device_full") == "meter.stranger")
+    assert run(settings, "--rejected", "--registered")["rejected"] == 0
+
+    RegistryFiles(settings.registry_dir).enrol([Device("meter.stranger")])
+    LiveRegistry(RegistryFiles(settings.registry_dir), lake).refresh()
+    result = run(settings, "--rejected", "--registered")
+
+    assert result["rejected"] == unknown.height
+    stamped = rejected(lake, "unknown_device").filter(pl.col("replayed_at").is_not_null())
+    assert set(stamped["device_full"]) == {"meter.stranger"}
+    assert stamped.height == result["taken_up"]
 
 
 def test_taking_up_after_a_schema_fix_cut_short_anywhere_goes_on(
