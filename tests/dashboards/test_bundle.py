@@ -84,3 +84,5 @@ def test_zones_on_the_map_are_coloured_by_their_breaches() -> None:
         bounds = [(step["minValue"], step["maxValue"]) for step in steps]
         assert [low for low, _ in bounds[1:]] == [high + 1 for _, high in bounds[:-1]]
         assert len({tuple(step["color"].values()) for step in steps}) == len(steps)
+        # What is above all steps is as bad as the last.
+        assert params["default_breakpoint_color"] == steps[-1]["color"]
