@@ -83,6 +83,14 @@ class Settings(CachedParts, HomeParts, BaseSettings):
     )
     trino_heap_mb: int = Field(default=1024, ge=512, description="JVM heap of Trino")
     kafka_heap_mb: int = Field(default=384, ge=128, description="JVM heap of the broker")
+    kafka_replication: int = Field(
+        default=1, ge=1, description="replicas of each topic that is created; a cluster takes 3"
+    )
+    kafka_min_insync: int = Field(
+        default=1,
+        ge=1,
+        description="replicas that must hold a record before it is acknowledged; a cluster takes 2",
+    )
     registry_database: SecretStr | None = Field(
         default=None,
         description="SQLAlchemy URL, such as postgresql+psycopg://…; default SQLite in the home",

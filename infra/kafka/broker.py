@@ -77,9 +77,10 @@ def _complaint(settings: Settings) -> str | None:
 
 
 def _create_topics(settings: Settings) -> str | None:
-    from infra.kafka.topics import create_topics
+    from infra.kafka.topics import Replicas, create_topics
 
-    return create_topics(settings.kafka_bootstrap)
+    replicas = Replicas(settings.kafka_replication, settings.kafka_min_insync)
+    return create_topics(settings.kafka_bootstrap, replicas)
 
 
 def server_properties(settings: Settings) -> str:
