@@ -9,6 +9,7 @@ from services.alerts.matching import match_of
 from services.alerts.silences import Silence
 from services.alerts.trail import person_trail
 from telemetry.alerts import Severity
+from tests.services import postgresql
 from tests.services.alert_parts import AWAY, HOUR, MINUTE, OK, SECOND, Desk, alert
 
 HUB = """
@@ -172,6 +173,18 @@ def test_a_service_that_was_down_meanwhile_goes_on(tmp_path: Path, by: timedelta
 
     assert again.listed("hub") == [[("pump.p2", "firing")]]
     assert once_more.got("hub") == []
+
+
+def test_times_are_taken_back_in_postgresql_too(tmp_path: Path, postgresql_socket: Path) -> None:
+    desk = Desk(tmp_path, HUB, url=postgresql.fresh_database(postgresql_socket))
+    desk.take(alert("pump.p1"), alert("pump.p2", rule="loud", severity="critical"))
+    desk.turn(10 * SECOND)
+
+    put_back(desk, HOUR)
+    desk.turn(22 * SECOND)
+
+    assert desk.listed("hub") == [[("pump.p2", "firing")], [("pump.p1", "firing")]]
+    desk.database.dispose()
 
 
 @back
