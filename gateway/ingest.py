@@ -67,9 +67,10 @@ class Ingest:
         if channel.buckets and (empty := short_of(channel.buckets, now)) is not None:
             return self.counted(empty)
         found = counted(payload, content_type, channel.names) if channel.is_telemetry else 1
-        empty = self.over_limit(channel, now, 1 if isinstance(found, Rejected) else found)
-        if empty is not None:
-            return empty
+        if channel.buckets:
+            empty = self.over_limit(channel, now, 1 if isinstance(found, Rejected) else found)
+            if empty is not None:
+                return empty
         if isinstance(found, Rejected):
             return self.bury(arrival, found, now, settle)
         return self._send(channel, channel.kafka_topic, payload, channel.stamped(now), settle)
