@@ -15,6 +15,8 @@ JAVA_OPTIONS = ("-XX:+UseSerialGC", "-Dlog4j2.formatMsgNoLookups=true")
 SUBMITTED = "PYSPARK_GATEWAY_PORT"
 """The variable by which `spark-submit` says where its JVM listens."""
 OPTIONS = {
+    # Where in our code each column was made: four calls and two failing imports for each.
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.sql.session.timeZone": "UTC",

@@ -36,6 +36,8 @@ LOOK_EVERY_S = 1.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 SURELY_S = 15.0
 """What came longer before the last sign of life was judged; what came later is judged again."""
+CATCHES_UP_S = 30.0
+"""A query that is at work for less may not have judged all from where it began."""
 LONGEST_GAP_S = 600.0
 """An alarm about something older is scoring's to tell."""
 log = logging.getLogger(__name__)
@@ -102,7 +104,7 @@ class FastLane:
         self._wanted: Wanted | None = None
         """What the newest query was begun with."""
         self._looked_at = 0.0
-        self._begun_at = 0.0
+        self._begun_at = self._live_at = 0.0
         self._start_at = 0.0
         self._failures = 0
         self._error: str | None = None
@@ -150,7 +152,11 @@ class FastLane:
         """Start a query for what is wanted; the one at work goes on until it is live."""
         query = self._query(self._settings, wanted)
         try:
-            query.start(self._spark, self._offsets(now))
+            offsets = self._offsets(now)
+            if self._at_work is not None:
+                # What only renews, or is changed already, would take its time beside this one.
+                self._drop_next()
+            query.start(self._spark, offsets)
         except JVM_GONE:
             raise
         except (Py4JError, KafkaError, HeadwaterError, OSError) as error:
@@ -163,6 +169,8 @@ class FastLane:
     def _offsets(self, now: float) -> Offsets:
         """Return where to begin so that no record is left out; some are judged twice."""
         if self._at_work is not None:
+            if now - self._live_at < CATCHES_UP_S:
+                return self._at_work.offsets
             return self._where(self._settings, None)
         if self._next is not None:
             return self._next.offsets
@@ -185,7 +193,7 @@ class FastLane:
             self._failed(error, now)
         if self._next is not None and self._next.is_live(self._spark, now):
             before, self._at_work, self._next = self._at_work, self._next, None
-            self._failures, self._error = 0, None
+            self._failures, self._error, self._live_at = 0, None, now
             log.info("is at work")
             if before is not None:
                 before.stop()

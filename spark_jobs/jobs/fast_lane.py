@@ -86,7 +86,9 @@ class FastQuery:
         lake = Lake(self._settings.lake_root)
         devices = lake.frame(spark, DEVICES).where("valid_to is null")
         places = devices.select("tenant", "device_full", "product", "zone", "customer")
-        limits = spark.createDataFrame(limits_of(self._products), LIMITS)
+        # In one piece, since each takes a Python worker.
+        products = spark.sparkContext.parallelize(limits_of(self._products), 1)
+        limits = spark.createDataFrame(products, LIMITS)
         each = readings(messages(source, tolerance), places, limits, metrics)
         if needs_baselines(self.rules):
             stored = self._baselines(lake.frame(spark, BASELINES), metrics)
@@ -132,9 +134,9 @@ class FastQuery:
     def is_live(self, spark: SparkSession, now: float) -> bool:
         """Tell whether one job alone has run for some seconds: the query's own never ends.
 
-        What reads the broadcasts is a job too, and ends. Were it taken for the query's own, alerts
-        would come later, and none would be missing: where the query begins is fixed. How many
-        tasks run is no sign, since Spark tells of them late.
+        What reads the broadcasts is a job too, and ends; beside other work it may take as long,
+        but hardly ever has a task for each partition of the topic. How many of them run is no
+        sign, since Spark tells of that late.
         """
         job = self._only_job(spark)
         if job is None or job != self._job:
@@ -146,8 +148,13 @@ class FastQuery:
         tracker = spark.sparkContext.statusTracker()
         jobs = tracker.getJobIdsForGroup(str(self._query.runId))
         told = [(job, info) for job in jobs if (info := tracker.getJobInfo(job)) is not None]
-        running = [job for job, info in told if info.status == "RUNNING"]
-        return int(running[0]) if len(running) == 1 else None
+        running = [(job, info) for job, info in told if info.status == "RUNNING"]
+        if len(running) != 1:
+            return None
+        job, info = running[0]
+        stages = [tracker.getStageInfo(int(stage)) for stage in info.stageIds]
+        is_own = any(stage and stage.numTasks == TELEMETRY.partitions for stage in stages)
+        return int(job) if is_own else None
 
     @property
     def error(self) -> BaseException | None:

@@ -121,6 +121,23 @@ def test_changed_rule_is_taken_up_while_another_query_begins(watched: Watched) -
     assert watched.at_work == [third]
 
 
+def test_query_that_may_not_have_caught_up_is_followed_from_where_it_began(
+    watched: Watched,
+) -> None:
+    watched.go(5)
+    began: Offsets = {0: 3}
+    watched.queries[0].offsets = began
+    watched.put(2)
+    watched.go(2)
+    watched.put(3)
+    watched.go(2)
+    assert [query.offsets for query in watched.queries[1:]] == [began, began]
+    watched.go(40)
+    watched.put(4)
+    watched.go(2)
+    assert watched.queries[3].offsets == ENDS
+
+
 def test_query_at_work_that_ends_is_begun_anew(watched: Watched) -> None:
     watched.go(10)
     watched.queries[0].error = RuntimeError("gone")
