@@ -87,9 +87,7 @@ class Settings(CachedParts, HomeParts, BaseSettings):
         default=1, ge=1, description="replicas of each topic that is created; a cluster takes 3"
     )
     kafka_min_insync: int = Field(
-        default=1,
-        ge=1,
-        description="replicas that must hold a record before it is acknowledged; a cluster takes 2",
+        default=1, ge=1, description="replicas that hold what is acknowledged; a cluster takes 2"
     )
     registry_database: SecretStr | None = Field(
         default=None,
@@ -125,9 +123,7 @@ class Settings(CachedParts, HomeParts, BaseSettings):
         default=None, description="the token of HEADWATER_GATEWAY_DEVELOPMENT=token"
     )
     gateway_plain_tokens: bool = Field(
-        default=False,
-        description="take registered tokens without TLS from elsewhere than this machine: for"
-        " development, or where the network below encrypts",
+        default=False, description="take tokens without TLS from other machines: for development"
     )
     gateway_profile: Literal["strict", "compatible"] = Field(
         default="strict",
