@@ -78,6 +78,8 @@ def test_zones_on_the_map_are_coloured_by_their_breaches() -> None:
     (panel,) = [panel for panel in CHARTS.values() if panel.name == "Zones by breaches"]
     for params in (panel.chart["params"], panel.query_context["form_data"]):
         assert params["color_scheme_type"] == "color_breakpoints"
+        # Superset shows the points of the legend's entries: with steps no dimension is among them.
+        assert "dimension" not in params
         assert params["point_radius_fixed"]["value"] == "breaches"
         steps = params["color_breakpoints"]
         assert steps[0]["minValue"] == steps[0]["maxValue"] == 0
