@@ -1,6 +1,6 @@
 """The decision on each message of a batch: the first of its key, a duplicate, or a conflict."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Literal, NamedTuple, Self
 
 import numpy as np
@@ -111,16 +111,20 @@ def _doubtful(found: Candidates, index: KeyIndex) -> list[int]:
     counted = np.flatnonzero(is_counted[found.boot])
     if len(counted):
         order = counted[np.lexsort((found.seq[counted], found.boot[counted]))]
-        for boot, run in _runs(found.boot[order], found.seq[order]):
-            numbers = found.seq[order[[run.start, run.stop - 1]]]
-            if index.add_run(found.boots[boot], *map(int, numbers)):
-                is_doubtful[order[run]] = False
+        boot, seq = found.boot[order], found.seq[order]
+        starts, ends, has_none = _runs(boot, seq)
+        runs = (boot[starts], seq[starts], seq[ends - 1], has_none)
+        is_new = [
+            is_kept and index.add_run(found.boots[of], first, last)
+            for of, first, last, is_kept in zip(*(each.tolist() for each in runs), strict=True)
+        ]
+        is_doubtful[order[np.repeat(is_new, ends - starts)]] = False
     places: list[int] = np.flatnonzero(is_doubtful).tolist()
     return places
 
 
-def _runs(boot: np.ndarray, seq: np.ndarray) -> Iterator[tuple[int, slice]]:
-    """Yield runs of numbers without a gap of which none is there twice, with their boot."""
+def _runs(boot: np.ndarray, seq: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return where runs of numbers without a gap start and end, and which have none twice."""
     is_same_boot = boot[1:] == boot[:-1]
     step = seq[1:] - seq[:-1]
     starts = np.concatenate(([0], np.flatnonzero(~is_same_boot | (step != 1)) + 1))
@@ -129,9 +133,7 @@ def _runs(boot: np.ndarray, seq: np.ndarray) -> Iterator[tuple[int, slice]]:
     is_repeated[1:] = repeats
     is_repeated[:-1] |= repeats
     has_none = ~np.logical_or.reduceat(is_repeated, starts)
-    ends = np.concatenate((starts[1:], [len(seq)]))
-    runs = zip(boot[starts].tolist(), starts.tolist(), ends.tolist(), has_none, strict=True)
-    return ((of, slice(start, end)) for of, start, end, is_kept in runs if is_kept)
+    return starts, np.concatenate((starts[1:], [len(seq)])), has_none
 
 
 def _beside(first: Copy, copy: Copy) -> Verdict:
