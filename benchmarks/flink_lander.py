@@ -8,7 +8,7 @@ import time
 import uuid
 from pathlib import Path
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from benchmarks.backlog import metric_types
 from benchmarks.marks import Mark, mark
@@ -20,6 +20,7 @@ from telemetry.settings import Settings
 from telemetry.topics import TELEMETRY
 
 JVM = "-Xmx1g -XX:+UseSerialGC"
+_NO_COORDINATOR = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE)
 _LOOK_S = 0.1
 
 
@@ -96,5 +97,14 @@ def _written(settings: Settings) -> Path:
 
 
 def _committed(consumer: Consumer, partitions: list[TopicPartition]) -> int:
-    """Return how many offsets the job has committed by its newest checkpoint."""
-    return sum(max(0, each.offset) for each in consumer.committed(partitions, timeout=30))
+    """Return how many offsets the job has committed by its newest checkpoint.
+
+    A broker that has just begun may still look for the group's coordinator: nothing is there then.
+    """
+    try:
+        found = consumer.committed(partitions, timeout=30)
+    except KafkaException as error:
+        if error.args[0].code() in _NO_COORDINATOR:
+            return 0
+        raise
+    return sum(max(0, each.offset) for each in found)
