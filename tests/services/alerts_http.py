@@ -1,10 +1,11 @@
 """The alerts service over HTTP, in process: a desk, keys, and requests as somebody."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 from httpx import ASGITransport, AsyncClient, Response
 
 from services.alerts.app import application
@@ -12,6 +13,7 @@ from services.alerts.served import Service
 from services.callers import digest
 from services.directory import Directory
 from telemetry.changes import ALL_TENANTS, ApiKeyBody, Change, ChangeKey, Role
+from tests.services import postgresql
 from tests.services.alert_parts import HOUR, NOON, Desk
 
 FILE = """
@@ -79,3 +81,13 @@ class Tested:
     def post(self, key: str, **changes: object) -> Response:
         headers = {"Idempotency-Key": key}
         return self.ask("POST", "/v1/alerts", {**POSTED, **changes}, headers=headers)
+
+
+def over_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[Tested]:
+    """Yield the service over the database that a fixture's parameter names."""
+    url = None
+    if request.param == "postgresql":
+        url = postgresql.fresh_database(request.getfixturevalue("postgresql_socket"))
+    found = Tested(folder, url)
+    yield found
+    found.desk.database.dispose()

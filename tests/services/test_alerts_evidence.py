@@ -13,9 +13,8 @@ from services.alerts.messages import content, text
 from services.alerts.rows import told_life
 from telemetry.alerts import Alert
 from telemetry.alerts_history import AlertLife
-from tests.services import postgresql
 from tests.services.alert_parts import NOON, alert, at, life
-from tests.services.alerts_http import Tested
+from tests.services.alerts_http import Tested, over_database
 
 EVIDENCE = tuple((micros(at(15 * n - 3600)), float(n % 7)) for n in range(240))
 KEY = "0" * 32
@@ -23,12 +22,7 @@ KEY = "0" * 32
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def tested(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tested]:
-    url = None
-    if request.param == "postgresql":
-        url = postgresql.fresh_database(request.getfixturevalue("postgresql_socket"))
-    found = Tested(tmp_path, url)
-    yield found
-    found.desk.database.dispose()
+    yield from over_database(request, tmp_path)
 
 
 def scored(**changes: object) -> Alert:

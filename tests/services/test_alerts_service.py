@@ -11,9 +11,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from services.alerts.tables import metadata
-from tests.services import postgresql
 from tests.services.alert_parts import AWAY, HOUR, MINUTE, NOON, OK, alert, at
-from tests.services.alerts_http import POSTED, Tested
+from tests.services.alerts_http import POSTED, Tested, over_database
 
 
 @pytest.fixture
@@ -23,12 +22,7 @@ def tested(tmp_path: Path) -> Tested:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tested]:
-    url = None
-    if request.param == "postgresql":
-        url = postgresql.fresh_database(request.getfixturevalue("postgresql_socket"))
-    found = Tested(tmp_path, url)
-    yield found
-    found.desk.database.dispose()
+    yield from over_database(request, tmp_path)
 
 
 def test_an_alert_goes_its_way_over_each_database(either: Tested) -> None:

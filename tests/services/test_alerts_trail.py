@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from telemetry.alerts import State
-from tests.services import postgresql
 from tests.services.alert_parts import MINUTE, SECOND, alert, at
-from tests.services.alerts_http import Tested
+from tests.services.alerts_http import Tested, over_database
 
 
 @pytest.fixture
@@ -19,12 +18,7 @@ def tested(tmp_path: Path) -> Tested:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tested]:
-    url = None
-    if request.param == "postgresql":
-        url = postgresql.fresh_database(request.getfixturevalue("postgresql_socket"))
-    found = Tested(tmp_path, url)
-    yield found
-    found.desk.database.dispose()
+    yield from over_database(request, tmp_path)
 
 
 def trail(tested: Tested, **asked: str) -> Any:

@@ -9,6 +9,8 @@ from pyspark.sql import SparkSession
 from spark_jobs.lake import Lake
 from spark_jobs.session import session
 from telemetry.settings import Settings
+from tests.brokers import Broker
+from tests.spark_jobs.fast_service import Told
 from tests.spark_jobs.replay_home import make_home
 
 
@@ -35,3 +37,10 @@ def lake(tmp_path: Path) -> Lake:
 def replay_home(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Return a home whose lake landing filled over some batches, gold made of it."""
     return make_home(spark, tmp_path_factory.mktemp("replay") / "home")
+
+
+@pytest.fixture
+def told(broker: Broker) -> Iterator[Told]:
+    reading = Told(broker.settings.kafka_bootstrap)
+    yield reading
+    reading.close()

@@ -90,13 +90,6 @@ def changed(lane: Lane, told: Told) -> int:
 
 
 @pytest.fixture
-def told(broker: Broker) -> Iterator[Told]:
-    reading = Told(broker.settings.kafka_bootstrap)
-    yield reading
-    reading.close()
-
-
-@pytest.fixture
 def lane(broker: Broker, tmp_path: Path) -> Iterator[Lane]:
     running = Lane(tmp_path, broker.settings.kafka_bootstrap, NAMES)
     yield running

@@ -35,13 +35,6 @@ def lane(broker: Broker, tmp_path: Path) -> Iterator[Lane]:
     running.kill()
 
 
-@pytest.fixture
-def told(broker: Broker) -> Iterator[Told]:
-    reading = Told(broker.settings.kafka_bootstrap)
-    yield reading
-    reading.close()
-
-
 def store(lake: Lake, version: date, now: set[int]) -> None:
     """Store a device's week: USUAL in some hours, ELSEWHEN in the others."""
     row = {"version": version, "tenant": "default", "device_full": KNOWN, "product": "default",

@@ -145,13 +145,6 @@ def streams(broker: Broker, tmp_path: Path) -> Iterator[Streams]:
     running.kill()
 
 
-@pytest.fixture
-def told(broker: Broker) -> Iterator[Told]:
-    reading = Told(broker.settings.kafka_bootstrap)
-    yield reading
-    reading.close()
-
-
 def ids_of(breach: tuple[str, int]) -> set[str]:
     """Return the ids by which either version of `hot` may tell a breach."""
     name, at = breach

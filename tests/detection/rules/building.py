@@ -73,3 +73,16 @@ def told(outcomes: Iterable[Outcome]) -> list[tuple[str, str, int]]:
     return [
         (each.found.source.series.device, each.found.state, each.found.time) for each in outcomes
     ]
+
+
+def taken(judging: Evaluator, rows: list[Row], cuts: list[int], restarts: bool) -> list[Outcome]:
+    """Take rows in pieces, each by an evaluator of its own if it restarts."""
+    outcomes: list[Outcome] = []
+    edges = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]
+    for start, end in itertools.pairwise(edges):
+        outcomes += judging.take(readings(rows[start:end]), 5)
+        if restarts:
+            saved = judging.save()
+            judging = Evaluator()
+            judging.load(saved)
+    return outcomes

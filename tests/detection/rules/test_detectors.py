@@ -13,7 +13,15 @@ from detection.rules.roster import Roster
 from detection.rules.series_watch import HEAD_BYTES, SeriesWatch
 from detection.scoring import ALARM_FROM, SERIES, Scorer
 from telemetry.rules.rule import VersionedRule
-from tests.detection.rules.building import MINUTE_US, MONDAY_US, Row, evaluator, readings, rule
+from tests.detection.rules.building import (
+    MINUTE_US,
+    MONDAY_US,
+    Row,
+    evaluator,
+    readings,
+    rule,
+    taken,
+)
 
 MOST_STATE_BYTES = 500
 detectors = st.sampled_from(sorted(SERIES))
@@ -76,15 +84,7 @@ def firing(outcomes: list[Outcome]) -> list[tuple[str, int, float]]:
 def test_alarms_and_scores_are_the_detectors_own_for_any_batching_and_across_restarts(
     detector: str, fleet: np.ndarray, cuts: list[int], restarts: bool
 ) -> None:
-    judging, rows = evaluator(detecting(detector)), rows_of(fleet)
-    outcomes: list[Outcome] = []
-    edges = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]
-    for start, end in itertools.pairwise(edges):
-        outcomes += judging.take(readings(rows[start:end]), 5)
-        if restarts:
-            saved = judging.save()
-            judging = Evaluator()
-            judging.load(saved)
+    outcomes = taken(evaluator(detecting(detector)), rows_of(fleet), cuts, restarts)
 
     assert firing(outcomes) == begun(fleet, detector)
 

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detection.rules.evaluator import Evaluator, Outcome
 from detection.rules.roster import Roster
 from detection.rules.series_watch import HEAD_BYTES, SeriesWatch
 from telemetry.rules.rule import Rule, VersionedRule
@@ -20,6 +19,7 @@ from tests.detection.rules.building import (
     evaluator,
     readings,
     rule,
+    taken,
     told,
 )
 
@@ -138,19 +138,6 @@ def test_alerts_are_the_same_row_by_row(k: int, n: int, restarts: bool) -> None:
 
 def _renamed(kept: VersionedRule, name: str) -> Rule:
     return msgspec.structs.replace(kept.rule, name=name)
-
-
-def taken(judging: Evaluator, rows: list[Row], cuts: list[int], restarts: bool) -> list[Outcome]:
-    """Take rows in pieces, each by an evaluator of its own if it restarts."""
-    outcomes: list[Outcome] = []
-    edges = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]
-    for start, end in itertools.pairwise(edges):
-        outcomes += judging.take(readings(rows[start:end]), 5)
-        if restarts:
-            saved = judging.save()
-            judging = Evaluator()
-            judging.load(saved)
-    return outcomes
 
 
 @pytest.mark.parametrize("check", CHECKS)
