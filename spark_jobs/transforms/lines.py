@@ -34,9 +34,19 @@ class Parsed(NamedTuple):
 def plain(lines: pa.BinaryArray) -> np.ndarray:
     """Tell which lines are UTF-8, one braced text in one line, without escape or null."""
     lengths = pc.binary_length(lines).fill_null(0).to_numpy()
+    is_short = lengths <= LONGEST
+    if is_short.all():
+        return _plain(lines, lengths)
+    # A few long ones may hold most of the bytes: these are not looked through.
+    found = np.zeros(len(lines), dtype=bool)
+    found[is_short] = _plain(lines.filter(pa.array(is_short)), lengths[is_short])
+    return found
+
+
+def _plain(lines: pa.BinaryArray, lengths: np.ndarray) -> np.ndarray:
     offsets = np.frombuffer(lines.buffers()[1], np.int32)[lines.offset :][: len(lines) + 1]
     content = np.frombuffer(lines.buffers()[2] or b"\0", np.uint8)
-    fits = (lengths > 1) & (lengths <= LONGEST)
+    fits = lengths > 1
     first, last = offsets[:-1] * fits, (offsets[1:] - 1) * fits
     fits &= (content[first] == _BRACES[0]) & (content[last] == _BRACES[1])
     fits[_rows_with_doubtful(content[offsets[0] : offsets[-1]], offsets - offsets[0])] = False
