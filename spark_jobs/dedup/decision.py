@@ -94,6 +94,7 @@ def decide(
     copy_at = found.copies.at
     firsts = {key: copy_at(here[key]) for key in repeated}
     copies = find(held.keys()) if held else {}
+    index.lack((key for key in held if key not in copies), received_at)
     firsts |= {key: copies.get(key) or copy_at(places[0]) for key, places in held.items()}
     return {
         place: _beside(firsts[key], copy)

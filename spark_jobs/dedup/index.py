@@ -1,12 +1,13 @@
 """Which keys silver holds: exact for counted messages, by generations for hashed ones."""
 
-from array import array
-from collections import deque
+import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple, TypeAlias
 
+import numpy as np
+
+from spark_jobs.dedup.generations import Generations
 from spark_jobs.dedup.intervals import Intervals
 
 Key: TypeAlias = tuple[str, str, str, int]
@@ -16,87 +17,117 @@ Boot: TypeAlias = tuple[str, str, str]
 HASHED = "h:"
 UNIQUE = "k:"
 UNCOUNTED = (HASHED, UNIQUE)
-GENERATION = 100_000
-
-
-@dataclass(slots=True)
-class _Generation:
-    newest: int
-    marks: set[int] = field(default_factory=set)
+ROOM = 4_000_000
+"""Intervals of all boots, 16 bytes each: one that leaves gaps in its numbers has one a message."""
+ROOM_OF_ONE = 65_536
+"""Intervals of one boot: to find the place for one more among them has its price too."""
+LACKED = 10_000
+"""Numbers asked for in vain, after which a boot is taken for one that does not count at all."""
+log = logging.getLogger(__name__)
 
 
 class PackedIndex(NamedTuple):
-    """An index at rest: intervals of each boot; newest message and marks of each generation."""
+    """An index at rest: intervals of each boot; newest message and marks of each generation.
+
+    `lacked` has the boots whose gaps were closed: what of them was asked for in vain.
+    """
 
     counted: list[tuple[str, str, str, bytes]]
     hashed: list[tuple[int, bytes]]
+    lacked: tuple[tuple[str, str, str, int], ...] = ()
 
 
 class KeyIndex:
     """Membership of keys. It may say yes to a key that silver lacks, never no to one it holds.
 
-    Only a hashed key leaves it: when it is among the oldest and `remembered` are there, or its
-    generation's newest message is older than the horizon.
+    Only a hashed key leaves it, as `Generations` says. Where boots leave too many gaps in their
+    numbers, the lowest gaps are closed: it says yes to what is in them. A boot of which much of
+    that was asked for, and is not in silver, numbers at random: its keys are hashed from then on.
     """
 
-    def __init__(self, *, remembered: int, horizon_us: int | None) -> None:
-        self._remembered = remembered
-        self._horizon_us = horizon_us
+    def __init__(self, *, remembered: int, horizon_us: int | None, room: int = ROOM) -> None:
+        self._room = room
         self._counted: dict[Boot, Intervals] = {}
-        self._generations: deque[_Generation] = deque()
+        self._lacked: dict[Boot, int] = {}
+        self._hashed = Generations(remembered=remembered, horizon_us=horizon_us)
 
     def add(self, key: Key, received_at: int) -> bool:
         """Take a key up; return False if it was there. Keys unique by construction need no room."""
-        tenant, device_full, boot, seq = key
-        intervals = self._counted.get((tenant, device_full, boot))
+        tenant, device_full, name, seq = key
+        boot = tenant, device_full, name
+        intervals = self._counted.get(boot)
         if intervals is not None:
             return intervals.add(seq)
-        if boot.startswith(UNIQUE):
+        if name.startswith(UNIQUE):
             return True
-        if boot.startswith(HASHED):
-            return self._add_hashed(_mark(key), received_at)
-        self._counted[tenant, device_full, boot] = Intervals([(seq, seq)])
+        if name.startswith(HASHED):
+            return self._hashed.add(_mark(*boot), received_at)
+        if self._is_random(boot):
+            return self._hashed.add(_mark(*boot, str(seq)), received_at)
+        self._counted[boot] = Intervals([(seq, seq)])
         return True
 
     def add_run(self, boot: Boot, first: int, last: int) -> bool:
         """Take up the numbers from `first` to `last` of a boot that counts.
 
-        Return False, having taken up none, if one of them was there.
+        Return False, having taken up none, if one of them was there or the boot does not count.
         """
         intervals = self._counted.get(boot)
         if intervals is not None:
             return intervals.add_run(first, last)
+        if self._is_random(boot):
+            return False
         self._counted[boot] = Intervals([(first, last)])
         return True
 
-    def _add_hashed(self, mark: int, received_at: int) -> bool:
-        generations = self._generations
-        if any(mark in generation.marks for generation in generations):
-            return False
-        if not generations or len(generations[-1].marks) >= GENERATION:
-            generations.append(_Generation(received_at))
-            self._forget(received_at)
-        generations[-1].marks.add(mark)
-        generations[-1].newest = max(generations[-1].newest, received_at)
-        return True
-
-    def _forget(self, now: int) -> None:
-        generations = self._generations
-        while len(generations) > 1 and (
-            (len(generations) - 1) * GENERATION > self._remembered
-            or (self._horizon_us is not None and generations[0].newest < now - self._horizon_us)
-        ):
-            generations.popleft()
-
-    def merge(self, boot: Boot, ranges: Iterable[tuple[int, int]]) -> None:
+    def merge(self, boot: Boot, ranges: Iterable[tuple[int, int]], received_at: int) -> None:
         """Take up many numbers of one boot, as (first, last)."""
-        self._counted.setdefault(boot, Intervals()).merge(ranges)
+        if self._is_random(boot):
+            self._hash(boot, ranges, received_at)
+        else:
+            self._counted.setdefault(boot, Intervals()).merge(ranges)
+
+    def _is_random(self, boot: Boot) -> bool:
+        return self._lacked.get(boot, 0) >= LACKED
+
+    def _hash(self, boot: Boot, ranges: Iterable[tuple[int, int]], received_at: int) -> None:
+        for first, last in ranges:
+            for seq in range(first, last + 1):
+                self._hashed.add(_mark(*boot, str(seq)), received_at)
+
+    def lack(self, keys: Iterable[Key], received_at: int) -> None:
+        """Take note of keys to which it said yes, and which silver lacks."""
+        for tenant, device_full, name, seq in keys:
+            boot = tenant, device_full, name
+            if boot in self._lacked and boot in self._counted and seq in self._counted[boot].lowest:
+                self._lacked[boot] += 1
+                if self._is_random(boot):
+                    self._give_up(boot, received_at)
+
+    def _give_up(self, boot: Boot, received_at: int) -> None:
+        """Hash a boot's keys from now on; those in the gaps that were closed are forgotten."""
+        log.warning("%s numbers at random: only its newest messages are remembered", boot[1])
+        _, *known = self._counted.pop(boot).ranges()
+        self._hash(boot, known, received_at)
+
+    def keep_room(self) -> None:
+        """Close the lowest gaps of the boots with most of them, where all have too many."""
+        counts = np.fromiter(map(len, self._counted.values()), np.int64, len(self._counted))
+        if counts.sum() <= self._room and counts.max(initial=0) <= ROOM_OF_ONE:
+            return
+        kept = _fair_share(counts, self._room // 2)
+        for boot, count in zip(self._counted, counts.tolist(), strict=True):
+            if count > kept:
+                self._counted[boot].close(kept)
+                self._lacked.setdefault(boot, 0)
+        log.info("of %d boots no more than %d intervals are kept", np.sum(counts > kept), kept)
 
     def packed(self) -> PackedIndex:
         """Return all that it holds."""
         return PackedIndex(
             [(*boot, intervals.to_bytes()) for boot, intervals in self._counted.items()],
-            [(each.newest, array("q", each.marks).tobytes()) for each in self._generations],
+            self._hashed.packed(),
+            tuple((*boot, count) for boot, count in self._lacked.items()),
         )
 
     def unpack(self, packed: PackedIndex) -> None:
@@ -105,13 +136,21 @@ class KeyIndex:
             (tenant, device_full, boot): Intervals.from_bytes(bounds)
             for tenant, device_full, boot, bounds in packed.counted
         }
-        for newest, marks in packed.hashed:
-            of_generation = array("q")
-            of_generation.frombytes(marks)
-            self._generations.append(_Generation(newest, set(of_generation)))
+        self._lacked = {
+            (tenant, device_full, boot): count for tenant, device_full, boot, count in packed.lacked
+        }
+        self._hashed.unpack(packed.hashed)
 
 
-def _mark(key: Key) -> int:
+def _fair_share(counts: np.ndarray, room: int) -> int:
+    """Return how many of each fit into the room, to a power of two; one at least."""
+    share = ROOM_OF_ONE // 2
+    while share > 1 and np.minimum(counts, share).sum() > room:
+        share //= 2
+    return share
+
+
+def _mark(*key: str) -> int:
     """Return 64 bits that stand for a hashed key, the same in every process."""
-    whole = "\0".join(key[:3]).encode()
+    whole = "\0".join(key).encode()
     return int.from_bytes(blake2b(whole, digest_size=8).digest(), "big", signed=True)

@@ -51,6 +51,21 @@ class Intervals:
                 bounds.extend((first, last + 1))
         self._bounds = bounds
 
+    def close(self, kept: int) -> None:
+        """Take up every number below the highest `kept` intervals."""
+        end = len(self._bounds) - 2 * kept
+        if end > 0:
+            self._bounds[:end] = array("Q", (0, self._bounds[end - 1]))
+
+    @property
+    def lowest(self) -> range:
+        """Return the numbers of the lowest interval."""
+        return range(*self._bounds[:2]) if self._bounds else range(0)
+
+    def __len__(self) -> int:
+        """Return how many intervals there are."""
+        return len(self._bounds) // 2
+
     def to_bytes(self) -> bytes:
         """Return what `from_bytes` reads, on this machine."""
         return self._bounds.tobytes()

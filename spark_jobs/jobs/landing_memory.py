@@ -64,8 +64,10 @@ class LandingMemory:
         old = keys.filter(hashed).group_by(KEY).agg(at).sort("received_at").collect()
         for tenant, device_full, boot, seq, received_at in old.iter_rows():
             self.index.add((tenant, device_full, boot, seq), received_at)
+        now = time.time_ns() // 1000
         for tenant, device_full, boot, firsts, lasts in _ranges(keys.filter(~hashed)).iter_rows():
-            self.index.merge((tenant, device_full, boot), zip(firsts, lasts, strict=True))
+            self.index.merge((tenant, device_full, boot), zip(firsts, lasts, strict=True), now)
+        self.index.keep_room()
 
     def _load_landed(self, since: datetime | None) -> None:
         for rows in pieces(self._lake, MESSAGES, since):
@@ -93,8 +95,9 @@ class LandingMemory:
         self.copies.remember(key_marks(keys), copies)
 
     def save_if_due(self, now: float) -> None:
-        """Save from time to time, between two batches."""
+        """Save from time to time, between two batches, what has room."""
         if self._file.is_due:
+            self.index.keep_room()
             self.save(now)
 
     def save(self, now: float) -> None:

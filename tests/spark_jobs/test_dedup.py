@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spark_jobs.dedup.decision import Candidates, Verdict, decide
-from spark_jobs.dedup.index import Key, KeyIndex, PackedIndex
+from spark_jobs.dedup.index import LACKED, Key, KeyIndex, PackedIndex
 from spark_jobs.dedup.intervals import Intervals
 from spark_jobs.dedup.recent import Copies, Copy, RecentCopies, key_marks
 
@@ -42,6 +42,20 @@ def test_runs_are_added_whole_or_not_at_all(runs: list[tuple[int, int]]) -> None
         assert {number for number in range(50) if number in intervals} == model
         ranges = intervals.ranges()
         assert all(one[1] + 1 < other[0] for one, other in pairwise(ranges))
+
+
+@settings(deadline=None)
+@given(st.lists(numbers), st.integers(1, 4))
+def test_closed_intervals_hold_all_that_is_low(added: list[int], kept: int) -> None:
+    intervals = Intervals()
+    for number in added:
+        intervals.add(number)
+    before = intervals.ranges()
+    intervals.close(kept)
+    assert intervals.ranges()[-kept:] == before[-kept:]
+    assert len(intervals) == min(len(before), kept + 1)
+    if len(before) > kept:
+        assert list(intervals.lowest) == list(range(before[-kept - 1][1] + 1))
 
 
 def test_counting_upwards_costs_one_interval() -> None:
@@ -104,18 +118,70 @@ def test_hashed_keys_leave_by_horizon_and_number() -> None:
     assert not index.add(("t", "d", "h:300000", 0), 300_001)
 
 
+def test_gaps_take_no_more_than_their_room() -> None:
+    index = KeyIndex(remembered=10, horizon_us=None, room=100)
+    for number in range(0, 2000, 2):
+        assert index.add(("t", "gaps", "b", number), 0)
+    assert index.add_run(("t", "steady", "b"), 0, 1999)
+    index.keep_room()
+    bounds = {device: len(packed) // 16 for _, device, _, packed in index.packed().counted}
+    assert bounds == {"gaps": 33, "steady": 1}
+    assert index.add(("t", "gaps", "b", 2000), 0)
+    assert not index.add(("t", "gaps", "b", 1), 0), "it may be there: silver is asked"
+    assert index.add(("t", "gaps", "b", 1997), 0)
+
+
+def test_numbers_at_random_are_hashed_in_the_end() -> None:
+    index = KeyIndex(remembered=10_000_000, horizon_us=None, room=100)
+    boot = ("t", "d", "b")
+    for number in range(0, 2_000, 2):
+        index.add((*boot, number), 0)
+    index.keep_room()
+    in_vain = [(*boot, number) for number in range(1, 1_001, 2)]
+    batch = candidates(in_vain, [Copy("telemetry", 0, key[3], 0, 1) for key in in_vain])
+    for _ in range(0, LACKED, len(in_vain)):
+        assert decide(batch, index, lambda _: {}, received_at=0) == {}
+    assert index.add(in_vain[0], 0), "what was in a closed gap is forgotten"
+    assert index.packed().lacked == ((*boot, LACKED),)
+    again = KeyIndex(remembered=10_000_000, horizon_us=None, room=100)
+    again.unpack(index.packed())
+    again.merge(boot, [(5_000, 5_001)], 0)
+    for each in (index, again):
+        assert not each.add((*boot, 1_998), 0), "its newest are remembered"
+        assert not each.add(in_vain[0], 0)
+        assert not each.add_run(boot, 3_000, 3_001), "each is judged by itself"
+        assert each.add((*boot, 3_000), 0)
+        assert not each.add((*boot, 3_000), 0)
+    assert not again.add((*boot, 5_001), 0)
+    assert not again.packed().counted
+
+
+def test_what_was_not_committed_is_not_taken_for_numbers_at_random() -> None:
+    index = KeyIndex(remembered=10, horizon_us=None, room=10)
+    keys = [("t", "d", "b", number) for number in range(0, 40_000, 2)]
+    for key in keys:
+        index.add(key, 0)
+    index.keep_room()
+    later = [("t", "d", "b", number) for number in range(50_000, 90_000, 2)]
+    for key in later:
+        index.add(key, 0)
+    index.lack(later, 0)
+    assert index.packed().lacked == (("t", "d", "b", 0),)
+
+
 class Silver:
     """Stands for the lake and for what a stream keeps in memory."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, room: int) -> None:
         self.capacity = capacity
+        self.room = room
         self.copies: dict[Key, Copy] = {}
         self.saved, self.saved_keys = PackedIndex([], []), set[Key]()
         self.restart()
 
     def restart(self) -> None:
         """Build the memory anew from what was saved and what was committed since, no digests."""
-        self.index = KeyIndex(remembered=1000, horizon_us=None)
+        self.index = KeyIndex(remembered=1000, horizon_us=None, room=self.room)
         self.index.unpack(self.saved)
         self.recent = RecentCopies(self.capacity)
         for key, copy in self.copies.items():
@@ -136,6 +202,7 @@ class Silver:
         return decide(candidates(keys, batch), self.index, self.find, received_at=0)
 
     def land(self, keys: list[Key], batch: list[Copy], fate: str) -> dict[int, Verdict]:
+        self.index.keep_room()
         verdicts = self.decide(keys, batch)
         if fate == "fails":
             assert self.decide(keys, batch) == verdicts
@@ -156,17 +223,17 @@ class Silver:
 
 
 boots = st.sampled_from(["", "b1", "h:00", "h:01", "k:telemetry:0:0"])
-messages = st.tuples(boots, st.integers(0, 6), st.integers(1, 2))
+messages = st.tuples(boots, st.integers(0, 12), st.integers(1, 2))
 fates = st.sampled_from(["lands", "is saved", "fails", "is killed"])
 batches = st.lists(st.tuples(st.lists(messages, max_size=12), fates), max_size=8)
 
 
 @settings(max_examples=300, deadline=None)
-@given(batches, st.integers(1, 5))
+@given(batches, st.integers(1, 5), st.sampled_from([2, 6, 1000]))
 def test_each_key_has_one_first_over_batches_and_restarts(
-    given_batches: list[tuple[list[tuple[str, int, int]], str]], capacity: int
+    given_batches: list[tuple[list[tuple[str, int, int]], str]], capacity: int, room: int
 ) -> None:
-    silver, model, offset = Silver(capacity), dict[Key, Copy](), 0
+    silver, model, offset = Silver(capacity, room), dict[Key, Copy](), 0
     for rows, fate in given_batches:
         keys, batch = list[Key](), list[Copy]()
         for boot, seq, content in rows:
