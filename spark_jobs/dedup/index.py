@@ -21,6 +21,8 @@ ROOM = 4_000_000
 """Intervals of all boots, 16 bytes each: one that leaves gaps in its numbers has one a message."""
 ROOM_OF_ONE = 65_536
 """Intervals of one boot: to find the place for one more among them has its price too."""
+BOOTS = 1_000_000
+"""With more boots than this, those that were silent for a horizon or two are forgotten."""
 LACKED = 10_000
 """Numbers asked for in vain, after which a boot is taken for one that does not count at all."""
 log = logging.getLogger(__name__)
@@ -40,14 +42,20 @@ class PackedIndex(NamedTuple):
 class KeyIndex:
     """Membership of keys. It may say yes to a key that silver lacks, never no to one it holds.
 
-    Only a hashed key leaves it, as `Generations` says. Where boots leave too many gaps in their
-    numbers, the lowest gaps are closed: it says yes to what is in them. A boot of which much of
-    that was asked for, and is not in silver, numbers at random: its keys are hashed from then on.
+    A hashed key leaves it as `Generations` says, a boot where there are too many and it was silent
+    for longer than the horizon. Where boots leave too many gaps in their numbers, the lowest gaps
+    are closed: it says yes to what is in them. A boot of which much of that was asked for, and is
+    not in silver, numbers at random: its keys are hashed from then on.
     """
 
-    def __init__(self, *, remembered: int, horizon_us: int | None, room: int = ROOM) -> None:
-        self._room = room
+    def __init__(
+        self, *, remembered: int, horizon_us: int | None, room: int = ROOM, boots: int = BOOTS
+    ) -> None:
+        self._room, self._boots = room, boots
+        self._horizon_us = horizon_us
         self._counted: dict[Boot, Intervals] = {}
+        self._silent: dict[Boot, Intervals] = {}
+        self._turned_at: int | None = None
         self._lacked: dict[Boot, int] = {}
         self._hashed = Generations(remembered=remembered, horizon_us=horizon_us)
 
@@ -55,8 +63,8 @@ class KeyIndex:
         """Take a key up; return False if it was there. Keys unique by construction need no room."""
         tenant, device_full, name, seq = key
         boot = tenant, device_full, name
-        intervals = self._counted.get(boot)
-        if intervals is not None:
+        intervals = self._counted.get(boot) or self._back(boot)
+        if intervals:
             return intervals.add(seq)
         if name.startswith(UNIQUE):
             return True
@@ -72,8 +80,8 @@ class KeyIndex:
 
         Return False, having taken up none, if one of them was there or the boot does not count.
         """
-        intervals = self._counted.get(boot)
-        if intervals is not None:
+        intervals = self._counted.get(boot) or self._back(boot)
+        if intervals:
             return intervals.add_run(first, last)
         if self._is_random(boot):
             return False
@@ -85,7 +93,15 @@ class KeyIndex:
         if self._is_random(boot):
             self._hash(boot, ranges, received_at)
         else:
-            self._counted.setdefault(boot, Intervals()).merge(ranges)
+            intervals = self._back(boot) or self._counted.setdefault(boot, Intervals())
+            intervals.merge(ranges)
+
+    def _back(self, boot: Boot) -> Intervals | None:
+        """Return what is known of a boot that was silent; it is not any more."""
+        intervals = self._silent.pop(boot, None)
+        if intervals:
+            self._counted[boot] = intervals
+        return intervals
 
     def _is_random(self, boot: Boot) -> bool:
         return self._lacked.get(boot, 0) >= LACKED
@@ -110,22 +126,38 @@ class KeyIndex:
         _, *known = self._counted.pop(boot).ranges()
         self._hash(boot, known, received_at)
 
-    def keep_room(self) -> None:
-        """Close the lowest gaps of the boots with most of them, where all have too many."""
-        counts = np.fromiter(map(len, self._counted.values()), np.int64, len(self._counted))
+    def keep_room(self, now: int) -> None:
+        """Make room where there are too many boots or gaps; `now` in microseconds since 1970."""
+        self._forget_silent(now)
+        all_of_them = {**self._silent, **self._counted}
+        counts = np.fromiter(map(len, all_of_them.values()), np.int64, len(all_of_them))
         if counts.sum() <= self._room and counts.max(initial=0) <= ROOM_OF_ONE:
             return
         kept = _fair_share(counts, self._room // 2)
-        for boot, count in zip(self._counted, counts.tolist(), strict=True):
+        for (boot, intervals), count in zip(all_of_them.items(), counts.tolist(), strict=True):
             if count > kept:
-                self._counted[boot].close(kept)
+                intervals.close(kept)
                 self._lacked.setdefault(boot, 0)
         log.info("of %d boots no more than %d intervals are kept", np.sum(counts > kept), kept)
+
+    def _forget_silent(self, now: int) -> None:
+        if self._horizon_us is None or len(self._counted) + len(self._silent) <= self._boots:
+            return
+        if self._turned_at is None or now >= self._turned_at + self._horizon_us:
+            # On the first turn nobody is known to be silent yet.
+            log.info("%d boots are forgotten that were silent", len(self._silent))
+            for boot in self._silent:
+                self._lacked.pop(boot, None)
+            self._silent, self._counted, self._turned_at = self._counted, {}, now
 
     def packed(self) -> PackedIndex:
         """Return all that it holds."""
         return PackedIndex(
-            [(*boot, intervals.to_bytes()) for boot, intervals in self._counted.items()],
+            [
+                (*boot, intervals.to_bytes())
+                for part in (self._silent, self._counted)
+                for boot, intervals in part.items()
+            ],
             self._hashed.packed(),
             tuple((*boot, count) for boot, count in self._lacked.items()),
         )

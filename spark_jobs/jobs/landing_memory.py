@@ -67,7 +67,7 @@ class LandingMemory:
         now = time.time_ns() // 1000
         for tenant, device_full, boot, firsts, lasts in _ranges(keys.filter(~hashed)).iter_rows():
             self.index.merge((tenant, device_full, boot), zip(firsts, lasts, strict=True), now)
-        self.index.keep_room()
+        self.index.keep_room(now)
 
     def _load_landed(self, since: datetime | None) -> None:
         for rows in pieces(self._lake, MESSAGES, since):
@@ -97,7 +97,7 @@ class LandingMemory:
     def save_if_due(self, now: float) -> None:
         """Save from time to time, between two batches, what has room."""
         if self._file.is_due:
-            self.index.keep_room()
+            self.index.keep_room(round(now * 1_000_000))
             self.save(now)
 
     def save(self, now: float) -> None:

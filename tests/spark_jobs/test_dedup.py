@@ -123,7 +123,7 @@ def test_gaps_take_no_more_than_their_room() -> None:
     for number in range(0, 2000, 2):
         assert index.add(("t", "gaps", "b", number), 0)
     assert index.add_run(("t", "steady", "b"), 0, 1999)
-    index.keep_room()
+    index.keep_room(0)
     bounds = {device: len(packed) // 16 for _, device, _, packed in index.packed().counted}
     assert bounds == {"gaps": 33, "steady": 1}
     assert index.add(("t", "gaps", "b", 2000), 0)
@@ -136,7 +136,7 @@ def test_numbers_at_random_are_hashed_in_the_end() -> None:
     boot = ("t", "d", "b")
     for number in range(0, 2_000, 2):
         index.add((*boot, number), 0)
-    index.keep_room()
+    index.keep_room(0)
     in_vain = [(*boot, number) for number in range(1, 1_001, 2)]
     batch = candidates(in_vain, [Copy("telemetry", 0, key[3], 0, 1) for key in in_vain])
     for _ in range(0, LACKED, len(in_vain)):
@@ -156,12 +156,27 @@ def test_numbers_at_random_are_hashed_in_the_end() -> None:
     assert not again.packed().counted
 
 
+def test_boots_leave_where_there_are_many_and_they_were_silent() -> None:
+    index = KeyIndex(remembered=10, horizon_us=10, boots=3)
+    for boot in "abcd":
+        assert index.add(("t", "d", boot, 1), 0)
+    index.keep_room(5)
+    index.keep_room(14)
+    assert not index.add(("t", "d", "a", 1), 14), "none was silent for the horizon yet"
+    assert index.add_run(("t", "d", "b"), 2, 3)
+    index.keep_room(15)
+    assert [boot for *_, boot, _ in index.packed().counted] == ["a", "b"]
+    assert index.add(("t", "d", "c", 1), 15)
+    index.keep_room(1_000)
+    assert not index.add(("t", "d", "a", 1), 1_000), "three are not too many"
+
+
 def test_what_was_not_committed_is_not_taken_for_numbers_at_random() -> None:
     index = KeyIndex(remembered=10, horizon_us=None, room=10)
     keys = [("t", "d", "b", number) for number in range(0, 40_000, 2)]
     for key in keys:
         index.add(key, 0)
-    index.keep_room()
+    index.keep_room(0)
     later = [("t", "d", "b", number) for number in range(50_000, 90_000, 2)]
     for key in later:
         index.add(key, 0)
@@ -202,7 +217,7 @@ class Silver:
         return decide(candidates(keys, batch), self.index, self.find, received_at=0)
 
     def land(self, keys: list[Key], batch: list[Copy], fate: str) -> dict[int, Verdict]:
-        self.index.keep_room()
+        self.index.keep_room(0)
         verdicts = self.decide(keys, batch)
         if fate == "fails":
             assert self.decide(keys, batch) == verdicts
