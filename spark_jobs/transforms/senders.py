@@ -1,5 +1,6 @@
 """Who sent each record of a batch, read from its headers by column."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,8 @@ from telemetry.records import RECEIVED_AT_TRUST_US, Record, Sender, sender
 
 _NAMED = ("tenant", "product", "device", "content_type")
 _RECEIVED_DIGITS = 18
+_KNOWN = 16_384
+"""Senders that a worker knows from one batch to the next."""
 Places = np.ndarray
 """Whole numbers: rows of a batch, or codes of them."""
 
@@ -23,26 +26,42 @@ class Senders(NamedTuple):
 
 
 class Headers(NamedTuple):
-    """Headers of all records one after another, with the record that each belongs to."""
+    """Headers of all records one after another: their names by code, and how many of each record.
+
+    `of_each` has the codes of a record's headers where they are those of every record.
+    """
 
     lists: pa.ListArray
-    names: pa.Array
+    names: list[str]
+    codes: Places
     values: pa.Array
-    records: Places
+    counts: Places
+    of_each: Places | None
 
     def of(self, name: str) -> pa.Array:
         """Return one header's value of each record, null where it has none; the last one counts."""
+        code = self.names.index(name) if name in self.names else -1
         places = np.full(len(self.lists), -1, dtype=np.int64)
-        found = np.flatnonzero(pc.equal(self.names, name).to_numpy(zero_copy_only=False))
-        places[self.records[found]] = found
+        if self.of_each is not None:
+            at = np.flatnonzero(self.of_each == code)
+            if len(at):
+                places = np.arange(at[-1], len(self.codes), len(self.of_each))
+        else:
+            found = np.flatnonzero(self.codes == code)
+            places[self._records()[found]] = found
         return self.values.take(pa.array(places, mask=places < 0))
 
     @property
     def is_map(self) -> bool:
         """Tell whether no record has a header twice."""
-        codes = self.names.indices.to_numpy()
-        width = len(self.names.dictionary)
-        return not len(codes) or int(np.bincount(self.records * width + codes).max()) < 2
+        if self.of_each is not None:
+            return len(np.unique(self.of_each)) == len(self.of_each)
+        width = len(self.names)
+        twice = np.bincount(self._records() * width + self.codes, minlength=1)
+        return int(twice.max()) < 2
+
+    def _records(self) -> Places:
+        return np.repeat(np.arange(len(self.lists)), self.counts)
 
 
 def headers_of(lists: pa.ListArray) -> Headers:
@@ -50,8 +69,23 @@ def headers_of(lists: pa.ListArray) -> Headers:
     offsets = lists.offsets.to_numpy()
     entries = lists.values.slice(offsets[0], offsets[-1] - offsets[0])
     names = entries.field(0).dictionary_encode()
-    records = np.repeat(np.arange(len(lists)), np.diff(offsets))
-    return Headers(lists, names, entries.field(1), records)
+    codes, counts = names.indices.to_numpy(), np.diff(offsets)
+    return Headers(
+        lists,
+        names.dictionary.to_pylist(),
+        codes,
+        entries.field(1),
+        counts,
+        _of_each(codes, counts),
+    )
+
+
+def _of_each(codes: Places, counts: Places) -> Places | None:
+    width = int(counts[0]) if len(counts) else 0
+    if not width or (counts != width).any():
+        return None
+    table = codes.reshape(-1, width)
+    return table[0] if (table == table[0]).all() else None
 
 
 def senders(batch: pa.RecordBatch, headers: Headers, times: Places) -> Senders:
@@ -82,6 +116,7 @@ def combined(columns: list[pa.Array]) -> tuple[Places, Places]:
     return codes, firsts
 
 
+@lru_cache(maxsize=_KNOWN)
 def _sender(*values: bytes | None) -> Sender:
     *named, key = values
     said = {name: value for name, value in zip(_NAMED, named, strict=True) if value is not None}
