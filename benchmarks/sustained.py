@@ -33,7 +33,7 @@ def run(rate: int, minutes: float) -> Figures:
 
 def _measure(stack: Stack, rate: int, minutes: float) -> Figures:
     ledger = stack.home / "ledger.ndjson"
-    fleet = _fleet(stack, rate, minutes * 60 + WARM_UP_S, ledger)
+    fleet = start_fleet(stack, rate, minutes * 60 + WARM_UP_S, ledger)
     time.sleep(WARM_UP_S)
     watcher = Watcher(stack.home / "lake", _lateness_s(stack))
     watcher.start()
@@ -52,7 +52,8 @@ def _measure(stack: Stack, rate: int, minutes: float) -> Figures:
     }
 
 
-def _fleet(stack: Stack, rate: int, for_s: float, ledger: Path) -> subprocess.Popen[bytes]:
+def start_fleet(stack: Stack, rate: int, for_s: float, ledger: Path) -> subprocess.Popen[bytes]:
+    """Start a thousand devices at a rate, in messages a second, with a ledger."""
     sizes = ["--devices", "1000", "--rate", str(rate), "--for", f"{for_s:.0f}s", "--seed", "1"]
     command = [sys.executable, "-m", "infra.cli", "simulate", "clean", *sizes]
     quiet = subprocess.DEVNULL
