@@ -115,13 +115,8 @@ def planned(asked: Question) -> Wanted:
         asked.end_us,
         tiers,
         WINDOW_COLUMNS if asked.agg else EXTREME_COLUMNS,
-        [tier for tier in reversed(WINDOWS) if not asked.agg or _fits(tier, _width(asked))],
+        [tier for tier in reversed(WINDOWS) if not asked.agg or tier.fits(_width(asked))],
     )
-
-
-def _fits(tier: Tier, bucket_us: int) -> bool:
-    """Say whether no window of a tier crosses the end of a bucket, or each is of whole buckets."""
-    return bucket_us % tier.width_us == 0 or tier.width_us % bucket_us == 0
 
 
 def _buckets(asked: Question) -> int:

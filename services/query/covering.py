@@ -1,6 +1,6 @@
 """Covers a range of one series: each part from its planned table, or from one that still has it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -8,9 +8,10 @@ import pyarrow.compute as pc
 
 from services.query.listing import NEVER, Listing, TableFiles
 from services.query.pieces import Pieces, Series, TooManyRows
-from services.query.planning import RAW, Span, Tier, expired, spans
-from services.query.retained import RAW_TABLES, gone, tells_of, without_rows
+from services.query.planning import RAW, Span, Tier, spans
+from services.query.retained import RAW_TABLES, Gap, gone, tells_of, without_rows
 from services.query.rows import NO_ROWS, READING_COLUMNS, Rows, of_readings, of_windows, together
+from services.query.standing_in import still_there
 
 
 class Wanted(NamedTuple):
@@ -64,6 +65,7 @@ class Covering:
     ) -> None:
         self._tables, self._pieces, self._listings = tables, pieces, listings
         self._wanted, self._seen = wanted, seen
+        self.known_by = wanted.wider
 
     def covered(
         self, start_us: int, end_us: int, tiers: Sequence[Tier], final_us: int | None
@@ -75,57 +77,27 @@ class Covering:
 
         until = NEVER if final_us is None else final_us
         found = spans(start_us, end_us, tiers, until)
-        return [part for span in found for part in self._still_there(span, planned)]
+        return [part for span in found for part in still_there(span, planned, self.known_by, self)]
 
-    def _still_there(self, span: Span, read: Callable[[Span], list[Part]]) -> list[Part]:
-        """Read a span, and what retention took out of its table from wider windows."""
-        parts = read(span)
+    def gaps(self, span: Span) -> list[Gap]:
+        """Return the parts of a span whose partitions its table has no more."""
         wanted = self._wanted
         taken = gone(span, self._listings, wanted.wider, (wanted.device_full, wanted.metric))
-        gaps = without_rows(taken, together([part.rows for part in parts])) if taken else []
-        if not gaps:
-            return parts
-        wider = [tier for tier in wanted.wider if tier.width_us > span.tier.width_us]
-        found, at = [], span.start_us
-        for start, end in gaps:
-            if at < start:
-                found += read(Span(span.tier, at, start))
-            found += self._stood_in(Span(span.tier, start, end), wider)
-            at = end
-        return found + read(Span(span.tier, at, span.end_us)) if at < span.end_us else found
+        if not taken:
+            return []
+        parts = self._raw(span) if span.tier is RAW else self.windows(span)
+        return without_rows(taken, together([part.rows for part in parts]))
 
-    def _stood_in(self, span: Span, wider: Sequence[Tier]) -> list[Part]:
-        """Read the windows that lie within a span from the narrowest tier that has them."""
-        if not wider:
-            return [self._left_over(span)]
-        tier, *rest = wider
-        start = -(-span.start_us // tier.width_us) * tier.width_us
-        end = span.end_us // tier.width_us * tier.width_us
-        if start >= end:
-            return self._stood_in(span, rest)
-        parts: list[Part] = []
-        if span.start_us < start:
-            parts += self._stood_in(span._replace(end_us=start), rest)
-        parts += self._still_there(Span(tier, start, end), self._all_windows)
-        if end < span.end_us:
-            parts += self._stood_in(span._replace(start_us=end), rest)
-        return parts
-
-    def _left_over(self, span: Span) -> Part:
-        """Declare what is told of only by windows that reach beyond the span."""
-        wanted = self._wanted
-        for tier in wanted.wider:
-            width = tier.width_us
-            start, end = span.start_us // width * width, -(-span.end_us // width) * width
-            around = Span(tier, start, end)
-            if gone(around, self._listings, wanted.wider, (wanted.device_full, wanted.metric)):
-                continue
-            if tells_of(self._all_windows(around)[0].rows, span.start_us, span.end_us):
-                return Part(NO_ROWS, span._replace(tier=expired(tier)))
-            break
+    def nothing(self, span: Span) -> Part:
+        """Return a span without rows."""
         return Part(NO_ROWS, span)
 
-    def _all_windows(self, span: Span) -> list[Part]:
+    def tells_of(self, around: Span, span: Span) -> bool:
+        """Say whether windows of `around` may hold values of a span within it."""
+        return tells_of(self.windows(around)[0].rows, span.start_us, span.end_us)
+
+    def windows(self, span: Span) -> list[Part]:
+        """Return all windows of a span, open ones too."""
         rows = self._rows(span)
         return [Part(NO_ROWS if rows is None else of_windows([rows]), span)]
 

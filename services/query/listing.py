@@ -1,7 +1,7 @@
 """The files of one Delta table with what its log says of them; sees new versions at a glance."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -51,11 +51,15 @@ class Listing(NamedTuple):
         """Return the numbers of files that may hold rows of [start, end)."""
         return [int(n) for n in np.flatnonzero((self.lows < end_us) & (self.highs >= start_us))]
 
-    def holding(self, subject: str, metric: str, start_us: int, end_us: int) -> list[str]:
-        """Return the paths of files that may hold rows of a series in [start, end)."""
+    def holding(
+        self, subject: str | None, metric: str | None, start_us: int, end_us: int
+    ) -> list[str]:
+        """Return the paths of files that may hold rows of a series in [start, end); None: any."""
         return [self.paths[n] for n in self.of_series(subject, metric, start_us, end_us)]
 
-    def of_series(self, subject: str, metric: str, start_us: int, end_us: int) -> list[int]:
+    def of_series(
+        self, subject: str | None, metric: str | None, start_us: int, end_us: int
+    ) -> list[int]:
         """Return the numbers of files that may hold rows of a series in [start, end)."""
         return [
             n
@@ -63,12 +67,31 @@ class Listing(NamedTuple):
             if may_hold(self.subjects[n], subject) and may_hold(self.metrics[n], metric)
         ]
 
+    def of_classes(self, classes: Set[str | None]) -> "Listing":
+        """Return the files of some retention classes."""
+        if classes >= self.held.keys():
+            return self
+        numbers = [n for n, home in enumerate(self.homes) if home.retention_class in classes]
+        return self._replace(
+            paths=[self.paths[n] for n in numbers],
+            modified=[self.modified[n] for n in numbers],
+            lows=self.lows[numbers],
+            highs=self.highs[numbers],
+            subjects=[self.subjects[n] for n in numbers],
+            metrics=[self.metrics[n] for n in numbers],
+            rows=[self.rows[n] for n in numbers],
+            homes=[self.homes[n] for n in numbers],
+            held={kept: starts for kept, starts in self.held.items() if kept in classes},
+        )
+
 
 NOTHING = Listing(-1, [], [], np.empty(0, np.int64), np.empty(0, np.int64), [], [], [], [], {})
 
 
-def may_hold(bounds: tuple[str | None, str | None], name: str) -> bool:
-    """Say whether a file with these bounds may hold rows of a name."""
+def may_hold(bounds: tuple[str | None, str | None], name: str | None) -> bool:
+    """Say whether a file with these bounds may hold rows of a name; None: of any."""
+    if name is None:
+        return True
     least, greatest = bounds
     return (least is None or least <= name) and (greatest is None or name <= greatest)
 

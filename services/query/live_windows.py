@@ -1,14 +1,15 @@
 """Gold's windows as they are now, open ones too, of one device or zone."""
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from services.query.kept_windows import Found, Wanted, kept_windows
 from services.query.listing import TableFiles
-from services.query.scanning import read, tried
+from services.query.planning import WINDOWS, Span, Tier, TierName
 from services.query.times import texts_of
+from services.query.zones import TIERS
 from telemetry.tables import DEVICE_SLIDING, DEVICE_WINDOWS, SESSIONS, ZONE_WINDOWS, Table
 
 Width = Literal["minute", "five_minutes", "hour", "day", "sliding", "sessions"]
@@ -26,6 +27,8 @@ OF_ZONES: dict[Width, Table] = {
     "hour": ZONE_WINDOWS["hour"],
     "day": ZONE_WINDOWS["day"],
 }
+KEPT_LIKE: dict[Width, TierName] = {"sliding": "minute", "sessions": "hour"}
+"""Which windows lie in partitions as long as these, for which no other windows can stand in."""
 STATISTICS = ("count", "sum", "mean", "stddev", "min", "max")
 ENDS = ("first", "last", "first_text", "last_text", "first_bool", "last_bool")
 
@@ -34,6 +37,7 @@ class Asked(NamedTuple):
     """Windows of a device or zone that begin in [start, end)."""
 
     tenant: str
+    width: Width
     table: Table
     subject: str
     metric: str | None
@@ -48,32 +52,28 @@ def columns(table: Table) -> tuple[str, ...]:
             *STATISTICS, *ENDS)  # fmt: skip
 
 
-def rows(files: TableFiles, asked: Asked) -> pl.DataFrame:
-    """Return the windows, the newest first."""
-    return tried(lambda: _rows(files, asked))
+def windows(tables: Mapping[str, TableFiles], asked: Asked) -> Found:
+    """Return the windows, the newest first; of wider ones where retention took those asked for."""
+    found = kept_windows(tables, _wanted(asked))
+    if found.rows.is_empty():
+        return found
+    ordered = found.rows.sort("window_start", "metric", descending=[True, False])
+    return found._replace(rows=ordered)
 
 
-def _rows(files: TableFiles, asked: Asked) -> pl.DataFrame:
-    listing = files.listing()
+def _wanted(asked: Asked) -> Wanted:
     table = asked.table
-    numbers = listing.between(asked.start_us, asked.end_us)
-    metric = asked.metric
-    named = set(
-        listing.holding(asked.subject, metric, asked.start_us, asked.end_us)
-        if metric
-        else [listing.paths[n] for n in numbers]
+    tiers = TIERS if table.key[2] == "zone" else WINDOWS
+    named = [tier for tier in tiers if tier.table == table.name]
+    tier = named[0] if named else Tier(asked.width, 0, table.name)
+    metric = (("metric", asked.metric),) if asked.metric else ()
+    return Wanted(
+        (("tenant", asked.tenant), (table.key[2], asked.subject), *metric),
+        columns(table),
+        [Span(tier, asked.start_us, asked.end_us)],
+        tiers[::-1],
+        None if named else next(each for each in tiers if each.name == KEPT_LIKE[asked.width]),
     )
-    if not named:
-        return pl.DataFrame(schema=dict.fromkeys(columns(table), pl.Null()))
-    start, end = (
-        pa.scalar(micros, pa.timestamp("us", tz="UTC")) for micros in (asked.start_us, asked.end_us)
-    )
-    where = (pc.field("window_start") >= start) & (pc.field("window_start") < end)
-    where &= (pc.field("tenant") == asked.tenant) & (pc.field(table.key[2]) == asked.subject)
-    if metric:
-        where &= pc.field("metric") == metric
-    found = read(files, sorted(named), columns(table), where)
-    return found.sort("window_start", "metric", descending=[True, False])
 
 
 def points(rows: pl.DataFrame) -> list[dict[str, object]]:

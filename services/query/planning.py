@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 from telemetry.tables import DEVICE_WINDOWS, WINDOW_MINUTES
 
-TierName = Literal["raw", "minute", "five_minutes", "hour", "day", "expired"]
+TierName = Literal["raw", "minute", "five_minutes", "hour", "day", "sliding", "sessions", "expired"]
 SHORT_US = 2 * 86_400_000_000
 """Ranges up to this are read raw."""
 
@@ -25,6 +25,10 @@ class Tier(NamedTuple):
     name: TierName
     width_us: int
     table: str
+
+    def fits(self, bucket_us: int) -> bool:
+        """Say whether no window crosses the end of a bucket, or each is of whole buckets."""
+        return bucket_us % self.width_us == 0 or self.width_us % bucket_us == 0
 
 
 RAW = Tier("raw", 0, "silver.readings")

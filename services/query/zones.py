@@ -1,15 +1,13 @@
 """Statistics of zones and products: gold's zone windows, merged into the buckets asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from services.query.kept_windows import Found, Wanted, kept_windows
 from services.query.listing import NEVER, TableFiles
-from services.query.planning import Span, Tier, TierName, spans
-from services.query.scanning import read, tried
+from services.query.planning import Tier, TierName, spans
 from telemetry.tables import BY_NAME, WINDOW_MINUTES, ZONE_WINDOWS
 
 By = Literal["zone", "product"]
@@ -19,7 +17,6 @@ _NAMES: tuple[TierName, ...] = ("day", "hour", "five_minutes", "minute")
 TIERS = tuple(
     Tier(name, WINDOW_MINUTES[name] * MINUTE_US, ZONE_WINDOWS[name].name) for name in _NAMES
 )
-COLUMNS = ("window_start", "zone", "product", "count", "sum", "mean", "m2", "min", "max")
 
 
 class Asked(NamedTuple):
@@ -44,28 +41,17 @@ class Zones:
         }
 
     def files(self, asked: Asked) -> tuple[str, ...]:
-        """Return the files that an answer depends on."""
-        return tuple(path for span in planned(asked) for path in self._paths(span))
+        """Return the files that an answer may depend on."""
+        day = TIERS[0].width_us
+        start, end = asked.start_us // day * day, -(-asked.end_us // day) * day
+        listings = [self.tables[name].listing() for name in sorted(_wanted(asked).tables)]
+        return tuple(each.paths[n] for each in listings for n in each.between(start, end))
 
-    def _paths(self, span: Span) -> list[str]:
-        listing = self.tables[span.tier.table].listing()
-        return [listing.paths[n] for n in listing.between(span.start_us, span.end_us)]
-
-    def rows(self, asked: Asked) -> pl.DataFrame:
-        """Return the windows of the range, open ones too, each moment once."""
-        return tried(lambda: pl.concat(self._span(asked, span) for span in planned(asked)))
-
-    def _span(self, asked: Asked, span: Span) -> pl.DataFrame:
-        paths = self._paths(span)
-        if not paths:
-            return pl.DataFrame(schema=_SCHEMA)
-        start, end = (_moment(micros) for micros in (span.start_us, span.end_us))
-        where = (pc.field("window_start") >= start) & (pc.field("window_start") < end)
-        named = (("tenant", asked.tenant), ("metric", asked.metric), *asked.where)
-        for name, value in named:
-            where &= pc.field(name) == value
-        found = read(self.tables[span.tier.table], paths, COLUMNS, where)
-        return found.select(pl.col(name).cast(kind) for name, kind in _SCHEMA.items())
+    def rows(self, asked: Asked) -> Found:
+        """Return the windows of the range, open ones too."""
+        found = kept_windows(self.tables, _wanted(asked))
+        rows = found.rows.select(pl.col(name).cast(kind) for name, kind in _SCHEMA.items())
+        return found._replace(rows=rows)
 
 
 _SCHEMA = {
@@ -77,17 +63,16 @@ _SCHEMA = {
 }
 
 
-def _moment(micros: int) -> pa.Scalar:
-    return pa.scalar(micros, pa.timestamp("us", tz="UTC"))
-
-
-def planned(asked: Asked) -> list[Span]:
-    """Cut the range into spans of the tables that the buckets are made up of."""
-    return spans(asked.start_us, asked.end_us, _tiers(asked.width_us), NEVER)
-
-
-def _tiers(width_us: int) -> Sequence[Tier]:
-    return [tier for tier in TIERS if width_us % tier.width_us == 0] or TIERS[-1:]
+def _wanted(asked: Asked) -> Wanted:
+    """Choose the tables that the buckets are made up of."""
+    width = asked.width_us
+    tiers = [tier for tier in TIERS if width % tier.width_us == 0] or TIERS[-1:]
+    return Wanted(
+        (("tenant", asked.tenant), ("metric", asked.metric), *asked.where),
+        tuple(_SCHEMA),
+        spans(asked.start_us, asked.end_us, tiers, NEVER),
+        [tier for tier in reversed(TIERS) if tier.fits(width)],
+    )
 
 
 def merged(rows: pl.DataFrame, asked: Asked) -> pl.DataFrame:

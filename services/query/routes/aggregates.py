@@ -13,12 +13,13 @@ from services.problems import Problem
 from services.query.answering import resolution
 from services.query.asked import MOST_POINTS, NameText, TimeText, range_of
 from services.query.formats import MEDIA, Body, Format, spans_said, table_body
+from services.query.kept_windows import Found
 from services.query.openapi import contents
 from services.query.routes.series import TierOut
 from services.query.served import Access, Viewer, chosen_format, respond
 from services.query.statistics import WIDTHS, width_for
 from services.query.times import texts_of, time_text
-from services.query.zones import MINUTE_US, Asked, By, ZoneAgg, merged, planned
+from services.query.zones import MINUTE_US, Asked, By, ZoneAgg, merged
 
 router = APIRouter(prefix="/v1", tags=["aggregates"])
 
@@ -64,7 +65,7 @@ class AggregateOut(BaseModel):
     points_out: int
     tiers: list[TierOut]
     truncated: bool
-    """There are more groups than the answer has room for; the last ones were left out."""
+    """A part of the range has expired, or there are more groups than the answer has room for."""
     complete_until: str | None
     points: list[AggregateRow]
 
@@ -97,12 +98,12 @@ def _body(access: Access, asked: Asked, form: Format) -> Body:
 
 
 def _made(access: Access, asked: Asked, form: Format) -> Body:
-    rows = access.service.zones.rows(asked)
-    buckets = merged(rows, asked)
+    found = access.service.zones.rows(asked)
+    buckets = merged(found.rows, asked)
     shown = buckets.head(MOST_POINTS)
-    said = _said(access, asked, rows) | {
+    said = _said(access, asked, found) | {
         "points_out": len(shown),
-        "truncated": len(shown) < len(buckets),
+        "truncated": found.lacks or len(shown) < len(buckets),
     }
     if form != "json":
         return table_body(shown.to_arrow(), said, form)
@@ -111,18 +112,18 @@ def _made(access: Access, asked: Asked, form: Format) -> Body:
     return Body(orjson.dumps(said | {"points": points}), MEDIA[form], {})
 
 
-def _said(access: Access, asked: Asked, rows: pl.DataFrame) -> dict[str, object]:
-    plan = tuple(planned(asked))
+def _said(access: Access, asked: Asked, found: Found) -> dict[str, object]:
+    products = found.rows["product"].unique()
     return {
         "tenant": asked.tenant,
         "by": asked.by,
         "metric": asked.metric,
         "start": time_text(asked.start_us),
         "end": time_text(asked.end_us),
-        "resolution": resolution(plan),
+        "resolution": resolution(found.spans),
         "method": asked.agg,
         "bucket_s": asked.width_us / 1e6,
-        "points_in": int(rows["count"].sum()),
-        "tiers": spans_said(plan),
-        "complete_until": access.service.watermarks.least(asked.tenant, rows["product"].unique()),
+        "points_in": int(found.rows["count"].sum()),
+        "tiers": spans_said(found.spans),
+        "complete_until": access.service.watermarks.least(asked.tenant, products),
     }

@@ -4,17 +4,19 @@ from http import HTTPStatus
 from typing import Annotated
 
 import orjson
-import polars as pl
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.problems import Problem
 from services.query import live_windows
+from services.query.answering import resolution
 from services.query.asked import MOST_POINTS, USUAL_POINTS, NameText, TimeText, range_of
-from services.query.formats import MEDIA, Body, Format, table_body
+from services.query.formats import MEDIA, Body, Format, spans_said, table_body
+from services.query.kept_windows import Found
 from services.query.live_windows import OF_DEVICES, OF_ZONES, Asked, Width
 from services.query.openapi import contents
+from services.query.routes.series import TierOut
 from services.query.served import Access, Viewer, chosen_format, respond
 from services.query.times import micros, time_text
 
@@ -58,7 +60,7 @@ class WindowOut(BaseModel):
 
 
 class WindowsOut(BaseModel):
-    """Windows, the newest first."""
+    """Windows, the newest first; where those asked for have been dropped, wider ones."""
 
     tenant: str
     start: str
@@ -67,9 +69,9 @@ class WindowsOut(BaseModel):
     method: str
     points_in: int
     points_out: int
-    tiers: list[str]
+    tiers: list[TierOut]
     truncated: bool
-    """There are more: the oldest were left out."""
+    """A part of the range has expired, or there are more: the oldest were left out."""
     complete_until: str | None
     points: list[WindowOut]
 
@@ -79,11 +81,11 @@ def windows(access: Viewer, request: Request, wanted: Annotated[WindowsIn, Query
     """Return windows that begin in the range, with what they hold so far."""
     asked = _asked(access, wanted)
     form = chosen_format(request, wanted.form)
-    found = live_windows.rows(access.service.window_tables[asked.table.name], asked)
-    shown = found.head(wanted.points)
-    said = _said(access, asked, wanted, found) | {
+    found = live_windows.windows(access.service.window_tables, asked)
+    shown = found.rows.head(wanted.points)
+    said = _said(access, asked, found) | {
         "points_out": len(shown),
-        "truncated": len(shown) < len(found),
+        "truncated": found.lacks or len(shown) < len(found.rows),
     }
     if form != "json":
         return respond(table_body(shown.to_arrow(), said, form))
@@ -103,17 +105,18 @@ def _asked(access: Access, wanted: WindowsIn) -> Asked:
     start = wanted.start or str(now_us - DAY_US)
     subject = wanted.zone or wanted.device_id or ""
     table = tables[wanted.width]
-    return Asked(access.tenant, table, subject, wanted.metric, *range_of(start, end))
+    return Asked(access.tenant, wanted.width, table, subject, wanted.metric, *range_of(start, end))
 
 
-def _said(access: Access, asked: Asked, wanted: WindowsIn, rows: pl.DataFrame) -> dict[str, object]:
+def _said(access: Access, asked: Asked, found: Found) -> dict[str, object]:
+    products = found.rows["product"].unique()
     return {
         "tenant": asked.tenant,
         "start": time_text(asked.start_us),
         "end": time_text(asked.end_us),
-        "resolution": wanted.width,
+        "resolution": resolution(found.spans),
         "method": "windows",
-        "points_in": int(rows["count"].sum() or 0),
-        "tiers": [asked.table.name],
-        "complete_until": access.service.watermarks.least(asked.tenant, rows["product"].unique()),
+        "points_in": int(found.rows["count"].sum() or 0),
+        "tiers": spans_said(found.spans),
+        "complete_until": access.service.watermarks.least(asked.tenant, products),
     }
