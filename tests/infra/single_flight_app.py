@@ -7,14 +7,28 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Hashable
 
 from flask import Flask
 
+from infra.superset.inside.flights import Flights
 from infra.superset.inside.single_flight import SingleFlightCache
 
 VIEWERS = 4
 app = Flask(__name__)
+
+
+class JustLanded(Flights):
+    """Another's flight lands between the look into the cache and the question who asks."""
+
+    def begun(self, key: str, who: Hashable) -> threading.Event | None:
+        """Set the key as whoever asked before does."""
+        soon.set(key, f"{key} found before")
+        return super().begun(key, who)
+
+
 cache = SingleFlightCache(sys.argv[1])
+soon = SingleFlightCache(f"{sys.argv[1]}-soon", flights=JustLanded(15.0))
 asked, go_on, lock = threading.Semaphore(0), threading.Event(), threading.Lock()
 calls: list[str] = []
 
@@ -34,6 +48,12 @@ def answer(name: str) -> str:
             raise ValueError(name)
     cache.set(name, f"{name} found")
     return f"{name} found"
+
+
+@app.get("/soon/<name>")  # type: ignore[untyped-decorator] # it is not in this environment
+def answer_soon(name: str) -> str:
+    """Answer what another has found meanwhile."""
+    return str(soon.get(name))
 
 
 def ask(name: str, found: list[tuple[int, float]]) -> None:
@@ -64,4 +84,9 @@ def crowd(name: str) -> dict[str, object]:
     }
 
 
-print(json.dumps({name: crowd(name) for name in ("good", "bad")}))  # noqa: T201
+told = {name: crowd(name) for name in ("good", "bad")}
+told["soon"] = {
+    "answer": app.test_client().get("/soon/k").text,
+    "remembered": len(soon.flights),
+}
+print(json.dumps(told))  # noqa: T201

@@ -20,8 +20,8 @@ class SingleFlightCache(FileSystemCache):  # type: ignore[misc] # it ships no ty
     sets no key: what a request began ends with it.
     """
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        self.flights = Flights(LONGEST_WAIT_S)
+    def __init__(self, *arguments: Any, flights: Flights | None = None, **options: Any) -> None:
+        self.flights = Flights(LONGEST_WAIT_S) if flights is None else flights
         super().__init__(*arguments, **options)
 
     def get(self, key: str) -> Any:
@@ -30,11 +30,14 @@ class SingleFlightCache(FileSystemCache):  # type: ignore[misc] # it ships no ty
         if value is not None or not has_request_context():
             return value
         waits = self.flights.begun(key, threading.get_ident())
-        if waits is None:
-            after_this_request(self._ended)
-            return None
-        waits.wait(LONGEST_WAIT_S)
-        return super().get(key)
+        if waits is not None:
+            waits.wait(LONGEST_WAIT_S)
+            return super().get(key)
+        after_this_request(self._ended)
+        # Whoever asked before may have set it since we looked.
+        if (value := super().get(key)) is not None:
+            self.flights.landed(key)
+        return value
 
     def set(self, key: str, value: Any, timeout: int | None = None, **options: Any) -> Any:
         """Keep the value, and let those go who wait for it."""
