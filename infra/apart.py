@@ -21,6 +21,8 @@ LOCKS = Path(__file__).parent / "locks"
 PYTHONS = ">=3.11,<3.13"
 """Pythons that fit, for uv to find one."""
 FITTING = ("python3.12", "python3.11")
+NEWS = {"Downloading", "Downloaded", "Building", "Built", "Prepared", "Installed"}
+"""First words of the lines in which uv says how far it is."""
 
 Say = Callable[[str], None]
 
@@ -62,13 +64,14 @@ class Apart:
         variables = {**os.environ, **uv_variables(pip_settings(Path(sys.executable)), os.environ)}
         if not (folder / "bin" / "python").exists():
             python = fitting_python() or PYTHONS
-            self._uv(("venv", "--clear", "--python", python, str(folder)), variables, self._no())
+            venv = ("venv", "--clear", "--python", python, str(folder))
+            self._uv(venv, variables, self._no(), say)
         target = ("--python", str(folder / "bin" / "python"), "--require-hashes")
         bootstrap = ("pip", "install", *target, "--requirement", str(LOCKS / "bootstrap.txt"))
-        self._uv(bootstrap, variables, NETWORK)
+        self._uv(bootstrap, variables, NETWORK, say)
         # What has no wheel is built with the locked setuptools, which is there by now.
         sync = ("pip", "sync", *target, "--no-build-isolation", str(self._lock))
-        self._uv(sync, variables, NETWORK)
+        self._uv(sync, variables, NETWORK, say)
         _marker(folder).touch()
 
     @property
@@ -79,14 +82,35 @@ class Apart:
         needs = f"{self.title} needs Python {PYTHONS}"
         return f"{needs}: install one (Debian: python3.12), {self.leave_out}"
 
-    def _uv(self, arguments: Sequence[str], variables: dict[str, str], remedy: str) -> None:
-        command = [str(Path(sys.executable).parent / "uv"), "--quiet", *arguments]
-        done = subprocess.run(
-            command, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True
-        )
-        if done.returncode:
-            said = " ".join(done.stderr.split())[-300:]
-            raise HeadwaterError(f"{self.title}'s environment cannot be made ({said}): {remedy}")
+    def _uv(
+        self, arguments: Sequence[str], variables: dict[str, str], remedy: str, say: Say
+    ) -> None:
+        command = [str(Path(sys.executable).parent / "uv"), "--color", "never", *arguments]
+        code, said = run_telling(command, variables, lambda news: say(f"{self.title}: {news}"))
+        if code:
+            raise HeadwaterError(
+                f"{self.title}'s environment cannot be made ({said[-300:]}): {remedy}"
+            )
+
+
+def run_telling(command: Sequence[str], variables: dict[str, str], say: Say) -> tuple[int, str]:
+    """Run uv, tell how far its downloads are, and return its exit code and what else it said."""
+    rest = list[str]()
+    with subprocess.Popen(
+        command,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as uv:
+        assert uv.stderr is not None
+        for line in uv.stderr:
+            if line.split()[:1] and line.split()[0] in NEWS:
+                say(line.strip())
+            else:
+                rest += line.split()
+    return uv.returncode, " ".join(rest)
 
 
 def _marker(folder: Path) -> Path:

@@ -1,10 +1,11 @@
 """Environments of their own: named by their lock, and missed by name."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from infra.apart import LOCKS, Apart, fitting_python
+from infra.apart import LOCKS, Apart, fitting_python, run_telling
 from infra.flink import FLINK
 from infra.superset.environment import SUPERSET
 from telemetry.errors import HeadwaterError
@@ -48,6 +49,17 @@ def test_environment_that_is_whole_is_not_made_again(tmp_path: Path) -> None:
 
     assert said == []
     assert FLINK.python(settings) == folder / "bin" / "python"
+
+
+def test_download_is_told_of_and_what_fails_is_returned() -> None:
+    lines = "Resolved 2\\nDownloading pandas (11.7MiB)\\n Downloaded pandas\\nerror: no space left"
+    program = f"import sys; sys.exit(print('{lines}', file=sys.stderr) or 2)"
+    said = list[str]()
+
+    ended = run_telling([sys.executable, "-c", program], {}, said.append)
+
+    assert said == ["Downloading pandas (11.7MiB)", "Downloaded pandas"]
+    assert ended == (2, "Resolved 2 error: no space left")
 
 
 def test_python_that_is_too_new_is_not_taken() -> None:
