@@ -42,13 +42,13 @@ fmt: install-dev ## format and fix what can be fixed
 
 # Virtual machines that live for minutes never earn back what optimising compilers cost.
 test: export JAVA_TOOL_OPTIONS ?= -XX:TieredStopAtLevel=1
-test: export HEADWATER_SUPERSET = off
 # Tests wait for jobs, and nobody for the streams beside them.
 test test-faults test-faults-full: export HEADWATER_JOB_NICE ?= 0
 test: install-dev ## everything that CI holds; PYTEST_ARGS="-k late" narrows it
 	@$(MAKE) --no-print-directory -j 2 .checked fetch
 	$(BIN)/pytest -m "not long" $(SIDE_BY_SIDE) --ignore tests/end_to_end $(PYTEST_ARGS) || test $$? = 5
 	$(BIN)/pytest -m "not long" tests/end_to_end $(PYTEST_ARGS) || test $$? = 5
+	$(BIN)/pytest -m long tests/dashboards $(PYTEST_ARGS) || test $$? = 5
 
 test-unit: install-dev ## the tests that start no Java, in seconds
 	$(BIN)/pytest -m "$(UNIT)" $(PYTEST_ARGS)

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from infra.superset.environment import superset_python
+from infra.probes import port_complaint
+from infra.superset.environment import is_wanted, superset_python
 from infra.superset.logins import read_logins
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
@@ -16,6 +17,8 @@ from tests.end_to_end.stack import Stack, free_port_base
 
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    if not is_wanted(Settings()):
+        pytest.skip("HEADWATER_SUPERSET is off, or there is no Python 3.11 or 3.12 for Superset")
     home = tmp_path_factory.mktemp("superset")
     stack = Stack(home, free_port_base(), superset="on")
     settings = Settings(home=home, port_base=stack.port_base)
@@ -32,6 +35,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         yield settings
     finally:
         stack.run("down", check=False)
+    assert [name for name in ("trino", "superset") if not port_complaint(settings.port(name))] == []
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from tests.dashboards.bundle import charts_of, read
 
 pytestmark = [pytest.mark.long, pytest.mark.trino, pytest.mark.stack, pytest.mark.timeout(900)]
 FIRST_S = 120.0
-WARM_S = 20.0
+WARM_S = 30.0
 """Of a browser that draws maps without a graphics card, on cores that others use."""
 DASHBOARDS = {board["slug"]: board for board in read("dashboards").values()}
 SAID = {

@@ -4,6 +4,7 @@ import json
 import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,9 +55,9 @@ def test_panels_of_alerts_fill_with_the_first_one(
 def test_a_hundred_viewers_cost_one_query(
     settings: Settings, viewer: Client, datasets: dict[str, int]
 ) -> None:
-    panel = next(panel for panel in panels() if panel.name == "Zones now")
-    number = datasets[panel.chart["dataset_uuid"]]
-    time.sleep(panel.chart["cache_timeout"] + 1)
+    found = next(panel for panel in panels() if panel.name == "Zones now")
+    number = datasets[found.chart["dataset_uuid"]]
+    panel = asking_for(found, row_limit=found.query_context["queries"][0]["row_limit"] - 1)
     before = queries_of_superset(settings)
     with ThreadPoolExecutor(VIEWERS) as crowd:
         answers = list(crowd.map(lambda _: viewer.ask(panel, number), range(VIEWERS)))
@@ -66,6 +67,14 @@ def test_a_hundred_viewers_cost_one_query(
     began = time.monotonic()
     viewer.ask(panel, number)
     assert time.monotonic() - began < WARM_S
+
+
+def asking_for(panel: Panel, **changed: object) -> Panel:
+    """Return a panel whose query nobody has asked before; its answer lives longer than a crowd."""
+    context = {**panel.query_context, "custom_cache_timeout": 300}
+    queries = [{**query, **changed} for query in context["queries"]]
+    chart = {**panel.chart, "query_context": json.dumps({**context, "queries": queries})}
+    return replace(panel, chart=chart)
 
 
 def queries_of_superset(settings: Settings) -> int:
