@@ -65,6 +65,15 @@ class Memory:
         """Return the exponentially weighted sum: s ← s + rate (value - s), from 0."""
         return self._recursion(values, rate, 1.0 - rate)
 
+    def weighted_before(self, values: Matrix, rate: float) -> Matrix:
+        """Return the exponentially weighted sum before each value."""
+        column = self._column()
+        last = column.copy()
+        kept = 1.0 - rate
+        found, _ = lfilter([rate], [1.0, -kept], values, axis=1, zi=kept * last)
+        column[:] = found[:, -1:]
+        return np.concatenate([last, found[:, :-1]], axis=1)
+
     def _recursion(self, values: Matrix, gain: float, kept: float) -> Matrix:
         column = self._column()
         found, left = lfilter([gain], [1.0, -kept], values, axis=1, zi=column)

@@ -8,6 +8,7 @@ import numpy as np
 from detection.rules.baselines import Baselines
 from detection.rules.batches import Arrays, Batch, Found, Watch, is_within
 from detection.rules.hours import Hours
+from detection.rules.older_state import hours_of, state_of
 from detection.rules.packing import of_place, packed, prefixed, unpacked
 from detection.rules.readings import Flags, Readings, fields_of, source_of
 from detection.rules.roster import Roster
@@ -212,7 +213,7 @@ class Evaluator:
         """Go on from what was saved; raise `HeadwaterError` for what is none of ours."""
         said, arrays = unpacked(content)
         self.roster = Roster([source_of(one) for one in said["sources"]], arrays["newest"])
-        self._hours = Hours(arrays["hours"])
+        self._hours = Hours(hours_of(said["format"], arrays["hours"]))
         self._watches, self._is_whole_due = {}, False
         for place, declared in enumerate(said["rules"]):
             kept = versioned_from_dict(declared)
@@ -222,18 +223,19 @@ class Evaluator:
             except HeadwaterError as error:
                 self.refused[key], self._is_whole_due = str(error), True
                 continue
-            watch.load(of_place(place, arrays))
+            watch.load(state_of(said["format"], kept.rule, of_place(place, arrays)))
 
     def apply(self, changes: bytes) -> None:
         """Go on from what has changed since; raise `HeadwaterError` for what is none of ours."""
         said, arrays = unpacked(changes)
         sources = {number: source_of(fields) for number, fields in said["sources"]}
         self.roster.apply(arrays["numbers"], sources, arrays["newest"])
-        self._hours.put(arrays["numbers"], arrays["hours"])
+        self._hours.put(arrays["numbers"], hours_of(said["format"], arrays["hours"]))
         for place, (tenant, name) in enumerate(said["rules"]):
             # Of one that could not be put to work again there is nothing to go on with.
-            if (tenant, name) in self._watches:
-                self._watches[tenant, name].apply(of_place(place, arrays))
+            if watch := self._watches.get((tenant, name)):
+                state = of_place(place, arrays)
+                watch.apply(state_of(said["format"], watch.kept.rule, state))
 
 
 _SHAPING = (

@@ -1,43 +1,75 @@
 """The last hour of a series, in five minutes: a baseline, and what an alert shows as evidence."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from detection.keyed import blocks
 from detection.memory import Bytes, Matrix
+from detection.rules.narrow import padded, single
 from detection.rules.readings import Rows, Times, Values
 from detection.rules.spans import STATE_NUMBERS, Ended, runs, spread_over
 
 FIVE_MINUTES_US = 300_000_000
 PARTS = 12
 _RING = PARTS + 1
-HOUR_BYTES = 8 * (STATE_NUMBERS + 2 * _RING)
+_BEGIN = 8 * STATE_NUMBERS
+HOUR_BYTES = padded(_BEGIN + 6 * _RING)
+_MOST_COUNT = np.iinfo(np.uint16).max
+"""Of five minutes with more readings, some 218 a second, the mean weighs as if it had so many."""
+
+
+class _Ring(NamedTuple):
+    """Of each five minutes that are over, the mean to seven digits, and its readings."""
+
+    means: NDArray[np.float32]
+    counts: NDArray[np.uint16]
+
+    @classmethod
+    def of(cls, states: Bytes) -> "_Ring":
+        """Return the ring that lies in states, a series a row."""
+        between, end = _BEGIN + 4 * _RING, _BEGIN + 6 * _RING
+        return cls(states[:, _BEGIN:between].view(np.float32),
+                   states[:, between:end].view(np.uint16))  # fmt: skip
 
 
 def hour_before(values: Matrix, times: Times, states: Bytes) -> Matrix:
     """Return the mean of the twelve five minutes before each reading's own; NaN without any."""
-    numbers = states[:, :HOUR_BYTES].view(np.float64)
-    ring = numbers[:, STATE_NUMBERS:].reshape(len(numbers), 2, _RING)
+    ring = _Ring.of(states)
     baseline = np.full(values.shape, np.nan)
-    for ended, begun in runs(times // FIVE_MINUTES_US, values, numbers[:, :STATE_NUMBERS]):
+    spans = times // FIVE_MINUTES_US
+    for ended, begun in runs(spans, values, states[:, :_BEGIN].view(np.float64)):
         _note(ring, ended)
-        spread_over(begun, _mean(ring[begun.series]), baseline)
+        spread_over(begun, _mean(ring, begun.series), baseline)
     return baseline
 
 
-def _note(ring: NDArray[np.float64], ended: Ended) -> None:
+def put_ring(states: Bytes, totals: Matrix, counts: Matrix) -> None:
+    """Let the hours of states be these, a series a row, a place of the ring a column."""
+    ring = _Ring.of(states)
+    means = np.divide(totals, counts, where=counts > 0, out=np.zeros_like(totals))
+    ring.means[:], ring.counts[:] = single(means), np.minimum(counts, _MOST_COUNT)
+
+
+def _note(ring: _Ring, ended: Ended) -> None:
     """Put what ended into the ring, and clear what is too long ago for what follows."""
     place = ended.span % _RING
-    ring[ended.series, 0, place], ring[ended.series, 1, place] = ended.total, ended.readings
+    ring.means[ended.series, place] = single(ended.total / ended.readings)
+    ring.counts[ended.series, place] = np.minimum(ended.readings, _MOST_COUNT)
     for later in range(1, _RING + 1):
         gone = ended.span + later <= ended.following
-        ring[ended.series[gone], :, (ended.span[gone] + later) % _RING] = 0.0
+        stale = ended.series[gone], (ended.span[gone] + later) % _RING
+        ring.means[stale], ring.counts[stale] = 0.0, 0
 
 
-def _mean(ring: NDArray[np.float64]) -> Values:
+def _mean(ring: _Ring, series: Rows) -> Values:
+    counts = ring.counts[series].astype(np.float64)
+    totals = ring.means[series] * counts
     # One addition after another: a sum over an axis may add in another order for other shapes.
-    total, count = (sum(ring[:, row, place] for place in range(_RING)) for row in (0, 1))
-    return np.asarray(np.divide(total, count, where=count > 0, out=np.full(len(ring), np.nan)))
+    total = np.asarray(sum(totals[:, place] for place in range(_RING)))
+    count = np.asarray(sum(counts[:, place] for place in range(_RING)))
+    return np.asarray(np.divide(total, count, where=count > 0, out=np.full(len(series), np.nan)))
 
 
 class Hours:
@@ -83,14 +115,15 @@ class Hours:
         values, times = values[recent], times[recent]
         state = self.of(np.array([row]))
         hour_before(values[None, :], times[None, :], state)
-        numbers = state.view(np.float64)[0]
-        now = int(numbers[0])
-        ring = numbers[STATE_NUMBERS:].reshape(2, _RING)
-        past = [(span, *ring[:, span % _RING].tolist()) for span in range(now - PARTS, now)]
-        found = [*past, (now, float(numbers[1]), float(numbers[2]))]
-        return tuple(
-            (span * FIVE_MINUTES_US, total / count) for span, total, count in found if count > 0
-        )
+        now, total, count = state[0, :_BEGIN].view(np.float64).tolist()
+        (means,), (counts,) = _Ring.of(state)
+        past = [
+            # The shortest decimal that is this mean to as many digits as are kept.
+            (span * FIVE_MINUTES_US, float(str(means[span % _RING])))
+            for span in range(int(now) - PARTS, int(now))
+            if counts[span % _RING]
+        ]
+        return (*past, (int(now) * FIVE_MINUTES_US, total / count))
 
     def _hold(self, count: int) -> None:
         missing = count - len(self._states)

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from detection.rules.batches import Arrays
 from telemetry.errors import HeadwaterError
 
-FORMAT = 1
+FORMAT = 2
+READ_FORMATS = (1, FORMAT)
+"""What format 1 remembers is made new by `older_state`."""
 
 
 def packed(said: Mapping[str, object], arrays: Arrays) -> bytes:
@@ -29,7 +31,7 @@ def unpacked(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         said = orjson.loads(arrays.pop("said").tobytes())
     except (ValueError, KeyError, OSError) as error:
         raise HeadwaterError(f"this is no state of rules: {error}") from error
-    if said["format"] != FORMAT:
+    if said["format"] not in READ_FORMATS:
         raise HeadwaterError(f"this state of rules has format {said['format']}, not {FORMAT}")
     return said, arrays
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from detection.memory import Bytes, Matrix, Memory
 from detection.rules.baselines import Weeks
 from detection.rules.looks import floor
+from detection.rules.narrow import ROUNDED_BY, Means, padded
 from detection.rules.readings import Flags, Rows, Times
 from detection.rules.spans import STATE_NUMBERS, runs, spread_over
 from telemetry.rules.schedule import offset_us
@@ -17,7 +18,9 @@ NEWEST_WEEK = 0.3
 """Share of the newest week in a slot's mean."""
 SPREAD_RATE = 0.005
 """Rate of the mean of absolute residuals, a device's own spread."""
-SPREAD_NUMBERS = 4
+SPREAD_NUMBERS = 2
+LEAST_SPREAD = 2.0 * ROUNDED_BY
+"""No spread is taken for smaller than this share of its slot's mean, which is rounded."""
 _DEVIATION = 1.2533141373155003
 """Standard deviation of a normal distribution whose mean absolute deviation is 1: √(π/2)."""
 _QUARTER_US = 900_000_000
@@ -39,12 +42,8 @@ def slots_of(local_times: Times, count: int) -> Times:
 
 
 def season_bytes(count: int) -> int:
-    """Return the bytes that a series' week takes: four and an eighth a slot, and 56."""
-    return _NUMBERS + _padded(4 * count) + _padded(-(-count // 8))
-
-
-def _padded(size: int) -> int:
-    return -(-size // 8) * 8
+    """Return the bytes that a series' week takes: three and an eighth a slot, and 40."""
+    return _NUMBERS + padded(Means.BYTES * count + -(-count // 8))
 
 
 def season(values: Matrix, slots: Times, count: int, states: Bytes) -> tuple[Matrix, Matrix]:
@@ -53,14 +52,14 @@ def season(values: Matrix, slots: Times, count: int, states: Bytes) -> tuple[Mat
     A slot's mean takes up a week once that week's slot is over, so all readings of one slot meet
     the same baseline.
     """
-    begin = _NUMBERS + _padded(4 * count)
-    week = _Week(states[:, _NUMBERS:begin].view(np.float32), states[:, begin:])
+    week = _Week(states[:, _NUMBERS:], count)
     numbers = states[:, :_NUMBERS].view(np.float64)
     baseline = np.full(values.shape, np.nan)
     for ended, begun in runs(slots, values, numbers[:, :STATE_NUMBERS]):
         week.learn(ended.series, ended.span % count, ended.total / ended.readings)
         spread_over(begun, week.means(begun.series, begun.span % count), baseline)
-    return baseline, spread(values, baseline, Memory(numbers[:, STATE_NUMBERS:]))
+    own = spread(values, baseline, Memory(numbers[:, STATE_NUMBERS:]))
+    return baseline, np.fmax(own, LEAST_SPREAD * np.abs(baseline))
 
 
 def seed_season(states: Bytes, slots: Times, count: int, stored: Weeks) -> None:
@@ -68,8 +67,7 @@ def seed_season(states: Bytes, slots: Times, count: int, stored: Weeks) -> None:
 
     `slots` says of each hour of the week in which slot it lies; `stored` has a row a series.
     """
-    begin = _NUMBERS + _padded(4 * count)
-    week = _Week(states[:, _NUMBERS:begin].view(np.float32), states[:, begin:])
+    week = _Week(states[:, _NUMBERS:], count)
     known = np.isfinite(stored.medians)
     filled = np.where(known, stored.medians, 0.0)
     series = np.arange(len(states))
@@ -87,31 +85,28 @@ def _seed_spread(memory: Matrix, spreads: NDArray[np.float32]) -> None:
     count = known.sum(axis=1)
     total = np.where(known, spreads, 0.0).sum(axis=1)
     usual = np.divide(total, count, where=count > 0, out=np.zeros(len(total)))
-    missing = np.where(count > 0, 1.0 - memory[:, 2], 0.0)
-    # In the order in which `spread` takes its filters: sizes, the one before, weights, likewise.
+    missing = np.where(count > 0, 1.0 - memory[:, 1], 0.0)
+    # In the order in which `spread` takes its sums: sizes, weights.
     memory[:, 0] += missing * usual / _DEVIATION
-    memory[:, 2] += missing
-    memory[:, 1], memory[:, 3] = memory[:, 0], memory[:, 2]
+    memory[:, 1] += missing
 
 
 class _Week:
     """The means of each series' slots, and one bit a slot: has a past."""
 
-    def __init__(self, means: NDArray[np.float32], seen: Bytes) -> None:
-        self._means = means
-        self._seen = seen
+    def __init__(self, states: Bytes, count: int) -> None:
+        self._means = Means(states, count)
+        self._seen = states[:, Means.BYTES * count :]
 
     def means(self, series: Rows, slot: Rows) -> NDArray[np.float64]:
         """Return the slots' means, NaN where there is none."""
-        found = self._means[series, slot].astype(np.float64)
-        return np.where(self._is_seen(series, slot), found, np.nan)
+        return np.where(self._is_seen(series, slot), self._means[series, slot], np.nan)
 
     def learn(self, series: Rows, slot: Rows, mean: NDArray[np.float64]) -> None:
         """Take up the newest week's means."""
-        before = self._means[series, slot].astype(np.float64)
+        before = self._means[series, slot]
         moved = before + NEWEST_WEEK * (mean - before)
-        fresh = np.where(self._is_seen(series, slot), moved, mean)
-        self._means[series, slot] = fresh.astype(np.float32)
+        self._means[series, slot] = np.where(self._is_seen(series, slot), moved, mean)
         self._seen[series, slot >> 3] |= (1 << (slot & 7)).astype(np.uint8)
 
     def fill(self, series: Rows, slot: Rows, mean: NDArray[np.float64]) -> None:
@@ -131,7 +126,7 @@ def spread(values: Matrix, baseline: Matrix, memory: Memory) -> Matrix:
     known = np.isfinite(baseline)
     centre = np.where(known, baseline, 0.0)
     sizes = np.where(known, np.abs(values - centre), 0.0)
-    total = memory.previous(memory.weighted(sizes, SPREAD_RATE))
-    weight = memory.previous(memory.weighted(known.astype(np.float64), SPREAD_RATE))
+    total = memory.weighted_before(sizes, SPREAD_RATE)
+    weight = memory.weighted_before(known.astype(np.float64), SPREAD_RATE)
     mean = np.divide(total, weight, where=weight > 0, out=np.zeros_like(values))
     return np.maximum(_DEVIATION * mean, floor(centre))

@@ -19,6 +19,7 @@ SEEN_BYTES = 16
 """Of each series: how many readings were seen, and when the first one was."""
 HEAD_BYTES = STATE_BYTES + SEEN_BYTES
 _UNSEEN, _OUTSIDE = -1, -2
+NUMBERS = np.int32
 AT_ONCE = 20_000
 """Series whose stored baselines are in memory together."""
 
@@ -37,12 +38,12 @@ class SeriesWatch:
         self._calendar = Calendar(kept.rule)
         self._learns = kept.rule.learns
         self._states: Bytes = np.zeros((0, self.state_bytes), np.uint8)
-        self._owners = np.zeros(0, np.intp)
+        self._owners = np.zeros(0, NUMBERS)
         """Number in the roster of each row of the states."""
-        self._rows = np.zeros(0, np.intp)
+        self._rows = np.zeros(0, NUMBERS)
         """Row of each series of the roster, or why it has none."""
-        self._asked = np.zeros(0, np.int64)
-        self._taught = np.zeros(0, np.int64)
+        self._asked = np.zeros(0, NUMBERS)
+        self._taught = np.zeros(0, NUMBERS)
         """Of each row, the version of stored baselines asked for, and taken up, plus 1; 0: none."""
         self._touched = Touched()
 
@@ -103,22 +104,22 @@ class SeriesWatch:
             _UNSEEN if one.series.metric == rule.metrics[0] and is_within(rule, one) else _OUTSIDE
             for one in self._roster.sources[len(self._rows) :]
         ]
-        self._rows = np.concatenate([self._rows, np.array(fits, np.intp)])
+        self._rows = np.concatenate([self._rows, np.array(fits, NUMBERS)])
 
     def _rows_of(self, numbers: Rows) -> Rows:
         """Return the row of each reading's series; a new series gets a row of zeros."""
         new = np.unique(numbers[self._rows[numbers] == _UNSEEN])
         self._rows[new] = len(self._owners) + np.arange(len(new))
-        self._owners = np.concatenate([self._owners, new])
+        self._owners = np.concatenate([self._owners, new.astype(NUMBERS)])
         self._hold()
-        return np.asarray(self._rows[numbers])
+        return self._rows[numbers].astype(np.intp)
 
     def _hold(self) -> None:
         missing = len(self._owners) - len(self._states)
         if missing > 0:
             more = np.zeros((max(missing, len(self._states)), self.state_bytes), np.uint8)
             self._states = np.concatenate([self._states, more])
-            none = np.zeros(len(more), np.int64)
+            none = np.zeros(len(more), NUMBERS)
             self._asked = np.concatenate([self._asked, none])
             self._taught = np.concatenate([self._taught, none])
 
@@ -184,20 +185,17 @@ class SeriesWatch:
     def load(self, state: Arrays) -> None:
         """Take up what was remembered; series that the rule does not watch any more are left."""
         self._states = state["states"].astype(np.uint8)
-        self._owners = state["owners"].astype(np.intp)
-        # What an older version has saved knows of no stored baselines.
-        none = np.zeros(len(self._states), np.int64)
-        self._asked, self._taught = (
-            state.get(name, none).astype(np.int64) for name in ("asked", "taught")
+        self._owners, self._asked, self._taught = (
+            state[name].astype(NUMBERS) for name in ("owners", "asked", "taught")
         )
-        self._rows = np.zeros(0, np.intp)
+        self._rows = np.zeros(0, NUMBERS)
         self._meet()
         self._rows[self._owners] = np.arange(len(self._owners))
 
     def apply(self, changes: Arrays) -> None:
         """Take up what changed; new rows follow those that are there."""
         self._meet()
-        rows, owners = (changes[name].astype(np.intp) for name in ("rows", "owners"))
+        rows, owners = (changes[name].astype(NUMBERS) for name in ("rows", "owners"))
         new = rows >= len(self._owners)
         self._owners = np.concatenate([self._owners, owners[new]])
         self._hold()

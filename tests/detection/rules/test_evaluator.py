@@ -8,8 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detection.rules.roster import Roster
-from detection.rules.series_watch import HEAD_BYTES, SeriesWatch
 from telemetry.rules.rule import Rule, VersionedRule
 from tests.detection.rules import plain
 from tests.detection.rules.building import (
@@ -23,7 +21,6 @@ from tests.detection.rules.building import (
     told,
 )
 
-MOST_STATE_BYTES = 500
 CHECKS: tuple[dict[str, object], ...] = (
     {"kind": "threshold", "bound": 3.0},
     {"kind": "threshold", "bound": -1.0, "direction": "below"},
@@ -163,11 +160,3 @@ def test_bounds_and_baselines_are_those_of_the_model_over_weeks(check: dict[str,
             nearest = min((here.low, here.high), key=lambda bound: abs(bound - here.subject))
             assert outcome.found.bound == pytest.approx(nearest)
         assert outcome.alert.baseline == (here.baseline and pytest.approx(here.baseline))
-
-
-@pytest.mark.parametrize("check", [*CHECKS, {"kind": "mad"}, {"kind": "seasonal"},
-                                   {"kind": "ratio", "against": "season"}])  # fmt: skip
-def test_what_a_series_is_remembered_by_stays_small(check: dict[str, object]) -> None:
-    bytes_ = SeriesWatch(rule(check), Roster()).state_bytes
-    assert bytes_ >= HEAD_BYTES
-    assert bytes_ <= (MOST_STATE_BYTES if check.get("slots") != 168 else 2 * MOST_STATE_BYTES)
