@@ -73,9 +73,11 @@ def shipped(name: str) -> list[VersionedRule]:
 
 def groups(run: Run) -> Iterator[Group]:
     """Yield the run's messages, some at a time."""
-    made = Groups(run)
+    assert run.past is not None
+    # What a device says of later than now counts as of now.
+    made, over = Groups(run), Clock(MONDAY_US + round(run.past.seconds * 1e6))
     for first in range(0, run.total, AT_ONCE):
-        yield made.build(first, min(first + AT_ONCE, run.total), Clock(MONDAY_US))
+        yield made.build(first, min(first + AT_ONCE, run.total), over)
 
 
 def readings_of(group: Group) -> Readings:
