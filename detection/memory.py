@@ -57,6 +57,19 @@ class Memory:
         column[:] = found[:, -1:]
         return found
 
+    def least(self, values: Matrix, before: Matrix) -> Matrix:
+        """Return the least value up to each one, where `before` counts earlier readings."""
+        column = self._column()
+        first = np.where(before[:, :1] == 0, np.inf, column)
+        found = np.minimum.accumulate(np.concatenate([first, values], axis=1), axis=1)[:, 1:]
+        column[:] = found[:, -1:]
+        return found
+
+    def mean(self, values: Matrix, rate: float) -> Matrix:
+        """Return the exponentially weighted mean up to each value."""
+        total = self.weighted(values, rate)
+        return total / self.weighted(np.ones_like(values), rate)
+
     def sum(self, values: Matrix) -> Matrix:
         """Return the running sum."""
         return self._recursion(values, 1.0, 1.0)

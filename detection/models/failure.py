@@ -32,7 +32,9 @@ def failure_features(texts: Texts) -> Matrix:
 def failure_rows(rows: Matrix) -> Matrix:
     """Return the same of rows of six numbers: the kind as its place in `KINDS`, then `NUMBERS`."""
     air, process, speed, torque, wear = rows[:, 1:].T
-    kind = rows[:, 0].astype(np.int64)
+    # A kind that is none of them has the last one's limit, and is told apart.
+    is_known = np.isin(rows[:, 0], range(len(KINDS)))
+    kind = np.where(is_known, rows[:, 0], -1.0).astype(np.int64)
     power = torque * speed * (2 * np.pi / 60)
     strain = wear * torque
     share = strain / _STRAIN_LIMITS[kind]

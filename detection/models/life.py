@@ -1,14 +1,14 @@
 """Remaining useful life of engines from what their sensors said so far (C-MAPSS)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 from sklearn.linear_model import Ridge
 
-from detection.memory import Matrix
+from detection.memory import Matrix, Memory
 
+Cube = NDArray[np.float64]
 MOST_CYCLES = 125.0
 """A healthy engine's remaining life cannot be told: targets and answers end here."""
 SENSORS_FROM = 5
@@ -34,10 +34,10 @@ def share_lived(rows: Matrix) -> NDArray[np.float64]:
     return rows[:, 1] / (cycles_left(rows) + rows[:, 1])
 
 
-def left_at(shares: NDArray[np.float64], rows: Matrix) -> NDArray[np.float64]:
-    """Return the cycles left of a life of which `shares` were lived, at most 125."""
+def left_at(shares: NDArray[np.float64], ages: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the cycles left at an age by which `shares` of a life were lived, at most 125."""
     lived = np.clip(shares, _LEAST_SHARE, 1.0)
-    return np.asarray(np.clip(rows[:, 1] * (1.0 - lived) / lived, 0.0, MOST_CYCLES))
+    return np.asarray(np.clip(ages * (1.0 - lived) / lived, 0.0, MOST_CYCLES))
 
 
 def health_weights(rows: Matrix) -> Matrix:
@@ -62,46 +62,79 @@ def life_features(rows: Matrix, weights: Matrix) -> Matrix:
     found: Matrix | None = None
     for unit in np.unique(rows[:, 0]):
         places = np.flatnonzero(rows[:, 0] == unit)
-        part = np.hstack(list(_of_unit(rows[places], weights)))
+        mine = rows[None, places]
+        part = going_on(mine[..., 1], mine[..., SENSORS_FROM:], weights, nothing_yet(1, weights))[0]
         if found is None:
             found = np.zeros((len(rows), part.shape[1]))
         found[places] = part
     return np.zeros((0, 0)) if found is None else found
 
 
-def _of_unit(rows: Matrix, weights: Matrix) -> Iterator[Matrix]:
-    sensors, age = rows[:, SENSORS_FROM:], rows[:, 1:2]
-    yield age
-    yield _mean(sensors, 0.08)
-    yield _mean(sensors, 0.2)
-    yield _mean(sensors, 0.12) - _mean(sensors, 0.03)
+def numbers_of(weights: Matrix) -> int:
+    """Return how many numbers are remembered of a unit."""
+    sensors, indices = weights.shape
+    return int(sensors * _A_SENSOR + indices * _A_COURSE)
+
+
+def nothing_yet(units: int, weights: Matrix) -> Matrix:
+    """Return the memory of units that have said nothing yet, a row a unit."""
+    return np.zeros((units, numbers_of(weights)))
+
+
+def going_on(ages: Matrix, sensors: Cube, weights: Matrix, states: Matrix) -> Cube:
+    """Return the features of units' next cycles; what is remembered of them moves on in place.
+
+    A row a unit, a column a cycle, then its sensors, or features.
+    """
     # One multiplication after another: a product's last bit may depend on the number of rows.
-    health = np.asarray(sum(sensors[:, place, None] * weights[place] for place in
+    health = np.asarray(sum(sensors[:, :, place, None] * weights[place] for place in
                             range(len(weights))))  # fmt: skip
-    course = np.hstack(list(_course(health)))
-    yield course
-    yield course * age
+    border = len(weights) * _A_SENSOR
+    smoothed = _each(_smoothed, sensors, states[:, :border])
+    course = _each(_course, health, states[:, border:])
+    age = ages[:, :, None]
+    return np.concatenate([age, smoothed, course, course * age], axis=2)
 
 
-def _course(health: Matrix) -> Iterator[Matrix]:
+def _each(found_in: Callable[[Matrix, Memory], Iterator[Matrix]], cube: Cube, states: Matrix
+          ) -> Cube:  # fmt: skip
+    """Return what is found in each column of units, with a memory of its own."""
+    units, cycles, columns = cube.shape
+    memory = states.reshape(units * columns, -1)
+    flat = cube.transpose(0, 2, 1).reshape(units * columns, cycles)
+    found = [each.reshape(units, columns, cycles) for each in found_in(flat, Memory(memory))]
+    states[:] = memory.reshape(states.shape)
+    return np.concatenate(found, axis=1).transpose(0, 2, 1)
+
+
+_A_SENSOR = 2 * 4
+"""Numbers that are remembered of a sensor: two a mean."""
+
+
+def _smoothed(sensors: Matrix, memory: Memory) -> Iterator[Matrix]:
+    yield memory.mean(sensors, 0.08)
+    yield memory.mean(sensors, 0.2)
+    yield memory.mean(sensors, 0.12) - memory.mean(sensors, 0.03)
+
+
+_A_COURSE = 1 + 2 * len(_HEALTH_RATES) + 3 + 2 * 4
+"""Numbers that are remembered of a health index: a count, two a mean, two sums, the least."""
+
+
+def _course(health: Matrix, memory: Memory) -> Iterator[Matrix]:
     """Yield means of several lengths, what was lost since the start, and slopes."""
-    seen = np.arange(1.0, len(health) + 1)[:, None]
-    means = [_mean(health, rate) for rate in _HEALTH_RATES]
+    before = memory.count(health)
+    seen = before + 1.0
+    means = [memory.mean(health, rate) for rate in _HEALTH_RATES]
     yield from means
-    yield np.cumsum(health, axis=0) / seen
-    start = np.cumsum(np.where(seen <= _START_CYCLES, health, 0.0), axis=0)
+    yield memory.sum(health) / seen
+    start = memory.sum(np.where(seen <= _START_CYCLES, health, 0.0))
     yield means[1] - start / np.minimum(seen, _START_CYCLES)
     yield means[1] - means[3]
     yield means[2] - means[3]
-    yield np.minimum.accumulate(means[2], axis=0)
+    yield memory.least(means[2], before)
     for rate in (0.1, 0.05):
-        once = _mean(health, rate)
-        twice = _mean(once, rate)
+        once = memory.mean(health, rate)
+        twice = memory.mean(once, rate)
         yield 2.0 * once - twice
         yield (once - twice) * (rate / (1.0 - rate))
-
-
-def _mean(values: Matrix, rate: float) -> Matrix:
-    total = lfilter([rate], [1.0, rate - 1.0], values, axis=0)
-    weight = lfilter([rate], [1.0, rate - 1.0], np.ones(len(values)))
-    return np.asarray(total / weight[:, None])

@@ -1,6 +1,6 @@
 """Training and predicting: files in, a model or numbers out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,15 +47,26 @@ def predict(kind: str, model: object, path: Path) -> NDArray[np.float64]:
     return np.asarray(answers(kind, model, rows))
 
 
-# Threads that wait for each other make a busy machine a hundred times slower than one thread is.
-@threadpool_limits.wrap(limits=1)  # type: ignore[untyped-decorator]
 def answers(kind: str, model: object, rows: Matrix) -> NDArray[np.float64]:
     """Return what a model says of rows: cycles of a life's own rows, or of `failure_rows`."""
     if kind == "rul":
         assert isinstance(model, dict)
-        features = life_features(rows, model["weights"])
-        direct = np.clip(model["cycles"].predict(features), 0.0, MOST_CYCLES)
-        return np.asarray((direct + left_at(model["share"].predict(features), rows)) / 2.0)
+        return np.asarray(life_answers(model, life_features(rows, model["weights"]), rows[:, 1]))
+    return np.asarray(_probabilities(model, rows))
+
+
+# Threads that wait for each other make a busy machine a hundred times slower than one thread is.
+@threadpool_limits.wrap(limits=1)  # type: ignore[untyped-decorator]
+def life_answers(
+    model: Mapping[str, HistGradientBoostingRegressor], features: Matrix, ages: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the cycles left that a life model makes of features, at such ages."""
+    direct = np.clip(model["cycles"].predict(features), 0.0, MOST_CYCLES)
+    return np.asarray((direct + left_at(model["share"].predict(features), ages)) / 2.0)
+
+
+@threadpool_limits.wrap(limits=1)  # type: ignore[untyped-decorator]
+def _probabilities(model: object, rows: Matrix) -> NDArray[np.float64]:
     assert isinstance(model, HistGradientBoostingClassifier)
     return np.asarray(model.predict_proba(rows)[:, 1])
 

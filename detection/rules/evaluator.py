@@ -1,10 +1,11 @@
 """All rules over all readings: batches in, alerts out; what is remembered can be saved."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from detection.models.answering import Answers
 from detection.rules.baselines import Baselines
 from detection.rules.batches import Arrays, Batch, Found, Watch, is_within
 from detection.rules.hours import Hours
@@ -12,7 +13,7 @@ from detection.rules.older_state import hours_of, state_of
 from detection.rules.packing import of_place, packed, prefixed, unpacked
 from detection.rules.readings import Flags, Readings, fields_of, source_of
 from detection.rules.roster import Roster
-from detection.rules.rows_watch import Predict, RowsWatch
+from detection.rules.rows_watch import RowsWatch
 from detection.rules.series_watch import SeriesWatch
 from detection.rules.silence_watch import SilenceWatch
 from detection.rules.telling import alert_of
@@ -26,8 +27,6 @@ from telemetry.rules.rule import Rule, VersionedRule
 AT_ONCE = 50_000
 """Readings looked at together; what is found does not depend on it."""
 RuleKey = tuple[str, str]
-Predicts = Callable[[str, str], Predict]
-"""A model's name and version to what it answers."""
 
 
 class Outcome(NamedTuple):
@@ -40,9 +39,7 @@ class Outcome(NamedTuple):
 class Evaluator:
     """Rules that are on, at work; one process holds each device in one evaluator."""
 
-    def __init__(
-        self, predicts: Predicts | None = None, baselines: Baselines | None = None
-    ) -> None:
+    def __init__(self, predicts: Answers | None = None, baselines: Baselines | None = None) -> None:
         self._predicts = predicts
         self._baselines = baselines
         self.roster = Roster()
@@ -108,10 +105,11 @@ class Evaluator:
         if isinstance(check, Model):
             if self._predicts is None:
                 raise HeadwaterError(f"rule {kept.rule.name}: no models are at hand here")
-            predict = self._predicts(check.model, check.version)
+            model = self._predicts(check.model, check.version)
             # A model of other metrics is to be refused here, and not by a batch.
-            predict(np.zeros((1, len(kept.rule.metrics))))
-            return RowsWatch(kept, self.roster, predict)
+            nothing, nobody = np.zeros((1, model.numbers)), np.zeros(1, np.intp)
+            model.answer(np.zeros((1, len(kept.rule.metrics))), nobody, nothing)
+            return RowsWatch(kept, self.roster, model)
         return SeriesWatch(kept, self.roster, self._baselines)
 
     def take(self, readings: Readings, detected_at: int) -> list[Outcome]:

@@ -1,12 +1,13 @@
 """A rule over several metrics: whole messages of a device are scored together, then judged."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import orjson
 
 from detection.memory import Bytes, Matrix
+from detection.models.answering import Answering
 from detection.rules.alarms import Judged, alarms
 from detection.rules.batches import Arrays, Batch, Calendar, Found, in_zone, is_within
 from detection.rules.judging import STATE_BYTES, lasting_since
@@ -20,28 +21,31 @@ from telemetry.rules.rule import VersionedRule
 if TYPE_CHECKING:
     from detection.rigs import RigDetector
 
-Predict = Callable[[Matrix], Values]
-"""Rows of a model's metrics, in its order, to its answers."""
 Device = tuple[str, str]
 
 
 class RowsWatch:
     """One rule at work on devices' whole messages; a message that lacks a metric is left out."""
 
-    def __init__(self, kept: VersionedRule, roster: Roster, predict: Predict | None = None) -> None:
+    def __init__(self, kept: VersionedRule, roster: Roster, model: Answering | None = None) -> None:
         self.kept = kept
         self._roster = roster
-        self._predict = predict
+        self._model = model
         self._calendar = Calendar(kept.rule)
         self._places = {metric: place for place, metric in enumerate(kept.rule.metrics)}
         self._limits = _limits(kept)
         self._rigs: dict[Device, RigDetector] = {}
         self._rows: dict[Device, int] = {}
-        self._states: Bytes = np.zeros((0, STATE_BYTES), np.uint8)
+        self._states = self._nothing(0)
         self._sources: list[Source] = []
         self._touched = Touched()
         self._told: dict[int, int] = {}
         """Of each row, how many of the rows that taught its rig were told as changes, or saved."""
+
+    def _nothing(self, rows: int) -> Bytes:
+        """Return states of rows that have said nothing yet; a model's memory is behind each."""
+        return np.zeros((rows, STATE_BYTES + 8 * (self._model.numbers if self._model else 0)),
+                        np.uint8)  # fmt: skip
 
     def take(self, batch: Batch) -> list[Found]:
         """Look at a batch, and remember it."""
@@ -85,13 +89,14 @@ class RowsWatch:
         return np.array(found, np.intp)
 
     def _hold(self) -> None:
-        more = np.zeros((len(self._rows) - len(self._states), STATE_BYTES), np.uint8)
+        more = self._nothing(len(self._rows) - len(self._states))
         self._states = np.concatenate([self._states, more])
 
     def _scores(self, rows: Rows, table: Matrix) -> tuple[Values, Flags]:
         check = self.kept.rule.check
-        if self._predict is not None:
-            return self._predict(table), np.ones(len(rows), np.bool_)
+        if self._model is not None:
+            memories = self._states[:, STATE_BYTES:].view(np.float64)
+            return self._model.answer(table, rows, memories), np.ones(len(rows), np.bool_)
         assert isinstance(check, Several)
         scores, usable = np.zeros(len(rows)), np.zeros(len(rows), np.bool_)
         for row in np.unique(rows).tolist():
@@ -118,7 +123,7 @@ class RowsWatch:
             Found(self.kept, self._sources[row], metric, "resolved", now, -1, since=int(since[row]))
             for row in firing.tolist()
         ]
-        self._states[firing] = 0
+        self._states[firing, :STATE_BYTES] = 0
         return found
 
     def state(self) -> Arrays:
@@ -148,7 +153,7 @@ class RowsWatch:
 
     def load(self, state: Arrays) -> None:
         """Take up what was remembered."""
-        self._states = np.zeros((0, STATE_BYTES), np.uint8)
+        self._states = self._nothing(0)
         self._rows, self._sources, self._rigs = {}, [], {}
         self.apply({**state, "places": np.arange(len(state["states"]))})
 

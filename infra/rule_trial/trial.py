@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 
 from detection.keyed import blocks
+from detection.models.answering import Answers
 from detection.rules.columns import readings_of
-from detection.rules.evaluator import Evaluator, Outcome, Predicts
+from detection.rules.evaluator import Evaluator, Outcome
 from detection.rules.readings import Readings, Times
 from telemetry.errors import HeadwaterError
 from telemetry.rules.rule import Rule, VersionedRule
@@ -81,7 +82,7 @@ class Trial:
         return sorted(found, key=lambda one: (-one.readings_in_alarm, -len(one.alarms), one.device))
 
 
-def tried(rule: Rule, history: History, predicts: Predicts | None = None) -> Trial:
+def tried(rule: Rule, history: History, predicts: Answers | None = None) -> Trial:
     """Try a rule on history: as the stream would, but with every reading in its order of time.
 
     `predicts` finds the models that rules ask; raise `HeadwaterError` for one that cannot answer.

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import Result
 
+from tests.detection.rules.engine_models import ENGINE, lives, save_engine_model
 from tests.detection.rules.mill_models import (
     FRESH,
     NAMES,
@@ -144,6 +145,27 @@ def test_model_is_tried_too(home: Home) -> None:
     found = json.loads(tried(home, failing, "--csv", table, "--json").stdout)
     assert [(one["device"], one["alarms"]) for one in found["by_device"]] == [("m1", 2)]
     assert "make model mills answer" in found["by_device"][0]["text"]
+
+
+def test_model_of_remaining_life_is_tried_too(home: Home) -> None:
+    check = f"{{kind: model, model: engines, version: {VERSION}, bound: 40, direction: below}}"
+    near = home.file("near.yaml", f"rule: near\nmetrics: [{', '.join(ENGINE)}]\ncheck: {check}\n")
+    lines = [
+        ",".join(
+            [minutes(int(row[1])).isoformat(), f"e{int(row[0])}", *map(repr, row[1:].tolist())]
+        )
+        for row in lives(2)
+    ]
+    table = home.file("engines.csv", "\n".join([",".join(["time", "engine", *ENGINE]), *lines]))
+    (home.path / "models").mkdir()
+    save_engine_model(home.path / "models" / "engines.model", VERSION)
+
+    arguments = ("--csv", table, "--device-column", "engine", "--json")
+    found = json.loads(tried(home, near, *arguments).stdout)
+
+    assert {one["device"] for one in found["by_device"]} == {"e0", "e1"}
+    assert all(one["alarms"] >= 1 for one in found["by_device"])
+    assert "make model engines answer" in found["by_device"][0]["text"]
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,8 @@ def test_model_is_there_by_its_name_and_shows_its_data_and_metrics(tmp_path: Pat
         "data_sha256": digest, "library": kept.library, "file": str(path),
     }  # fmt: skip
     assert kept.metrics["average_precision"] > 0.5
-    (answer,) = predicts(tmp_path / "models")("mills", digest[:12])(np.array([WORN]))
+    model = predicts(tmp_path / "models")("mills", digest[:12])
+    (answer,) = model.answer(np.array([WORN]), np.zeros(1, np.intp), np.zeros((1, 0)))
     assert answer > 0.5
     assert [each.name for each in path.parent.iterdir()] == ["mills.model"]
 

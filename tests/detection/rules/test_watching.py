@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from detection.models.answering import Answering
 from detection.rules.evaluator import Evaluator, Outcome
-from detection.rules.rows_watch import Predict
 from telemetry.alerts import Alert
 from telemetry.errors import HeadwaterError
 from telemetry.rules.rule import VersionedRule
@@ -218,9 +218,9 @@ def test_model_is_asked_for_whole_messages() -> None:
     check = {"kind": "model", "model": "mills", "version": "0123456789ab", "bound": 5.0}
     asked: list[tuple[str, str]] = []
 
-    def predicts(name: str, version: str) -> Predict:
+    def predicts(name: str, version: str) -> Answering:
         asked.append((name, version))
-        return lambda table: table[:, 1] - table[:, 0]
+        return Answering(lambda table, _of, _memories: table[:, 1] - table[:, 0])
 
     judging = Evaluator(predicts)
     judging.put([rule(check, metrics=["a", "b"])], 0)
