@@ -41,7 +41,9 @@ class Options:
     @property
     def total(self) -> int:
         """Messages of the run, as far as that is known before."""
-        return self.messages or round(self.nominal_rate * self.seconds)
+        if self.messages is not None:
+            return self.messages
+        return round(self.nominal_rate * self.seconds)
 
     @property
     def pace(self) -> Pace:

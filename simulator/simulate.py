@@ -61,7 +61,11 @@ the hours of the calendar, and can tell of weeks in a minute: --over.
 )
 @click.option("--rate", default="100", show_default=True, type=RateType(), help="messages a second")
 @click.option("--for", "seconds", default="1min", show_default=True, type=SecondsType())
-@click.option("--messages", type=click.IntRange(1), help="stop after so many, not after a time")
+@click.option(
+    "--messages",
+    type=click.IntRange(0),
+    help="stop after so many, not after a time; 0: enrol the fleet alone",
+)
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0))
 @click.option("--ledger", type=click.Path(path_type=Path), help="append what is sent and acked")
 @click.option(
@@ -118,6 +122,8 @@ def execute(
     try:
         with _opened(options, settings) as outbox, LedgerFile(options.ledger) as ledger:
             run, prepare = _run(options, settings)
+            if not run.total:
+                return totals, None
             if isinstance(outbox, DeviceOutbox):
                 totals.connections = outbox.connections
                 names = [device.device_full for device in run.fleet.devices]

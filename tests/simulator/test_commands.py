@@ -64,6 +64,17 @@ def test_weeks_are_told_in_seconds_with_their_truth(light: Path) -> None:
     assert all(min(times) < label["from"] < label["to"] <= max(times) for label in labels)
 
 
+def test_fleet_is_enrolled_without_a_word(light: Path) -> None:
+    ledger = light / "ledger.ndjson"
+    for more in ((), ("--over", "21d")):
+        done = run(light, "simulate", "traffic", "--messages", "0", "--ledger", str(ledger), *more)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["sent"] == 0
+    assert ledger.read_bytes() == b""
+    assert list((light / "spool").rglob("*.parquet")) == []
+    assert (light / "registry" / "products" / "default" / "roadside.json").is_file()
+
+
 def test_too_few_open_files_are_told_with_the_command_that_helps(light: Path) -> None:
     simulate = f"{sys.executable} -m simulator simulate mixed --devices 1000 --via mqtt"
     done = subprocess.run(
