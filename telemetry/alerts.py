@@ -19,7 +19,8 @@ Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 """From the least to the gravest."""
 
-_Name = Annotated[str, Meta(min_length=1, max_length=300)]
+LONGEST_NAME = 300
+_Name = Annotated[str, Meta(min_length=1, max_length=LONGEST_NAME)]
 _Id = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
 _Micros = Annotated[int, Meta(ge=0, lt=2**62)]
 _SEPARATOR = "\x1f"

@@ -7,7 +7,7 @@ import numpy as np
 
 from detection.keyed import blocks
 from detection.memory import Bytes
-from detection.rules.batches import Found
+from detection.rules.batches import Found, named
 from detection.rules.judging import broken, cleared, judge, lasting_since
 from detection.rules.looks import Limits, Look
 from detection.rules.readings import Rows, Source, Times
@@ -67,7 +67,7 @@ def _found(  # noqa: PLR0913 - each is a part of what was found
     return Found(
         kept=kept,
         source=source,
-        metric=", ".join(kept.rule.metrics),
+        metric=named(kept.rule.metrics),
         state=state,
         time=int(judged.times[place]),
         cell=int(judged.cells[place]),

@@ -1,5 +1,7 @@
 """What a batch hands to each rule, and what a rule finds in it."""
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -8,6 +10,7 @@ from numpy.typing import NDArray
 
 from detection.rules.readings import Flags, Readings, Rows, Source, Times
 from detection.rules.seasons import local, slots_of
+from telemetry.alerts import LONGEST_NAME
 from telemetry.rules.rule import Rule, Scope, VersionedRule
 from telemetry.rules.schedule import DAYS, zone_named
 from telemetry.rules.words import span_us
@@ -77,6 +80,16 @@ class Watch(Protocol):
 
     def apply(self, changes: Arrays) -> None:
         """Take up what changed; the roster has been told before."""
+
+
+def named(metrics: Sequence[str]) -> str:
+    """Return metrics as an alert names them: all, or as many as it has room for."""
+    whole = ", ".join(metrics)
+    if len(whole) <= LONGEST_NAME:
+        return whole
+    ends = itertools.accumulate(len(metric) + 2 for metric in metrics)
+    kept = sum(end <= LONGEST_NAME - len(" and 99 more") for end in ends)
+    return f"{', '.join(metrics[:kept])} and {len(metrics) - kept} more"
 
 
 def is_within(rule: Rule, source: Source) -> bool:

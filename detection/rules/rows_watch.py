@@ -9,7 +9,7 @@ import orjson
 from detection.memory import Bytes, Matrix
 from detection.models.answering import Answering
 from detection.rules.alarms import Judged, alarms
-from detection.rules.batches import Arrays, Batch, Calendar, Found, in_zone, is_within
+from detection.rules.batches import Arrays, Batch, Calendar, Found, in_zone, is_within, named
 from detection.rules.judging import STATE_BYTES, lasting_since
 from detection.rules.looks import SCORE_LIMITS, Limits, plain
 from detection.rules.readings import Flags, Rows, Source, Values, fields_of, source_of
@@ -118,7 +118,7 @@ class RowsWatch:
         """Say that every alarm is over, since the rule judges no more."""
         since = lasting_since(self._states)
         firing = np.flatnonzero(since >= 0)
-        metric = ", ".join(self.kept.rule.metrics)
+        metric = named(self.kept.rule.metrics)
         found = [
             Found(self.kept, self._sources[row], metric, "resolved", now, -1, since=int(since[row]))
             for row in firing.tolist()

@@ -15,6 +15,7 @@ from detection.models.model_files import load
 from detection.models.training import answers
 from detection.rules.evaluator import Evaluator
 from detection.rules.packing import of_place, unpacked
+from telemetry.alerts import Alert
 from telemetry.rules.rule import VersionedRule
 from tests.detection.rules.building import MINUTE_US, MONDAY_US, Row, readings, rule
 from tests.detection.rules.engine_models import ENGINE, lives, save_engine_model
@@ -118,6 +119,21 @@ def test_life_of_a_device_is_foretold_as_its_file_would_be(folder: Path) -> None
         assert first.found.value == mine[begins]
         assert 5 < len(mine) - begins < 90
         assert f"make model life answer {mine[begins]:.6g}, below 40" in first.alert.text
+
+
+def test_alert_of_metrics_with_long_names_can_be_read_by_who_tells_it(folder: Path) -> None:
+    names = [f"high pressure turbine, {name}" for name in ENGINE]
+    rows = [
+        (device, names[ENGINE.index(metric)], at, value)
+        for device, metric, at, value in lives_as_messages(lives(1), "a")
+    ]
+    judging = put(folder, rule(NEAR, metrics=names))
+    outcomes = judging.take(readings(rows), 0)
+    outcomes += judging.put([], rows[-1][2] + 1)
+    firing, *_, over = (Alert.from_json(each.alert.to_json()) for each in outcomes)
+    assert firing.metric == over.metric
+    assert str(over.metric).endswith(" more")
+    assert str(over.metric).startswith(f"{names[0]}, {names[1]}, ")
 
 
 def test_device_whose_cycles_begin_anew_begins_another_life(folder: Path) -> None:
