@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
@@ -23,6 +23,7 @@ DETECTORS = (*SERIES, "rig", "t2", "residual", "forest")
 ALARM_FROM = 0.5
 SCORE_DIGITS = 6
 FORMAT = 1
+_SHAPING = ("format", "detector", "metrics", "train_rows")
 
 
 class Scorer:
@@ -88,13 +89,8 @@ class Scorer:
 
     def load(self, path: Path) -> None:
         """Take up what was saved; refuse what another detector or other columns left."""
-        try:
-            saved = orjson.loads(path.read_bytes())
-            kept = [saved[name] for name in ("format", "detector", "metrics", "train_rows")]
-        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-            raise HeadwaterError(
-                f"{path} is no state of `headwater detect`: name another file or remove it"
-            ) from error
+        saved = _saved(path)
+        kept = [saved[name] for name in _SHAPING]
         mine = [FORMAT, self.detector, self.metrics, self.train_rows]
         if kept != mine:
             raise HeadwaterError(
@@ -108,6 +104,23 @@ class Scorer:
             self._rigs[device] = self._rig()
             self._rigs[device].training = rig["training"]
             self._rigs[device].memory = np.array(rig["memory"])
+
+
+def metrics_of(path: Path) -> list[str]:
+    """Return the metrics that a saved state is of."""
+    return list(_saved(path)["metrics"])
+
+
+def _saved(path: Path) -> dict[str, Any]:
+    try:
+        saved: dict[str, Any] = orjson.loads(path.read_bytes())
+        if all(name in saved for name in _SHAPING):
+            return saved
+    except (orjson.JSONDecodeError, TypeError):
+        pass
+    raise HeadwaterError(
+        f"{path} is no state of `headwater detect`: name another file or remove it"
+    )
 
 
 def _named(kept: Sequence[object]) -> str:

@@ -3,7 +3,8 @@
 import csv
 import gzip
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
 from itertools import chain, islice
@@ -45,7 +46,15 @@ def form_of(path: Path) -> Form:
     first = next(_rows(iter(lines), found))
     has_header = any(cell.strip() and number(cell) is None for cell in first)
     names = first if has_header else [f"c{place}" for place in range(1, len(first) + 1)]
-    return Form(found, tuple(name.strip() for name in names), has_header)
+    return Form(found, tuple(_apart(name.strip() for name in names)), has_header)
+
+
+def _apart(names: Iterable[str]) -> Iterator[str]:
+    """Yield names; one that was there before gets a number, so that each column has its own."""
+    seen = Counter[str]()
+    for name in names:
+        seen[name] += 1
+        yield name if seen[name] == 1 else f"{name}.{seen[name]}"
 
 
 def _agreement(lines: Sequence[str], sign: str) -> int:
@@ -103,16 +112,20 @@ def number(cell: str) -> float | None:
 
 def numeric_columns(path: Path, form: Form) -> list[str]:
     """Name the columns of whose first filled cells most are numbers; all, if there are no rows."""
-    sample = list(islice(rows_of(path, form), GUESSED_FROM))
-    if not sample:
-        return list(form.columns)
-    found = []
-    for place, name in enumerate(form.columns):
-        filled = [row[place] for row in sample if place < len(row) and row[place].strip()]
-        count = sum(number(cell) is not None for cell in filled)
-        if filled and 2 * count > len(filled):
-            found.append(name)
-    return found
+    filled = [list[bool]() for _ in form.columns]
+    rows = 0
+    for rows, row in enumerate(rows_of(path, form), 1):
+        for seen, cell in zip(filled, row, strict=False):
+            if len(seen) < GUESSED_FROM and cell.strip():
+                seen.append(number(cell) is not None)
+        # A sensor may be silent at first.
+        if rows >= GUESSED_FROM and all(filled):
+            break
+    return [
+        name
+        for name, seen in zip(form.columns, filled, strict=True)
+        if not rows or 2 * sum(seen) > len(seen)
+    ]
 
 
 def _rows(lines: Iterator[str], delimiter: str | None) -> Iterator[Cells]:

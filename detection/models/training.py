@@ -20,7 +20,7 @@ from detection.models.life import (
     share_lived,
 )
 from detection.models.model_files import About, fingerprint, library
-from detection.tables import form_of, number, rows_of
+from detection.tables import form_of, numbers, rows_of
 from telemetry.errors import HeadwaterError
 
 LIFE_COLUMNS = 26
@@ -32,9 +32,12 @@ def train(kind: str, *paths: Path) -> tuple[About, object]:
     """Train a model of `rul` or `failure` on files; its metrics are of rows held back."""
     rows, target, groups = _life(paths) if kind == "rul" else _failure(paths)
     held = groups % HELD_BACK == 0
+    named = ", ".join(map(str, paths))
     if held.all() or not held.any():
-        named = ", ".join(map(str, paths))
         raise HeadwaterError(f"{named} is too short to hold back a fifth: give it more rows")
+    if target.min() == target.max():
+        what = "failures and rows without one" if kind == "failure" else "lives of many cycles"
+        raise HeadwaterError(f"there is nothing to tell apart in {named}: it needs {what}")
     trial = _fitted(kind, rows[~held], target[~held])
     measured = _measured(kind, target[held], answers(kind, trial, rows[held]))
     found = About(kind, fingerprint(*paths), len(target), measured, library())
@@ -44,7 +47,7 @@ def train(kind: str, *paths: Path) -> tuple[About, object]:
 def predict(kind: str, model: object, path: Path) -> NDArray[np.float64]:
     """Return remaining cycles, or the probability of failure, for each row of a file."""
     rows = _life_rows(path) if kind == "rul" else failure_features(_texts(path))
-    return np.asarray(answers(kind, model, rows))
+    return np.asarray(answers(kind, model, rows)) if len(rows) else np.zeros(0)
 
 
 def answers(kind: str, model: object, rows: Matrix) -> NDArray[np.float64]:
@@ -144,10 +147,17 @@ def _life_rows(path: Path) -> Matrix:
             " C-MAPSS (unit, cycle, 3 settings, 21 sensors)"
         )
     rows = [row for row in rows_of(path, form) if row]
-    found = np.array([[number(cell) for cell in row[:LIFE_COLUMNS]] for row in rows if
-                      len(row) >= LIFE_COLUMNS], dtype=np.float64)  # fmt: skip
-    if len(found) != len(rows) or np.isnan(found[:, :2]).any():
-        raise HeadwaterError(f"{path} has rows without unit, cycle or all {LIFE_COLUMNS} cells")
+    found = np.full((len(rows), LIFE_COLUMNS), np.nan)
+    for place in range(LIFE_COLUMNS):
+        found[:, place] = numbers(rows, place)
+    # A sensor's gap would be one in all that is made of its later cycles.
+    gaps = np.argwhere(np.isnan(found))
+    if len(gaps):
+        row, place = gaps[0].tolist()
+        raise HeadwaterError(
+            f"{path}: row {row}, counted from 0, has no number in column {form.columns[place]}:"
+            " a life model needs every cell of every cycle"
+        )
     return found
 
 

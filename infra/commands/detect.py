@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from detection.scoring import ALARM_FROM, DETECTORS, SERIES, Scorer
+from detection.scoring import ALARM_FROM, DETECTORS, SERIES, Scorer, metrics_of
 from detection.tables import (
     Cells,
     Form,
@@ -80,7 +80,12 @@ def detect(  # noqa: PLR0913 - each is an option of the command line
 ) -> None:
     """Score each row of FILE… (CSV, .gz too) as the stream would."""
     check_out(out, files)
-    watched = _watched(files, time_column, device_column, metric_column)
+    if state:
+        check_out(state, files, "--state")
+        if state.resolve() == out.resolve():
+            raise HeadwaterError(f"{out} cannot hold scores and state: name two files")
+    before = metrics_of(state) if state and state.exists() else ()
+    watched = _watched(files, time_column, device_column, metric_column, before)
     name = detector or ("series" if len(watched.metrics) == 1 else "rig")
     scorer = Scorer(name, watched.metrics, train_rows)
     if state and state.exists():
@@ -88,22 +93,28 @@ def detect(  # noqa: PLR0913 - each is an option of the command line
     learns = f", learning from each device's first {train_rows} rows" if name not in SERIES else ""
     click.echo(f"{name} over {', '.join(watched.metrics)}{learns}", err=True)
     bad, alarms = _score_all(files, watched, scorer, out, batch_rows)
-    if state:
+    if state and (watched.rows or before):
+        # Without rows there is no saying which columns are numbers.
         scorer.save(state)
     click.echo(f"{watched.rows} rows, {alarms} alarms, {bad} bad rows (score 0): {out}", err=True)
 
 
-def check_out(out: Path, read: Sequence[Path]) -> None:
+def check_out(out: Path, read: Sequence[Path], option: str = "--out") -> None:
     """Refuse to write where nothing can be written, or over what is read."""
     if not out.parent.is_dir():
         raise HeadwaterError(f"there is no folder {out.parent}: make it first")
     if out.exists() and any(out.samefile(path) for path in read):
-        raise HeadwaterError(f"{out} would be written over while it is read: name another --out")
+        raise HeadwaterError(f"{out} would be written over while it is read: name another {option}")
 
 
 def _watched(
-    files: Sequence[Path], time: str | None, device: str | None, metrics: Sequence[str]
+    files: Sequence[Path],
+    time: str | None,
+    device: str | None,
+    metrics: Sequence[str],
+    before: Sequence[str],
 ) -> Watched:
+    """Return what is read; a state's metrics, `before`, go on even where a file says none."""
     form = form_of(files[0])
     for other in files[1:]:
         if form_of(other).columns != form.columns:
@@ -117,6 +128,8 @@ def _watched(
             )
     lower = {name.lower(): name for name in reversed(form.columns)}
     device = device or next((lower[name] for name in DEVICE_NAMES if name in lower), None)
+    if not metrics and set(before) <= set(form.columns):
+        metrics = before
     found = list(metrics) or _metrics(files[0], form, time, device)
     if not found:
         raise HeadwaterError(

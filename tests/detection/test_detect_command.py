@@ -126,3 +126,72 @@ def test_what_cannot_be_done_is_refused_with_its_fix(
     assert result.exit_code == 1
     assert fix in result.stderr
     assert source.read_bytes() == content
+
+
+def test_columns_of_one_name_are_each_read(tmp_path: Path) -> None:
+    source, out = tmp_path / "a.csv", tmp_path / "out"
+    rows = [f"{n % 5},{n % 7 + (90 if n == 310 else 0)}" for n in range(400)]
+    for header in ("kw,kw", "a,b"):
+        source.write_text("\n".join([header, *rows]))
+        run("detect", source, "--out", out.with_name(header[0]), "--detector", "series")
+
+    assert lines_of(tmp_path / "k") == lines_of(tmp_path / "a")
+    assert any(line.endswith(",1") for line in lines_of(tmp_path / "k"))
+    said = run("detect", source.with_name("a.csv"), "--out", out, "--detector", "series").stderr
+    assert "series over a, b" in said
+
+
+def test_sensor_that_is_silent_for_long_at_first_is_read(tmp_path: Path) -> None:
+    source, out = tmp_path / "a.csv", tmp_path / "out"
+    rows = [f"{n},{n % 7 if n > 1200 else ''},x" for n in range(1500)]
+    source.write_text("\n".join(["time,value,note", *rows]))
+
+    assert "series over value\n" in run("detect", source, "--out", out).stderr
+
+
+@pytest.mark.parametrize("gap", [",,", ",,x", "nothing"])
+def test_state_goes_on_where_a_file_does_not_say_what_it_holds(tmp_path: Path, gap: str) -> None:
+    rows = [f"{n % 7},{n % 5},x" for n in range(60)]
+    rows[30:40] = [] if gap == "nothing" else [gap] * 10
+    parts = {"whole": rows, "0": [], "1": rows[:30], "2": rows[30:-20], "3": rows[-20:]}
+    for name, part in parts.items():
+        (tmp_path / name).write_text("\n".join(["a,b,note", *part]))
+        state = [] if name == "whole" else ["--state", tmp_path / "state"]
+        options = ["--train-rows", 20, *state]
+        result = run("detect", tmp_path / name, "--out", tmp_path / f"{name}.out", *options)
+        assert result.exit_code == 0, result.stderr
+
+    scores = [line.split(",")[1:] for line in lines_of(tmp_path / "whole.out")[1:]]
+    found = [
+        line.split(",")[1:] for name in "0123" for line in lines_of(tmp_path / f"{name}.out")[1:]
+    ]
+    assert found == scores
+    assert any(score != "0.000000" for score, _ in scores)
+
+
+@pytest.mark.parametrize(
+    ("state", "fix"),
+    [("nowhere/state", "make it first"), ("out", "name two files"), ("a.csv", "another --state")],
+)
+def test_state_that_cannot_be_written_is_refused_before_anything_is(
+    tmp_path: Path, state: str, fix: str
+) -> None:
+    source = tmp_path / "a.csv"
+    source.write_text("value\n1\n2\n")
+
+    result = run("detect", source, "--out", tmp_path / "out", "--state", tmp_path / state)
+
+    assert result.exit_code == 1
+    assert fix in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_state_of_columns_that_a_file_lacks_is_refused(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(f"{name}\n1\n2\n")
+        result = run(
+            "detect", tmp_path / name, "--out", tmp_path / "out", "--state", tmp_path / "s"
+        )
+
+    assert result.exit_code == 1
+    assert "is the state of series over a" in result.stderr

@@ -51,6 +51,9 @@ def trained_life(folder: Path) -> Path:
     return folder / "life.model"
 
 
+LIFE_HEADER = ",".join(f"c{place}" for place in range(26))
+
+
 def answers(path: Path) -> np.ndarray:
     return np.loadtxt(path, delimiter=",", skiprows=1)[:, 1]
 
@@ -126,6 +129,15 @@ def test_a_file_with_types_that_no_model_is_made_of_is_refused(tmp_path: Path) -
         ("rul", "1 2 3\n4 5 6\n", "the 26 of C-MAPSS"),
         ("failure", "a,b\n1,2\n", "a failure model needs type"),
         ("failure", "\n".join(mills(3).splitlines()[:2]), "give it more rows"),
+        ("failure", mills(60).replace(",1\n", ",0\n"), "failures and rows without one"),
+        ("rul", LIFE_HEADER, "give it more rows"),
+        (
+            "rul",
+            f"{LIFE_HEADER}\n{'1,' * 25}nan\n",
+            "row 0, counted from 0, has no number in column c25",
+        ),
+        ("rul", f"{LIFE_HEADER}\n{'1,' * 25}inf\n", "no number in column c25"),
+        ("rul", f"{LIFE_HEADER}\n{'1,' * 24}1\n", "no number in column c25"),
     ],
 )
 def test_data_of_another_shape_is_refused_with_what_is_needed(
@@ -146,6 +158,18 @@ def test_what_is_no_model_file_is_refused(tmp_path: Path) -> None:
 
     assert result.exit_code == 1
     assert "is no model file" in result.stderr
+
+
+def test_a_header_alone_is_answered_by_a_header_alone(tmp_path: Path) -> None:
+    (tmp_path / "mills.csv").write_text(mills())
+    (tmp_path / "header.csv").write_text(mills(0))
+    run("model", "train", "failure", tmp_path / "mills.csv", "--out", tmp_path / "m")
+
+    result = run("model", "predict", tmp_path / "m", tmp_path / "header.csv", "--out",
+                 tmp_path / "out")  # fmt: skip
+
+    assert result.exit_code == 0
+    assert (tmp_path / "out").read_text() == "row,probability\n"
 
 
 def test_units_of_several_files_are_lives_of_their_own(tmp_path: Path) -> None:
