@@ -28,13 +28,22 @@ class Trap:
     is_passed_on: bool
     spring: Callable[[], None]
     sprung: threading.Event = field(default_factory=threading.Event)
+    is_over: bool = False
 
     def passes(self, packet: Packet) -> bool:
-        """Say whether a packet may pass; spring at one that must not."""
-        if self.sprung.is_set() or self.is_passed_on or not self.fits(packet):
+        """Say whether a packet may pass; spring at the first that must not.
+
+        What was sent beside it, before it sprang, must not pass either.
+        """
+        if self.is_over or self.is_passed_on or not self.fits(packet):
             return True
-        self.close()
+        if not self.sprung.is_set():
+            self.close()
         return False
+
+    def release(self) -> None:
+        """Let all pass again."""
+        self.is_over = True
 
     def passed(self, packet: Packet) -> None:
         """Spring at a packet that has passed."""

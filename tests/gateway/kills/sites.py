@@ -48,8 +48,12 @@ class Site:
             sending = threading.Thread(target=device.send, args=[victims])
             sending.start()
             assert trap.sprung.wait(30), f"the gateway was never at {point}"
-            self._check_point(point, device, victims)
-            self.gateway.restart()
+            try:
+                self._check_point(point, device, victims)
+            finally:
+                # The next one must not fail because this one did.
+                trap.release()
+                self.gateway.restart()
             sending.join(60)
             device.send(messages(name, 3 + IN_FLIGHT, 3))
         finally:
