@@ -2,6 +2,7 @@
 
 import time
 from collections import defaultdict
+from contextlib import suppress
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
@@ -50,6 +51,9 @@ class TopicReader:
             except KafkaException:
                 if time.monotonic() > give_up:
                     raise
+                # It would ask of itself only after minutes whether the topic is there after all.
+                with suppress(KafkaException):
+                    self._consumer.list_topics(TELEMETRY.name, timeout=10)
                 time.sleep(1.0)
 
     def _position(self) -> list[TopicPartition]:
