@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from dataclasses import replace
 
 from edge.mqtt.encoding import encode
 from edge.mqtt.packets import PUBACK, PUBCOMP, PUBREC, PUBREL, Ack, Publish
@@ -64,12 +65,15 @@ class Delivery:
         if sent.is_released:
             self._sink.write(encode(Ack(PUBREL, packet_id), self._version))
             return
-        data = encode(sent.publish._replace(dup=True), self._version)
-        if len(data) <= self._largest:
+        left_s = _left_s(sent.expires_at)
+        # One of QoS 2 may be half there: its packet id is free only once that is over.
+        is_over = left_s is not None and left_s <= 0 and sent.publish.qos == 1
+        data = encode(_aged(sent.publish, left_s)._replace(dup=True), self._version)
+        if not is_over and len(data) <= self._largest:
             self._sink.write(data)
             return
         del inflight[packet_id]
-        self._counters.add("downlinks", channel="too_large")
+        self._counters.add("downlinks", channel="expired" if is_over else "too_large")
         if kept:
             kept.done(sent.number)
 
@@ -80,12 +84,10 @@ class Delivery:
     def _sent(self, queued: Queued) -> bool:
         """Send a message, and say whether the client has to confirm it."""
         session, downlink = self._session, queued.downlink
-        left_s = None
-        if downlink.expires_at is not None:
-            left_s = downlink.expires_at - time.time()
-            if left_s <= 0:
-                self._counters.add("downlinks", channel="expired")
-                return False
+        left_s = _left_s(downlink.expires_at)
+        if left_s is not None and left_s <= 0:
+            self._counters.add("downlinks", channel="expired")
+            return False
         properties = self._properties(queued, left_s) if self._version == V5 else NONE
         packet_id = session.packet_id() if queued.qos else 0
         publish = Publish(
@@ -101,7 +103,9 @@ class Delivery:
             self._counters.add("downlinks", channel="too_large")
             return False
         if queued.qos:
-            session.inflight[packet_id] = Sent(publish, number=queued.number)
+            session.inflight[packet_id] = Sent(
+                publish, number=queued.number, expires_at=downlink.expires_at
+            )
             if session.kept:
                 session.kept.sent(queued.number, publish)
         self._sink.write(data)
@@ -137,9 +141,7 @@ class Delivery:
         return data if len(data) <= self._largest else None
 
     def _aliased(self, publish: Publish, alias: int, *, is_known: bool) -> Publish:
-        given = publish.properties
-        copied = {name: getattr(given, name) for name in Properties.__slots__}
-        properties = Properties(**(copied | {"topic_alias": alias}))
+        properties = replace(publish.properties, topic_alias=alias)
         return publish._replace(topic="" if is_known else publish.topic, properties=properties)
 
     def confirmed(self, ack: Ack) -> None:
@@ -160,3 +162,16 @@ class Delivery:
             if sent is not None and self._session.kept:
                 self._session.kept.done(sent.number)
             self.pump()
+
+
+def _left_s(expires_at: float | None) -> float | None:
+    return None if expires_at is None else expires_at - time.time()
+
+
+def _aged(publish: Publish, left_s: float | None) -> Publish:
+    """Return a message that says how long it is good for now."""
+    given = publish.properties
+    if left_s is None or given.message_expiry_s is None:
+        return publish
+    aged = replace(given, message_expiry_s=max(int(left_s), 0))
+    return publish._replace(properties=aged)

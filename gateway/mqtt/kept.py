@@ -162,12 +162,14 @@ class KeptSessions:
             if session is None:
                 continue
             self._kept += 1
+            queued = msgspec.msgpack.decode(body, type=Queued)
             if packet_id is None:
-                session.queue.append(msgspec.msgpack.decode(body, type=Queued))
+                session.queue.append(queued)
             else:
                 ((head, rest),) = Framer().feed(packet)
                 publish = cast(Publish, decode(head, rest, V5))
-                session.inflight[packet_id] = Sent(publish, bool(is_released), number)
+                expires_at = queued.downlink.expires_at
+                session.inflight[packet_id] = Sent(publish, bool(is_released), number, expires_at)
 
     def close(self) -> None:
         """Write the rest, and close the file."""

@@ -46,6 +46,7 @@ class Sent(NamedTuple):
     publish: Publish
     is_released: bool = False
     number: int = 0
+    expires_at: float | None = None
 
 
 class Link(Protocol):

@@ -7,13 +7,14 @@ from edge.mqtt.decoding import decode
 from edge.mqtt.encoding import encode
 from edge.mqtt.frames import Framer
 from edge.mqtt.packets import Connack, Connect, Packet, Publish, Subscribe, Subscription, Will
-from edge.mqtt.wire import V311
+from edge.mqtt.properties import Properties
+from edge.mqtt.wire import V5, V311
 from gateway.mqtt.connecting import Desk, MqttOptions, Peer
 from gateway.mqtt.connection import Connection
 from gateway.mqtt.kept import KeptSessions
 from gateway.mqtt.sessions import Sessions
 from gateway.mqtt.wire import Sink
-from tests.gateway.entrances import MESSAGE, NOW_US, House
+from tests.gateway.entrances import MESSAGE, NOW_US, House, house
 
 PLAIN = Peer("10.0.0.1")
 TOPIC = "devices/d1/telemetry"
@@ -65,6 +66,11 @@ class Broker:
         for sink in self.dirty:
             sink.flush()
         self.dirty.clear()
+
+
+def broker() -> Broker:
+    """Return one that lets devices in by name."""
+    return Broker(house(is_anonymous=True))
 
 
 class Client:
@@ -120,3 +126,14 @@ class Client:
 
 def telemetry(packet_id: int = 1, payload: bytes = MESSAGE, qos: int = 1) -> Publish:
     return Publish(TOPIC, payload, qos, packet_id if qos else 0)
+
+
+def lasting(version: int = V5, *, will: Will | None = None, **properties: object) -> Connect:
+    """Return the CONNECT of a client whose session outlives its connection."""
+    given = Properties(**{"session_expiry_s": 60, **properties}) if version == V5 else Properties()  # type: ignore[arg-type]
+    return Connect(version, "c1", False, username="d1", will=will, properties=given)
+
+
+def published(packets: list[Packet]) -> list[Publish]:
+    """Return the messages among packets."""
+    return [packet for packet in packets if isinstance(packet, Publish)]

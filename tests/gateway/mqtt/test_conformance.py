@@ -19,15 +19,11 @@ from edge.mqtt.packets import (
 from edge.mqtt.properties import Properties
 from edge.mqtt.wire import V5
 from gateway.downlink import Downlink
-from gateway.mqtt.connection import MOST_SUBSCRIPTIONS
+from gateway.mqtt.subscribing import MOST_SUBSCRIPTIONS
 from tests.gateway.entrances import house
-from tests.gateway.mqtt.clients import TOPIC, Broker, Client, telemetry
+from tests.gateway.mqtt.clients import TOPIC, Broker, Client, broker, published, telemetry
 
 COMMANDS = "devices/d1/commands/#"
-
-
-def broker() -> Broker:
-    return Broker(house(is_anonymous=True))
 
 
 def connect(*, clean: bool = False, will: Will | None = None, **properties: int) -> Connect:
@@ -44,10 +40,6 @@ def left_with(one: Broker, *payloads: bytes) -> None:
         one.house.entrance.downlinks.deliver(Downlink("default", "d1", "commands/x", payload))
     client.received()
     client.connection.lost()
-
-
-def published(packets: list[Packet]) -> list[Publish]:
-    return [packet for packet in packets if isinstance(packet, Publish)]
 
 
 def test_what_is_sent_again_keeps_to_a_smaller_receive_maximum() -> None:

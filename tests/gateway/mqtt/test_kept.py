@@ -96,6 +96,19 @@ def test_what_was_not_confirmed_comes_again_and_what_was_does_not(gateways: Gate
     ]
 
 
+def test_what_was_not_confirmed_in_its_time_does_not_come_again(gateways: Gateways) -> None:
+    first = gateways.next()
+    client = subscribed(first)
+    soon = Downlink("default", "d1", "commands/x", b"1", expires_at=time.time() + 0.05)
+    first.house.entrance.downlinks.deliver(soon)
+    assert [one.payload for one in client.received() if isinstance(one, Publish)] == [b"1"]
+    time.sleep(0.1)
+
+    _, is_present, got = back(gateways.next())
+
+    assert (is_present, got) == (True, [])
+
+
 def test_released_message_of_qos_2_is_not_sent_a_second_time(gateways: Gateways) -> None:
     first = gateways.next()
     client = subscribed(first)

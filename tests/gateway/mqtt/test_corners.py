@@ -1,0 +1,46 @@
+"""What a hostile reader of MQTT tries: topics, subscriptions, properties, rubbish."""
+
+import time
+
+import pytest
+
+from edge.mqtt.packets import (
+    Will,
+)
+from edge.mqtt.wire import V5, V311
+from gateway.downlink import Downlink
+from tests.gateway.mqtt.clients import TOPIC, Client, broker, lasting, published
+
+BOTH = pytest.mark.parametrize("version", [V311, V5])
+COMMANDS = "devices/d1/commands/#"
+OWN = "devices/d1/#"
+GONE = Will(TOPIC, b'{"metrics":{"gone":1}}', 1)
+
+
+@BOTH
+@pytest.mark.parametrize("qos", [1, 2])
+def test_what_is_sent_again_says_how_long_it_is_still_good(version: int, qos: int) -> None:
+    one = broker()
+    client = Client(one, version)
+    client.send(lasting(version))
+    client.subscribe(COMMANDS)
+    until = time.time() + 30
+    for payload in (b"old", b"new"):
+        downlink = Downlink("default", "d1", "commands/x", payload, qos, expires_at=until)
+        one.house.entrance.downlinks.deliver(downlink)
+    client.received()
+    client.connection.lost()
+    (session,) = one.sessions
+    old, new = session.inflight.values()
+    first, second = session.inflight
+    session.inflight[first] = old._replace(expires_at=time.time() - 1)
+    session.inflight[second] = new._replace(expires_at=time.time() + 10)
+
+    again = published(Client(one, version).send(lasting(version)))
+
+    # Half of a message of QoS 2 may be there: its packet id is not given up.
+    assert [each.payload for each in again] == [b"old"] * (qos == 2) + [b"new"]
+    if version == V5:
+        left = [each.properties.message_expiry_s for each in again]
+        assert left in ([9], [0, 9])
+    assert one.house.entrance.counters.value("downlinks", channel="expired") == (qos == 1)
