@@ -34,6 +34,11 @@ def matches(pattern: str, topic: str) -> bool:
     """Say whether a topic is matched; a leading wildcard matches no topic that begins with `$`."""
     if topic.startswith("$") and pattern[:1] in ("+", "#"):
         return False
+    return matches_levels(pattern, topic)
+
+
+def matches_levels(pattern: str, topic: str) -> bool:
+    """Say whether levels are matched that are not the first of their topic: `$` means nothing."""
     names = topic.split("/")
     levels = pattern.split("/")
     for position, level in enumerate(levels):

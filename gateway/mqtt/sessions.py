@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from edge.mqtt.packets import Publish, Subscription, Will
-from edge.mqtt.topics import matches
+from edge.mqtt.topics import matches_levels
 from gateway.channels import own_part
 from gateway.counters import Counters
 from gateway.downlink import Downlink
@@ -109,7 +109,7 @@ class Session:
         """Yield the subscriptions that want a message."""
         for held in self.subscriptions.values():
             is_own = held.subscription.no_local and origin == self.client_id
-            if not is_own and matches(held.part, part):
+            if not is_own and matches_levels(held.part, part):
                 yield held
 
 
@@ -233,7 +233,8 @@ class Sessions:
         """Queue what is retained for a new subscription."""
         key = (session.identity.tenant, session.identity.device_full)
         for part, downlink in list(self._retained.get(key, {}).items()):
-            if matches(held.part, part):
+            is_own = held.subscription.no_local and downlink.origin == session.client_id
+            if not is_own and matches_levels(held.part, part):
                 self.queue(session, downlink, [held], retain=True)
 
 

@@ -5,6 +5,9 @@ import time
 import pytest
 
 from edge.mqtt.packets import (
+    Publish,
+    Subscribe,
+    Subscription,
     Will,
 )
 from edge.mqtt.wire import V5, V311
@@ -44,3 +47,25 @@ def test_what_is_sent_again_says_how_long_it_is_still_good(version: int, qos: in
         left = [each.properties.message_expiry_s for each in again]
         assert left in ([9], [0, 9])
     assert one.house.entrance.counters.value("downlinks", channel="expired") == (qos == 1)
+
+
+@BOTH
+def test_level_behind_the_device_may_begin_with_a_dollar(version: int) -> None:
+    client = Client(broker(), version)
+    client.send(lasting(version))
+    client.subscribe(OWN)
+
+    seen = published(client.send(Publish("devices/d1/$x", b"1", 1, 1)))
+
+    assert [each.topic for each in seen] == ["devices/d1/$x"]
+
+
+@pytest.mark.parametrize("no_local", [True, False])
+def test_retained_message_of_its_own_is_not_local_either(no_local: bool) -> None:
+    client = Client(broker(), V5)
+    client.send(lasting())
+    client.send(Publish("devices/d1/state", b"1", 1, 1, retain=True))
+
+    seen = published(client.send(Subscribe(2, (Subscription(OWN, 1, no_local),))))
+
+    assert [each.payload for each in seen] == [b"1"] * (not no_local)
