@@ -82,6 +82,8 @@ def decode_publish(head: int, body: bytes, version: int) -> Publish:
 
 def _check_response(properties: Properties) -> None:
     topic = properties.response_topic
+    elif properties.topic_alias is None:
+        raise MqttError(PROTOCOL_ERROR, "a message without a topic")
     if topic is not None and ("+" in topic or "#" in topic):
         raise MqttError(PROTOCOL_ERROR, f"wildcards in the response topic {topic!r}")
 

@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 from edge.mqtt.wire import (
     PROTOCOL_ERROR,
+    TOPIC_ALIAS_INVALID,
     MqttError,
     Reader,
     binary,
@@ -142,7 +143,8 @@ def _read(reader: Reader, kind: Kind) -> int | bytes | str | tuple[str, str]:
 
 def _set(found: Properties, field: _Field, value: object) -> None:
     if (field.name in _NOT_ZERO and value == 0) or (field.name in _FLAGS and value not in (0, 1)):
-        raise MqttError(PROTOCOL_ERROR, f"property {field.name} is {value}")
+        code = TOPIC_ALIAS_INVALID if field.name == "topic_alias" else PROTOCOL_ERROR
+        raise MqttError(code, f"property {field.name} is {value}")
     if field.name in _REPEATED:
         value = (*getattr(found, field.name), value)
     setattr(found, field.name, value)

@@ -11,7 +11,7 @@ import orjson
 from edge.mqtt.encoding import encode, encode_within
 from edge.mqtt.packets import PUBACK, PUBCOMP, PUBREC, Ack, Publish
 from edge.mqtt.properties import NONE, Properties
-from edge.mqtt.wire import PROTOCOL_ERROR, V5, MqttError
+from edge.mqtt.wire import PROTOCOL_ERROR, TOPIC_ALIAS_INVALID, V5, MqttError
 from gateway.channels import REJECTS_CHANNEL, ROOT, Channel
 from gateway.downlink import Downlink
 from gateway.entrance import Entrance, Foreign
@@ -28,7 +28,6 @@ from telemetry.records import JSON
 MOST_PENDING = 4_096
 RESUME_AT = 1_024
 RECEIVE_MAXIMUM_EXCEEDED = 0x93
-ALIAS_INVALID = 0x94
 
 Close = Callable[[int, str], None]
 
@@ -177,12 +176,13 @@ class Uplink:
         if alias is None:
             return publish.topic
         if alias > ALIAS_MAXIMUM:
-            raise MqttError(ALIAS_INVALID, f"topic alias {alias}; the most is {ALIAS_MAXIMUM}")
+            text = f"topic alias {alias}; the most is {ALIAS_MAXIMUM}"
+            raise MqttError(TOPIC_ALIAS_INVALID, text)
         if publish.topic:
             self._aliases[alias] = publish.topic
         topic = self._aliases.get(alias)
         if topic is None:
-            raise MqttError(ALIAS_INVALID, f"topic alias {alias} stands for nothing yet")
+            raise MqttError(PROTOCOL_ERROR, f"topic alias {alias} stands for nothing yet")
         return topic
 
     def _published(

@@ -159,7 +159,7 @@ def test_topic_alias_stands_for_its_topic() -> None:
 
     (answer,) = client.send(Publish("", MESSAGE, 1, 2, properties=Properties(topic_alias=4)))
     assert isinstance(answer, Disconnect)
-    assert answer.code == 0x94
+    assert answer.code == 0x82
 
 
 def test_more_than_the_receive_maximum_ends_the_connection() -> None:

@@ -5,19 +5,42 @@ import time
 import pytest
 
 from edge.mqtt.packets import (
+    Disconnect,
     Publish,
     Subscribe,
     Subscription,
     Will,
 )
+from edge.mqtt.properties import Properties
 from edge.mqtt.wire import V5, V311
 from gateway.downlink import Downlink
+from tests.gateway.entrances import MESSAGE
 from tests.gateway.mqtt.clients import TOPIC, Client, broker, lasting, published
 
 BOTH = pytest.mark.parametrize("version", [V311, V5])
 COMMANDS = "devices/d1/commands/#"
 OWN = "devices/d1/#"
 GONE = Will(TOPIC, b'{"metrics":{"gone":1}}', 1)
+
+
+@pytest.mark.parametrize(
+    ("packet", "code"),
+    [
+        (Publish("", MESSAGE), 0x82),
+        (Publish("", MESSAGE, properties=Properties(topic_alias=4)), 0x82),
+        (Publish(TOPIC, MESSAGE, properties=Properties(topic_alias=0)), 0x94),
+        (Publish(TOPIC, MESSAGE, properties=Properties(topic_alias=33)), 0x94),
+        (Publish("devices/+/telemetry", MESSAGE), 0x90),
+    ],
+)
+def test_topic_that_is_none_has_its_code(packet: Publish, code: int) -> None:
+    client = Client(broker(), V5)
+    client.send(lasting())
+
+    (answer,) = client.send(packet)
+
+    assert isinstance(answer, Disconnect)
+    assert answer.code == code
 
 
 @BOTH
