@@ -38,10 +38,7 @@ MOST_SUBSCRIPTIONS = 100
 SESSION_TAKEN_OVER = 0x8E
 KEEP_ALIVE_TIMEOUT = 0x8D
 NOT_AUTHORISED = 0x87
-QUOTA_EXCEEDED = 0x97
-NO_SHARED = 0x9E
-NO_SUBSCRIPTION = 0x11
-WITH_WILL = 4
+NORMAL = 0
 Short = Callable[[bytes, int, int], int]
 
 
@@ -236,7 +233,7 @@ class Connection:
             if expiry_s and not client.session.expiry_s:
                 raise MqttError(PROTOCOL_ERROR, "DISCONNECT gives life to a session without any")
             client.session.expiry_s = min(expiry_s, self._desk.options.longest_session_s)
-        client.is_willed = client.is_willed and packet.code == WITH_WILL
+        client.is_willed = client.is_willed and packet.code != NORMAL
         self._close()
 
     def fail(self, code: int, reason: str) -> None:
