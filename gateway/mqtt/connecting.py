@@ -151,8 +151,11 @@ class Desk:
     ) -> tuple[Session, bool]:
         client_id = assigned or connect.client_id.split("|", 1)[0]
         before = self.sessions.of(identity).get(client_id)
-        if before is not None and before.link is not None:
-            before.link.taken_over()
+        if before is not None:
+            if before.link is not None:
+                before.link.taken_over()
+            # What was due since the last look at the clock is done first.
+            self.settle(before, time.time())
             before = self.sessions.of(identity).get(client_id)
         is_present = before is not None and not connect.clean
         if before is None or connect.clean:
