@@ -1,6 +1,7 @@
 """Bytes to packets; whatever breaks the protocol raises `MqttError`."""
 
 from edge.mqtt.packets import (
+    CONNECT,
     PUBLISH,
     PUBREL,
     SUBSCRIBE,
@@ -40,6 +41,11 @@ def decode(head: int, body: bytes, version: int) -> Packet:
     return packet
 
 
+def announced_version(head: int, body: bytes) -> int:
+    """Return the version in which the sender of a first packet, broken or not, can be answered."""
+    return V5 if head >> 4 == CONNECT and body.startswith(b"\0\4MQTT\5") else V311
+
+
 def _decode(kind: int, reader: Reader, version: int) -> Packet:
     match kind:
         case 4 | 5 | 6 | 7:
@@ -74,16 +80,16 @@ def decode_publish(head: int, body: bytes, version: int) -> Publish:
     topic = reader.text()
     packet_id = _packet_id(reader) if qos else 0
     properties = read_properties(reader, "publish") if version == V5 else NONE
-    if topic or properties.topic_alias is None:
+    if topic:
         check_topic(topic)
+    elif properties.topic_alias is None:
+        raise MqttError(PROTOCOL_ERROR, "a message without a topic")
     _check_response(properties)
     return Publish(topic, reader.rest(), qos, packet_id, bool(head & 1), bool(head & 8), properties)
 
 
 def _check_response(properties: Properties) -> None:
     topic = properties.response_topic
-    elif properties.topic_alias is None:
-        raise MqttError(PROTOCOL_ERROR, "a message without a topic")
     if topic is not None and ("+" in topic or "#" in topic):
         raise MqttError(PROTOCOL_ERROR, f"wildcards in the response topic {topic!r}")
 
@@ -103,6 +109,8 @@ def _connect(reader: Reader) -> Connect:
         malformed("the reserved flag of CONNECT is set")
     keep_alive_s = reader.number(2)
     properties = read_properties(reader, "connect") if version == V5 else NONE
+    if properties.authentication_data is not None and properties.authentication_method is None:
+        raise MqttError(PROTOCOL_ERROR, "authentication data without a method")
     client_id = reader.text()
     will = _will(reader, flags, version)
     username = reader.text() if flags & 128 else None

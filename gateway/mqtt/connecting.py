@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import uuid4
 
+from edge.mqtt.encoding import encode
 from edge.mqtt.packets import Connack, Connect, Will
-from edge.mqtt.properties import Properties
-from edge.mqtt.wire import V5
+from edge.mqtt.properties import NONE, Properties
+from edge.mqtt.wire import LONGEST, V5
 from gateway.channels import REJECTS_CHANNEL, own_part
 from gateway.entrance import Entrance
 from gateway.identity import Identity, Presented
@@ -30,6 +31,7 @@ BAD_CREDENTIALS = (4, 0x86)
 NOT_AUTHORISED = (5, 0x87)
 UNAVAILABLE = (3, 0x88)
 BAD_METHOD = (5, 0x8C)
+TOO_SMALL = (3, 0x95)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +91,13 @@ class Desk:
         if will and (part := own_part(will.topic, identity)) in (None, REJECTS_CHANNEL):
             return _refusal(connect, NOT_AUTHORISED, f"the will's topic {part or will.topic!r}")
         assigned = None if connect.client_id else f"auto-{uuid4().hex}"
-        session, is_present = self._session(connect, identity, assigned)
         keep_alive_s = self._keep_alive_s(connect)
-        properties = self._properties(connect, session, assigned, keep_alive_s)
-        connack = Connack(0, is_present, properties if is_5 else Connack(0).properties)
-        return Admitted(session, connack, keep_alive_s)
+        properties = self._properties(connect, assigned, keep_alive_s) if is_5 else NONE
+        connack = Connack(0, properties=properties)
+        if len(encode(connack, connect.version)) > largest_packet(connect):
+            return _refusal(connect, TOO_SMALL, "CONNACK is larger than the client takes")
+        session, is_present = self._session(connect, identity, assigned)
+        return Admitted(session, connack._replace(session_present=is_present), keep_alive_s)
 
     def leave(self, session: Session, *, is_willed: bool) -> None:
         """Have a session wait for its client, or end at once."""
@@ -190,19 +194,23 @@ class Desk:
             return connect.keep_alive_s
         return min(connect.keep_alive_s or longest, longest)
 
-    def _properties(
-        self, connect: Connect, session: Session, assigned: str | None, keep_alive_s: int
-    ) -> Properties:
+    def _properties(self, connect: Connect, assigned: str | None, keep_alive_s: int) -> Properties:
         wanted_s = connect.properties.session_expiry_s or 0
+        expiry_s = self._expiry_s(connect)
         return Properties(
             assigned_client_id=assigned,
-            session_expiry_s=None if session.expiry_s == wanted_s else int(session.expiry_s),
+            session_expiry_s=None if expiry_s == wanted_s else int(expiry_s),
             receive_maximum=self.options.receive_maximum,
             topic_alias_maximum=ALIAS_MAXIMUM,
             maximum_packet_size=self.entrance.ingest.most_bytes + OVERHEAD_BYTES,
             shared_available=0,
             server_keep_alive_s=None if keep_alive_s == connect.keep_alive_s else keep_alive_s,
         )
+
+
+def largest_packet(connect: Connect) -> int:
+    """Return the most bytes of a packet that a client takes."""
+    return connect.properties.maximum_packet_size or LONGEST
 
 
 def _refusal(connect: Connect, codes: tuple[int, int], reason: str) -> Refusal:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge.mqtt.decoding import decode
+from edge.mqtt.decoding import announced_version, decode
 from edge.mqtt.encoding import encode, encode_within
 from edge.mqtt.frames import Framer
 from edge.mqtt.packets import (
@@ -21,20 +21,18 @@ from edge.mqtt.packets import (
     Ping,
     Publish,
     Subscribe,
-    Subscription,
     Unsubscribe,
 )
 from edge.mqtt.properties import Properties
-from edge.mqtt.topics import SHARED
-from edge.mqtt.wire import LONGEST, PROTOCOL_ERROR, V5, V311, MqttError
+from edge.mqtt.wire import LONGEST, PACKET_TOO_LARGE, PROTOCOL_ERROR, V5, V311, MqttError
 from gateway.identity import Identity
-from gateway.mqtt.connecting import OVERHEAD_BYTES, Admitted, Desk, Peer
+from gateway.mqtt.connecting import OVERHEAD_BYTES, Admitted, Desk, Peer, largest_packet
 from gateway.mqtt.delivery import Delivery
-from gateway.mqtt.sessions import NEVER, Session, held
+from gateway.mqtt.sessions import NEVER, Session
+from gateway.mqtt.subscribing import subscribe, unsubscribe
 from gateway.mqtt.uplink import Link, Uplink
 from gateway.mqtt.wire import Sink
 
-MOST_SUBSCRIPTIONS = 100
 SESSION_TAKEN_OVER = 0x8E
 KEEP_ALIVE_TIMEOUT = 0x8D
 NOT_AUTHORISED = 0x87
@@ -102,12 +100,15 @@ class Connection:
     def _all(self, data: bytes, position: int, now: int) -> None:
         """Take the packets at `position`, each by the short way or else by the ordinary one."""
         while not self.is_closed:
-            body = self._framer.body_at(data, position)
-            if body is None:
+            found = self._framer.body_at(data, position)
+            if found is None:
                 self._framer.rest = data[position:]
                 return
-            start, stop = body
-            self._take(decode(data[position], data[start:stop], self._version), now)
+            start, stop = found
+            head, body = data[position], data[start:stop]
+            if self._client is None:
+                self._version = announced_version(head, body)
+            self._take(decode(head, body, self._version), now)
             position = self._short(data, stop, now)
 
     def _take(self, packet: Packet, now: int) -> None:
@@ -133,7 +134,7 @@ class Connection:
 
     def _connect(self, connect: Connect, now: int) -> None:
         self._version = connect.version
-        self._largest = connect.properties.maximum_packet_size or LONGEST
+        self._largest = largest_packet(connect)
         admitted = self._desk.admit(connect, self._peer, now=now / 1_000_000)
         if not isinstance(admitted, Admitted):
             self._sink.write(self._told(admitted.connack))
@@ -184,48 +185,34 @@ class Connection:
             self._client.delivery.pump()
 
     def _subscribe(self, client: Client, packet: Subscribe) -> None:
-        identifiers = packet.properties.subscription_ids
-        identifier = identifiers[0] if identifiers else None
-        known = set(client.session.subscriptions)
-        codes = [self._subscribed(client, each, identifier) for each in packet.subscriptions]
-        self._desk.sessions.changed(client.session)
-        self._sink.write(encode(Answer(SUBACK, packet.packet_id, tuple(codes)), self._version))
-        for session in self._desk.sessions.of(client.session.identity).values():
-            if session.link is not None:
-                session.link.forget_routes()
+        session, sessions = client.session, self._desk.sessions
+        known = set(session.subscriptions)
+        codes = subscribe(session, packet, self._version)
+        sessions.changed(session)
+        self._answer(Answer(SUBACK, packet.packet_id, codes))
+        for other in sessions.of(session.identity).values():
+            if other.link is not None:
+                other.link.forget_routes()
         for each, code in zip(packet.subscriptions, codes, strict=True):
             handling = each.retain_handling
             if code < 0x80 and (handling == 0 or (handling == 1 and each.pattern not in known)):
-                found = client.session.subscriptions[each.pattern]
-                self._desk.sessions.retained(client.session, found)
+                sessions.retained(session, session.subscriptions[each.pattern])
+
+    def _answer(self, answer: Answer) -> None:
+        data = encode(answer, self._version)
+        if len(data) > self._largest:
+            raise MqttError(PACKET_TOO_LARGE, "the answer is larger than the client takes")
+        self._sink.write(data)
 
     def forget_routes(self) -> None:
         """Look again at who listens to what: a session of this device has subscribed."""
         if self._client is not None:
             self._client.uplink.forget_routes()
 
-    def _subscribed(self, client: Client, wanted: Subscription, identifier: int | None) -> int:
-        session = client.session
-        found = held(wanted, session.identity, identifier)
-        code = wanted.qos
-        if wanted.pattern.startswith(SHARED):
-            code = NO_SHARED
-        elif found is None:
-            code = NOT_AUTHORISED
-        elif (
-            wanted.pattern not in session.subscriptions
-            and len(session.subscriptions) >= MOST_SUBSCRIPTIONS
-        ):
-            code = QUOTA_EXCEEDED
-        else:
-            session.subscriptions[wanted.pattern] = found
-        return code if code < 0x80 or self._version == V5 else 0x80
-
     def _unsubscribe(self, client: Client, packet: Unsubscribe) -> None:
-        known = client.session.subscriptions
-        codes = [0 if known.pop(pattern, None) else NO_SUBSCRIPTION for pattern in packet.patterns]
+        codes = unsubscribe(client.session, packet)
         self._desk.sessions.changed(client.session)
-        self._sink.write(encode(Answer(UNSUBACK, packet.packet_id, tuple(codes)), self._version))
+        self._answer(Answer(UNSUBACK, packet.packet_id, codes))
 
     def _disconnect(self, client: Client, packet: Disconnect) -> None:
         expiry_s = packet.properties.session_expiry_s
@@ -259,7 +246,8 @@ class Connection:
     def _told(self, packet: Connack | Disconnect) -> bytes:
         if self._version != V5:
             return encode(packet, self._version)
-        return encode_within(packet, self._largest)
+        data = encode_within(packet, self._largest)
+        return data if len(data) <= self._largest else b""
 
     def end(self, reason: str) -> None:
         """Close: the credential is no longer good."""
