@@ -56,6 +56,11 @@ class Trap:
         self.sprung.set()
 
 
+def no_trap() -> Trap:
+    """Return a trap that never springs."""
+    return Trap(lambda _packet: False, False, lambda: None)
+
+
 def whole(buffer: bytearray) -> Iterator[bytes]:
     """Cut nothing: what comes at once is a packet."""
     yield bytes(buffer)
@@ -73,7 +78,7 @@ class Relay:
     """Passes on what comes to a port of its own, over TCP and UDP, on a thread of its own."""
 
     def __init__(self, cut: Callable[[bytearray], Iterator[bytes]] = whole) -> None:
-        self.trap: Trap | None = None
+        self.trap = no_trap()
         self.target = 0
         """The port behind it."""
         self._cut = cut
@@ -127,19 +132,12 @@ class Relay:
         writer.close()
 
     async def _pass(self, packet: Packet, writer: asyncio.StreamWriter) -> None:
-        if self.passes(packet):
+        # One that is set once the packet is there has nothing to do with it.
+        trap = self.trap
+        if trap.passes(packet):
             writer.write(packet.data)
             await writer.drain()
-            self.passed(packet)
-
-    def passes(self, packet: Packet) -> bool:
-        """Say whether a packet may pass."""
-        return self.trap is None or self.trap.passes(packet)
-
-    def passed(self, packet: Packet) -> None:
-        """Take note of a packet that has passed."""
-        if self.trap is not None:
-            self.trap.passed(packet)
+            trap.passed(packet)
 
     def close(self) -> None:
         """Pass on nothing more."""
@@ -199,12 +197,14 @@ class _Onward(asyncio.DatagramProtocol):
 
     def send(self, data: bytes) -> None:
         packet = Packet(self._number, False, data)
-        if self._relay.passes(packet):
+        trap = self._relay.trap
+        if trap.passes(packet):
             self._transport.sendto(data)
-            self._relay.passed(packet)
+            trap.passed(packet)
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
         packet = Packet(self._number, True, data)
-        if self._relay.passes(packet):
+        trap = self._relay.trap
+        if trap.passes(packet):
             self._back.sendto(data, self._client)
-            self._relay.passed(packet)
+            trap.passed(packet)

@@ -54,7 +54,7 @@ class Site:
                 # The next one must not fail because this one did.
                 trap.release()
                 self.gateway.restart()
-            sending.join(60)
+                sending.join(60)
             device.send(messages(name, 3 + IN_FLIGHT, 3))
         finally:
             device.close()

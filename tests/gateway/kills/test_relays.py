@@ -55,3 +55,19 @@ def test_nothing_that_fits_passes_until_the_trap_is_released(relay: Relay) -> No
     trap.release()
     assert _answer(relay, b"secret 3") == b"secret 3"
     assert sprung == [True]
+
+
+def test_trap_that_is_set_too_late_for_a_packet_does_not_spring_at_it(relay: Relay) -> None:
+    sprung: list[bool] = []
+
+    def is_request(packet: Packet) -> bool:
+        return not packet.is_down
+
+    def late(_packet: Packet) -> bool:
+        relay.trap = Trap(is_request, True, lambda: sprung.append(True))
+        return False
+
+    relay.trap = Trap(late, False, lambda: None)
+
+    assert _answer(relay, b"1") == b"1"
+    assert sprung == []
