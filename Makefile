@@ -1,7 +1,8 @@
 # Every task of this checkout; bare `make` names them.
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev fetch check fmt test test-unit test-dashboards test-live \
-	test-latency test-faults test-faults-full bench demo demo-stop docs docs-site lock clean
+	test-latency test-faults test-faults-full bench demo demo-stop docs docs-site screenshots \
+	lock clean
 
 FITTING := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PYTHON ?= $(eval PYTHON := $(shell for name in python3 python3.13 python3.12 python3.11; do \
@@ -88,6 +89,9 @@ docs: install-dev ## write docs/tables.md and docs/reference/ from the code
 docs-site: export NO_MKDOCS_2_WARNING = true
 docs-site: docs ## build the site of docs/ into build/site; a link that leads nowhere is an error
 	$(BIN)/mkdocs build --strict
+
+screenshots: install-dev ## pictures of the running stack for docs-site; ARGS="--help" says what must run
+	$(BIN)/python -m docs.making.screenshots $(ARGS)
 
 lock: install-dev ## compile infra/locks/*.txt anew; UPGRADE=1 takes newer versions
 	UPGRADE=$(UPGRADE) infra/locks/compile.sh

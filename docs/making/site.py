@@ -1,10 +1,14 @@
-"""What the site's builder asks of us: pages of whole folders in the navigation."""
+"""What the site's builder asks of us: pages of whole folders in the navigation, and pictures."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+from docs.making.pictures import FOLDER, pictured
 
 Nav: TypeAlias = str | list["Nav"] | dict[str, "Nav"]
 LEFT_OUT = "0000-template.md"
@@ -16,6 +20,19 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     named = set(_files(config.nav or []))
     config.nav = _filled(config.nav or [], docs, named)
     return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pictures that `make screenshots` has taken."""
+    for picture in sorted(FOLDER.glob("*.png")):
+        address = f"screenshots/{picture.name}"
+        files.append(File.generated(config, address, abs_src_path=str(picture)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Show pictures where they are marked."""
+    return pictured(markdown, page.file.src_uri, {each.stem for each in FOLDER.glob("*.png")})
 
 
 def _files(nav: Nav) -> Iterator[str]:

@@ -3,14 +3,14 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from infra.superset.logins import read_logins
 from telemetry.settings import Settings
 from tests.dashboards.browser import Page, browser_path, open_page
-from tests.dashboards.bundle import charts_of, read
+from tests.dashboards.bundle import read
+from tests.dashboards.superset_pages import is_drawn, sign_in
 
 pytestmark = [pytest.mark.long, pytest.mark.trino, pytest.mark.stack, pytest.mark.timeout(900)]
 FIRST_S = 120.0
@@ -25,8 +25,6 @@ SAID = {
     "trends": "room.harbour-0",
 }
 """What the seeded lake must have each dashboard say."""
-LOADING = "document.querySelectorAll('.loading, [data-test=\"loading-indicator\"]').length"
-DRAWN = "document.querySelectorAll('.slice_container').length"
 ERRORS = "[...document.querySelectorAll('.ant-alert-error, .error-boundary')].map(e=>e.innerText)"
 TEXT = "document.body.innerText"
 
@@ -37,31 +35,20 @@ def page(settings: Settings, url: str, tmp_path_factory: pytest.TempPathFactory)
     if browser is None:
         pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
     with open_page(browser, tmp_path_factory.mktemp("browser")) as page:
-        page.go(f"{url}/login/")
-        page.wait("document.querySelector('#username')", timeout_s=60)
-        page.type_into("#username", "viewer")
-        page.type_into("#password", read_logins(settings)["viewer"])
-        page.run("document.querySelector('button[type=submit]').click()")
-        page.wait("!location.pathname.includes('login')", timeout_s=60)
+        sign_in(page, url, "viewer", read_logins(settings)["viewer"])
         yield page
-
-
-def complete(page: Page, board: dict[str, Any], timeout_s: float) -> float:
-    """Wait until all panels of a dashboard are drawn; return the seconds that it took."""
-    panels = sum(len(column) for column in charts_of(board))
-    return page.wait(f"{DRAWN} >= {panels} && {LOADING} === 0", timeout_s=timeout_s)
 
 
 @pytest.mark.parametrize("slug", DASHBOARDS)
 def test_dashboard_is_whole_in_a_browser(slug: str, page: Page, url: str, tmp_path: Path) -> None:
     address = f"{url}/superset/dashboard/{slug}/"
     page.go(address)
-    complete(page, DASHBOARDS[slug], FIRST_S)
+    page.wait(is_drawn(DASHBOARDS[slug]), timeout_s=FIRST_S)
     page.wait(f"{TEXT}.includes({SAID[slug]!r})", timeout_s=WARM_S)
     assert page.run(ERRORS) == []
     began = time.monotonic()
     page.go(address)
-    complete(page, DASHBOARDS[slug], FIRST_S)
+    page.wait(is_drawn(DASHBOARDS[slug]), timeout_s=FIRST_S)
     took = time.monotonic() - began
     page.picture(tmp_path / f"{slug}.png")
     assert took < WARM_S

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from docs.making.screenshots import SHOTS, take
 from services.query.times import micros
-from telemetry.settings import Settings
+from telemetry.settings import PORT_NAMES, Settings
 from telemetry.tables import DEVICES
 from tests.dashboards.browser import Page, browser_path, open_page
 from tests.services.live_server import MINUTE, LiveServer, served
@@ -132,3 +133,12 @@ def test_page_says_that_it_lost_the_connection(live: LiveServer, page: Page) -> 
     page.wait("document.querySelector('#age').innerText.includes('lost')", timeout_s=WITHIN_S)
     assert page.run("document.querySelector('#age').className") == "old"
     assert "the key holds no more" in page.run(TEXT)
+
+
+def test_picture_of_it_is_taken_for_the_docs(live: LiveServer, page: Page, tmp_path: Path) -> None:
+    base = live.port - PORT_NAMES.index("query")
+    settings = Settings(home=live.lake.root.parent, port_base=base)
+    take(page, SHOTS["live"], settings, tmp_path / "live.png")
+    head = (tmp_path / "live.png").read_bytes()[:24]
+    assert head.startswith(b"\x89PNG")
+    assert (int.from_bytes(head[16:20]), int.from_bytes(head[20:24]) > 600) == (1500, True)
