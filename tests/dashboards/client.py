@@ -1,12 +1,15 @@
 """Superset over HTTP, as a browser or a script of its users speaks to it."""
 
+import json
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
+from telemetry.settings import Settings
 from tests.dashboards.bundle import Panel
 
 PATIENCE_S = 120
@@ -43,3 +46,10 @@ def log_in(url: str, name: str, password: str) -> Iterator[Client]:
         token = http.get("security/csrf_token/").raise_for_status().json()
         http.headers["X-CSRFToken"] = token["result"]
         yield Client(http)
+
+
+def logged(settings: Settings) -> set[tuple[str, str]]:
+    """Return which actions and events Superset has written down."""
+    with closing(sqlite3.connect(settings.home / "superset" / "superset.db")) as database:
+        rows = database.execute("select action, json from logs").fetchall()
+    return {(action, json.loads(said or "{}").get("event_name", "")) for action, said in rows}

@@ -10,6 +10,7 @@ from infra.superset.logins import read_logins
 from telemetry.settings import Settings
 from tests.dashboards.browser import Page, browser_path, open_page
 from tests.dashboards.bundle import read
+from tests.dashboards.client import logged
 from tests.dashboards.superset_pages import is_drawn, sign_in
 
 pytestmark = [pytest.mark.long, pytest.mark.trino, pytest.mark.stack, pytest.mark.timeout(900)]
@@ -40,7 +41,9 @@ def page(settings: Settings, url: str, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.mark.parametrize("slug", DASHBOARDS)
-def test_dashboard_is_whole_in_a_browser(slug: str, page: Page, url: str, tmp_path: Path) -> None:
+def test_dashboard_is_whole_in_a_browser(
+    slug: str, page: Page, url: str, settings: Settings, tmp_path: Path
+) -> None:
     address = f"{url}/superset/dashboard/{slug}/"
     page.go(address)
     page.wait(is_drawn(DASHBOARDS[slug]), timeout_s=FIRST_S)
@@ -52,3 +55,4 @@ def test_dashboard_is_whole_in_a_browser(slug: str, page: Page, url: str, tmp_pa
     took = time.monotonic() - began
     page.picture(tmp_path / f"{slug}.png")
     assert took < WARM_S
+    assert ("log", "mount_dashboard") in logged(settings)

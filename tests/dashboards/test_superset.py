@@ -17,7 +17,7 @@ from infra.trino.rules import DASHBOARD_USER
 from telemetry import tables
 from telemetry.settings import Settings
 from tests.dashboards.bundle import Panel, panels, read
-from tests.dashboards.client import Client, log_in
+from tests.dashboards.client import Client, log_in, logged
 from tests.dashboards.lakes import alert, write
 
 pytestmark = [pytest.mark.long, pytest.mark.trino, pytest.mark.stack, pytest.mark.timeout(900)]
@@ -127,3 +127,17 @@ def test_tiles_are_drawn_without_a_login_and_without_the_internet(url: str) -> N
     assert tile.headers["content-type"] == "image/png"
     assert tile.content.startswith(b"\x89PNG")
     assert httpx.get(f"{url}/basemap/1/2/0.png").status_code == 404
+
+
+def test_answers_to_panels_write_no_rows(
+    settings: Settings, viewer: Client, datasets: dict[str, int]
+) -> None:
+    panel = panels()[0]
+    viewer.ask(panel, datasets[panel.chart["dataset_uuid"]]).raise_for_status()
+    assert logged(settings) <= {("log", "mount_dashboard")}
+
+
+def test_pages_may_load_nothing_from_elsewhere(url: str) -> None:
+    policy = httpx.get(f"{url}/login/").headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "//" not in policy

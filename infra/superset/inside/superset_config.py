@@ -6,6 +6,7 @@ from sqlalchemy.engine import URL, make_url
 
 from infra.superset.inside.basemap import basemap
 from infra.superset.inside.home import folder, told
+from infra.superset.inside.visits import Visits
 
 _TOLD = told()
 
@@ -55,6 +56,24 @@ FEATURE_FLAGS = {
     "DRILL_TO_DETAIL": True,
     "ENABLE_TEMPLATE_PROCESSING": False,
     "THUMBNAILS": False,
+}
+EVENT_LOGGER = Visits()
+# Superset's own lets pages load a pixel that counts them, tiles and fonts from hosts of others.
+TALISMAN_CONFIG = {
+    "content_security_policy": {
+        "base-uri": ["'self'"],
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "blob:", "data:"],
+        "worker-src": ["'self'", "blob:"],
+        "connect-src": ["'self'"],
+        "object-src": "'none'",
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "font-src": ["'self'"],
+        "script-src": ["'self'", "'strict-dynamic'"],
+    },
+    "content_security_policy_nonce_in": ["script-src"],
+    "force_https": False,
+    "session_cookie_secure": False,
 }
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
