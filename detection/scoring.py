@@ -22,7 +22,9 @@ SERIES = {"series": SeriesDetector, "stuck": StuckDetector}
 DETECTORS = (*SERIES, "rig", "t2", "residual", "forest")
 ALARM_FROM = 0.5
 SCORE_DIGITS = 6
-FORMAT = 1
+FORMAT = 2
+READ_FORMATS = (1, FORMAT)
+"""Format 1 keeps the rows that taught a rig, which then learns from them anew."""
 _SHAPING = ("format", "detector", "metrics", "train_rows")
 
 
@@ -78,10 +80,7 @@ class Scorer:
             "train_rows": self.train_rows,
             "keys": self._states.keys,
             "states": base64.b64encode(self._states.states.tobytes()).decode(),
-            "rigs": {
-                device: {"training": rig.training, "memory": rig.memory.tolist()}
-                for device, rig in self._rigs.items()
-            },
+            "rigs": {device: rig.to_dict() for device, rig in self._rigs.items()},
         }
         part = path.with_name(f"{path.name}.part")
         part.write_bytes(orjson.dumps(saved))
@@ -92,7 +91,7 @@ class Scorer:
         saved = _saved(path)
         kept = [saved[name] for name in _SHAPING]
         mine = [FORMAT, self.detector, self.metrics, self.train_rows]
-        if kept != mine:
+        if kept[0] not in READ_FORMATS or kept[1:] != mine[1:]:
             raise HeadwaterError(
                 f"{path} is the state of {_named(kept)}, not of {_named(mine)}: give the same"
                 " options, or another file"
@@ -102,8 +101,7 @@ class Scorer:
         self._states = KeyedStates.of([tuple(key) for key in saved["keys"]], states)
         for device, rig in saved["rigs"].items():
             self._rigs[device] = self._rig()
-            self._rigs[device].training = rig["training"]
-            self._rigs[device].memory = np.array(rig["memory"])
+            self._rigs[device].take_up(rig)
 
 
 def metrics_of(path: Path) -> list[str]:

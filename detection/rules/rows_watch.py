@@ -1,7 +1,7 @@
 """A rule over several metrics: whole messages of a device are scored together, then judged."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
@@ -40,7 +40,7 @@ class RowsWatch:
         self._sources: list[Source] = []
         self._touched = Touched()
         self._told: dict[int, int] = {}
-        """Of each row, how many of the rows that taught its rig were told as changes, or saved."""
+        """Of each row, how far its rig had come when it was told as changes, or saved."""
 
     def _nothing(self, rows: int) -> Bytes:
         """Return states of rows that have said nothing yet; a model's memory is behind each."""
@@ -105,7 +105,7 @@ class RowsWatch:
             if device not in self._rigs:
                 self._rigs[device] = _rig(check)
             rig = self._rigs[device]
-            missing = max(check.rows - len(rig.training), 0)
+            missing = rig.missing
             scores[mine] = np.round(rig.score(table[mine]), 6)
             usable[mine[missing:]] = True
         return scores, usable
@@ -137,14 +137,14 @@ class RowsWatch:
         said = self._said(rows.tolist(), self._told)
         for row in rows.tolist():
             if rig := self._rigs.get(self._sources[row].series[:2]):
-                self._told[row] = len(rig.training)
+                self._told[row] = rig.told
         return {"places": rows, "states": self._states[rows], "rows": said}
 
     def _said(self, rows: Sequence[int], told: Mapping[int, int]) -> Bytes:
         """Return rows in JSON, with what taught their rigs since it was told."""
         sources = [self._sources[row] for row in rows]
         rigs = [
-            {"training": rig.training[told.get(row, 0):], "memory": rig.memory.tolist()}
+            rig.to_dict(told.get(row, 0))
             if (rig := self._rigs.get(source.series[:2])) else None
             for row, source in zip(rows, sources, strict=True)
         ]  # fmt: skip
@@ -166,17 +166,16 @@ class RowsWatch:
             self._rows.setdefault(source.series[:2], row)
             self._sources[row : row + 1] = [source]
             if kept is not None:
-                self._teach(row, source.series[:2], kept["training"], np.array(kept["memory"]))
+                self._teach(row, source.series[:2], kept)
         self._hold()
         self._states[rows] = changes["states"]
 
-    def _teach(self, row: int, device: Device, training: list[list[float]], memory: Matrix) -> None:
+    def _teach(self, row: int, device: Device, said: Mapping[str, Any]) -> None:
         check = self.kept.rule.check
         assert isinstance(check, Several)
         rig = self._rigs.setdefault(device, _rig(check))
-        rig.training += training
-        rig.memory = memory
-        self._told[row] = len(rig.training)
+        rig.take_up(said)
+        self._told[row] = rig.told
 
 
 def _rig(check: Several) -> "RigDetector":

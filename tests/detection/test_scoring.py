@@ -4,6 +4,7 @@ import itertools
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -91,6 +92,27 @@ def test_a_saved_and_resumed_state_gives_the_same_bits(detector: str, tmp_path: 
 
     assert whole.tobytes() == np.concatenate([before, after]).tobytes()
     assert state.read_bytes() == (tmp_path / "again").read_bytes()
+
+
+@pytest.mark.parametrize("detector", ["rig", "forest"])
+def test_state_of_format_1_with_the_rows_that_taught_a_rig_is_gone_on_from(
+    detector: str, tmp_path: Path
+) -> None:
+    metrics, rows = ["a", "b"], readings(600, metrics=2)
+    rows[~np.isfinite(rows)] = 50.0
+    first, second = (Scorer(detector, metrics, 100) for _ in range(2))
+    whole = first.score(["d"] * 600, rows)
+    # As format 1 had it: rows, and the smoothed distances after the last one.
+    first = Scorer(detector, metrics, 100)
+    first.score(["d"] * 300, rows[:300])
+    first.save(tmp_path / "state")
+    saved = orjson.loads((tmp_path / "state").read_bytes())
+    rig = {"training": rows[:100].tolist(), "memory": saved["rigs"]["d"]["memory"]}
+    (tmp_path / "state").write_bytes(orjson.dumps({**saved, "format": 1, "rigs": {"d": rig}}))
+
+    second.load(tmp_path / "state")
+
+    assert (second.score(["d"] * 300, rows[300:]) == whole[300:]).all()
 
 
 def test_a_state_of_other_columns_is_refused(tmp_path: Path) -> None:

@@ -61,6 +61,23 @@ def test_a_device_and_metric_is_remembered_in_500_bytes(check: dict[str, object]
     assert HOUR_BYTES < each <= MOST_BYTES
 
 
+@pytest.mark.parametrize("by", ["rig", "t2", "residual"])
+@pytest.mark.parametrize("metrics", [2, 8, 32])
+def test_metrics_that_are_watched_together_take_as_little_once_they_have_taught(
+    by: str, metrics: int
+) -> None:
+    names = [f"m{place}" for place in range(metrics)]
+    drawn = np.random.default_rng(1).normal(size=(51, metrics))
+    judging = evaluator(rule({"kind": "several", "by": by, "rows": 50}, metrics=names))
+    rows: list[Row] = [
+        ("d", name, MONDAY_US + at * MINUTE_US, float(drawn[at, place]))
+        for at in range(len(drawn))
+        for place, name in enumerate(names)
+    ]
+    judging.take(readings(rows), 0)
+    assert sum(each.nbytes for each in unpacked(judging.save())[1].values()) < MOST_BYTES * metrics
+
+
 def test_every_kind_over_one_metric_is_measured() -> None:
     kinds = {str(kind.__struct_config__.tag) for kind in KINDS} - {"several", "model"}
     assert {str(check["kind"]) for check in LARGEST} == kinds
