@@ -36,7 +36,27 @@ class FileHistory:
     columns: FileColumns = FileColumns()
 
     def pieces(self) -> Iterator[pl.DataFrame]:
-        """Yield rows as silver would hold them; a row whose time cannot be read is an error."""
+        """Yield rows as silver would hold them; a row whose time cannot be read is an error.
+
+        Where a device's times step back, all are put into the order of their times first.
+        """
+        if not self._steps_back():
+            yield from self._in_file_order()
+            return
+        whole = pl.concat(list(self._in_file_order())).sort("event_time", "offset")
+        # A row's metrics are one message, and stay together.
+        yield from whole.iter_slices(AT_ONCE * max(1, len(self.rule.metrics)))
+
+    def _steps_back(self) -> bool:
+        newest: dict[str, datetime] = {}
+        for piece in self._in_file_order():
+            for name, time in zip(piece["device_full"], piece["event_time"], strict=True):
+                if time < newest.get(name, time):
+                    return True
+                newest[name] = time
+        return False
+
+    def _in_file_order(self) -> Iterator[pl.DataFrame]:
         form = form_of(self.files[0])
         for other in self.files[1:]:
             if form_of(other).columns != form.columns:

@@ -126,6 +126,22 @@ def test_detector_is_tried_and_alarms_where_detect_does(home: Home) -> None:
     assert by_device == {device: alarms.count(device) for device in set(alarms)}
 
 
+def test_file_whose_times_step_back_is_tried_in_the_order_of_its_times(home: Home) -> None:
+    hot = home.file("hot.yaml", HOT)
+    lines = [
+        f"{minutes(minute).isoformat()},{device},{95.0 if minute in (3, 4, 9) else 50.0}"
+        for minute in range(12)
+        for device in ("a", "b")
+    ]
+    for name, rows in (("sorted.csv", lines), ("mixed.csv", lines[7:] + lines[:7])):
+        table = home.file(name, "\n".join(["time,device,temperature", *rows]))
+        found = json.loads(tried(home, hot, "--csv", table, "--json").stdout)
+        assert [(one["device"], one["alarms"]) for one in found["by_device"]] == [
+            ("a", 2),
+            ("b", 2),
+        ]
+
+
 def test_model_is_tried_too(home: Home) -> None:
     check = f"{{kind: model, model: mills, version: {VERSION}, bound: 0.5}}"
     failing = home.file(
