@@ -15,8 +15,12 @@ from telemetry.records import JSON
 NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 MOST_BODY = 8 * 1024 * 1024
 MOST_UNPACKED = 32 * 1024 * 1024
+MOST_WINDOW = 8 * 1024 * 1024
+"""RFC 9659: what a receiver of zstd has to remember at most."""
 _CHUNK = 256 * 1024
-ENCODINGS = ("gzip", "zstd", "identity")
+_PIECE = 256
+GZIP = ("gzip", "x-gzip")
+ENCODINGS = (*GZIP, "zstd", "identity")
 
 
 class Part(NamedTuple):
@@ -45,7 +49,7 @@ def unpacked(body: bytes, encoding: str | None) -> bytes | Rejected:
     if name not in ENCODINGS:
         return Rejected("content_type", f"content encoding {name[:40]!r}; known are gzip and zstd")
     try:
-        chunks = _gunzipped(body) if name == "gzip" else _decompressed(body)
+        chunks = _gunzipped(body) if name in GZIP else _decompressed(body)
         out = bytearray()
         for chunk in chunks:
             out += chunk
@@ -63,14 +67,27 @@ def _gunzipped(body: bytes) -> Iterator[bytes]:
 
 
 def _decompressed(body: bytes) -> Iterator[bytes]:
-    with zstandard.ZstdDecompressor().stream_reader(BytesIO(body)) as reader:
-        while chunk := reader.read(_CHUNK):
-            yield chunk
+    """Yield what frames hold, a few bytes of the body at a time: each may become 32 KiB.
+
+    The library's own reader takes a body that breaks off for one that ends there.
+    """
+    decompressor = zstandard.ZstdDecompressor(max_window_size=MOST_WINDOW)
+    frame = None
+    for start in range(0, len(body), _PIECE):
+        piece = body[start : start + _PIECE]
+        while piece:
+            frame = frame or decompressor.decompressobj()
+            yield frame.decompress(piece)
+            piece = frame.unused_data if frame.eof else b""
+            if frame.eof:
+                frame = None
+    if frame is not None:
+        raise zstandard.ZstdError("the body ends before its last frame does")
 
 
-def too_large(text: str, limit: int) -> Rejected:
+def too_large(text: str, limit: int, unit: str = "bytes") -> Rejected:
     """Return the refusal of a body that is too large."""
-    return Rejected("too_large", text, limit=f"{limit} bytes")
+    return Rejected("too_large", text, limit=f"{limit} {unit}")
 
 
 def parts(body: bytes, form: str) -> list[Part]:

@@ -1,0 +1,72 @@
+"""Bodies of requests as strangers send them: broken, bombs, marks, lines and lists."""
+
+import gzip
+import os
+
+import pytest
+import zstandard
+
+from gateway.http.bodies import MOST_UNPACKED, unpacked
+from gateway.outcome import Rejected
+from tests.gateway.entrances import MESSAGE
+from tests.gateway.http.test_app import NDJSON, anonymous, posted
+
+LINES = b"".join(b'{"seq":%d,"metrics":{"a":%d}}\n' % (n, n) for n in range(20_000))
+PACKED = {"gzip": gzip.compress(LINES, 1, mtime=0), "zstd": zstandard.compress(LINES)}
+PACKING = pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+
+
+@PACKING
+@pytest.mark.parametrize("missing", [1, 4, 9, 1_000, 10_000])
+def test_body_that_breaks_off_is_never_taken_for_a_whole_one(encoding: str, missing: int) -> None:
+    found = unpacked(PACKED[encoding][:-missing], encoding)
+
+    assert isinstance(found, Rejected)
+    assert found.reason == "undecodable"
+    assert unpacked(PACKED[encoding], encoding) == LINES
+
+
+@PACKING
+def test_frames_one_behind_the_other_are_one_body(encoding: str) -> None:
+    assert unpacked(PACKED[encoding] * 2, encoding) == LINES * 2
+    assert isinstance(unpacked(PACKED[encoding] + b"junk", encoding), Rejected)
+
+
+@pytest.mark.parametrize("name", ["x-gzip", "GZIP", " gzip "])
+def test_gzip_has_other_names(name: str) -> None:
+    assert unpacked(PACKED["gzip"], name) == LINES
+
+
+@PACKING
+def test_bomb_is_refused_before_it_is_unpacked(encoding: str) -> None:
+    zeros = bytes(2 * MOST_UNPACKED)
+    bomb = gzip.compress(zeros) if encoding == "gzip" else zstandard.compress(zeros)
+
+    found = unpacked(bomb, encoding)
+
+    assert isinstance(found, Rejected)
+    assert found.reason == "too_large"
+
+
+def test_frame_that_wants_much_memory_is_refused() -> None:
+    wide = zstandard.ZstdCompressionParameters(window_log=27, write_content_size=False)
+    packing = zstandard.ZstdCompressor(compression_params=wide).compressobj()
+    found = unpacked(packing.compress(os.urandom(100)) + packing.flush(), "zstd")
+
+    assert isinstance(found, Rejected)
+    assert found.reason == "undecodable"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "accepted"),
+    [
+        (MESSAGE + b"\r\n\r\n \t\r\n" + MESSAGE, 202, 2),
+        (b"\n\n" + MESSAGE, 202, 1),
+        (b"\xef\xbb\xbf" + MESSAGE, 422, None),
+        (b"\r\n", 422, None),
+    ],
+)
+def test_lines_end_as_they_like(body: bytes, status: int, accepted: int | None) -> None:
+    answer = posted(anonymous(), body, NDJSON)
+
+    assert (answer.status_code, answer.json().get("accepted")) == (status, accepted)
