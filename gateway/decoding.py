@@ -21,7 +21,7 @@ class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     v: Literal[1] = 1
     ts: datetime | None = None
     boot: str | None = None
-    seq: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    seq: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
     lat: Annotated[float, msgspec.Meta(ge=-90, le=90)] | None = None
     lng: Annotated[float, msgspec.Meta(ge=-180, le=180)] | None = None
     tags: dict[str, str] | None = None

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import orjson
 from fastapi import FastAPI, Header, Path, Request, Response
+from fastapi.exceptions import RequestValidationError
 
 from gateway.batches import MOST_RECORDS, ingest_batch, ingest_unread
 from gateway.channels import Channel
@@ -16,7 +17,7 @@ from gateway.http.document import DESCRIPTION, responses, telemetry_body
 from gateway.http.idempotency import LONGEST_KEY, Answer, Answers, Place, Told, Underway, digest
 from gateway.http.logins import CHALLENGE, PROTOCOL, Logins
 from gateway.identity import Identity
-from gateway.outcome import Rejected
+from gateway.outcome import Fault, Rejected
 from telemetry.records import JSON
 
 Device = Annotated[str, Path(max_length=260, description="full name, or name within the product")]
@@ -62,16 +63,16 @@ class Posts:
         is_tls = request.url.scheme == "https"
         identity = self._logins.identity(authorization, x_client_id, client, is_tls=is_tls, now=now)
         if isinstance(identity, Rejected):
-            return self._answer(refusal_of(identity))
+            return self.answer(refusal_of(identity))
         raw = await _body(request)
         if isinstance(raw, Rejected):
-            return self._answer(refusal_of(self._entrance.ingest.counted(raw)))
+            return self.answer(refusal_of(self._entrance.ingest.counted(raw)))
         body = unpacked(raw, request.headers.get("content-encoding"))
         if isinstance(body, Rejected):
-            return self._answer(await self._unread(identity, device, raw, body))
+            return self.answer(await self._unread(identity, device, raw, body))
         if idempotency_key:
-            return self._answer(await self._once(request, device, identity, body, idempotency_key))
-        return self._answer(await self._take(request, device, identity, body))
+            return self.answer(await self._once(request, device, identity, body, idempotency_key))
+        return self.answer(await self._take(request, device, identity, body))
 
     async def _unread(self, identity: Identity, device: str, raw: bytes, why: Rejected) -> Told:
         """Keep a body that does not unpack, and refuse it."""
@@ -131,7 +132,7 @@ class Posts:
         found = parts(body, form) or parts(b"", JSON)
         if len(found) > MOST_RECORDS:
             text = f"{len(found):,} lines; a request has at most {MOST_RECORDS:,}"
-            return refusal_of(self._entrance.ingest.counted(too_large(text, MOST_RECORDS)))
+            return refusal_of(self._entrance.ingest.counted(too_large(text, MOST_RECORDS, "lines")))
         outcome = await ingest_batch(
             self._entrance.ingest,
             channel,
@@ -140,12 +141,12 @@ class Posts:
             now=time.time_ns() // 1000,
         )
         if isinstance(outcome, Rejected):
-            lines = [part.line for part in found] if form == NDJSON[0] else None
-            return refusal_of(outcome, lines)
+            return refusal_of(outcome, [part.line for part in found] if form == NDJSON[0] else None)
         told = {"accepted": outcome, "durability": channel.identity.durability}
         return 202, orjson.dumps(told), {}
 
-    def _answer(self, answer: Told) -> Response:
+    def answer(self, answer: Told) -> Response:
+        """Return an answer as a response."""
         status, body, headers = answer
         return Response(body, status, headers, media_type=JSON)
 
@@ -171,7 +172,10 @@ def refusal_of(rejected: Rejected, lines: list[int] | None = None) -> Told:
         headers["Retry-After"] = str(max(1, round(rejected.retry_after_s + 0.5)))
     if rejected.code.http == 401:
         headers["WWW-Authenticate"] = CHALLENGE
-    told: dict[str, object] = {"reason": rejected.reason, "text": rejected.text}
+    text = rejected.text
+    if lines and rejected.faults:
+        text = f"line {_place(rejected.faults[0], lines)[0]}: {text}"
+    told: dict[str, object] = {"reason": rejected.reason, "text": text}
     if rejected.limit:
         told["limit"] = rejected.limit
     if rejected.retry_after_s is not None:
@@ -179,16 +183,30 @@ def refusal_of(rejected: Rejected, lines: list[int] | None = None) -> Told:
     if rejected.not_kept:
         told |= {"kept": rejected.kept, "not_kept": rejected.not_kept}
     told["faults"] = [
-        {
-            "line": lines[fault.item] if lines else 1,
-            "item": 0 if lines else fault.item,
-            "field": fault.field,
-            "rule": fault.rule,
-            "value": fault.value,
-        }
+        dict(zip(("line", "item"), _place(fault, lines), strict=True))
+        | {"field": fault.field, "rule": fault.rule, "value": fault.value}
         for fault in rejected.faults
     ]
     return rejected.code.http, orjson.dumps(told), headers
+
+
+def _place(fault: Fault, lines: list[int] | None) -> tuple[int, int]:
+    """Return on which line a message stands, and which one of its record it is.
+
+    Where there are many records, a fault's item is its record's number.
+    """
+    if lines is None or len(lines) < 2:
+        return (lines[0] if lines else 1), fault.item
+    return lines[fault.item], 0
+
+
+def _of_validation(error: RequestValidationError) -> Rejected:
+    """Return the refusal of a request whose path or header is not as the document says."""
+    first = error.errors()[0]
+    name = str(first["loc"][-1])
+    return Rejected(
+        "undecodable", f"{name}: {first['msg']}", faults=(Fault(0, name, first["type"], ""),)
+    )
 
 
 def http_app(entrance: Entrance) -> FastAPI:
@@ -213,11 +231,17 @@ def http_app(entrance: Entrance) -> FastAPI:
         response_class=Response,
     )
 
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> Response:
+        return posts.answer(refusal_of(entrance.ingest.counted(_of_validation(error))))
+
     @app.get("/health", summary="Whether the gateway answers", operation_id="health")
+    @app.head("/health", include_in_schema=False)
     async def health() -> dict[str, str]:
         return {"state": "running"}
 
     @app.get("/metrics", include_in_schema=False)
+    @app.head("/metrics", include_in_schema=False)
     async def metrics() -> Response:
         text = entrance.counters.exposition()
         return Response(text, media_type="text/plain; version=0.0.4")

@@ -87,6 +87,9 @@ def test_no_credential_is_401() -> None:
         (MESSAGE, {}, "/devices/d2/telemetry", 403, "not_authorised"),
         (b'{"metrics":{"a":"' + b"x" * 300_000 + b'"}}', {}, PATH, 413, "too_large"),
         (b"x" * (MOST_BODY + 1), {}, PATH, 413, "too_large"),
+        (MESSAGE, {"Idempotency-Key": "k" * 256}, PATH, 422, "undecodable"),
+        (MESSAGE, {}, f"/devices/{'d' * 261}/telemetry", 422, "undecodable"),
+        (b'{"seq":9223372036854775808,"metrics":{"a":1}}', {}, PATH, 422, "undecodable"),
         (MESSAGE, {"Content-Type": "text/xml"}, PATH, 415, "content_type"),
         (MESSAGE, {"Content-Encoding": "br"}, PATH, 415, "content_type"),
         (b"rubbish", {"Content-Encoding": "gzip"}, PATH, 422, "undecodable"),
@@ -101,6 +104,11 @@ def test_refusals_by_status(
     answer = posted(anonymous(), body, headers, path)
 
     assert (answer.status_code, answer.json()["reason"]) == (status, reason)
+
+
+@pytest.mark.parametrize("path", ["/health", "/metrics"])
+def test_those_who_balance_load_may_ask_by_head(path: str) -> None:
+    assert answers(anonymous(), lambda client: client.head(path)).status_code == 200
 
 
 def test_bad_line_is_named_and_kept_and_nothing_else_is_taken() -> None:

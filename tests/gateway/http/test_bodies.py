@@ -6,6 +6,7 @@ import os
 import pytest
 import zstandard
 
+from gateway.batches import MOST_RECORDS
 from gateway.http.bodies import MOST_UNPACKED, unpacked
 from gateway.outcome import Rejected
 from tests.gateway.entrances import MESSAGE
@@ -70,3 +71,24 @@ def test_lines_end_as_they_like(body: bytes, status: int, accepted: int | None) 
     answer = posted(anonymous(), body, NDJSON)
 
     assert (answer.status_code, answer.json().get("accepted")) == (status, accepted)
+
+
+@pytest.mark.parametrize(
+    ("before", "line", "item"), [(b"", 2, 1), (MESSAGE + b"\n", 3, 0), (b"\n\n", 4, 1)]
+)
+def test_list_on_a_line_is_named_by_its_line(before: bytes, line: int, item: int) -> None:
+    bad = b"[" + MESSAGE + b',{"metrics":{}}]\n'
+
+    answer = posted(anonymous(), b"\n" + before + bad, NDJSON)
+
+    assert answer.status_code == 422
+    assert answer.json()["text"].startswith(f"line {line}: ")
+    (fault,) = answer.json()["faults"]
+    assert (fault["line"], fault["item"], fault["field"]) == (line, item, "metrics")
+
+
+def test_limit_of_lines_is_named_as_such() -> None:
+    answer = posted(anonymous(), (MESSAGE + b"\n") * (MOST_RECORDS + 1), NDJSON)
+
+    assert answer.status_code == 413
+    assert answer.json()["limit"] == "20000 lines"
