@@ -4,13 +4,14 @@ from aiocoap import Context, resource
 from aiocoap.numbers.constants import TransportTuning
 
 from gateway.coap.assembly import Assemblies
+from gateway.coap.options import CheckedSite
 from gateway.coap.site import DeviceTree
 from gateway.entrance import Entrance
 
 
 async def listen_coap(entrance: Entrance, host: str, port: int, timers: TransportTuning) -> Context:
     """Open the port, and return what closes it (`shutdown`)."""
-    site, assemblies = resource.Site(), Assemblies(entrance.ingest, timers)
+    site, assemblies = CheckedSite(), Assemblies(entrance.ingest, timers)
     core = resource.WKCResource(site.get_resources_as_linkheader)
     tree = DeviceTree(entrance, timers)
     for each in (core, tree):
