@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from aiocoap import Message
 from aiocoap.blockwise import ContinueException, IncompleteException, _extract_block_key
 from aiocoap.error import RenderableError
+from aiocoap.numbers.codes import Code
 from aiocoap.numbers.constants import TransportTuning
 
 from gateway.coap.refusals import host, refusal
@@ -77,6 +78,8 @@ class Assemblies:
         block = request.opt.block1
         if block is None:
             return request
+        if block.is_bert or not block.is_valid_for_payload_size(len(request.payload)):
+            raise Refused(Message(code=Code.BAD_REQUEST, payload=b"a block has not its size"))
         key = _extract_block_key(request)
         if block.block_number == 0:
             self._forget(key)

@@ -160,6 +160,18 @@ def test_gateway_is_no_proxy(device: Device) -> None:
     assert device.asked(request).code == Code.PROXYING_NOT_SUPPORTED
 
 
+@pytest.mark.parametrize(
+    ("block", "size"), [((0, True, 7), 1024), ((0, True, 2), 16), ((0, False, 0), 17)]
+)
+def test_block_that_has_not_its_size_is_4_00(
+    device: Device, block: tuple[int, bool, int], size: int
+) -> None:
+    request = post(b"x" * size)
+    request.opt.block1 = BlockOption.BlockwiseTuple(*block)
+
+    assert device.asked(request).code == Code.BAD_REQUEST
+
+
 def test_last_block_that_comes_again_is_one_row(device: Device) -> None:
     for number, part in enumerate((MESSAGE[:32], MESSAGE[32:])):
         request = post(part)
