@@ -145,13 +145,15 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
 
     async def add_observation(self, request: Message, observed: ServerObservation) -> None:
         """Let a client observe one of its downlinks, and all that is below it."""
+        # Whoever is not let in below is answered once; aiocoap wants each one accepted first.
+        observed.accept(_nothing)
         if request.code != Code.GET:
+            observed.deregister()
             return
         identity = self._entering[id(request)] = self._identity(request)
-        if isinstance(identity, Rejected):
-            return
-        part = self._part(request, identity)
-        if isinstance(part, Rejected):
+        part = identity if isinstance(identity, Rejected) else self._part(request, identity)
+        if isinstance(identity, Rejected) or isinstance(part, Rejected):
+            observed.deregister()
             return
         observation = Observation(identity, part, observed, self._timers)
         key = (identity.tenant, identity.device_full)
@@ -199,6 +201,10 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
 
     def _refusal(self, rejected: Rejected) -> Message:
         return refusal(rejected, self._timers)
+
+
+def _nothing() -> None:
+    """Do nothing at the end of an observation that never was one."""
 
 
 def _pairs(query: tuple[str, ...]) -> list[tuple[str, str]]:

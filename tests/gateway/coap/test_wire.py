@@ -1,6 +1,7 @@
 """CoAP byte by byte: what RFC 7252, 7641 and 7959 ask of a server, and strangers try."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Iterator
 
@@ -206,3 +207,25 @@ def test_observation_is_one_for_each_token_and_ends_when_asked(
     assert device.asked(observe(1)).opt.observe is None
     served.do(asyncio.sleep(0.05))
     assert not served.do(deliver())
+
+
+def test_refused_observation_leaves_no_trace(
+    device: Device, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        answer = device.asked(observe(path=TELEMETRY))
+        assert answer.code == Code.FORBIDDEN
+        assert device.heard(QUIET_S) is None
+
+    assert caplog.records == []
+
+
+def test_observed_post_is_a_post(device: Device, caplog: pytest.LogCaptureFixture) -> None:
+    request = post()
+    request.opt.observe = 0
+    with caplog.at_level(logging.WARNING):
+        assert device.asked(request).code == Code.CHANGED
+        assert device.heard(QUIET_S) is None
+
+    assert caplog.records == []
+    assert len(device.outlet.taken) == 1
