@@ -2,7 +2,6 @@
 
 import time
 from collections import defaultdict
-from contextlib import suppress
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
@@ -21,16 +20,21 @@ class TopicReader:
     """Reads the topic from its beginning, on and on."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._consumer = Consumer(
-            {"bootstrap.servers": bootstrap, "group.id": "proof", "enable.auto.commit": False,
-             "log_level": 0}
-        )  # fmt: skip
+        self._bootstrap = bootstrap
         self._parts = [TopicPartition(TELEMETRY.name, n) for n in range(TELEMETRY.partitions)]
         for part in self._parts:
             part.offset = OFFSET_BEGINNING
-        self._consumer.assign(self._parts)
+        self._consumer = self._opened(self._parts)
         self.contents: dict[Key, list[bytes]] = defaultdict(list)
         """Every copy's bytes by key; landing keeps the first copy of a key."""
+
+    def _opened(self, parts: list[TopicPartition]) -> Consumer:
+        consumer = Consumer(
+            {"bootstrap.servers": self._bootstrap, "group.id": "proof", "log_level": 0,
+             "enable.auto.commit": False}
+        )  # fmt: skip
+        consumer.assign(parts)
+        return consumer
 
     def refresh(self) -> None:
         """Read up to the present end."""
@@ -51,10 +55,17 @@ class TopicReader:
             except KafkaException:
                 if time.monotonic() > give_up:
                     raise
-                # It would ask of itself only after minutes whether the topic is there after all.
-                with suppress(KafkaException):
-                    self._consumer.list_topics(TELEMETRY.name, timeout=10)
+                # One that held a topic to be gone, while the broker was, does not find it again.
                 time.sleep(1.0)
+                self._renew()
+
+    def _renew(self) -> None:
+        """Go on with another consumer where this one is."""
+        parts = self._position()
+        for part in parts:
+            part.offset = part.offset if part.offset >= 0 else OFFSET_BEGINNING
+        self._consumer.close()
+        self._consumer = self._opened(parts)
 
     def _position(self) -> list[TopicPartition]:
         return self._consumer.position(self._parts)
