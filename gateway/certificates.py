@@ -108,7 +108,8 @@ def is_distrusted(certificate: x509.Certificate, directory: Directory) -> bool:
     removed = directory.removed.values()
     if not any(is_issued_by(certificate, body) for body in removed):
         return False
-    return not any(is_issued_by(certificate, body) for body in directory.authorities.values())
+    believed = (*directory.authorities.values(), *directory.configured)
+    return not any(is_issued_by(certificate, body) for body in believed)
 
 
 @lru_cache(maxsize=64)

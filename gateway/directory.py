@@ -49,6 +49,8 @@ class Directory:
         self.authorities: dict[tuple[str, str], AuthorityBody] = {}
         self.removed: dict[str, AuthorityBody] = {}
         """Authorities that were believed and are no more, by certificate."""
+        self.configured: tuple[AuthorityBody, ...] = ()
+        """Authorities that the settings name, believed whatever the registry says."""
         self.jwt_keys: dict[str, tuple[str, JwtKeyBody]] = {}
         self._editions: dict[bytes, int] = {}
         self.on_change: Callable[[Change], None] = _ignore

@@ -3,7 +3,11 @@
 import ssl
 import sys
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from gateway.directory import Directory
+from telemetry.changes import AuthorityBody
 from telemetry.errors import SettingsError
 from telemetry.settings import Settings
 
@@ -25,6 +29,7 @@ class Trust:
         self._directory = directory
         self._trusted = self._named()
         self.context = self._newest = _context(settings, self._trusted)
+        directory.configured = _configured(settings)
         self.context.sni_callback = self._handshake
 
     def _named(self) -> frozenset[str]:
@@ -44,9 +49,18 @@ class Trust:
     def _renew(self) -> None:
         try:
             self._newest = _context(self._settings, self._trusted)
+            self._directory.configured = _configured(self._settings)
         except SettingsError as error:
             # Devices with passwords must come in still; `certificates` refuses what is distrusted.
             print(f"gateway: authorities are as before: {error}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _configured(settings: Settings) -> tuple[AuthorityBody, ...]:
+    """Return the settings' authorities, which a context has read without complaint."""
+    if settings.gateway_authorities is None:
+        return ()
+    found = x509.load_pem_x509_certificates(settings.gateway_authorities.read_bytes())
+    return tuple(AuthorityBody(each.public_bytes(Encoding.PEM).decode()) for each in found)
 
 
 def _context(settings: Settings, authorities: frozenset[str]) -> ssl.SSLContext:

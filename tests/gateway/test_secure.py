@@ -23,7 +23,7 @@ from tests.gateway.test_standing import registered
 class Site:
     """A gateway with TLS, a device with a certificate, and who signed it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_configured: bool = False) -> None:
         self.authority, servers = Authority("Devices"), Authority("Servers")
         own, _ = servers.issue(folder, "localhost", x509.DNSName("localhost"))
         uri = x509.UniformResourceIdentifier("device:pk.d1")
@@ -31,7 +31,11 @@ class Site:
         self._servers = servers.pem
         self.house = house()
         enrol(self.house.directory, "pk.d1")
-        settings = Settings(gateway_certificate=own)
+        path = folder / "authorities.pem"
+        path.write_text(self.authority.pem)
+        settings = Settings(
+            gateway_certificate=own, gateway_authorities=path if is_configured else None
+        )
         self.served = Served(self.house, server_context(settings, self.house.directory))
 
     def tell(self, body: AuthorityBody | None, name: str = "ca") -> None:
@@ -95,3 +99,19 @@ def test_authority_that_cannot_be_read_leaves_the_others(site: Site) -> None:
     assert site.is_let_in()
     site.tell(AuthorityBody("no certificate", None, False), "broken")
     assert site.is_let_in()
+
+
+def test_authority_of_the_settings_outlives_its_removal_from_the_registry(tmp_path: Path) -> None:
+    site = Site(tmp_path, is_configured=True)
+
+    async def register() -> None:
+        registered(site.house, site.certificate)
+
+    try:
+        site.served.do(register())
+        site.believe()
+        assert site.is_let_in()
+        site.tell(None)
+        assert site.is_let_in()
+    finally:
+        site.served.stop()
