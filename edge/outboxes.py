@@ -62,14 +62,19 @@ def open_device_outbox(settings: Settings, via: Via) -> DeviceOutbox:
             from edge.http_sender import HttpSender
 
             scheme = "https" if settings.gateway_certificate else "http"
-            return HttpSender(settled, f"{scheme}://{host}:{port}", token)
+            return HttpSender(settled, f"{scheme}://{in_url(host)}:{port}", token)
         from edge.coap_sender import CoapSender
 
-        return CoapSender(settled, host, port, token)
+        return CoapSender(settled, in_url(host), port, token)
 
     return DeviceOutbox(sender)
 
 
 def reachable(host: str) -> str:
     """Return an address to connect to, for one to listen at."""
-    return "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+
+
+def in_url(host: str) -> str:
+    """Return an address as a URL has it: of IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host

@@ -2,7 +2,7 @@
 
 import sys
 
-from edge.outboxes import reachable
+from edge.outboxes import in_url, reachable
 from infra.probes import http_complaint, port_complaint
 from infra.stack import Mode
 from infra.supervision.service import Service
@@ -21,7 +21,7 @@ def gateway_service(settings: Settings, mode: Mode) -> Service:
         # A stack that changes its mode must start it anew.
         environment={"HEADWATER_STACK_MODE": mode},
         ports=tuple(settings.port(name) for name in PORTS),
-        url=f"mqtt://{settings.gateway_host}:{settings.port('gateway_mqtt')}",
+        url=f"mqtt://{in_url(settings.gateway_host)}:{settings.port('gateway_mqtt')}",
         after=("kafka", "registry") if mode == "full" else (),
         complaint=lambda: gateway_complaint(settings),
     )
@@ -32,4 +32,4 @@ def gateway_complaint(settings: Settings) -> str | None:
     host, port = reachable(settings.gateway_host), settings.port("gateway_http")
     if settings.gateway_certificate is not None:
         return port_complaint(port, host)
-    return http_complaint(f"http://{f'[{host}]' if ':' in host else host}:{port}/health")
+    return http_complaint(f"http://{in_url(host)}:{port}/health")

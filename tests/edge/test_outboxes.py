@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge.outbox import OutboxError, OutRecord
-from edge.outboxes import open_outbox, stack_mode
+from edge.outboxes import in_url, open_outbox, reachable, stack_mode
 from edge.spool import SpoolOutbox
 from telemetry.settings import Settings
 
@@ -41,3 +41,16 @@ def test_broker_that_is_away_is_named(tmp_path: Path) -> None:
     settings = stack(tmp_path, '{"mode": "full"}', kafka="127.0.0.1:1")
     with pytest.raises(OutboxError, match=r"no Kafka broker answers at 127\.0\.0\.1:1"):
         open_outbox(settings)
+
+
+@pytest.mark.parametrize(
+    ("listening", "asked"),
+    [
+        ("0.0.0.0", "127.0.0.1"),  # noqa: S104
+        ("::", "[::1]"),
+        ("fe80::1", "[fe80::1]"),
+        ("gateway.example", "gateway.example"),
+    ],
+)
+def test_gateway_is_asked_by_an_address_that_a_url_may_have(listening: str, asked: str) -> None:
+    assert in_url(reachable(listening)) == asked

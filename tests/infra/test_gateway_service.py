@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.gateway_service import gateway_complaint
+from infra.gateway_service import gateway_complaint, gateway_service
 from telemetry.settings import Settings
 from tests.end_to_end.stack import free_port_base
 
@@ -42,3 +42,11 @@ def test_gateway_is_asked_at_its_own_address(listening: Settings, certificate: P
 
     assert gateway_complaint(settings) is None
     assert gateway_complaint(settings.model_copy(update={"gateway_host": "127.0.0.1"}))
+
+
+def test_address_of_ipv6_is_shown_in_brackets() -> None:
+    settings = Settings(port_base=free_port_base(), gateway_host="::1")
+
+    shown = gateway_service(settings, "light").url
+
+    assert shown == f"mqtt://[::1]:{settings.port('gateway_mqtt')}"
