@@ -6,6 +6,7 @@ from datetime import datetime
 import polars as pl
 
 from spark_jobs.lake import Lake
+from spark_jobs.row_files import scan_files
 from spark_jobs.table_files import paths
 from telemetry.tables import Table
 
@@ -35,4 +36,4 @@ def newest(lake: Lake, table: Table, rows: int) -> pl.LazyFrame:
 
 def _rows_of(lake: Lake, table: Table, files: pl.DataFrame) -> pl.LazyFrame:
     at = [f"{lake.uri(table)}/{path}" for path in paths(files)]
-    return pl.scan_parquet(at, hive_partitioning=False)
+    return scan_files(at, table)

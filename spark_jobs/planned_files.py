@@ -17,7 +17,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from spark_jobs.gold_state import Position
-from spark_jobs.row_files import columns_of_files
+from spark_jobs.row_files import scan_files
 from spark_jobs.schema import arrow_schema
 from telemetry.tables import BY_NAME
 
@@ -130,12 +130,7 @@ def _alike(files: Sequence[NewFile], columns: Sequence[str]) -> pl.DataFrame:
     """Return the rows of files of one table that have the same values of the columns wanted."""
     table = BY_NAME[files[0].table]
     whole = pl.DataFrame(arrow_schema(table).empty_table()).schema
-    found = pl.scan_parquet(
-        [f"{file.uri}/{unquote(file.path)}" for file in files],
-        hive_partitioning=False,
-        schema=columns_of_files(table),
-        missing_columns="insert",
-    )
+    found = scan_files([f"{file.uri}/{unquote(file.path)}" for file in files], table)
     placed = {
         name: pl.lit(value or None, pl.String).cast(whole[name])
         for name, value in files[0].partition.items()

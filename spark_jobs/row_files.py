@@ -5,7 +5,7 @@ import json
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from urllib.parse import quote, unquote
@@ -73,14 +73,7 @@ class RowFiles:
         partition = [pl.col(f"partition.{name}").alias(name) for name in self.table.partition_by]
         at = [f"{self.uri}/{unquote(path)}" for path in files["path"]]
         named = files.select(*partition, pl.col("path").alias(PATH), file=pl.Series(at))
-        rows = pl.scan_parquet(
-            at,
-            include_file_paths="file",
-            hive_partitioning=False,
-            schema=columns_of_files(self.table),
-            missing_columns="insert",
-        )
-        whole = rows.join(named.lazy(), on="file")
+        whole = scan_files(at, self.table, path_as="file").join(named.lazy(), on="file")
         return whole.select(*self.table.column_names, PATH).collect()
 
     def write(self, frames: Iterable[pl.DataFrame], *, is_change: bool = True) -> list[AddAction]:
@@ -115,10 +108,21 @@ class RowFiles:
             yield name, size, partition, statistics[values]
 
 
-def columns_of_files(table: Table) -> pl.Schema:
-    """Return the columns that a file has; one of an earlier release may lack some."""
+def scan_files(at: Sequence[str], table: Table, path_as: str | None = None) -> pl.LazyFrame:
+    """Return the rows of a table's files, without the columns that it is partitioned by.
+
+    A file of an earlier release may lack some; one that Spark wrote may have the partition's too.
+    """
     whole = pl.DataFrame(arrow_schema(table).empty_table()).schema
-    return pl.Schema({name: whole[name] for name in whole if name not in table.partition_by})
+    stored = {name: whole[name] for name in whole if name not in table.partition_by}
+    return pl.scan_parquet(
+        list(at),
+        include_file_paths=path_as,
+        hive_partitioning=False,
+        schema=pl.Schema(stored),
+        missing_columns="insert",
+        extra_columns="ignore",
+    )
 
 
 def _put(store: fs.FileSystem, path: str, rows: pl.DataFrame) -> int:

@@ -12,6 +12,7 @@ from deltalake import DeltaTable
 from spark_jobs import table_files
 from spark_jobs.jobs.landed_until import Partition, in_flight
 from spark_jobs.lake import Lake
+from spark_jobs.row_files import scan_files
 from spark_jobs.transforms.offsets import Offsets, within
 from telemetry.tables import CONFLICTS, DUPLICATES, LATE, MESSAGES, READINGS, REJECTED, Table
 
@@ -78,7 +79,7 @@ class LandedTables:
         if files.is_empty():
             return _nothing()
         paths = [f"{self.roots[table]}/{unquote(path)}" for path in files["path"]]
-        rows = pl.scan_parquet(paths, hive_partitioning=False)
+        rows = scan_files(paths, table)
         return rows.filter(~within(self.open_offsets)) if self.open_offsets else rows
 
 

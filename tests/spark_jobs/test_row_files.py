@@ -7,7 +7,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from spark_jobs.lake import Lake
-from spark_jobs.row_files import RecentFiles
+from spark_jobs.row_files import RecentFiles, scan_files
 from telemetry.tables import DEVICE_MINUTE
 from tests.spark_jobs.test_table_files import minute, put
 
@@ -25,6 +25,19 @@ def test_kept_rows_are_those_that_reading_gives(tmp_path: Path, retention_class:
 
     assert stored.height == 2
     assert_frame_equal(kept.sort("window_start"), stored.sort("window_start"))
+
+
+def test_files_of_spark_have_the_columns_of_the_partition_as_well(tmp_path: Path) -> None:
+    rows = minute(0)
+    stored = rows.drop(DEVICE_MINUTE.partition_by)
+    writes = {"ours": stored, "spark": rows, "older": stored.drop("stddev")}
+    for name, frame in writes.items():
+        frame.write_parquet(tmp_path / name)
+    for order in (["ours", "spark", "older"], ["spark", "older", "ours"]):
+        found = scan_files([str(tmp_path / name) for name in order], DEVICE_MINUTE).collect()
+        expected = pl.concat([writes[name] for name in order], how="diagonal")
+        assert_frame_equal(found, expected.select(found.columns), check_dtypes=False)
+        assert not set(found.columns) & set(DEVICE_MINUTE.partition_by)
 
 
 def test_kept_rows_are_not_read(tmp_path: Path) -> None:
