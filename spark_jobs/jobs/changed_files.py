@@ -1,13 +1,16 @@
 """Which files of a table are asked for: those of some days, or those that are new."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 
 from spark_jobs.jobs.job_runs import Days
 from spark_jobs.jobs.partitions import date_column, last_day
 from telemetry.tables import Table
+
+OVERLAP = timedelta(minutes=10)
+"""A file may have been written before a job looked at its table and committed after that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,11 @@ def _since(files: pl.DataFrame, since: datetime | None) -> pl.DataFrame:
 def written_at() -> pl.Expr:
     """Return the expression of when a file was written."""
     return pl.col("modification_time").cast(pl.Datetime("ms")).dt.replace_time_zone("UTC")
+
+
+def written_since(since: datetime | None) -> pl.Expr:
+    """Return the expression of which files a run that started then may not have seen; None: all."""
+    return pl.lit(value=True) if since is None else written_at() > since - OVERLAP
 
 
 def _of_days(files: pl.DataFrame, table: Table, days: Days) -> pl.DataFrame:

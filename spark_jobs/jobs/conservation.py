@@ -2,11 +2,12 @@
 
 import argparse
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import polars as pl
 
 from edge.registry_files import RegistryFiles
+from spark_jobs.jobs.changed_files import OVERLAP
 from spark_jobs.jobs.conservation_hour import MOST_MESSAGES, BalancedHour, balanced
 from spark_jobs.jobs.job_runs import Days, Result, add_dates, asked_days, recorded
 from spark_jobs.jobs.landed_tables import HOUR, SILVER, LandedTables, landed_tables
@@ -17,8 +18,6 @@ from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 from telemetry.tables import CONSERVATION
 
-OVERLAP = timedelta(minutes=10)
-"""A file may have been written before a check and committed after it."""
 MOST_HOURS = 24 * 14
 SHOWN = 10
 

@@ -10,6 +10,7 @@ import polars as pl
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from spark_jobs.jobs.changed_files import written_since
 from spark_jobs.jobs.job_runs import (
     Days,
     Result,
@@ -100,10 +101,7 @@ def _written_dates(
 ) -> set[date]:
     """Return the dates of partitions with a file written since then."""
     files = [lake.files(table).select(column, "modification_time") for table in tables]
-    newer = pl.concat(files)
-    if since:
-        newer = newer.filter(pl.col("modification_time") > since.replace(tzinfo=None))
-    return set(newer[column])
+    return set(pl.concat(files).filter(written_since(since))[column])
 
 
 def _remove(

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-import polars as pl
 from pyspark.sql import SparkSession
 
+from spark_jobs.jobs.changed_files import written_since
 from spark_jobs.jobs.job_runs import (
     Days,
     Result,
@@ -82,9 +82,7 @@ def _due(lake: Lake, now: datetime) -> list[Days]:
     today = now.date()
     due = {today - timedelta(days=1), today}
     since = last_success(lake, "summaries")
-    files = lake.files(DEVICE_WINDOWS["hour"])
-    if since:
-        files = files.filter(pl.col("modification_time") > since.replace(tzinfo=None))
+    files = lake.files(DEVICE_WINDOWS["hour"]).filter(written_since(since))
     for first, last in files.select("min.window_start", "max.window_start").iter_rows():
         due |= _between(first.date(), last.date())
     return runs_of_days(due)

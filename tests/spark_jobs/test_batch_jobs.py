@@ -188,6 +188,21 @@ def aside(readings: pl.DataFrame) -> pl.DataFrame:
     return said.with_columns(received_date=pl.col("received_at").dt.date())
 
 
+def test_dedup_finds_what_was_written_since_its_last_run(
+    spark: SparkSession, settings: Settings
+) -> None:
+    before = rows(settings, READINGS)
+    run(dedup, settings)
+    Lake(settings.lake_root).append(READINGS, before.filter(pl.col("seq") < 5), None)
+    advance(spark, settings)
+
+    result = run(dedup, settings)
+    advance(spark, settings)
+
+    assert result["removed_messages"] == 5
+    assert_equal(rows(settings, READINGS), before)
+
+
 def test_rebuilding_a_day_gives_the_same_gold(settings: Settings) -> None:
     gold = {table: rows(settings, table) for table in (*WINDOW_TABLES, DELIVERY_DELAY)}
 
@@ -201,6 +216,10 @@ def test_rebuilding_a_day_gives_the_same_gold(settings: Settings) -> None:
 def test_summaries_are_the_statistics_of_zones_and_products(settings: Settings) -> None:
     run(summaries, settings)
     first = rows(settings, SUMMARY_PRODUCT_DAY), rows(settings, SUMMARY_ZONE_HOUR)
+    again = run(summaries, settings)
+    days = again["days"]
+    assert isinstance(days, list)
+    assert [date(2026, 10, 20), date(2026, 10, 21)] in days, "written since the last run"
     run(summaries, settings, "--every", "day", "--from", "2026-10-20", "--to", "2026-10-21")
 
     products = rows(settings, SUMMARY_PRODUCT_DAY)
