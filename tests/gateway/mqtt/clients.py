@@ -3,6 +3,8 @@
 import time
 from dataclasses import dataclass, field
 
+import pytest
+
 from edge.mqtt.decoding import decode
 from edge.mqtt.encoding import encode
 from edge.mqtt.frames import Framer
@@ -18,6 +20,10 @@ from tests.gateway.entrances import MESSAGE, NOW_US, House, house
 
 PLAIN = Peer("10.0.0.1")
 TOPIC = "devices/d1/telemetry"
+COMMANDS = "devices/d1/commands/#"
+OWN = "devices/d1/#"
+GONE = Will(TOPIC, b'{"metrics":{"gone":1}}', 1)
+BOTH = pytest.mark.parametrize("version", [V311, V5])
 
 
 @dataclass

@@ -21,9 +21,7 @@ from edge.mqtt.wire import V5
 from gateway.downlink import Downlink
 from gateway.mqtt.subscribing import MOST_SUBSCRIPTIONS
 from tests.gateway.entrances import house
-from tests.gateway.mqtt.clients import TOPIC, Broker, Client, broker, published, telemetry
-
-COMMANDS = "devices/d1/commands/#"
+from tests.gateway.mqtt.clients import COMMANDS, TOPIC, Broker, Client, broker, published, telemetry
 
 
 def connect(*, clean: bool = False, will: Will | None = None, **properties: int) -> Connect:

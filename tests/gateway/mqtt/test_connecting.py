@@ -15,12 +15,7 @@ from edge.mqtt.packets import (
 from edge.mqtt.properties import NONE, Properties
 from edge.mqtt.wire import V5, V311
 from gateway.downlink import Downlink
-from tests.gateway.mqtt.clients import TOPIC, Client, broker, lasting
-
-BOTH = pytest.mark.parametrize("version", [V311, V5])
-COMMANDS = "devices/d1/commands/#"
-OWN = "devices/d1/#"
-GONE = Will(TOPIC, b'{"metrics":{"gone":1}}', 1)
+from tests.gateway.mqtt.clients import BOTH, COMMANDS, GONE, Client, broker, lasting
 
 
 @pytest.mark.parametrize(

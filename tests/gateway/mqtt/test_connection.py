@@ -26,9 +26,7 @@ from edge.mqtt.wire import V5, V311
 from gateway.downlink import Downlink
 from gateway.mqtt.connecting import MqttOptions
 from tests.gateway.entrances import MESSAGE, NOW_US, house
-from tests.gateway.mqtt.clients import TOPIC, Broker, Client, telemetry
-
-BOTH = pytest.mark.parametrize("version", [V311, V5])
+from tests.gateway.mqtt.clients import BOTH, TOPIC, Broker, Client, telemetry
 
 
 def broker(**options: object) -> Broker:

@@ -15,18 +15,21 @@ from edge.mqtt.packets import (
     Subscribe,
     Subscription,
     Unsubscribe,
-    Will,
 )
 from edge.mqtt.properties import Properties
-from edge.mqtt.wire import V5, V311
+from edge.mqtt.wire import V5
 from gateway.downlink import Downlink
 from tests.gateway.entrances import MESSAGE, NOW_US
-from tests.gateway.mqtt.clients import TOPIC, Client, broker, lasting, published
-
-BOTH = pytest.mark.parametrize("version", [V311, V5])
-COMMANDS = "devices/d1/commands/#"
-OWN = "devices/d1/#"
-GONE = Will(TOPIC, b'{"metrics":{"gone":1}}', 1)
+from tests.gateway.mqtt.clients import (
+    BOTH,
+    COMMANDS,
+    OWN,
+    TOPIC,
+    Client,
+    broker,
+    lasting,
+    published,
+)
 
 
 @pytest.mark.parametrize(

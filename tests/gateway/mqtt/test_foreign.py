@@ -1,15 +1,12 @@
 """Foreign topics over MQTT: what a rule makes a message of, leaves out, or cannot read."""
 
-import pytest
-
 from edge.mqtt.packets import PUBACK, Ack, Publish
-from edge.mqtt.wire import V5, V311
+from edge.mqtt.wire import V5
 from gateway.limits import Rate
 from gateway.rules import read_rules
 from tests.gateway.entrances import house
-from tests.gateway.mqtt.clients import Broker, Client
+from tests.gateway.mqtt.clients import BOTH, Broker, Client
 
-BOTH = pytest.mark.parametrize("version", [V311, V5])
 RULES = read_rules(
     b"""{"rules": [{"name": "plugs", "topic": "tele/+/SENSOR",
     "metrics": {"power": {"path": "ENERGY.Power"}},

@@ -16,9 +16,7 @@ from gateway.downlink import Downlink
 from gateway.mqtt.kept import KeptSessions
 from tests.gateway.entrances import MESSAGE, house
 from tests.gateway.kills.gateways import GatewayProcess
-from tests.gateway.mqtt.clients import Broker, Client
-
-COMMANDS = "devices/d1/commands/#"
+from tests.gateway.mqtt.clients import COMMANDS, Broker, Client
 
 
 class Gateways:

@@ -29,10 +29,9 @@ from gateway.mqtt.runs import MOST_CUT, PACKET_ID, Route, cut
 from gateway.outlet import Headers, OutletError, Settle
 from telemetry.encodings import encode_cbor
 from tests.gateway.entrances import MESSAGE, NOW_US, House, house
-from tests.gateway.mqtt.clients import TOPIC, Broker, Client, telemetry
+from tests.gateway.mqtt.clients import BOTH, TOPIC, Broker, Client, telemetry
 from tests.gateway.outlets import MemoryOutlet, Taken
 
-BOTH = pytest.mark.parametrize("version", [V311, V5])
 MOST_BYTES = 1_000
 FULL = b'{"metrics":{"full":1}}'
 LOST = b'{"metrics":{"lost":1}}'
