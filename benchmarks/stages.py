@@ -23,8 +23,8 @@ from edge.registry_files import RegistryFiles
 from spark_jobs.jobs.kafka_source import kafka_options
 from spark_jobs.jobs.landing import RECORD_COLUMNS, judge_on_worker
 from spark_jobs.session import session
+from spark_jobs.transforms.fleet import Fleet
 from spark_jobs.transforms.judgement import PACK
-from telemetry.registry import Registry
 from telemetry.settings import Settings
 from tests.end_to_end.stack import Stack, free_port_base
 
@@ -52,8 +52,8 @@ def _measured(settings: Settings, events: int, rounds: int) -> dict[str, object]
     records = source().select(*RECORD_COLUMNS)
     bare = source(includeHeaders="false").select(*RECORD_COLUMNS[:-1])
     files = RegistryFiles(settings.registry_dir)
-    registry = Registry(files.products().values(), files.devices(), {})
-    judge = judge_on_worker(spark.sparkContext.broadcast(registry), 60_000_000)
+    fleet = Fleet.of(files.products().values(), files.devices(), {})
+    judge = judge_on_worker(spark.sparkContext.broadcast(fleet), 60_000_000)
     stages: dict[str, Callable[[], object]] = {
         "read": lambda: _drop(bare),
         "read, with headers": lambda: _drop(records),

@@ -12,10 +12,10 @@ from spark_jobs.jobs.landing import RECORD_COLUMNS, judge_on_worker
 from spark_jobs.lake import Lake
 from spark_jobs.schema import TIMESTAMP
 from spark_jobs.session import session
+from spark_jobs.transforms.fleet import Fleet
 from spark_jobs.transforms.judged import judged
 from spark_jobs.transforms.judgement import PACK, Judgement, as_one, unpacked
 from spark_jobs.transforms.spans import Span
-from telemetry.registry import Registry
 from telemetry.settings import Settings
 from telemetry.tables import MESSAGES
 
@@ -43,23 +43,23 @@ class Piece:
     appended: Span
 
 
-Judge = Callable[[Piece, Registry], Judgement]
+Judge = Callable[[Piece, Fleet], Judgement]
 """Judges a piece of bronze."""
 
 
-def judged_here(records: pl.DataFrame, registry: Registry, *, tolerance_us: int) -> Judgement:
+def judged_here(records: pl.DataFrame, fleet: Fleet, *, tolerance_us: int) -> Judgement:
     """Judge rows of bronze in this process."""
     shown = records.rename({"kafka_key": "key", "kafka_time": "timestamp"})
     batches = shown.select(RECORD.names).to_arrow().cast(RECORD).to_batches(max_chunksize=BATCH)
-    return as_one(judged(batches, registry, tolerance_us=tolerance_us))
+    return as_one(judged(batches, fleet, tolerance_us=tolerance_us))
 
 
 def judge_here(lake: Lake, *, tolerance_us: int) -> Judge:
     """Return a judge that needs no Spark: its start costs more than some thousands of records."""
 
-    def judge(piece: Piece, registry: Registry) -> Judgement:
+    def judge(piece: Piece, fleet: Fleet) -> Judgement:
         rows = messages(lake, piece).collect()
-        return judged_here(rows, registry, tolerance_us=tolerance_us)
+        return judged_here(rows, fleet, tolerance_us=tolerance_us)
 
     return judge
 
@@ -80,8 +80,8 @@ def judge_by_spark(settings: Settings, lake: Lake, *, tolerance_us: int) -> Judg
     """Return a judge that spreads the records over Spark's workers."""
     spark = session(settings, "headwater-replay")
 
-    def judge(piece: Piece, registry: Registry) -> Judgement:
-        broadcast = spark.sparkContext.broadcast(registry)
+    def judge(piece: Piece, fleet: Fleet) -> Judgement:
+        broadcast = spark.sparkContext.broadcast(fleet)
         worker = judge_on_worker(broadcast, tolerance_us)
         records = _records(spark, lake, piece).select(*RECORD_COLUMNS)
         packs = records.mapInArrow(worker, PACK).toArrow()

@@ -10,9 +10,9 @@ from edge.registry_files import RegistryFiles
 from spark_jobs.lake import Lake
 from spark_jobs.transforms.device_history import changed, grown, history_of
 from spark_jobs.transforms.first_use import Types
+from spark_jobs.transforms.fleet import Fleet
 from telemetry.devices import Device
 from telemetry.products import Product
-from telemetry.registry import Registry
 from telemetry.settings import Settings
 from telemetry.tables import DEVICES, FIRST_USE
 
@@ -25,9 +25,9 @@ class Known:
     devices: tuple[Device, ...]
     types: Types
 
-    def registry(self) -> Registry:
+    def fleet(self) -> Fleet:
         """Return the registry to judge by."""
-        return Registry(self.products, self.devices, self.types)
+        return Fleet.of(self.products, self.devices, self.types)
 
     def with_types(self, fixed: pl.DataFrame) -> "Known":
         """Return what is known once rows of `ops.first_use` are added."""

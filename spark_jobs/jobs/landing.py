@@ -32,6 +32,7 @@ from spark_jobs.record_batches import UnusualRecordsError
 from spark_jobs.restatements import LATE_ROWS, Mark, Restatements, Versions
 from spark_jobs.transforms import routes
 from spark_jobs.transforms.first_use import first_use
+from spark_jobs.transforms.fleet import Fleet
 from spark_jobs.transforms.judged import judged
 from spark_jobs.transforms.judgement import PACK, Judgement, packed, unpacked
 from spark_jobs.transforms.marks import TOUCHED, of_rows
@@ -51,7 +52,6 @@ from spark_jobs.transforms.staging import (
     unstaged,
     with_content,
 )
-from telemetry.registry import Registry
 from telemetry.settings import Settings
 from telemetry.tables import LATE, MESSAGES, Table
 
@@ -87,7 +87,7 @@ class Landing:
         self._settled = Settled(lake)
         self._silver = SilverPause(settings)
         self._marks = Restatements(lake)
-        self._broadcast: tuple[int, Broadcast[Registry]] | None = None
+        self._broadcast: tuple[int, Broadcast[Fleet]] | None = None
         self._lock = threading.Lock()
         self.progress = LandingProgress(self._memory, self._registry)
 
@@ -156,17 +156,17 @@ class Landing:
     def _judged(
         self, records: DataFrame, staging: Staging | None = None, reading: Reading | None = None
     ) -> Judgement:
-        registry = self._registry_broadcast(records)
-        worker = judge_on_worker(registry, self._tolerance_us, staging, reading)
+        fleet = self._fleet_broadcast(records)
+        worker = judge_on_worker(fleet, self._tolerance_us, staging, reading)
         return unpacked(records.mapInArrow(worker, PACK).toArrow())
 
-    def _registry_broadcast(self, batch: DataFrame) -> Broadcast[Registry]:
+    def _fleet_broadcast(self, batch: DataFrame) -> Broadcast[Fleet]:
         edition = self._registry.edition
         if self._broadcast is None or self._broadcast[0] != edition:
             if self._broadcast is not None:
                 self._broadcast[1].unpersist()
             context = batch.sparkSession.sparkContext
-            self._broadcast = edition, context.broadcast(self._registry.registry)
+            self._broadcast = edition, context.broadcast(self._registry.fleet)
         return self._broadcast[1]
 
     def _take(self, found: Judgement, txn: Txn | None) -> None:
@@ -263,7 +263,7 @@ def _commit_info(txn: Txn | None, offsets: Offsets) -> dict[str, str]:
 
 
 def judge_on_worker(
-    registry: Broadcast[Registry],
+    fleet: Broadcast[Fleet],
     tolerance_us: int,
     staging: Staging | None = None,
     reading: Reading | None = None,
@@ -276,7 +276,7 @@ def judge_on_worker(
     def judge_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         if reading is not None:
             batches = reading.batches(batches)
-        found = judged(batches, registry.value, tolerance_us=tolerance_us)
+        found = judged(batches, fleet.value, tolerance_us=tolerance_us)
         if staging is None:
             return map(packed, found)
         uri = staging.uri

@@ -10,9 +10,9 @@ from edge.registry_files import RegistryFiles
 from spark_jobs.jobs.corrections import mark_back_dated
 from spark_jobs.lake import Lake, Txn
 from spark_jobs.transforms.device_history import changed, grown, history_of, history_rows
+from spark_jobs.transforms.fleet import Fleet, versions_table
 from telemetry.errors import HeadwaterError
 from telemetry.products import DEFAULT_PRODUCT, Product
-from telemetry.registry import Registry
 from telemetry.tables import DEVICES, FIRST_USE
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,8 @@ class LiveRegistry:
         self._remember(lake.scan(FIRST_USE).collect())
         self.edition = 0
         self.error: str | None = None
-        self.registry = Registry((), ())
+        self._versions = versions_table(())
+        self.fleet = Fleet((), self._versions)
 
     def refresh(self, now: datetime | None = None) -> None:
         """Take up what has changed; a file that cannot be read leaves all as it was.
@@ -57,12 +58,14 @@ class LiveRegistry:
             mark_back_dated(self._lake, versions, at)
             self._history = grown(self._history, versions)
             self._lake.replace(DEVICES, history_rows(self._history), None, None)
+        if versions or not self.edition:
+            known = (version for versions in self._history.values() for version in versions)
+            self._versions = versions_table(known)
         self._fingerprint, self._products, self.error = fingerprint, products, None
         self._renew()
 
     def _renew(self) -> None:
-        devices = (version for versions in self._history.values() for version in versions)
-        self.registry = Registry(self._products.values(), devices, self._first_use)
+        self.fleet = Fleet(self._products.values(), self._versions, self._first_use)
         self.edition += 1
 
     def fix(self, fixed: pl.DataFrame, txn: Txn | None) -> None:
@@ -90,7 +93,7 @@ class LiveRegistry:
 
     def product(self, tenant: str, key: str) -> Product:
         """Return a product that messages were accepted for."""
-        return self.registry.product(tenant, key) or DEFAULT_PRODUCT
+        return self.fleet.product(tenant, key) or DEFAULT_PRODUCT
 
     @property
     def products(self) -> Iterable[Product]:

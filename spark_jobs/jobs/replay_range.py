@@ -42,7 +42,7 @@ class RangeReplay:
         copies = FirstCopies(self._main, remembered=room, among=outside)
         index = KeyIndex(remembered=_FOR_EVER, horizon_us=None)
         for piece in _pieces(rows, Piece(version, self._received, self._received), chunk):
-            self._take(judge(piece, self._known.registry()), index, copies)
+            self._take(judge(piece, self._known.fleet()), index, copies)
 
     def _take(self, found: Judgement, index: KeyIndex, copies: FirstCopies) -> None:
         heads = routes.heads(found)

@@ -97,7 +97,7 @@ class RejectedReplay:
         low, high = items["offset"].min(), items["offset"].max()
         rows = self._lake.scan(MESSAGES).filter(near, pl.col("offset").is_between(low, high))
         records = rows.join(items.lazy(), on=_RECORD, how="semi").collect()
-        found = judged_here(records, self._known.registry(), tolerance_us=self._tolerance_us)
+        found = judged_here(records, self._known.fleet(), tolerance_us=self._tolerance_us)
         mine = routes.heads(found).join(items, on=_ITEM, how="semi")
         return found, mine.filter("is_accepted")
 

@@ -14,14 +14,13 @@ import pyarrow.compute as pc
 from spark_jobs.reading_rows import VALUES, metric_field
 from spark_jobs.reading_rows import repeated as word
 from spark_jobs.schema import REASON, TIMESTAMP
+from spark_jobs.transforms.fleet import Fleet
 from spark_jobs.transforms.groups import Group, groups, of_senders, only
 from spark_jobs.transforms.judgement import READINGS, TAGS, Block, Judgement
-from spark_jobs.transforms.senders import Places, Senders
+from spark_jobs.transforms.senders import Senders
 from spark_jobs.transforms.shapes import Fit, fits
-from spark_jobs.transforms.words import mask_of, repeated, words
-from telemetry.devices import Device, split_full_name
+from spark_jobs.transforms.words import Places, mask_of, repeated, words
 from telemetry.message import Message, Place, message_key
-from telemetry.registry import Registry
 
 _CLOCKS = ("ok", "ahead", "missing")
 
@@ -35,18 +34,18 @@ class Times(NamedTuple):
 
 
 def accepted(
-    batch: pa.RecordBatch, known: Senders, registry: Registry, *, tolerance_us: int, fewest: int
+    batch: pa.RecordBatch, known: Senders, fleet: Fleet, *, tolerance_us: int, fewest: int
 ) -> Iterator[tuple[Places, Judgement]]:
     """Yield messages that break no rule, with the rows of their records, judged.
 
     They lack the columns of the record. Products with fewer messages than `fewest` are left out.
     """
-    for group in groups(batch, known, registry, fewest):
-        yield from _judged(batch, group, registry, tolerance_us)
+    for group in groups(batch, known, fleet, fewest):
+        yield from _judged(batch, group, fleet, tolerance_us)
 
 
 def _judged(
-    batch: pa.RecordBatch, whole: Group, registry: Registry, tolerance_us: int
+    batch: pa.RecordBatch, whole: Group, fleet: Fleet, tolerance_us: int
 ) -> Iterator[tuple[Places, Judgement]]:
     times = _times(whole, tolerance_us)
     young = _within(times.delay, whole.product.max_age_us)
@@ -57,7 +56,7 @@ def _judged(
             continue
         of_kept = Times(*(column[kept] for column in times))
         sentinels = {name: mask[kept] for name, mask in fit.sentinels.items()}
-        messages = _messages(batch, group, of_kept, fit.version, registry)
+        messages = _messages(batch, group, of_kept, fit.version, fleet)
         yield group.rows, Judgement(messages, *_readings(group, fit._replace(sentinels=sentinels)))
 
 
@@ -76,29 +75,21 @@ def _times(group: Group, tolerance_us: int) -> Times:
 
 
 def _messages(
-    batch: pa.RecordBatch, group: Group, times: Times, version: int | None, registry: Registry
+    batch: pa.RecordBatch, group: Group, times: Times, version: int | None, fleet: Fleet
 ) -> pa.Table:
     count, product, columns = len(group.rows), group.product, group.columns
-    known = group.senders.known
+    known = group.senders
     boot, seq = _keys(batch, group)
     lateness = product.lateness_us
-    devices, codes = _devices(group, times.event, registry)
-    lat, lng = (
-        pc.coalesce(columns[name], pa.array(of_all, pa.float64()).take(pa.array(codes)))
-        for name, of_all in (
-            ("lat", [device.lat for device in devices]),
-            ("lng", [device.lng for device in devices]),
-        )
-    )
+    versions = fleet.at(known.first[known.codes[group.rows]], times.event)
+    lat, lng = (pc.coalesce(columns[name], fleet.said(name, versions)) for name in ("lat", "lng"))
     found = {
         "item": repeated(0, pa.int32(), count),
         "items": repeated(1, pa.int32(), count),
         "message": pa.nulls(count, pa.binary()),
-        "tenant": of_senders(group, [sender.tenant for sender in known]),
-        "device_full": of_senders(group, [sender.device_full for sender in known]),
-        "device": of_senders(
-            group, [split_full_name(sender.device_full or "")[1] for sender in known]
-        ),
+        "tenant": of_senders(group, known.tenant),
+        "device_full": of_senders(group, known.device_full),
+        "device": of_senders(group, known.device),
         "product": word(product.key, count),
         "boot": boot,
         "seq": seq,
@@ -108,11 +99,11 @@ def _messages(
         "clock": words(_CLOCKS, times.clock),
         "is_late": pa.array(~_within(times.delay, lateness)),
         "schema_version": repeated(version, pa.int32(), count),
-        "zone": words([device.zone for device in devices], codes),
-        "customer": words([device.customer for device in devices], codes),
+        "zone": fleet.said("zone", versions).dictionary_encode(),
+        "customer": fleet.said("customer", versions).dictionary_encode(),
         "lat": lat,
         "lng": lng,
-        "firmware": words([device.firmware for device in devices], codes),
+        "firmware": fleet.said("firmware", versions).dictionary_encode(),
         "retention_class": word(product.retention_class, count),
         "tags": _tags(columns.get("tags"), count),
         "reasons": _no_reasons(count),
@@ -143,27 +134,6 @@ def _key(batch: pa.RecordBatch, row: int, time: pa.Scalar) -> tuple[str, int]:
     )
     said = Message(time.value, None, None, {}, None, None, None, None)
     return message_key(said, raw, Place(topic, partition, offset, 0, 1))
-
-
-def _devices(group: Group, event_time: Places, registry: Registry) -> tuple[list[Device], Places]:
-    """Return versions of devices, and the place of each message's among them."""
-    codes = group.senders.codes[group.rows]
-    histories = [
-        registry.versions(sender.tenant, sender.device_full or "") for sender in group.senders.known
-    ]
-    found = [versions[0] if versions else Device("") for versions in histories]
-    has_many = np.array([len(versions) > 1 for versions in histories], dtype=bool)
-    changed = np.flatnonzero(has_many[codes])
-    if not len(changed):
-        return found, codes
-    numbers: dict[Device, int] = {}
-    codes = codes.copy()
-    for at in changed:
-        sender = group.senders.known[codes[at]]
-        device = registry.device_at(sender.tenant, sender.device_full or "", int(event_time[at]))
-        assert device is not None
-        codes[at] = numbers.setdefault(device, len(found) + len(numbers))
-    return [*found, *numbers], codes
 
 
 def _tags(tags: pa.Array | None, count: int) -> pa.Array:

@@ -1,6 +1,6 @@
 """Messages of one product among a batch's records, parsed into columns."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -8,15 +8,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spark_jobs.schema import TIMESTAMP
+from spark_jobs.transforms.fleet import NOBODY, Fleet
 from spark_jobs.transforms.lines import parsed, plain
-from spark_jobs.transforms.senders import Places, Senders
+from spark_jobs.transforms.senders import Senders, combined
 from spark_jobs.transforms.shapes import shape
-from spark_jobs.transforms.words import mask_of, words
-from telemetry.devices import split_full_name
+from spark_jobs.transforms.words import Places, mask_of
 from telemetry.message import parse_time
 from telemetry.products import Product
-from telemetry.records import Sender
-from telemetry.registry import Registry
 
 _TIME = (
     r"^(?:000[1-9]|00[1-9]\d|0[1-9]\d\d|[1-9]\d{3})-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3}|\.\d{6})?Z$"
@@ -35,44 +33,27 @@ class Group(NamedTuple):
     device_time: pa.Array
 
 
-def groups(
-    batch: pa.RecordBatch, known: Senders, registry: Registry, fewest: int
-) -> Iterator[Group]:
+def groups(batch: pa.RecordBatch, known: Senders, fleet: Fleet, fewest: int) -> Iterator[Group]:
     """Yield the messages of each product that has the fewest; those that do not parse are left."""
-    for rows, product in _of_products(known, registry, fewest):
-        group = _group(batch, rows, product, known, registry)
+    for rows, product in _of_products(known, fleet, fewest):
+        group = _group(batch, rows, product, known, fleet)
         if group is not None:
             yield group
 
 
-def _of_products(
-    known: Senders, registry: Registry, fewest: int
-) -> Iterator[tuple[Places, Product]]:
-    products = [_product(sender, registry) for sender in known.known]
-    numbers: dict[tuple[str, str], int] = {}
-    of_sender = [
-        -1 if product is None else numbers.setdefault((sender.tenant, product.key), len(numbers))
-        for sender, product in zip(known.known, products, strict=True)
-    ]
-    of_record = np.array(of_sender, dtype=np.int64)[known.codes]
-    for number in range(len(numbers)):
-        rows = np.flatnonzero(of_record == number)
-        product = products[of_sender.index(number)]
+def _of_products(known: Senders, fleet: Fleet, fewest: int) -> Iterator[tuple[Places, Product]]:
+    codes, firsts = combined([known.tenant, known.product])
+    codes[~known.is_json | (known.first == NOBODY)] = -1
+    of_record = codes[known.codes]
+    for code, first in enumerate(firsts.tolist()):
+        product = fleet.product(known.tenant[first].as_py(), known.product[first].as_py())
+        rows = np.flatnonzero(of_record == code)
         if len(rows) >= fewest and product is not None:
             yield rows, product
 
 
-def _product(sender: Sender, registry: Registry) -> Product | None:
-    name = sender.device_full
-    if name is None or sender.content_type.startswith("application/cbor"):
-        return None
-    if not registry.versions(sender.tenant, name):
-        return None
-    return registry.product(sender.tenant, split_full_name(name)[0])
-
-
 def _group(
-    batch: pa.RecordBatch, rows: Places, product: Product, known: Senders, registry: Registry
+    batch: pa.RecordBatch, rows: Places, product: Product, known: Senders, fleet: Fleet
 ) -> Group | None:
     values = batch.column("value")
     lines = values if len(rows) == len(values) else values.take(pa.array(rows))
@@ -82,7 +63,7 @@ def _group(
         lines = lines.filter(pa.array(fitting))
     if not len(rows):
         return None
-    fixed = registry.first_use.get((product.tenant, product.key), {})
+    fixed = fleet.first_use.get((product.tenant, product.key), {})
     schema = shape(product, fixed, lines)
     if schema is None:
         return None
@@ -164,14 +145,11 @@ def _is_formal(group: Group) -> np.ndarray:
 
 
 def _names_sender(said: pa.Array, group: Group) -> pa.Array:
-    full = of_senders(group, [sender.device_full for sender in group.senders.known])
-    short = of_senders(
-        group, [split_full_name(sender.device_full or "")[1] for sender in group.senders.known]
-    )
-    same = [pc.equal(said, name.cast(pa.string())) for name in (full, short)]
+    names = (group.senders.device_full, group.senders.device)
+    same = [pc.equal(said, of_senders(group, name).cast(pa.string())) for name in names]
     return pc.or_(*same).fill_null(True)
 
 
-def of_senders(group: Group, said: Sequence[str | None]) -> pa.Array:
+def of_senders(group: Group, said: pa.Array) -> pa.Array:
     """Return for each message the word of its sender, given those of all senders."""
-    return words(said, group.senders.codes[group.rows])
+    return said.dictionary_encode().take(pa.array(group.senders.codes[group.rows]))

@@ -12,6 +12,7 @@ from spark_jobs.collector import no_collection
 from spark_jobs.dedup.recent import digests
 from spark_jobs.schema import REASON, TIMESTAMP
 from spark_jobs.transforms.columns import accepted
+from spark_jobs.transforms.fleet import Fleet
 from spark_jobs.transforms.judgement import (
     HEADERS,
     MESSAGES,
@@ -21,7 +22,8 @@ from spark_jobs.transforms.judgement import (
     TAGS,
     Judgement,
 )
-from spark_jobs.transforms.senders import Headers, Places, headers_of, senders
+from spark_jobs.transforms.senders import Headers, headers_of, senders
+from spark_jobs.transforms.words import Places
 from telemetry.devices import split_full_name
 from telemetry.judge import Judged, judge
 from telemetry.message import Reason
@@ -36,7 +38,7 @@ FEWEST = 64
 
 def judged(
     batches: Iterable[pa.RecordBatch],
-    registry: Registry,
+    fleet: Fleet,
     *,
     tolerance_us: int,
     fewest: int = FEWEST,
@@ -48,7 +50,7 @@ def judged(
     for batch in batches:
         if batch.num_rows:
             with no_collection():
-                found = _judged_batch(batch, registry, tolerance_us, fewest)
+                found = _judged_batch(batch, fleet, tolerance_us, fewest)
             yield from found
 
 
@@ -59,19 +61,19 @@ def one_by_one(batch: pa.RecordBatch, registry: Registry, *, tolerance_us: int) 
 
 
 def _judged_batch(
-    batch: pa.RecordBatch, registry: Registry, tolerance_us: int, fewest: int
+    batch: pa.RecordBatch, fleet: Fleet, tolerance_us: int, fewest: int
 ) -> list[Judgement]:
     headers = headers_of(batch.column("headers"))
     times = batch.column("timestamp").cast(TIMESTAMP).cast(pa.int64()).to_numpy()
-    known = senders(batch, headers, times)
+    known = senders(batch, headers, times, fleet)
     records = _record_columns(batch, headers)
     parts, is_left = [], np.ones(batch.num_rows, dtype=bool)
-    for rows, found in accepted(batch, known, registry, tolerance_us=tolerance_us, fewest=fewest):
+    for rows, found in accepted(batch, known, fleet, tolerance_us=tolerance_us, fewest=fewest):
         is_left[rows] = False
         parts.append(_with_records(records, rows, rows, found))
     left = np.flatnonzero(is_left)
     if len(left):
-        parts.append(_one_by_one(batch, records, left, registry, tolerance_us))
+        parts.append(_one_by_one(batch, records, left, fleet, tolerance_us))
     return parts
 
 

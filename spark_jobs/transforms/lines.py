@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from spark_jobs.transforms.senders import Places
+from spark_jobs.transforms.words import Places
 
 LONGEST = 64 * 1024
 _BRACES = tuple(b"{}")

@@ -1,26 +1,33 @@
 """Who sent each record of a batch, read from its headers by column."""
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from telemetry.records import RECEIVED_AT_TRUST_US, Record, Sender, sender
+from spark_jobs.transforms.fleet import Fleet
+from spark_jobs.transforms.words import Places, mask_of
+from telemetry.encodings import CBOR
+from telemetry.records import RECEIVED_AT_TRUST_US
 
 _NAMED = ("tenant", "product", "device", "content_type")
 _RECEIVED_DIGITS = 18
-_KNOWN = 16_384
-"""Senders that a worker knows from one batch to the next."""
-Places = np.ndarray
-"""Whole numbers: rows of a batch, or codes of them."""
 
 
 class Senders(NamedTuple):
-    """The senders that a batch names, each record's among them, and when each was received."""
+    """The senders that a batch names, each record's among them, and when each was received.
 
-    known: list[Sender]
+    One whose `device_full` is null did not say who it is; `first` is the row in the fleet of the
+    first version of its device.
+    """
+
+    tenant: pa.Array
+    device_full: pa.Array
+    product: pa.Array
+    device: pa.Array
+    is_json: np.ndarray
+    first: Places
     codes: Places
     received_at: Places
 
@@ -88,16 +95,58 @@ def _of_each(codes: Places, counts: Places) -> Places | None:
     return table[0] if (table == table[0]).all() else None
 
 
-def senders(batch: pa.RecordBatch, headers: Headers, times: Places) -> Senders:
-    """Read who sent each record; `times` has the append times in microseconds since 1970."""
+def senders(batch: pa.RecordBatch, headers: Headers, times: Places, fleet: Fleet) -> Senders:
+    """Read who sent each record; `times` has the append times in microseconds since 1970.
+
+    What `telemetry.records.sender` says of a record is the definition.
+    """
     columns = [headers.of(name) for name in _NAMED]
     # A key says something where the device's header does not.
     named = pc.greater(pc.binary_length(columns[2]), 0).fill_null(False)
     keys = pc.if_else(named, pa.scalar(None, pa.binary()), batch.column("key"))
     codes, firsts = combined([*columns, keys])
-    values = [column.take(pa.array(firsts)).to_pylist() for column in (*columns, keys)]
-    known = [_sender(*of_one) for of_one in zip(*values, strict=True)]
-    return Senders(known, codes, _received_at(headers.of("received_at"), times))
+    tenant, product, device, type_, key = (
+        _texts(column.take(pa.array(firsts))) for column in (*columns, keys)
+    )
+    tenant = pc.if_else(pc.equal(tenant, ""), "default", tenant)
+    full = _full_names(product, device, key)
+    return Senders(
+        tenant,
+        full,
+        *_split(full),
+        ~mask_of(pc.starts_with(type_, CBOR)),
+        fleet.find(tenant, full.fill_null("")),
+        codes,
+        _received_at(headers.of("received_at"), times),
+    )
+
+
+def _full_names(product: pa.Array, device: pa.Array, key: pa.Array) -> pa.Array:
+    """Return `telemetry.devices.full_name` of each, null where nothing says who it is."""
+    of_default = pc.is_in(product, pa.array(["", "default"]))
+    joined = pc.if_else(of_default, device, pc.binary_join_element_wise(product, device, "."))
+    said = pc.if_else(pc.match_substring(device, "."), device, joined)
+    named = pc.if_else(pc.equal(device, ""), key, said)
+    return pc.if_else(pc.equal(named, ""), pa.scalar(None, pa.string()), named)
+
+
+def _split(names: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Return `telemetry.devices.split_full_name` of each."""
+    parts = pc.split_pattern(names.fill_null(""), ".", max_splits=1)
+    offsets = parts.offsets.to_numpy()
+    first, last = (parts.values.take(pa.array(at)) for at in (offsets[:-1], offsets[1:] - 1))
+    has_dot = pa.array(np.diff(offsets) == 2)
+    return pc.if_else(has_dot, first, "default"), last
+
+
+def _texts(column: pa.Array) -> pa.Array:
+    """Return bytes as text, that which is not UTF-8 replaced; empty where there is none."""
+    try:
+        found = column.cast(pa.string())
+    except pa.ArrowInvalid:
+        said = [value and value.decode("utf-8", "replace") for value in column.to_pylist()]
+        found = pa.array(said, pa.string())
+    return found.fill_null("")
 
 
 def combined(columns: list[pa.Array]) -> tuple[Places, Places]:
@@ -114,13 +163,6 @@ def combined(columns: list[pa.Array]) -> tuple[Places, Places]:
     firsts = np.zeros(int(codes.max(initial=-1)) + 1, dtype=np.int64)
     firsts[codes[::-1]] = np.arange(len(codes))[::-1]
     return codes, firsts
-
-
-@lru_cache(maxsize=_KNOWN)
-def _sender(*values: bytes | None) -> Sender:
-    *named, key = values
-    said = {name: value for name, value in zip(_NAMED, named, strict=True) if value is not None}
-    return sender(Record("", 0, 0, 0, key, None, said))
 
 
 def _received_at(header: pa.Array, times: Places) -> Places:

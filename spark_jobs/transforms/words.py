@@ -5,6 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+Places = np.ndarray
+"""Whole numbers: rows of a batch or a table, or codes of them."""
+
 
 def words(said: Sequence[str | None], places: np.ndarray) -> pa.Array:
     """Return the words at the places among them."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from edge.outbox import OutRecord
 from edge.spool_partition import segments_frame
 from spark_jobs.transforms.columns import accepted
+from spark_jobs.transforms.fleet import Fleet
 from spark_jobs.transforms.judged import judged, one_by_one
 from spark_jobs.transforms.judgement import Judgement, as_one
 from spark_jobs.transforms.routes import with_readings
@@ -42,7 +43,7 @@ NEW = {
     },
 }
 MOVED = Device("meter.moved", zone="a", lat=1.0, lng=2.0)
-REGISTRY = Registry(
+KNOWN = (
     [product_from_dict({**METER, "versions": [OLD, NEW]}), history_product("air")],
     [
         Device("meter.d1", zone="z", customer="c", firmware="1"),
@@ -53,6 +54,8 @@ REGISTRY = Registry(
     ],
     {("default", "default"): {"kwh": "double", "state": "string", "open": "bool"}},
 )
+REGISTRY = Registry(*KNOWN)
+FLEET = Fleet.of(*KNOWN)
 DEVICES = [
     ("default", "meter.d1"),
     ("default", "meter.moved"),
@@ -202,7 +205,7 @@ def in_order(found: Judgement) -> pl.DataFrame:
 
 def assert_equal(records: list[OutRecord]) -> Judgement:
     batch = batch_of(records)
-    found = as_one(judged([batch], REGISTRY, tolerance_us=TOLERANCE, fewest=1))
+    found = as_one(judged([batch], FLEET, tolerance_us=TOLERANCE, fewest=1))
     expected = one_by_one(batch, REGISTRY, tolerance_us=TOLERANCE)
     for left, right in zip(in_order(found).rows(), in_order(expected).rows(), strict=True):
         assert left == right
@@ -218,8 +221,8 @@ def test_columns_say_what_judge_says(records: list[OutRecord]) -> None:
 def accepted_rows(values: list[bytes], device: str = "meter.d1") -> list[int]:
     batch = batch_of([_record(value, (("default", device), 0, "whole")) for value in values])
     times = batch.column("timestamp").cast(pa.int64()).to_numpy()
-    known = senders_of(batch, headers_of(batch.column("headers")), times)
-    found = accepted(batch, known, REGISTRY, tolerance_us=TOLERANCE, fewest=1)
+    known = senders_of(batch, headers_of(batch.column("headers")), times, FLEET)
+    found = accepted(batch, known, FLEET, tolerance_us=TOLERANCE, fewest=1)
     return sorted(int(row) for rows, _ in found for row in rows)
 
 

@@ -6,11 +6,11 @@ import pyarrow as pa
 from edge.outbox import OutRecord
 from edge.spool_partition import segments_frame
 from spark_jobs.transforms.first_use import FirstUse, Types, first_use
+from spark_jobs.transforms.fleet import Fleet
 from spark_jobs.transforms.judged import judged
 from spark_jobs.transforms.judgement import packed, unpacked
 from spark_jobs.transforms.routes import heads, unsettled
 from telemetry.products import DEFAULT_PRODUCT
-from telemetry.registry import Registry
 from tests.spark_jobs.landing_fleet import DEVICES, METER, NOW, TOLERANCE
 
 PLAIN = ("default", "default")
@@ -22,11 +22,11 @@ def used(*metrics: bytes, known: Types | None = None) -> FirstUse:
         OutRecord(b"plain", b'{"seq": %d, "metrics": %b}' % (seq, metric), [])
         for seq, metric in enumerate(metrics)
     ]
-    registry = Registry([METER, DEFAULT_PRODUCT], DEVICES, known)
+    registry = Fleet.of([METER, DEFAULT_PRODUCT], DEVICES, known)
     return of_records(records, registry, known or {})
 
 
-def of_records(records: list[OutRecord], registry: Registry, known: Types) -> FirstUse:
+def of_records(records: list[OutRecord], registry: Fleet, known: Types) -> FirstUse:
     batches = segments_frame(records, 0, 0, NOW).to_batches()
     packs = map(packed, judged(batches, registry, tolerance_us=TOLERANCE))
     found = unpacked(pa.Table.from_batches(packs))
@@ -67,6 +67,6 @@ def test_known_types_hold_and_cost_nothing() -> None:
 
 def test_products_with_a_schema_have_no_first_use() -> None:
     record = OutRecord(b"meter.d1", b'{"metrics": {"kwh": 1}}', [])
-    use = of_records([record], Registry([METER], DEVICES), {})
+    use = of_records([record], Fleet.of([METER], DEVICES), {})
     assert use.fixed.is_empty()
     assert isinstance(use.reasons, pl.DataFrame)

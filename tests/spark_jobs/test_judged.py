@@ -10,15 +10,15 @@ import pytest
 from edge.outbox import OutRecord
 from edge.spool_partition import SEGMENT_SCHEMA, segments_frame
 from spark_jobs.transforms import routes
+from spark_jobs.transforms.fleet import Fleet
 from spark_jobs.transforms.judged import judged
 from spark_jobs.transforms.judgement import Judgement, packed, unpacked
 from telemetry.products import DEFAULT_PRODUCT
 from telemetry.records import record_headers
-from telemetry.registry import Registry
 from telemetry.tables import MESSAGES
 from tests.spark_jobs.landing_fleet import DEVICES, METER, NOW, TOLERANCE
 
-REGISTRY = Registry([METER, DEFAULT_PRODUCT], DEVICES)
+REGISTRY = Fleet.of([METER, DEFAULT_PRODUCT], DEVICES)
 HEADERS = record_headers("meter.d1", received_at=NOW, protocol="mqtt")
 NAMES = ("messages", "readings", "columns", "files")
 PACKS = pa.schema([(name, pa.binary()) for name in NAMES])

@@ -1,0 +1,85 @@
+"""A fleet in columns says what the registry says of each device."""
+
+from copy import copy
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spark_jobs.transforms.fleet import NOBODY, Fleet, versions_table
+from telemetry.devices import FIRST_VALID_FROM, Device
+from telemetry.products import DEFAULT_PRODUCT
+from telemetry.registry import Registry
+
+TENANTS, NAMES = ("default", "b"), ("p.a", "p.b", "q", "\u00fc")
+AT = 1_700_000_000
+starts = (
+    st.none()
+    | st.just(FIRST_VALID_FROM)
+    | st.integers(0, 3).map(lambda second: datetime.fromtimestamp(AT + second, UTC))
+)
+versions = st.builds(
+    Device,
+    st.sampled_from(NAMES),
+    tenant=st.sampled_from(TENANTS),
+    zone=st.none() | st.sampled_from("yz"),
+    customer=st.none() | st.sampled_from("cd"),
+    lat=st.none() | st.floats(-90, 90),
+    lng=st.none() | st.floats(-180, 180),
+    firmware=st.none() | st.just("1"),
+    valid_from=starts,
+)
+fleets = st.lists(
+    versions, max_size=12, unique_by=lambda each: (each.tenant, each.device_full, _start(each))
+)
+
+
+def _start(device: Device) -> datetime:
+    return max(device.valid_from or FIRST_VALID_FROM, FIRST_VALID_FROM)
+
+
+def alike(tenants: pa.Array, names: pa.Array) -> np.ndarray:
+    """Hash every device alike."""
+    assert len(tenants) == len(names)
+    return np.zeros(len(names), dtype=np.uint64)
+
+
+@pytest.mark.parametrize("hashes", [None, alike])
+@given(fleets)
+def test_it_says_what_the_registry_says(hashes: None, devices: list[Device]) -> None:
+    registry = Registry((), devices)
+    there = Fleet((), versions_table(devices), hashes=hashes)
+    fleet = copy(there)
+    for tenant in (*TENANTS, "c"):
+        for name in (*NAMES, "r"):
+            expected = [_shown(each) for each in registry.versions(tenant, name)]
+            assert [_shown(each) for each in fleet.versions(tenant, name)] == expected
+            for second in (-(10**6), *range(5)):
+                moment = (AT + second) * 1_000_000
+                held = registry.device_at(tenant, name, moment)
+                assert _shown(fleet.device_at(tenant, name, moment)) == _shown(held)
+
+
+def _shown(device: Device | None) -> tuple[object, ...] | None:
+    if device is None:
+        return None
+    place = (device.zone, device.customer, device.lat, device.lng, device.firmware)
+    return (device.tenant, device.device_full, *place, _start(device))
+
+
+def test_many_are_found_at_once_as_they_were() -> None:
+    moved = [
+        Device("p.a", zone=zone, valid_from=datetime.fromtimestamp(AT + at, UTC) if at else None)
+        for at, zone in enumerate("xyz")
+    ]
+    fleet = Fleet.of([DEFAULT_PRODUCT], [Device("p.b", zone="b"), *moved[::-1]])
+    names = pa.array(["p.b", "p.a", "p.a", "nobody", "p.a"])
+    first = fleet.find(pa.array(["default"] * 5), names)
+    assert first.tolist() == [3, 0, 0, NOBODY, 0]
+    known = first[first != NOBODY]
+    seconds = np.array([9, 0, 1, 9])
+    rows = fleet.at(known, (AT + seconds) * 1_000_000)
+    assert fleet.said("zone", rows).to_pylist() == ["b", "x", "y", "z"]
