@@ -6,8 +6,9 @@ from typing import Literal, NamedTuple, Self
 import numpy as np
 import polars as pl
 
-from spark_jobs.dedup.index import UNCOUNTED, UNIQUE, Boot, Key, KeyIndex
-from spark_jobs.dedup.recent import Copies, Copy, marks
+from spark_jobs.dedup.index import KeyIndex
+from spark_jobs.dedup.names import UNIQUE, BootNames, Key
+from spark_jobs.dedup.recent import Copies, Copy, key_marks
 
 Kind = Literal["duplicate", "conflict"]
 Find = Callable[[Collection[Key]], Mapping[Key, Copy]]
@@ -36,7 +37,7 @@ class Candidates(NamedTuple):
     """
 
     rows: np.ndarray
-    boots: list[Boot]
+    boots: BootNames
     boot: np.ndarray
     seq: np.ndarray
     time: np.ndarray
@@ -44,11 +45,13 @@ class Candidates(NamedTuple):
 
     def key(self, place: int) -> Key:
         """Return the key of one."""
-        return (*self.boots[self.boot[place]], int(self.seq[place]))
+        return (*self.boots.at(int(self.boot[place])), int(self.seq[place]))
 
     def keys(self) -> list[Key]:
         """Return all keys that another message could have as well."""
-        return [key for key in map(self.key, range(len(self.seq))) if not key[2].startswith(UNIQUE)]
+        names = [*zip(*(column.to_list() for column in self.boots[:3]), strict=True)]
+        both = zip(self.boot.tolist(), self.seq.tolist(), strict=True)
+        return [(*names[of], seq) for of, seq in both if not names[of][2].startswith(UNIQUE)]
 
     def order(self, place: int) -> tuple[object, ...]:
         """Return by what one is sorted."""
@@ -81,11 +84,12 @@ def decide(
     """
     places = sorted(_doubtful(found, index), key=found.order)
     keys = [found.key(place) for place in places]
+    marks = found.boots.marks[found.boot[places]].tolist()
     here: dict[Key, int] = {}
     repeated: dict[Key, list[int]] = {}
     held: dict[Key, list[int]] = {}
-    for place, key in zip(places, keys, strict=True):
-        if index.add(key, received_at):
+    for place, key, mark in zip(places, keys, marks, strict=True):
+        if index.add(key, received_at, mark):
             here[key] = place
         elif key in here:
             repeated.setdefault(key, []).append(place)
@@ -106,19 +110,15 @@ def decide(
 
 def _doubtful(found: Candidates, index: KeyIndex) -> list[int]:
     """Take runs of numbers up that are new as a whole; return the places of all others."""
-    is_unique = np.array([boot[2].startswith(UNIQUE) for boot in found.boots], dtype=bool)
-    is_counted = np.array([not boot[2].startswith(UNCOUNTED) for boot in found.boots], dtype=bool)
-    is_doubtful = ~is_unique[found.boot]
-    counted = np.flatnonzero(is_counted[found.boot])
+    is_doubtful = ~found.boots.is_unique[found.boot]
+    counted = np.flatnonzero(found.boots.is_counted[found.boot])
     if len(counted):
         order = counted[np.lexsort((found.seq[counted], found.boot[counted]))]
         boot, seq = found.boot[order], found.seq[order]
         starts, ends, has_none = _runs(boot, seq)
-        runs = (boot[starts], seq[starts], seq[ends - 1], has_none)
-        is_new = [
-            is_kept and index.add_run(found.boots[of], first, last)
-            for of, first, last, is_kept in zip(*(each.tolist() for each in runs), strict=True)
-        ]
+        first, last = starts[has_none], ends[has_none] - 1
+        is_new = has_none.copy()
+        is_new[has_none] = index.add_runs(found.boots.marks[boot[first]], seq[first], seq[last])
         is_doubtful[order[np.repeat(is_new, ends - starts)]] = False
     places: list[int] = np.flatnonzero(is_doubtful).tolist()
     return places
@@ -156,4 +156,4 @@ def firsts(found: Candidates, verdicts: Mapping[int, Verdict]) -> tuple[np.ndarr
         is_first = np.ones(len(found.seq), dtype=bool)
         is_first[list(verdicts)] = False
         first = found.only(np.flatnonzero(is_first))
-    return marks(first.boots, first.boot, first.seq), first.copies
+    return key_marks(first.boots.marks[first.boot], first.seq), first.copies

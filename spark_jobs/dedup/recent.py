@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 import numpy as np
 import polars as pl
 
-from spark_jobs.dedup.index import Boot, Key
+from spark_jobs.dedup.names import ODD, Key, boot_marks
 
 _ROW = np.dtype(
     [
@@ -20,7 +20,6 @@ _ROW = np.dtype(
     ]
 )
 _GROWTH = 1 << 16
-_ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Copy(NamedTuple):
@@ -80,17 +79,16 @@ def digests(messages: pl.Series) -> np.ndarray:
     return messages.hash().reinterpret(signed=True).to_numpy()
 
 
-def marks(boots: Sequence[Boot], boot: np.ndarray, seq: np.ndarray) -> np.ndarray:
-    """Return 64 bits that stand for each key in this process."""
-    hashes = np.fromiter(map(hash, boots), dtype=np.int64, count=len(boots))
-    mixed: np.ndarray = hashes[boot].view(np.uint64) ^ (seq.astype(np.uint64) * _ODD)
+def key_marks(boots: np.ndarray, seq: np.ndarray) -> np.ndarray:
+    """Return 64 bits that stand for each key, given the mark of its boot."""
+    mixed: np.ndarray = boots ^ (seq.astype(np.uint64) * ODD)
     return mixed.view(np.int64)
 
 
-def key_marks(keys: Sequence[Key]) -> np.ndarray:
-    """Return `marks` of keys one by one."""
+def marks_of(keys: Sequence[Key]) -> np.ndarray:
+    """Return `key_marks` of keys one by one."""
     seq = np.fromiter((key[3] for key in keys), dtype=np.int64, count=len(keys))
-    return marks([key[:3] for key in keys], np.arange(len(keys)), seq)
+    return key_marks(boot_marks(keys), seq)
 
 
 class RecentCopies:
@@ -145,7 +143,7 @@ class RecentCopies:
         if not keys or not self._count:
             return {}
         asked = list(keys)
-        wanted = key_marks(asked)
+        wanted = marks_of(asked)
         of_mark = dict(zip(wanted.tolist(), asked, strict=True))
         rows = self._rows[: self._count]
         found = rows[np.isin(rows["mark"], wanted)]

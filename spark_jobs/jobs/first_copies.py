@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from spark_jobs.dedup.index import Key
-from spark_jobs.dedup.recent import Copies, Copy, RecentCopies, copies, digests, key_marks
+from spark_jobs.dedup.names import Key
+from spark_jobs.dedup.recent import Copies, Copy, RecentCopies, copies, digests, marks_of
 from spark_jobs.lake import Lake
 from spark_jobs.pieces import newest
 from telemetry.message import decode
@@ -35,7 +35,7 @@ class FirstCopies:
             newest(self._lake, table, rows).select(*KEY, *COORDINATES) for table in (LATE, READINGS)
         ]
         frame = pl.concat(some).unique(COORDINATES).sort(COORDINATES).collect()
-        self.remember(key_marks(frame.select(KEY).rows()), copies(frame))
+        self.remember(marks_of(frame.select(KEY).rows()), copies(frame))
 
     def remember(self, marked: np.ndarray, found: Copies) -> None:
         """Remember first copies by the marks of their keys, the newest last."""
@@ -47,7 +47,7 @@ class FirstCopies:
             return ()
         found = self._in_silver(keys)
         places = [copy[:4] for copy in found.values()]
-        self.remember(key_marks([*found]), copies(pl.DataFrame(places, _PLACE, orient="row")))
+        self.remember(marks_of([*found]), copies(pl.DataFrame(places, _PLACE, orient="row")))
         return found.keys()
 
     def find(self, keys: Collection[Key]) -> Mapping[Key, Copy]:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import polars as pl
 
-from spark_jobs.dedup.index import HASHED, UNIQUE, Key, KeyIndex
-from spark_jobs.dedup.recent import Copies, key_marks
+from spark_jobs.dedup.index import KeyIndex
+from spark_jobs.dedup.names import HASHED, PROBE, UNIQUE, Key
+from spark_jobs.dedup.recent import Copies, marks_of
 from spark_jobs.jobs.first_copies import KEY, FirstCopies
 from spark_jobs.jobs.memory_file import MemoryFile, Saved
 from spark_jobs.lake import Lake
@@ -45,7 +46,7 @@ class LandingMemory:
         log.info("landing remembers silver after %.1f s", time.monotonic() - began)
 
     def _restore(self, saved: Saved | None) -> datetime | None:
-        if saved is None:
+        if saved is None or saved.index.probe != PROBE:
             return None
         self.index.unpack(saved.index)
         self.note_landed({(topic, part): offset for topic, part, offset in saved.landed})
@@ -90,9 +91,8 @@ class LandingMemory:
 
     def remember(self, keys: Sequence[Key], copies: Copies, *, received_at: int) -> None:
         """Take up first copies that silver holds."""
-        for key in keys:
-            self.index.add(key, received_at)
-        self.copies.remember(key_marks(keys), copies)
+        self.index.take_up(keys, received_at)
+        self.copies.remember(marks_of(keys), copies)
 
     def save_if_due(self, now: float) -> None:
         """Save from time to time, between two batches, what has room."""

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from spark_jobs.dedup.index import Key
+from spark_jobs.dedup.names import Key
 from spark_jobs.dedup.recent import Copies, copies
 from spark_jobs.lake import Lake
 from spark_jobs.transforms.offsets import Offsets, offsets_text, within

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spark_jobs.dedup.decision import Candidates, Verdicts
+from spark_jobs.dedup.names import BootNames
 from spark_jobs.dedup.recent import copies
 from spark_jobs.reading_rows import OF_READING, WORD, ReadingRows
 from spark_jobs.reading_rows import Block as ReadingBlock
@@ -67,11 +68,11 @@ def candidates(found: Judgement, rows: Rows) -> Candidates:
     some = _taken(messages, rows).combine_chunks()
     words = [some[name].combine_chunks() for name in _BOOT]
     codes, firsts = combined(words)
-    boots = zip(*(word.take(pa.array(firsts)).to_pylist() for word in words), strict=True)
+    names = (word.take(pa.array(firsts)).dictionary_decode() for word in words)
     places = frame_of(some.select(COORDINATES))
     return Candidates(
         rows=rows,
-        boots=[*boots],
+        boots=BootNames.of(*(pl.Series(values=each) for each in names)),
         boot=codes,
         seq=some["seq"].to_numpy(),
         time=some["kafka_time"].cast(pa.int64()).to_numpy(),

@@ -36,7 +36,7 @@ def test_damaged_memory_is_built_anew(tmp_path: Path, text: bytes) -> None:
 
 def test_flipped_byte_is_noticed_wherever_it_is(tmp_path: Path) -> None:
     path = tmp_path / "memory"
-    MemoryFile(path).save(Saved(1.5, PackedIndex([], []), [("spool", 0, 9)], []))
+    MemoryFile(path).save(Saved(1.5, PackedIndex(), [("spool", 0, 9)], []))
     content = path.read_bytes()
     for place in range(len(content)):
         path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
@@ -46,5 +46,5 @@ def test_flipped_byte_is_noticed_wherever_it_is(tmp_path: Path) -> None:
 def test_first_start_has_none(tmp_path: Path) -> None:
     file = MemoryFile(tmp_path / "memory")
     assert file.load() is None
-    file.save(Saved(0.0, PackedIndex([], []), [], []))
+    file.save(Saved(0.0, PackedIndex(), [], []))
     assert file.load() is not None
