@@ -8,15 +8,16 @@ import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
 import orjson
 
 from edge.durable_files import fsync_folder, mark_of, replace_durably
-from telemetry.devices import Device, device_from_dict, device_to_dict
-from telemetry.errors import DeviceError, HeadwaterError, ProductError
+from edge.registry_lines import DeviceKey, ReadFile, lines_of, parse, read_file, undated
+from telemetry.devices import Device, device_from_dict
+from telemetry.errors import HeadwaterError, ProductError
 from telemetry.products import (
     DEFAULT_PRODUCT,
     NAME,
@@ -26,7 +27,6 @@ from telemetry.products import (
 )
 
 ProductKey = tuple[str, str]
-DeviceKey = tuple[str, str]
 ENROLLED = "enrolled.ndjson"
 PROJECTED = "registry.ndjson"
 LONGEST_LINE = 1 << 20
@@ -38,8 +38,9 @@ class RegistryFiles:
     def __init__(self, root: Path) -> None:
         self._products_dir = root / "products"
         self._devices_dir = root / "devices"
+        self._read: dict[str, ReadFile] = {}
         self._known: dict[DeviceKey, Device] = {}
-        self._known_marks: dict[str, str] | None = None
+        self._news: set[DeviceKey] = set()
 
     def products(self) -> dict[ProductKey, Product]:
         """Return all products by tenant and key; `default` is there though it has no file."""
@@ -52,6 +53,15 @@ class RegistryFiles:
     def devices(self) -> Iterator[Device]:
         """Yield the newest line of every device."""
         return iter(list(self._newest().values()))
+
+    def news(self) -> list[Device]:
+        """Return the newest line of each device that has one since this was asked last.
+
+        The first time, and where a file was replaced, these are all of them.
+        """
+        known, news = self._newest(), self._news
+        self._news = set()
+        return [known[key] for key in news if key in known]
 
     def device(self, device_full: str, tenant: str = "default") -> Device | None:
         """Return the newest line of one device."""
@@ -78,17 +88,14 @@ class RegistryFiles:
             for device in devices:
                 key = (device.tenant, device.device_full)
                 before = written.get(key) or known.get(key)
-                if before is None or (not keep_known and _said(device) != _said(before)):
+                if before is None or (not keep_known and undated(device) != undated(before)):
                     written[key] = device
             if written:
                 self._append(written)
         return len(written)
 
     def _append(self, written: dict[DeviceKey, Device]) -> None:
-        path = self._devices_dir / ENROLLED
-        _append_durably(path, _lines(written.values()))
-        self._known |= written
-        self._known_marks = {**(self._known_marks or {}), path.name: mark_of(path)}
+        _append_durably(self._devices_dir / ENROLLED, lines_of(written.values()))
 
     @property
     def is_projected(self) -> bool:
@@ -98,7 +105,7 @@ class RegistryFiles:
     def project(self, devices: Iterable[Device]) -> None:
         """Append the registry's own word on devices; `valid_from` says from when it holds."""
         with self._writing(), self._locked():
-            _append_durably(self._devices_dir / PROJECTED, _lines(devices))
+            _append_durably(self._devices_dir / PROJECTED, lines_of(devices))
 
     def compact(self) -> None:
         """Keep one line a device of the registry's own word."""
@@ -107,7 +114,7 @@ class RegistryFiles:
             if not path.exists():
                 return
             newest = {(d.tenant, d.device_full): d for d in _read_devices(path)}
-            replace_durably(path, _lines(newest.values()))
+            replace_durably(path, lines_of(newest.values()))
 
     def enrolled(self, seen: str = "") -> tuple[list[Device], str]:
         """Return what was enrolled behind a mark, and the mark of all that is there."""
@@ -150,13 +157,20 @@ class RegistryFiles:
         return ";".join(f"{path.name}:{mark_of(path)}" for path in sorted(paths))
 
     def _newest(self) -> dict[DeviceKey, Device]:
-        paths = self._device_files()
-        marks = {path.name: mark_of(path) for path in paths}
-        if marks != self._known_marks:
-            self._known = {}
-            for path in paths:
-                self._known |= {(d.tenant, d.device_full): d for d in _read_devices(path)}
-            self._known_marks = marks
+        before = self._read
+        self._read = {
+            path.name: _read(path, before.get(path.name)) for path in self._device_files()
+        }
+        gone = [each.devices for name, each in before.items() if name not in self._read]
+        touched = chain(*gone, *(each.touched for each in self._read.values()))
+        files = [*self._read.values()][::-1]
+        for key in dict.fromkeys(touched):
+            newest = next((each.devices[key] for each in files if key in each.devices), None)
+            if newest is None:
+                self._known.pop(key, None)
+            elif newest != self._known.get(key):
+                self._known[key] = newest
+                self._news.add(key)
         return self._known
 
     def _device_files(self) -> list[Path]:
@@ -179,10 +193,6 @@ class RegistryFiles:
             yield
 
 
-def _said(device: Device) -> Device:
-    return replace(device, valid_from=None)
-
-
 def _size_seen(mark: str, inode: int) -> int:
     seen_inode, _, size = mark.partition(":")
     return int(size) if size and seen_inode == str(inode) else 0
@@ -200,27 +210,15 @@ def read_product(path: Path, content: bytes) -> Product:
         raise ProductError(f"{path}: {error}") from error
 
 
+def _read(path: Path, before: ReadFile | None) -> ReadFile:
+    is_appended = path.name in (PROJECTED, ENROLLED)
+    return read_file(path, before, is_appended=is_appended, is_dated=path.name == PROJECTED)
+
+
 def _read_devices(path: Path, behind: int = 0) -> Iterator[Device]:
     """Yield the devices of a file; only the registry itself says from when they hold."""
-    for device in _read_lines(path, behind):
-        yield device if path.name == PROJECTED else _said(device)
-
-
-def _read_lines(path: Path, behind: int) -> Iterator[Device]:
-    lines = path.read_bytes()[behind:].split(b"\n")
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            yield device_from_dict(orjson.loads(line))
-        except (HeadwaterError, orjson.JSONDecodeError, AttributeError) as error:
-            if number == len(lines):
-                return  # a writer was killed in this line; nobody was told that it stood there
-            raise DeviceError(f"{path}, line {number}: {error}") from error
-
-
-def _lines(devices: Iterable[Device]) -> bytes:
-    return b"".join(orjson.dumps(device_to_dict(device)) + b"\n" for device in devices)
+    for device in parse(path, path.read_bytes()[behind:]):
+        yield device if path.name == PROJECTED else undated(device)
 
 
 def _append_durably(path: Path, lines: bytes) -> None:

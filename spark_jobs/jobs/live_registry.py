@@ -5,12 +5,14 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import polars as pl
+import pyarrow as pa
 
 from edge.registry_files import RegistryFiles
 from spark_jobs.jobs.corrections import mark_back_dated
 from spark_jobs.lake import Lake, Txn
-from spark_jobs.transforms.device_history import changed, grown, history_of, history_rows
-from spark_jobs.transforms.fleet import Fleet, versions_table
+from spark_jobs.transforms.device_history import changed, grown, history_rows
+from spark_jobs.transforms.fleet import COLUMNS, Fleet, ordered
+from telemetry.devices import Device
 from telemetry.errors import HeadwaterError
 from telemetry.products import DEFAULT_PRODUCT, Product
 from telemetry.tables import DEVICES, FIRST_USE
@@ -26,14 +28,12 @@ class LiveRegistry:
         self._lake = lake
         self._fingerprint: str | None = None
         self._products: dict[tuple[str, str], Product] = {}
-        ordered = lake.scan(DEVICES).sort("valid_from").collect()
-        self._history = history_of(ordered.iter_rows(named=True))
+        self._news: dict[tuple[str, str], Device] = {}
         self._first_use: dict[tuple[str, str], dict[str, str]] = {}
         self._remember(lake.scan(FIRST_USE).collect())
         self.edition = 0
         self.error: str | None = None
-        self._versions = versions_table(())
-        self.fleet = Fleet((), self._versions)
+        self.fleet = Fleet((), ordered(_versions(lake)))
 
     def refresh(self, now: datetime | None = None) -> None:
         """Take up what has changed; a file that cannot be read leaves all as it was.
@@ -46,7 +46,7 @@ class LiveRegistry:
         try:
             products = self._files.products()
             at = now or datetime.now(UTC)
-            versions = changed(self._history, self._files.devices(), at)
+            self._news |= {(d.tenant, d.device_full): d for d in self._files.news()}
         except (HeadwaterError, OSError) as error:
             if not self.edition:
                 raise
@@ -54,18 +54,27 @@ class LiveRegistry:
                 log.error("the registry cannot be read, the last one holds: %s", error)
             self.error = str(error)
             return
-        if versions:
-            mark_back_dated(self._lake, versions, at)
-            self._history = grown(self._history, versions)
-            self._lake.replace(DEVICES, history_rows(self._history), None, None)
-        if versions or not self.edition:
-            known = (version for versions in self._history.values() for version in versions)
-            self._versions = versions_table(known)
+        versions = self._grown(at)
+        self._news.clear()
         self._fingerprint, self._products, self.error = fingerprint, products, None
-        self._renew()
+        self._renew(versions)
 
-    def _renew(self) -> None:
-        self.fleet = Fleet(self._products.values(), self._versions, self._first_use)
+    def _grown(self, at: datetime) -> pa.Table:
+        """Take up what is new of devices; return the rows of all their versions."""
+        history = self.fleet.histories(self._news)
+        versions = changed(history, self._news.values(), at)
+        if not versions:
+            return self.fleet.rows
+        mark_back_dated(self._lake, versions, at)
+        after = grown(history, versions)
+        touched = {(version.tenant, version.device_full) for version in versions}
+        rows = self.fleet.with_histories({key: after[key] for key in touched})
+        self._lake.replace(DEVICES, history_rows(rows), None, None)
+        return rows
+
+    def _renew(self, versions: pa.Table | None = None) -> None:
+        rows = self.fleet.rows if versions is None else versions
+        self.fleet = Fleet(self._products.values(), rows, self._first_use)
         self.edition += 1
 
     def fix(self, fixed: pl.DataFrame, txn: Txn | None) -> None:
@@ -99,3 +108,8 @@ class LiveRegistry:
     def products(self) -> Iterable[Product]:
         """All products."""
         return self._products.values()
+
+
+def _versions(lake: Lake) -> pa.Table:
+    rows = lake.scan(DEVICES).select(*COLUMNS).collect().to_arrow()
+    return rows.cast(pa.schema([*COLUMNS.items()]))

@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from spark_jobs.schema import arrow_schema
+from spark_jobs.schema import TIMESTAMP, arrow_schema
+from spark_jobs.transforms.words import split_names
 from telemetry.devices import FIRST_VALID_FROM, SETTLES_AFTER, Device
 from telemetry.tables import DEVICES
 
@@ -36,16 +38,16 @@ def _settles(device: Device, before: Device, now: datetime) -> datetime:
     return said if said and said > _from(before) else now + SETTLES_AFTER
 
 
-def grown(history: History, versions: Iterable[Device]) -> dict[tuple[str, str], list[Device]]:
+def grown(history: History, versions: Iterable[Device]) -> History:
     """Return the history with the versions behind what it holds.
 
     A version that takes the place of one not yet valid drops that one.
     """
-    after = {key: list(known) for key, known in history.items()}
+    after = dict(history)
     for version in versions:
-        known = after.setdefault((version.tenant, version.device_full), [])
-        known[:] = [before for before in known if _from(before) < _from(version)]
-        known.append(version)
+        key = version.tenant, version.device_full
+        known = [before for before in after.get(key, ()) if _from(before) < _from(version)]
+        after[key] = [*known, version]
     return after
 
 
@@ -53,31 +55,28 @@ def _from(device: Device) -> datetime:
     return device.valid_from or FIRST_VALID_FROM
 
 
-def history_rows(history: History) -> pa.Table:
-    """Return the rows of `dim.devices`."""
-    rows = [
-        row(version, following)
-        for versions in history.values()
-        for version, following in zip(versions, [*versions[1:], None], strict=True)
-    ]
-    return pa.Table.from_pylist(rows, schema=arrow_schema(DEVICES))
+def history_rows(versions: pa.Table) -> pa.Table:
+    """Return the rows of `dim.devices`, each valid until the next one of its device.
 
-
-def row(version: Device, following: Device | None) -> dict[str, object]:
-    """Return one version as a row, valid until the one that follows."""
-    return {
-        "tenant": version.tenant,
-        "device_full": version.device_full,
-        "device": version.device,
-        "product": version.product,
-        "zone": version.zone,
-        "customer": version.customer,
-        "lat": version.lat,
-        "lng": version.lng,
-        "firmware": version.firmware,
-        "valid_from": _from(version),
-        "valid_to": following and _from(following),
+    `versions` are those of a `Fleet`.
+    """
+    product, device = split_names(versions["device_full"].combine_chunks())
+    # Of a null and a time, this takes the time.
+    said = versions["valid_from"].combine_chunks().cast(pa.int64())
+    first = pa.scalar(FIRST_VALID_FROM, TIMESTAMP).cast(pa.int64())
+    start = pc.max_element_wise(said, first).cast(TIMESTAMP)
+    following = pa.concat_arrays([start[1:], pa.nulls(1, TIMESTAMP)])[: len(start)]
+    keys = [versions[name].combine_chunks() for name in ("tenant", "device_full")]
+    same = [pc.equal(key[1:], key[:-1]) for key in keys]
+    is_followed = pa.concat_arrays([pc.and_(*same), pa.array([False])])[: len(start)]
+    found = {name: versions[name] for name in versions.column_names} | {
+        "device": device,
+        "product": product,
+        "valid_from": start,
+        "valid_to": pc.if_else(is_followed, following, pa.scalar(None, TIMESTAMP)),
     }
+    schema = arrow_schema(DEVICES)
+    return pa.table([found[name] for name in schema.names], names=schema.names).cast(schema)
 
 
 def history_of(rows: Iterable[Mapping[str, object]]) -> dict[tuple[str, str], list[Device]]:

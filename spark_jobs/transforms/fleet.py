@@ -4,7 +4,7 @@ A million devices as objects take a gigabyte in each process and seconds to hand
 a tenth of that.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple, Self
 
@@ -21,7 +21,7 @@ from telemetry.registry import Registry
 NOBODY = -1
 """The row of a device that is not known."""
 _VALID_FROM = pa.timestamp("us", "UTC")
-_COLUMNS = {
+COLUMNS = {
     "device_full": pa.string(),
     "tenant": pa.string(),
     "zone": pa.string(),
@@ -33,6 +33,7 @@ _COLUMNS = {
 }
 """What is known of a version of a device, in the order of `Device`."""
 _ALWAYS = -(2**63)
+_FIRST_US = int(FIRST_VALID_FROM.timestamp() * 1_000_000)
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -79,6 +80,11 @@ class Fleet(Registry):
         products = [*self.products.values()]
         return type(self), (products, self._versions, self.first_use, self._hashes)
 
+    @property
+    def rows(self) -> pa.Table:
+        """The versions of all devices."""
+        return self._versions
+
     def find(self, tenants: pa.Array, names: pa.Array) -> Places:
         """Return the row of each device's first version, `NOBODY` for one that is not known."""
         index, asked = self._index, self._hashes(tenants, names)
@@ -107,6 +113,32 @@ class Fleet(Registry):
         """Return one column of some versions."""
         return self._versions[name].chunk(0).take(pa.array(rows))
 
+    def histories(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[Device]]:
+        """Return all versions of those of many devices that are known, by (tenant, device_full)."""
+        rows = self._rows([*keys])
+        found: dict[tuple[str, str], list[Device]] = {}
+        columns = (self.said(name, rows).to_pylist() for name in COLUMNS)
+        for said in zip(*columns, strict=True):
+            device = Device(*said)
+            found.setdefault((device.tenant, device.device_full), []).append(device)
+        return found
+
+    def with_histories(self, changed: Mapping[tuple[str, str], Iterable[Device]]) -> pa.Table:
+        """Return the rows of all versions once those of some devices are others."""
+        kept = np.ones(self._versions.num_rows, dtype=bool)
+        kept[self._rows([*changed])] = False
+        rows = versions_table(version for versions in changed.values() for version in versions)
+        return pa.concat_tables([self._versions.filter(pa.array(kept)), rows])
+
+    def _rows(self, keys: Sequence[tuple[str, str]]) -> Places:
+        asked = (pa.array([key[at] for key in keys], pa.string()) for at in range(2))
+        first = self.find(*asked)
+        first = first[first != NOBODY]
+        counts = self._last[first] - first + 1
+        starts = np.repeat(first - np.cumsum(counts) + counts, counts)
+        rows: Places = starts + np.arange(len(starts))
+        return rows
+
     def versions(self, tenant: str, device_full: str) -> tuple[Device, ...]:
         """Return all versions of a device in their order, none for an unknown device."""
         first = self._row(tenant, device_full)
@@ -127,7 +159,7 @@ class Fleet(Registry):
         return int(self.find(*asked)[0])
 
     def _device(self, row: int) -> Device:
-        return Device(*(self._versions[name][row].as_py() for name in _COLUMNS))
+        return Device(*(self._versions[name][row].as_py() for name in COLUMNS))
 
     def _are(self, rows: Places, tenants: pa.Array, names: pa.Array) -> np.ndarray:
         same = [
@@ -163,7 +195,7 @@ class Fleet(Registry):
     def _last(self) -> Places:
         """The row of the last version of each row's device."""
         first = np.flatnonzero(self._is_first)
-        ends = np.append(first[1:], self._versions.num_rows)
+        ends = np.append(first, self._versions.num_rows)[1:]
         return np.repeat(ends - 1, ends - first)
 
     @cached_property
@@ -182,17 +214,20 @@ def _hashes(tenants: pa.Array, names: pa.Array) -> np.ndarray:
 def versions_table(devices: Iterable[Device]) -> pa.Table:
     """Return the versions of devices as rows, those of a device together and in their order."""
     known = [*devices]
-    columns = [[getattr(device, name) for device in known] for name in _COLUMNS]
-    columns[-1] = [
-        None if said is None or said <= FIRST_VALID_FROM else said for said in columns[-1]
-    ]
-    arrays = [pa.array(said, type_) for said, type_ in zip(columns, _COLUMNS.values(), strict=True)]
-    table = pa.table(arrays, names=[*_COLUMNS])
-    keys = table.select(["tenant", "device_full"]).append_column("start", _starts(table))
+    columns = [[getattr(device, name) for device in known] for name in COLUMNS]
+    arrays = [pa.array(said, type_) for said, type_ in zip(columns, COLUMNS.values(), strict=True)]
+    return ordered(pa.table(arrays, names=[*COLUMNS]))
+
+
+def ordered(versions: pa.Table) -> pa.Table:
+    """Return rows of versions with those of a device together, in their order."""
+    keys = versions.select(["tenant", "device_full"]).append_column("start", _starts(versions))
     places = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in keys.column_names])
-    return table.take(places)
+    return versions.take(places)
 
 
 def _starts(versions: pa.Table) -> pa.ChunkedArray:
     """Return from when each version holds, in microseconds; the first one always did."""
-    return versions["valid_from"].cast(pa.int64()).fill_null(_ALWAYS)
+    said = versions["valid_from"].cast(pa.int64())
+    dated = pc.greater(said, _FIRST_US)
+    return pc.if_else(dated, said, _ALWAYS).fill_null(_ALWAYS)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spark_jobs.transforms.fleet import Fleet
-from spark_jobs.transforms.words import Places, mask_of
+from spark_jobs.transforms.words import Places, mask_of, split_names
 from telemetry.encodings import CBOR
 from telemetry.records import RECEIVED_AT_TRUST_US
 
@@ -113,7 +113,7 @@ def senders(batch: pa.RecordBatch, headers: Headers, times: Places, fleet: Fleet
     return Senders(
         tenant,
         full,
-        *_split(full),
+        *split_names(full),
         ~mask_of(pc.starts_with(type_, CBOR)),
         fleet.find(tenant, full.fill_null("")),
         codes,
@@ -128,15 +128,6 @@ def _full_names(product: pa.Array, device: pa.Array, key: pa.Array) -> pa.Array:
     said = pc.if_else(pc.match_substring(device, "."), device, joined)
     named = pc.if_else(pc.equal(device, ""), key, said)
     return pc.if_else(pc.equal(named, ""), pa.scalar(None, pa.string()), named)
-
-
-def _split(names: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Return `telemetry.devices.split_full_name` of each."""
-    parts = pc.split_pattern(names.fill_null(""), ".", max_splits=1)
-    offsets = parts.offsets.to_numpy()
-    first, last = (parts.values.take(pa.array(at)) for at in (offsets[:-1], offsets[1:] - 1))
-    has_dot = pa.array(np.diff(offsets) == 2)
-    return pc.if_else(has_dot, first, "default"), last
 
 
 def _texts(column: pa.Array) -> pa.Array:

@@ -4,8 +4,11 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from edge.registry_files import ENROLLED, RegistryFiles
+from edge.registry_files import ENROLLED, PROJECTED, RegistryFiles
+from edge.registry_lines import lines_of
 from telemetry.devices import Device
 from telemetry.errors import DeviceError, HeadwaterError, ProductError
 from telemetry.products import DEFAULT_PRODUCT, Metric, SchemaVersion, history_product
@@ -141,3 +144,65 @@ def test_writers_at_once_lose_no_device(tmp_path: Path) -> None:
         thread.join()
     found = names(RegistryFiles(tmp_path))
     assert len(found) == len(set(found)) == 81
+
+
+zones = st.none() | st.sampled_from("ab")
+devices = st.builds(
+    Device,
+    st.sampled_from(["meter.d1", "meter.d2", "plain"]),
+    zone=st.none() | st.sampled_from("ab"),
+)
+STEPS = ("enrol", "project", "compact", "take up", "edit", "remove", "break", "look")
+steps = st.lists(st.tuples(st.sampled_from(STEPS), st.lists(devices, max_size=3)), max_size=12)
+
+
+def step(root: Path, name: str, some: list[Device]) -> None:
+    """Do what another process does to the files."""
+    files, own = RegistryFiles(root), root / "devices" / "own.ndjson"
+    if name == "enrol":
+        files.enrol(some)
+    elif name == "project":
+        files.project(some)
+    elif name == "compact":
+        files.compact()
+    elif name == "take up":
+        files.drop_enrolled(files.enrolled()[1])
+    elif name == "edit":
+        own.parent.mkdir(exist_ok=True)
+        own.write_bytes(lines_of(some))
+    elif name == "remove":
+        own.unlink(missing_ok=True)
+    elif name == "break" and (root / "devices" / ENROLLED).exists():
+        with (root / "devices" / ENROLLED).open("ab") as file:
+            file.write(b'{"device": "meter.d1", "zo')
+
+
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@given(steps)
+def test_one_who_follows_sees_what_one_who_starts_sees(
+    tmp_path_factory: pytest.TempPathFactory, given_steps: list[tuple[str, list[Device]]]
+) -> None:
+    root = tmp_path_factory.mktemp("registry")
+    follower, heard = RegistryFiles(root), dict[str, Device]()
+    for name, some in given_steps:
+        step(root, name, some)
+        if name != "look":
+            continue
+        there = {device.device_full: device for device in RegistryFiles(root).devices()}
+        heard |= {device.device_full: device for device in follower.news()}
+        assert {device.device_full: device for device in follower.devices()} == there
+        assert {name: device for name, device in heard.items() if name in there} == there
+
+
+def test_only_what_came_is_read_again(tmp_path: Path) -> None:
+    writer, follower = RegistryFiles(tmp_path), RegistryFiles(tmp_path)
+    writer.project([Device(f"meter.d{number}") for number in range(100)])
+    assert len(follower.news()) == 100
+    assert follower.news() == []
+    writer.project([Device("meter.d7", zone="a"), Device("meter.d8")])
+    assert follower.news() == [Device("meter.d7", zone="a")]
+    path = tmp_path / "devices" / PROJECTED
+    with path.open("ab") as file:
+        file.write(b"{}\n")
+    with pytest.raises(DeviceError, match="line 103"):
+        follower.news()

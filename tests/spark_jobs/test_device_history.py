@@ -9,6 +9,7 @@ from spark_jobs.transforms.device_history import (
     history_of,
     history_rows,
 )
+from spark_jobs.transforms.fleet import versions_table
 from telemetry.devices import FIRST_VALID_FROM, SETTLES_AFTER, Device
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
@@ -51,7 +52,8 @@ def test_change_that_is_taken_back_before_it_holds_leaves_no_overlap() -> None:
 def test_rows_say_until_when_and_are_read_back() -> None:
     history = grown({}, changed({}, [DEVICE, Device("plain")], NOW))
     history = grown(history, changed(history, [replace(DEVICE, zone="b")], NOW))
-    rows = history_rows(history).to_pylist()
+    versions = versions_table(each for versions in history.values() for each in versions)
+    rows = history_rows(versions).to_pylist()
     assert [(row["zone"], row["valid_to"]) for row in rows if row["device"] == "d1"] == [
         ("a", NOW + SETTLES_AFTER),
         ("b", None),
