@@ -146,7 +146,7 @@ def combined(columns: list[pa.Array]) -> tuple[Places, Places]:
     for column in columns:
         is_encoded = pa.types.is_dictionary(column.type)
         encoded = column if is_encoded else column.dictionary_encode()
-        if len(encoded.dictionary):
+        if len(encoded.dictionary) + bool(encoded.null_count) > 1:
             # Combinations are numbered anew each time, so that they cannot overflow.
             own = encoded.indices.fill_null(-1).to_numpy().astype(np.int64) + 1
             both = codes * (len(encoded.dictionary) + 1) + own
