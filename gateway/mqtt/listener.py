@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from typing import cast
 
 from gateway.mqtt.connecting import Desk, Peer
@@ -12,6 +13,8 @@ from gateway.mqtt.wire import Sink
 
 BACKLOG = 4_096
 SHUTTING_DOWN = 0x8B
+LINGER_S = 2.0
+"""How long a client that is being closed may write on; a reset would take our last words away."""
 MOST_UNSENT = 4 * 1024 * 1024
 PROBES = {
     "TCP_KEEPIDLE": 300,
@@ -40,7 +43,7 @@ class _Socket(asyncio.Protocol):
         self.connection = Connection(listener.desk, self._sink, _peer(transport))
         self.connection.heard_at = time.time_ns() // 1000
         listener.sockets.add(self)
-        self._receive = self.connection.receive
+        self._receive: Callable[[bytes, int], None] = self.connection.receive
 
     def data_received(self, data: bytes) -> None:
         self._receive(data, time.time_ns() // 1000)
@@ -55,7 +58,15 @@ class _Socket(asyncio.Protocol):
         self._transport.write(data)
 
     def close(self) -> None:
-        self._transport.close()
+        transport = self._transport
+        if not transport.can_write_eof():
+            transport.close()
+            return
+        transport.write_eof()
+        self._receive = _unheard
+        if not transport.is_reading():
+            transport.resume_reading()
+        self._listener.loop.call_later(LINGER_S, transport.close)
 
     def pause_writing(self) -> None:
         """Close on a client that reads far less than it asks for."""
@@ -66,6 +77,10 @@ class _Socket(asyncio.Protocol):
 
     def resume(self) -> None:
         self._transport.resume_reading()
+
+
+def _unheard(_data: bytes, _now: int) -> None:
+    """Let go what comes after the end."""
 
 
 def _probe(sock: socket.socket) -> None:
@@ -95,12 +110,12 @@ class MqttListener:
         self.sockets: set[_Socket] = set()
         self._servers: list[asyncio.Server] = []
         self._is_stirred = False
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         desk.entrance.downlinks.add(desk.sessions.deliver)
 
     async def listen(self, host: str, port: int, secure: ssl.SSLContext | None = None) -> int:
         """Open a port, and return it."""
-        server = await self._loop.create_server(
+        server = await self.loop.create_server(
             lambda: _Socket(self), host, port, ssl=secure, backlog=BACKLOG
         )
         self._servers.append(server)
@@ -110,7 +125,7 @@ class MqttListener:
         """Flush what was written at the end of this turn of the loop."""
         if self.dirty and not self._is_stirred:
             self._is_stirred = True
-            self._loop.call_soon(self.flush)
+            self.loop.call_soon(self.flush)
 
     def flush(self) -> None:
         """Send what connections have written."""

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from edge.mqtt.decoding import decode
 from edge.mqtt.encoding import encode
-from edge.mqtt.packets import Connack, Connect, Subscribe, Subscription
-from edge.mqtt.wire import V311
+from edge.mqtt.frames import Framer
+from edge.mqtt.packets import PINGREQ, Connack, Connect, Ping, Subscribe, Subscription
+from edge.mqtt.wire import V5, V311
 from gateway.downlink import Downlink
 from gateway.mqtt.connecting import MqttOptions
-from gateway.mqtt.listener import MOST_UNSENT
+from gateway.mqtt.listener import LINGER_S, MOST_UNSENT
 from tests.gateway.entrances import house
 from tests.gateway.served import Served
 
@@ -36,6 +38,12 @@ class Caller:
     def connect(self, keep_alive_s: int = 0) -> None:
         self.sock.sendall(encode(Connect(V311, "c1", True, keep_alive_s, "d1"), V311))
         assert self.sock.recv(len(CONNACK)) == CONNACK
+
+    def packets(self, version: int) -> list[str]:
+        """Return the names of the packets that come until the end."""
+        self.sock.settimeout(5)
+        data = b"".join(iter(lambda: self.sock.recv(4096), b""))
+        return [type(decode(*found, version)).__name__ for found in Framer().feed(data)]
 
     def is_closed_by_ticks(self, wait_s: float) -> bool:
         """Have the gateway look after a while, and say whether it closed."""
@@ -119,3 +127,22 @@ def test_client_that_does_not_read_is_closed_before_it_fills_memory(
         return 200
 
     assert served.do(told()) * 1_000_000 < 10 * MOST_UNSENT
+
+
+def test_client_that_writes_on_hears_why_it_was_closed(caller: Caller) -> None:
+    connect = Connect(V5, "c1", True, 0, "d1")
+    caller.sock.sendall(encode(connect, V5) + encode(connect, V5))
+    caller._served.do(asyncio.sleep(0.1))
+    for _ in range(3):
+        caller.sock.sendall(encode(Ping(PINGREQ), V5))
+        caller._served.do(asyncio.sleep(0.05))
+    assert caller.packets(V5) == ["Connack", "Disconnect"]
+
+
+def test_client_that_is_closed_and_stays_is_let_go_after_a_while(caller: Caller) -> None:
+    connect = encode(Connect(V311, "c1", True, 0, "d1"), V311)
+    caller.sock.sendall(connect + connect)
+    caller._served.do(asyncio.sleep(LINGER_S - 0.5))
+    assert len(caller._served.mqtt.sockets) == 1
+    caller._served.do(asyncio.sleep(1.0))
+    assert not caller._served.mqtt.sockets
