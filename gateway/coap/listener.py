@@ -6,6 +6,7 @@ from aiocoap.numbers.constants import TransportTuning
 from gateway.coap.assembly import Assemblies
 from gateway.coap.options import CheckedSite
 from gateway.coap.site import DeviceTree
+from gateway.coap.sockets import open_socket
 from gateway.entrance import Entrance
 
 
@@ -18,6 +19,8 @@ async def listen_coap(entrance: Entrance, host: str, port: int, timers: Transpor
         each._block1 = assemblies
     site.add_resource((".well-known", "core"), core)
     site.add_resource(("devices",), tree)
-    return await Context.create_server_context(
-        site, bind=(host, port), transports=["simplesocketserver" if host else "udp6"]
+    context = Context(serversite=site, loggername="coap-server")
+    await context._append_tokenmanaged_messagemanaged_transport(
+        lambda messages: open_socket(host, port, messages)
     )
+    return context

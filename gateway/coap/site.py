@@ -1,18 +1,16 @@
 """Devices' resources in CoAP: POST of telemetry, block by block if need be; observe of commands."""
 
-import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 
 from aiocoap import Message, resource
 from aiocoap.numbers.codes import Code
 from aiocoap.numbers.constants import TransportTuning
-from aiocoap.numbers.contentformat import ContentFormat
 from aiocoap.protocol import ServerObservation
 
 from gateway.batches import ingest_batch
 from gateway.channels import DOWNLINKS, own_part
+from gateway.coap.observing import Observation, shown
 from gateway.coap.refusals import host, refusal
 from gateway.downlink import Downlink
 from gateway.entrance import Entrance
@@ -24,9 +22,6 @@ from telemetry.records import JSON
 PROTOCOL = "coap"
 TOKEN_OPTION = 2088
 """Where Alibaba's clients put their token."""
-MOST_WAITING = 100
-SPACING_S = 0.02
-"""Between two notifications: CoAP's observe shows states, and a command must not hide another."""
 
 
 def tuning(ack_timeout_s: float, most_retransmits: int) -> TransportTuning:
@@ -35,55 +30,6 @@ def tuning(ack_timeout_s: float, most_retransmits: int) -> TransportTuning:
     found.ACK_TIMEOUT = ack_timeout_s
     found.MAX_RETRANSMIT = most_retransmits
     return found
-
-
-class Observation:
-    """One client that observes one of its device's downlinks."""
-
-    def __init__(
-        self, identity: Identity, part: str, observed: ServerObservation, timers: TransportTuning
-    ) -> None:
-        self.identity = identity
-        self.part = part
-        self._observed = observed
-        self._timers = timers
-        self._waiting: deque[Downlink] = deque(maxlen=MOST_WAITING)
-        self._sending: asyncio.Task[None] | None = None
-        self._is_over = False
-
-    def offer(self, downlink: Downlink) -> None:
-        """Notify of a message, after those that came before."""
-        if self._is_over:
-            return
-        self._waiting.append(downlink)
-        if self._sending is None or self._sending.done():
-            self._sending = asyncio.ensure_future(self._send())
-
-    async def _send(self) -> None:
-        while self._waiting:
-            self._observed.trigger(shown(self._waiting.popleft(), self._timers))
-            await asyncio.sleep(SPACING_S)
-
-    def renew(self, identity: Identity) -> None:
-        """Go on as the registry has the device and its credential now."""
-        self.identity = identity
-
-    def end(self, reason: str) -> None:
-        """Close it: its device or credential is no longer good."""
-        self._is_over = True
-        self._waiting.clear()
-        self._observed.trigger(Message(code=Code.UNAUTHORIZED, payload=reason.encode()))
-
-
-def shown(downlink: Downlink, timers: TransportTuning) -> Message:
-    """Return a message for a device as a notification; its full channel is in Location-Path."""
-    message = Message(code=Code.CONTENT, payload=downlink.payload, transport_tuning=timers)
-    if downlink.content_type == JSON:
-        message.opt.content_format = ContentFormat.JSON
-    elif downlink.content_type == CBOR:
-        message.opt.content_format = ContentFormat.CBOR
-    message.opt.location_path = tuple(downlink.part.split("/"))
-    return message
 
 
 class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
@@ -135,7 +81,7 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
         newest = self._newest.get((identity.tenant, identity.device_full, part))
         if newest is None:
             return Message(code=Code.CONTENT, payload=b"", transport_tuning=self._timers)
-        return shown(newest, self._timers)
+        return shown(newest, self._timers, request.opt.accept)
 
     def _part(self, request: Message, identity: Identity) -> str | Rejected:
         part = own_part("/".join(("devices", *request.opt.uri_path)), identity)
@@ -155,7 +101,7 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
         if isinstance(identity, Rejected) or isinstance(part, Rejected):
             observed.deregister()
             return
-        observation = Observation(identity, part, observed, self._timers)
+        observation = Observation(identity, part, observed, self._timers, request.opt.accept)
         key = (identity.tenant, identity.device_full)
         self._observations.setdefault(key, set()).add(observation)
         self._entrance.lives.add(observation)

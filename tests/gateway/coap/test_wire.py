@@ -229,3 +229,55 @@ def test_observed_post_is_a_post(device: Device, caplog: pytest.LogCaptureFixtur
 
     assert caplog.records == []
     assert len(device.outlet.taken) == 1
+
+
+@pytest.mark.parametrize(
+    ("accept", "form", "told"),
+    [
+        (None, 50, b'{"a":1}'),
+        (50, 50, b'{"a":1}'),
+        (60, 60, b"\xa1\x61\x61\x01"),
+    ],
+)
+def test_command_comes_in_the_form_that_is_accepted(
+    served: Served, device: Device, accept: int | None, form: int, told: bytes
+) -> None:
+    command = Downlink("default", "d1", "commands/x", b'{"a":1}', content_type="application/json")
+    asked = observe()
+    asked.opt.accept = accept
+    device.asked(asked)
+    served.do(delivered(served, command))
+    note = device.heard()
+    device.send_bytes(b"\x60\0" + note.mid.to_bytes(2) if note else b"")
+    again = observe(None)
+    again.opt.accept = accept
+
+    for answer in (note, device.asked(again)):
+        assert answer is not None
+        assert (answer.code, answer.opt.content_format, answer.payload) == (
+            Code.CONTENT,
+            form,
+            told,
+        )
+    device.asked(observe(1))
+
+
+def test_form_that_a_command_has_not_is_4_06_and_ends_the_observation(
+    served: Served, device: Device
+) -> None:
+    command = Downlink("default", "d1", "commands/x", b"<a/>", content_type="application/xml")
+    asked = observe()
+    asked.opt.accept = 60
+    device.asked(asked)
+    served.do(delivered(served, command))
+    note = device.heard()
+
+    assert note is not None
+    assert (note.code, note.token) == (Code.NOT_ACCEPTABLE, b"o")
+    device.send_bytes(b"\x60\0" + note.mid.to_bytes(2))
+    served.do(asyncio.sleep(0.1))
+    assert not served.do(delivered(served, command))
+
+
+async def delivered(served: Served, command: Downlink) -> int:
+    return served.house.entrance.downlinks.deliver(command)

@@ -1,0 +1,97 @@
+"""CoAP's sockets: the addresses that they open, and what is no message."""
+
+import asyncio
+import socket
+
+import pytest
+from aiocoap import Message
+
+from gateway.coap.listener import listen_coap
+from gateway.coap.site import tuning
+from gateway.coap.sockets import read
+from tests.end_to_end.stack import free_port_base
+from tests.gateway.entrances import house
+
+PING, PONG = bytes.fromhex("40001234"), bytes.fromhex("70001234")
+PATH = b"\xb7devices"
+NOT_UTF8 = b"\x02\xff\xfe"
+BAD_OPTION = bytes.fromhex("6182123474") + b"\xffan option is not UTF-8"
+
+
+@pytest.mark.parametrize(
+    ("data", "answer"),
+    [
+        (bytes.fromhex("49021234") + b"123456789" + PATH, PONG),
+        (bytes.fromhex("59021234") + b"123456789" + PATH, b""),
+        (bytes.fromhex("48021234") + b"12", PONG),
+        (bytes.fromhex("400212"), b""),
+        (bytes.fromhex("80021234"), b""),
+        (bytes.fromhex("40021234b7"), PONG),
+        (bytes.fromhex("4102123474") + PATH + NOT_UTF8, BAD_OPTION),
+        (bytes.fromhex("5102123474") + PATH + NOT_UTF8, b""),
+        (bytes.fromhex("4145123474") + PATH + NOT_UTF8, PONG),
+    ],
+    ids=[
+        "a token of nine",
+        "the same, not confirmable",
+        "a token that breaks off",
+        "three bytes",
+        "another version",
+        "an option that breaks off",
+        "a path that is not UTF-8",
+        "the same, not confirmable",
+        "an answer with such a path",
+    ],
+)
+def test_what_is_no_message_is_reset_or_left(data: bytes, answer: bytes) -> None:
+    assert read(data, None) == answer
+
+
+def test_message_is_read() -> None:
+    found = read(bytes.fromhex("48021234") + b"12345678" + PATH, None)
+    assert isinstance(found, Message)
+    assert (found.token, found.opt.uri_path) == (b"12345678", ("devices",))
+
+
+@pytest.mark.parametrize(
+    ("host", "reached"),
+    [
+        ("127.0.0.1", {"127.0.0.1"}),
+        ("0.0.0.0", {"127.0.0.1", "127.0.0.2"}),  # noqa: S104
+        ("::", {"127.0.0.1", "127.0.0.2", "::1"}),
+    ],
+)
+def test_port_is_open_on_the_addresses_that_were_asked_for(host: str, reached: set[str]) -> None:
+    if ":" in host and not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    port = free_port_base()
+
+    async def found() -> set[str]:
+        context = await listen_coap(house().entrance, host, port, tuning(0.5, 2))
+        try:
+            asked = ("127.0.0.1", "127.0.0.2", "::1")
+            return {each for each in asked if await _answers(each, port)}
+        finally:
+            await context.shutdown()
+
+    assert asyncio.run(found()) == reached
+
+
+async def _answers(host: str, port: int) -> bool:
+    """Ping, send what is none, and say whether both were answered."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        sock.connect((host, port))
+        sock.send(PING)
+        try:
+            assert await _heard(sock) == PONG
+        except ConnectionRefusedError:
+            return False
+        sock.send(bytes.fromhex("4102123474") + PATH + NOT_UTF8)
+        assert await _heard(sock) == BAD_OPTION
+        return True
+
+
+async def _heard(sock: socket.socket) -> bytes:
+    return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sock, 999), 5)
