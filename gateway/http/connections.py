@@ -1,0 +1,141 @@
+"""Connections of HTTP that keep what RFC 9110 and 9112 ask beyond what the library does.
+
+A body is asked for (100 Continue) once the application wants it, so that who is refused by its
+credential need not send it. One that is closed with a body unread hears the answer first. Where a
+request's length can be read in two ways it is refused, and its connection ends.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import cast
+
+import h11
+import orjson
+from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.events import Closed, RawData
+from hypercorn.protocol import ProtocolWrapper
+from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.protocol.http_stream import HTTPStream
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.counters import Counters
+from telemetry.records import JSON
+
+WANTED = "headwater.wanted"
+WANTED_WITHIN_S = 5.0
+LINGER_S = 2.0
+READ = 65_536
+AMBIGUOUS = orjson.dumps(
+    {"reason": "undecodable", "text": "Transfer-Encoding beside Content-Length, or in HTTP/1.0"}
+)
+
+
+class Framing:
+    """An application before which requests of two lengths are refused, and bodies are asked for."""
+
+    def __init__(self, app: ASGIApp, counters: Counters) -> None:
+        self._app = app
+        self._counters = counters
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] == "http" and _is_ambiguous(scope):
+            self._counters.add("protocol_errors", protocol="http")
+            await _refuse(send)
+            return
+        wanted = scope.get("extensions", {}).get(WANTED)
+        if wanted is None:
+            await self._app(scope, receive, send)
+            return
+
+        async def received() -> Message:
+            wanted.set()
+            return await receive()
+
+        try:
+            await self._app(scope, received, send)
+        finally:
+            wanted.set()
+
+
+def _is_ambiguous(scope: Scope) -> bool:
+    names = {name for name, _ in scope["headers"]}
+    if b"transfer-encoding" not in names:
+        return False
+    return b"content-length" in names or scope["http_version"] == "1.0"
+
+
+async def _refuse(send: Send) -> None:
+    length = str(len(AMBIGUOUS)).encode()
+    headers = [
+        (b"content-type", JSON.encode()),
+        (b"content-length", length),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": 400, "headers": headers})
+    await send({"type": "http.response.body", "body": AMBIGUOUS})
+
+
+class PatientH11(H11Protocol):
+    """HTTP/1.1 that says 100 Continue once the application wants the body."""
+
+    async def _create_stream(self, request: h11.Request) -> None:
+        await super()._create_stream(request)
+        if not self.connection.they_are_waiting_for_100_continue:
+            return
+        if isinstance(self.stream, HTTPStream):
+            # The application has not begun yet: its task gets its first turn below.
+            wanted = asyncio.Event()
+            cast(dict[str, object], self.stream.scope["extensions"])[WANTED] = wanted
+            async with asyncio.timeout(WANTED_WITHIN_S):
+                await wanted.wait()
+
+
+class Connection(TCPServer):
+    """A connection that lets its client read the last answer."""
+
+    _is_ending = False
+    _wrapper: ProtocolWrapper
+
+    @property
+    def protocol(self) -> ProtocolWrapper:
+        """The protocol that is spoken."""
+        return self._wrapper
+
+    @protocol.setter
+    def protocol(self, wrapper: ProtocolWrapper) -> None:
+        self._wrapper = wrapper
+        if isinstance(wrapper.protocol, H11Protocol):
+            wrapper.protocol = PatientH11(
+                wrapper.app,
+                wrapper.config,
+                wrapper.context,
+                wrapper.task_group,
+                wrapper.state,
+                wrapper.ssl,
+                wrapper.client,
+                wrapper.server,
+                wrapper.send,
+            )
+
+    async def _close(self) -> None:
+        """Say that nothing more comes, and leave the end to the client for a while."""
+        if self._is_ending or not self.writer.can_write_eof() or self.reader.at_eof():
+            await super()._close()
+            return
+        self._is_ending = True
+        with suppress(OSError, RuntimeError):
+            self.writer.write_eof()
+        self.loop.call_later(LINGER_S, self.writer.close)
+        await self.idle_task.stop()
+
+    async def _read_data(self) -> None:
+        """Hand on what comes, and throw away what comes after the end."""
+        while not self.reader.at_eof():
+            try:
+                data = await self.reader.read(READ)
+            except OSError:
+                break
+            if not self._is_ending:
+                await self.protocol.handle(RawData(data))
+        await self.protocol.handle(Closed())
