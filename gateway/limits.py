@@ -1,6 +1,7 @@
 """Token buckets: how many messages a second a device, a tenant and the gateway may take."""
 
 from collections import OrderedDict
+from math import ceil
 from typing import NamedTuple
 
 from gateway.outcome import Rejected
@@ -89,6 +90,7 @@ def short_of(buckets: tuple[Bucket, ...], now: float, count: int = 1) -> Rejecte
                 "rate",
                 f"more messages than the {bucket.limit} may send",
                 limit=bucket.limit,
-                retry_after_s=wait_us / 1_000_000,
+                # Rounded up as it is told: whoever comes after 0.000 s comes too soon.
+                retry_after_s=ceil(wait_us / 1_000) / 1_000,
             )
     return None
