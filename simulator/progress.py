@@ -39,12 +39,13 @@ class Progress:
         since = time.monotonic() - self._shown
         if self._quiet or since < self._every_s:
             return
-        rate = (totals.acked - self._acked) / since
+        acked = totals.acked + totals.underway
+        rate = (acked - self._acked) / since
         self._write(
             f"{self._scenario}: {self.elapsed_s:,.0f} s  sent {totals.sent:,}"
-            f"  acknowledged {totals.acked:,}  {rate:,.0f} messages/s"
+            f"  acknowledged {acked:,}  {rate:,.0f} messages/s"
         )
-        self._shown, self._acked = time.monotonic(), totals.acked
+        self._shown, self._acked = time.monotonic(), acked
 
     def connecting(self, total: int) -> Callable[[int], None]:
         """Return what shows how many of `total` devices are connected, if it is time to."""

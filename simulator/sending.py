@@ -33,6 +33,8 @@ class Totals:
     """Refused messages by the gateway's reason."""
     timed_out: int = 0
     labels: int = 0
+    underway: int = 0
+    """Acknowledged messages of groups that have others without an answer; not in `acked` yet."""
     connections: Connections | None = None
     """Those of the devices, where the run goes through the gateway."""
 
@@ -78,18 +80,21 @@ class Hooks:
 class _Underway:
     """A group on its way: how many of its records have no answer yet."""
 
-    __slots__ = ("at", "heads", "left", "refused", "several")
+    __slots__ = ("at", "heads", "left", "messages", "refused", "several")
 
     def __init__(self, group: Group) -> None:
         self.heads = group.acks
         self.several = group.several
         self.left = len(group.records)
         self.at = 0
+        self.messages = 0
+        """How many are acknowledged so far."""
         self.refused: dict[int, str] = {}
 
-    def acknowledge(self, at: int) -> None:
+    def acknowledge(self, at: int, messages: int = 1) -> None:
         """Count one record down."""
         self.left -= 1
+        self.messages += messages
         self.at = at
 
     def acknowledged(self) -> list[str]:
@@ -116,7 +121,7 @@ class _Receipt:
         self._record = record
 
     def __call__(self, at: int) -> None:
-        self._underway.acknowledge(at)
+        self._underway.acknowledge(at, self._underway.several.get(self._record, 1))
 
     def refuse(self, reason: str) -> None:
         """Have no line of the record written as acknowledged."""
@@ -133,12 +138,14 @@ class Sending:
         self._outbox = outbox
         self._ledger = ledger
         self._underway: deque[_Underway] = deque()
+        self._hooks: Hooks
 
     def run(self, pace: Pace, hooks: Hooks) -> None:
         """Send until the end or until stopped; every message sent is then acknowledged."""
         started = time.time_ns() // 1000
         origin = started if pace.rate else None
         number = 0
+        self._hooks = hooks
         while not hooks.is_stopped():
             now = time.time_ns() // 1000
             elapsed_s = (now - started) / 1_000_000
@@ -149,10 +156,14 @@ class Sending:
             hooks.prepare(due)
             self._send(self._groups.build(number, due, Clock(now, origin)))
             number = due
-            hooks.show(self.totals)
+            self._show()
             if pace.rate:
                 self._pause(now / 1_000_000 + GROUP_S)
         self._settle(0)
+
+    def _show(self) -> None:
+        self.totals.underway = sum(each.messages for each in self._underway)
+        self._hooks.show(self.totals)
 
     def _send(self, group: Group) -> None:
         if not group.records:
@@ -163,7 +174,9 @@ class Sending:
         self._underway.append(underway)
         if isinstance(self._outbox, DeviceOutbox):
             for number, record in enumerate(group.records):
+                # A slow protocol takes long for a group, and blocks while too many wait.
                 self._outbox.send(record, _Receipt(underway, number))
+                self._show()
         else:
             send, acknowledge = self._outbox.send, underway.acknowledge
             for record in group.records:
@@ -184,6 +197,7 @@ class Sending:
                 raise OutboxError("no acknowledgement for three minutes: see `headwater status`")
             self._outbox.poll(0.02)
             self._write_acks()
+            self._show()
 
     def _write_acks(self) -> None:
         while self._underway and not self._underway[0].left:
@@ -199,5 +213,6 @@ class Sending:
             if self._underway:
                 self._outbox.poll(min(left, 0.02))
                 self._write_acks()
+                self._show()
             else:
                 time.sleep(left)

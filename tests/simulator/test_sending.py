@@ -1,5 +1,6 @@
 """The loop: in the ledger before it is sent, acknowledged after, group by group."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -152,3 +153,27 @@ def test_each_message_is_acknowledged_refused_or_timed_out(tmp_path: Path) -> No
     assert totals.refusals == {"undecodable": totals.refused}
     assert totals.refused > 60
     assert totals.sent == totals.acked + totals.refused + totals.timed_out
+
+
+class SlowSender(WaywardSender):
+    """Answers one record every millisecond."""
+
+    def send(self, posting: Posting) -> None:
+        """Answer after those before."""
+        self._count += 1
+        loop = asyncio.get_event_loop()
+        loop.call_later(self._count * 0.001, self._settled, posting, None)
+
+
+def test_progress_goes_on_while_a_group_is_not_whole(tmp_path: Path) -> None:
+    groups = Groups(run_of(tmp_path, load_scenario("mixed"), total=500).run)
+    totals = Totals()
+    shown: list[int] = []
+    hooks = Hooks(
+        lambda due: None, lambda now: shown.append(now.acked + now.underway), lambda: False
+    )
+    with LedgerFile(tmp_path / "ledger.ndjson") as ledger, DeviceOutbox(SlowSender) as outbox:
+        Sending(groups, outbox, ledger, totals).run(Pace(None, 500, None), hooks)
+
+    assert shown == sorted(shown)
+    assert len({number for number in shown if 0 < number < totals.acked}) > 10
