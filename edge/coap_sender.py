@@ -15,14 +15,25 @@ MOST_AT_ONCE = 32
 ENDPOINTS = 200
 """Sockets, which devices share: one has 65,536 message ids, and each is taken for 247 s, so that a
 single socket could send 265 messages a second before the gateway took new ones for copies."""
+ANSWER_WITHIN_S = 60.0
+"""Longer than all retransmissions of a request (45 s), and than a gateway takes to refuse one."""
 RETRIED = (Code.TOO_MANY_REQUESTS, Code.SERVICE_UNAVAILABLE)
 
 
 class CoapSender:
     """All devices of an outbox; each sends one record at a time."""
 
-    def __init__(self, settled: Settled, host: str, port: int, token: Token) -> None:
+    def __init__(
+        self,
+        settled: Settled,
+        host: str,
+        port: int,
+        token: Token,
+        *,
+        answer_within_s: float = ANSWER_WITHIN_S,
+    ) -> None:
         self._settled = settled
+        self._answer_within_s = answer_within_s
         self._root = f"coap://{host}:{port}/devices"
         self._token = token
         self._at_once = asyncio.Semaphore(MOST_AT_ONCE)
@@ -69,8 +80,11 @@ class CoapSender:
             uri = f"{self._root}/{name}/telemetry?token={token}"
             request = Message(code=Code.POST, uri=uri, payload=posting.record.value)
             try:
-                answer = await context.request(request).response
-            except (error.NetworkError, error.TimeoutError, OSError):
+                # One that said it would answer later (an empty ACK) may be gone since, and the
+                # library would wait for it for ever.
+                asking = context.request(request).response
+                answer = await asyncio.wait_for(asking, self._answer_within_s)
+            except (error.NetworkError, error.TimeoutError, TimeoutError, OSError):
                 answer = None
             if answer is not None and answer.code.is_successful():
                 return None
