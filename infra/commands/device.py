@@ -9,7 +9,7 @@ from typing import TypedDict, Unpack, get_args
 
 import click
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from edge.device_lines import DEVICE_COLUMNS, device_declarations
@@ -137,7 +137,9 @@ def show(name: str, tenant: str, as_json: bool) -> None:
     if found is None:
         names = [each.device_full for each in book.devices(tenant)]
         raise DeviceError(unknown("device", name, names, "`headwater device add` adds one"))
-    fields = device_to_dict(found)
+    is_disabled = book.is_disabled(name, tenant)
+    fields = device_to_dict(found) | {"durability": found.durability or "industrial"}
+    fields["state"] = "disabled" if is_disabled else "enabled"
     if as_json:
         click.echo(json.dumps(fields, indent=2))
         return
@@ -173,7 +175,13 @@ def list_(product: str | None, tenant: str, limit: int, as_json: bool) -> None:
 @click.option("--tenant", default=TENANT, show_default=True, help="Whose devices.")
 def export(file: Path, tenant: str) -> None:
     """Write all devices to FILE, CSV if it is named so, else NDJSON; `import` reads it again."""
-    rows = [device_to_dict(each) for each in open_book(Settings()).devices(tenant)]
+    rows = []
+    columns = SpinnerColumn(), TextColumn("exporting {task.completed:,.0f} devices")
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("")
+        for each in open_book(Settings()).devices(tenant):
+            rows.append(device_to_dict(each))
+            progress.advance(task)
     with file.open("w", encoding="utf-8", newline="") as written:
         if file.suffix == ".csv":
             writer = csv.DictWriter(written, EXPORTED, lineterminator="\n")

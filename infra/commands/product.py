@@ -99,6 +99,7 @@ def show(name: str, tenant: str, as_json: bool) -> None:
     fields = product_to_dict(found)
     for field in ("product", "tenant", "lateness", "max_age", "retention", "dedup_horizon"):
         console.print(f"{field:<14}{fields[field]}", highlight=False)
+    console.print(f"{'compatibility':<14}{found.compatibility}", highlight=False)
     if not found.versions:
         console.print("no schema: any metric, its type fixed by its first use")
     for version in found.newest_first:

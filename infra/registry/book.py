@@ -26,6 +26,9 @@ class Book(Protocol):
     def device(self, device_full: str, tenant: str) -> Device | None:
         """Return a device."""
 
+    def is_disabled(self, device_full: str, tenant: str) -> bool:
+        """Say whether a device is let in no more."""
+
     def devices(self, tenant: str) -> Iterator[Device]:
         """Yield a tenant's devices."""
 

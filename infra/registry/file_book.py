@@ -33,6 +33,10 @@ class FileBook:
         """Return a device."""
         return self._files.device(device_full, tenant)
 
+    def is_disabled(self, _device_full: str, _tenant: str) -> bool:
+        """Say no: only the registry disables devices."""
+        return False
+
     def devices(self, tenant: str) -> Iterator[Device]:
         """Yield a tenant's devices."""
         return (device for device in self._files.devices() if device.tenant == tenant)

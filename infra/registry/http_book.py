@@ -50,13 +50,22 @@ class HttpBook:
 
     def device(self, device_full: str, tenant: str) -> Device | None:
         """Return a device."""
+        found = self._found(device_full, tenant)
+        return device_from_dict(found) if found else None
+
+    def is_disabled(self, device_full: str, tenant: str) -> bool:
+        """Say whether a device is let in no more."""
+        found = self._found(device_full, tenant)
+        return found is not None and bool(found["is_disabled"])
+
+    def _found(self, device_full: str, tenant: str) -> Json | None:
         try:
             found = self.client.ask("GET", f"/v1/devices/{device_full}", None, {"tenant": tenant})
         except ServiceError as error:
             if error.status != NOT_FOUND:
                 raise
             return None
-        return device_from_dict(cast(Json, found))
+        return cast(Json, found)
 
     def devices(self, tenant: str) -> Iterator[Device]:
         """Yield a tenant's devices."""

@@ -32,7 +32,8 @@ def test_added_device_is_shown_and_listed(home: Home) -> None:
     device(home, "add", "m1", "--product", "meter", "--zone", "north", "--lat", "48.1")
     assert devices(home) == [Device("meter.m1", zone="north", lat=48.1)]
     assert json.loads(device(home, "show", "meter.m1", "--json").stdout)["zone"] == "north"
-    assert "north" in device(home, "show", "meter.m1").stdout
+    shown = device(home, "show", "meter.m1").stdout
+    assert all(word in shown for word in ("north", "industrial", "enabled"))
     assert "meter.m1" in device(home, "list", "--product", "meter").stdout
     assert device(home, "list", "--product", "pump", "--json").stdout == ""
 

@@ -41,6 +41,7 @@ def test_added_product_is_shown_and_listed(home: Home) -> None:
     assert shown["lateness"] == "30 s"
     assert shown["versions"][0]["metrics"]["kwh"]["unit"] == "kWh"
     assert "0 …" in product(home, "show", "meter").stdout
+    assert "BACKWARD" in product(home, "show", "meter").stdout
     listed = json.loads(product(home, "list", "--json").stdout)
     assert [each["product"] for each in listed] == ["default", "meter"]
     assert "meter" in product(home, "list").stdout

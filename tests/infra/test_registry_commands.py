@@ -108,7 +108,9 @@ def test_secret_is_issued_rotated_and_revoked(running: Running) -> None:
     assert "revoked" in running.run("device", "credentials", "meter.s1").stdout
     running.run("device", "revoke", "meter.s1")
     assert "live" not in running.run("device", "credentials", "meter.s1").stdout
+    assert running.json("device", "show", "meter.s1", "--json")["state"] == "disabled"
     running.run("device", "enable", "meter.s1")
+    assert running.json("device", "show", "meter.s1", "--json")["state"] == "enabled"
 
 
 def test_fleet_is_imported_with_secrets_and_exported(running: Running) -> None:
@@ -123,7 +125,7 @@ def test_fleet_is_imported_with_secrets_and_exported(running: Running) -> None:
     assert len(secrets.read_text().splitlines()) == 1
 
     exported = running.settings.home / "out.ndjson"
-    running.run("device", "export", str(exported))
+    assert "2," in running.run("device", "export", str(exported)).stderr
     names = [json.loads(line)["device_full"] for line in exported.read_text().splitlines()]
     assert {"meter.f0", "meter.f2499"} <= set(names)
     running.run("device", "export", str(exported.with_suffix(".csv")))
