@@ -20,6 +20,7 @@ from telemetry.local_tokens import ALGORITHM, AUDIENCE, ISSUER, KEY_ID
 
 LONGEST_LIFE_S = 24 * 3600
 LEEWAY_S = 30
+"""How far an issuer's clock may be ahead of ours."""
 _FORM = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
 
 LocalKey = bytes
@@ -120,7 +121,8 @@ def _claims(token: str, key: _Key, now: float) -> tuple[str, float]:
         },
     )
     expires_at, begins = float(claims["exp"]), float(claims.get("iat", now))
-    if expires_at < now - LEEWAY_S or expires_at - min(begins, now) > LONGEST_LIFE_S + LEEWAY_S:
+    # The end has no leeway: what ends a session at that time must not let the next one begin.
+    if expires_at <= now or expires_at - min(begins, now) > LONGEST_LIFE_S + LEEWAY_S:
         raise jwt.InvalidTokenError("expired, or made out for more than a day")
     if begins > now + LEEWAY_S or float(claims.get("nbf", 0)) > now + LEEWAY_S:
         raise jwt.InvalidTokenError("not valid yet")

@@ -140,6 +140,7 @@ def test_token_lets_its_subject_in_until_it_expires() -> None:
     "changed",
     [
         {"exp": NOW - 60},
+        {"exp": NOW},
         {"exp": NOW + 25 * 3600},
         {"iat": NOW + 3600},
         {"aud": "other"},
@@ -153,6 +154,13 @@ def test_token_lets_its_subject_in_until_it_expires() -> None:
 )
 def test_token_with_another_claim_lets_nobody_in(changed: dict[str, object]) -> None:
     assert login(with_key(), by_token(token(**changed))) == REFUSED
+
+
+@pytest.mark.parametrize(("ahead_s", "is_let_in"), [(20, True), (60, False)])
+def test_issuers_clock_may_be_a_little_ahead(ahead_s: int, is_let_in: bool) -> None:
+    begins = NOW + ahead_s
+    found = login(with_key(), by_token(token(iat=begins, nbf=begins)))
+    assert isinstance(found, Identity) is is_let_in
 
 
 def test_key_of_a_product_lets_no_other_products_device_in() -> None:
