@@ -148,19 +148,20 @@ def _statistics(
         for name in table.statistics
         if name not in table.partition_by and frame.schema[name] != pl.Boolean
     ]
-    found = frame.group_by(keys).agg(
-        pl.len().alias("rows"),
+    figures = [
         pl.struct(pl.col(names).min()).alias("least"),
         pl.struct(pl.col(names).max()).alias("greatest"),
         pl.struct(pl.col(names).null_count()).alias("nulls"),
-    )
+    ]
+    # No struct is made of no column.
+    found = frame.group_by(keys).agg(pl.len().alias("rows"), *(figures if names else []))
     return {
         tuple(row[name] for name in keys): json.dumps(
             {
                 "numRecords": row["rows"],
-                "minValues": _values(row["least"]),
-                "maxValues": _values(row["greatest"]),
-                "nullCount": row["nulls"],
+                "minValues": _values(row.get("least", {})),
+                "maxValues": _values(row.get("greatest", {})),
+                "nullCount": row.get("nulls", {}),
             }
         )
         for row in found.iter_rows(named=True)
