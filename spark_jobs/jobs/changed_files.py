@@ -1,6 +1,5 @@
-"""Which files of a table are asked for: those of some days, or those that are new."""
+"""Which files of a table are asked for: those of some days, the newest, or those written since."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -13,29 +12,11 @@ OVERLAP = timedelta(minutes=10)
 """A file may have been written before a job looked at its table and committed after that."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Files of some days, or those since a moment (None: all); the newest, up to so many rows."""
-
-    days: Days | None = None
-    since: datetime | None = None
-    most_rows: int | None = None
-
-
-def asked_files(files: pl.DataFrame, table: Table, asked: Asked) -> pl.DataFrame:
-    """Return those of a table's files that are asked for."""
-    wanted = _of_days(files, table, asked.days) if asked.days else _since(files, asked.since)
-    newest = wanted.sort("modification_time", "path", descending=True)
+def newest_files(files: pl.DataFrame, most_rows: int) -> pl.DataFrame:
+    """Return the newest files, up to so many rows; 0: all."""
+    newest = files.sort("modification_time", "path", descending=True)
     rows = newest["num_records"].fill_null(0)
-    if asked.most_rows is None:
-        return newest
-    return newest.filter(rows.cum_sum() - rows < asked.most_rows)
-
-
-def _since(files: pl.DataFrame, since: datetime | None) -> pl.DataFrame:
-    if since is None:
-        return files
-    return files.filter(written_at() >= since)
+    return newest.filter(rows.cum_sum() - rows < most_rows) if most_rows else newest
 
 
 def written_at() -> pl.Expr:
@@ -48,7 +29,8 @@ def written_since(since: datetime | None) -> pl.Expr:
     return pl.lit(value=True) if since is None else written_at() > since - OVERLAP
 
 
-def _of_days(files: pl.DataFrame, table: Table, days: Days) -> pl.DataFrame:
+def of_days(files: pl.DataFrame, table: Table, days: Days) -> pl.DataFrame:
+    """Return the files whose partitions are of some days."""
     dated = date_column(table)
     if dated is None:
         return files

@@ -8,17 +8,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+import polars as pl
+
 from edge.registry_files import RegistryFiles
 from expectations import suites
 from expectations.holding import Holder
 from expectations.rule import with_rules
 from spark_jobs.file_rows import file_rows
 from spark_jobs.jobs import quality_figures
-from spark_jobs.jobs.changed_files import Asked, asked_files
+from spark_jobs.jobs.changed_files import newest_files, of_days
 from spark_jobs.jobs.job_runs import Result, add_dates, asked_days, recorded
-from spark_jobs.jobs.quality_results import Held, Results, broken, held_since, keep, summary
+from spark_jobs.jobs.quality_results import Held, Results, broken, held_versions, keep, summary
 from spark_jobs.lake import Lake
+from spark_jobs.new_files import files_since
 from spark_jobs.session import session
+from spark_jobs.table_files import listed
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 from telemetry.tables import BY_NAME, TABLES, Table
@@ -64,10 +68,13 @@ def _check(arguments: argparse.Namespace, settings: Settings, lake: Lake, now: d
     days = asked_days(arguments)
     holder = Holder(settings.home / "dataquality")
     results = {table: Held() for table in _tables(arguments.tables)}
-    since = {} if days else held_since(lake)
+    known = {} if days else held_versions(lake)
     for table, held in results.items():
-        asked = Asked(days, since.get(table.name), arguments.rows or None)
-        _hold_rows(table, held, asked, Check(settings, lake, holder))
+        handle = lake.table(table)
+        held.version = handle.version()
+        since = known.get(table.name)
+        files = of_days(listed(handle), table, days) if days else files_since(handle, since)
+        _hold_rows(table, held, newest_files(files, arguments.rows), Check(settings, lake, holder))
     for figures in quality_figures.all_figures(
         lake, list(results), quality_figures.closed(days, now), settings.progress_dir
     ):
@@ -88,8 +95,7 @@ def _tables(names: Sequence[str]) -> list[Table]:
     return [BY_NAME[name] for name in names] if names else list(TABLES)
 
 
-def _hold_rows(table: Table, held: Held, asked: Asked, check: Check) -> None:
-    files = asked_files(check.lake.files(table), table, asked)
+def _hold_rows(table: Table, held: Held, files: pl.DataFrame, check: Check) -> None:
     if files.is_empty():
         return
     spark = session(check.settings, "headwater-quality")

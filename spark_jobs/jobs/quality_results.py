@@ -19,6 +19,8 @@ class Held:
     """What came out for one table."""
 
     rows: int = 0
+    version: int = 0
+    """Version of the table whose new rows were held."""
     seconds: float = 0.0
     verdicts: list[Verdict] = field(default_factory=list)
 
@@ -26,8 +28,8 @@ class Held:
 Results = Mapping[Table, Held]
 
 
-def held_since(lake: Lake) -> dict[str, datetime]:
-    """Return when all that had changed in a table was last held with no critical failure."""
+def held_versions(lake: Lake) -> dict[str, int]:
+    """Return up to which version all that had changed was held with no critical failure."""
     said = pl.col("details").str
     is_critical = said.json_path_match("$.severity") == "critical"
     runs = (
@@ -38,10 +40,12 @@ def held_since(lake: Lake) -> dict[str, datetime]:
             pl.col("checked_at").max(),
             held=(pl.col("success") | ~is_critical).all(),
             rows=said.json_path_match("$.rows").cast(pl.Int64).max(),
+            version=said.json_path_match("$.version").cast(pl.Int64).max(),
         )
     )
-    good = runs.filter("held", pl.col("rows") > 0).group_by("table").agg(pl.col("checked_at").max())
-    return dict(good.collect().iter_rows())
+    good = runs.filter("held", pl.col("rows") > 0, pl.col("version").is_not_null())
+    newest = good.group_by("table").agg(pl.col("version").sort_by("checked_at").last())
+    return dict(newest.collect().iter_rows())
 
 
 def keep(lake: Lake, results: Results, checked_at: datetime, scope: str) -> None:
@@ -56,10 +60,11 @@ def keep(lake: Lake, results: Results, checked_at: datetime, scope: str) -> None
             "success": verdict.success,
             "observed": verdict.observed,
             "unexpected": verdict.unexpected,
-            "details": json.dumps({**verdict.details, "rows": held.rows, "scope": scope}),
+            "details": json.dumps({**verdict.details, **noted, "scope": scope}),
             "checked_date": checked_at.date(),
         }
         for table, held in results.items()
+        for noted in [{"rows": held.rows, "version": held.version}]
         for verdict in held.verdicts
     ]
     if rows:
