@@ -12,7 +12,7 @@ from spark_jobs.jobs.gold_rebuild import Rebuild
 from spark_jobs.lake import Lake
 from spark_jobs.transforms.rules import rules
 from telemetry.settings import Settings
-from telemetry.tables import READINGS, Table
+from telemetry.tables import DEVICES, READINGS, Table
 from tests.spark_jobs.gold_fleet import NOON, PRODUCTS, fleet, grouped
 from tests.spark_jobs.silver_rows import silver
 
@@ -39,9 +39,17 @@ class KilledLake:
         self.lake.create_all()
         for product in PRODUCTS:
             RegistryFiles(self._settings.registry_dir).put_product(product)
+        self.lake.append(DEVICES, self._devices(), None)
         for part in range(FILES):
             self.lake.append(READINGS, self.truth.filter(pl.col("seq") % FILES == part), None)
         self._make_gold()
+
+    def _devices(self) -> pl.DataFrame:
+        """Return each device where its readings say that it stands: summaries count them there."""
+        found = self.truth.select("tenant", "device_full", "device", "product", "zone").unique()
+        known = found.with_columns(valid_from=datetime(1900, 1, 1, tzinfo=UTC)).to_dicts()
+        schema = self.lake.scan(DEVICES).collect_schema()
+        return pl.DataFrame([{n: row.get(n) for n in schema} for row in known], schema=schema)
 
     def _make_gold(self) -> None:
         """Make gold of all there is, and keep that it has read so far."""
