@@ -35,6 +35,16 @@ RULES: Mapping[Table, Sequence[Rule]] = {
         Rule("hour is a whole hour", "hour = date_trunc('hour', hour)"),
         date_of("hour_date", "hour"),
     ),
+    tables.GATEWAY_CONSERVATION: (
+        Rule("what was acknowledged is there", "holds"),
+        Rule(
+            "difference is what is there less what was acknowledged",
+            "difference = telemetry + dead + uplink + spooled - acknowledged",
+        ),
+        Rule("no more is acknowledged than was taken", "acknowledged <= taken"),
+        Rule("hour is a whole hour", "hour = date_trunc('hour', began_at)"),
+        date_of("hour_date", "hour"),
+    ),
     tables.RESTATEMENTS: (
         Rule("a mark ends after it starts", "window_end > window_start"),
         one_of("reason", "late", "dedup", "replay", "registry", "rebuild-gold"),

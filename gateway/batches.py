@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from gateway.account import OpenPage
 from gateway.channels import Channel
 from gateway.decoding import counted
 from gateway.ingest import Arrival, Ingest
@@ -82,8 +83,9 @@ async def ingest_batch(
     empty = ingest.over_limit(channel, now, messages)
     if empty is not None:
         return empty
-    settling = await _published(ingest, channel, payloads, now)
-    ingest.accepted(channel, settling.kept)
+    page = ingest.account.page
+    settling = await _published(ingest, channel, payloads, now, page)
+    ingest.accepted(channel, settling.kept, page)
     if settling.error is None:
         return messages
     return _not_kept(ingest, settling.error, settling.kept, len(payloads))
@@ -131,7 +133,7 @@ async def _examined(
 
 
 async def _published(
-    ingest: Ingest, channel: Channel, payloads: Sequence[bytes], now: int
+    ingest: Ingest, channel: Channel, payloads: Sequence[bytes], now: int, page: OpenPage
 ) -> _Settling:
     """Send records as there is room for them, until one fails; return what became of them."""
     settling, sent, loop = _Settling(), 0, asyncio.get_running_loop()
@@ -144,8 +146,9 @@ async def _published(
             if not settling.waiting(sent):
                 settling.error = error
         if count > 0:
-            ingest.publish(channel, payloads[sent : sent + count], now=now, settle=settling.settle)
-            sent = min(sent + count, len(payloads))
+            turn = payloads[sent : sent + count]
+            ingest.publish(channel, turn, page, now=now, settle=settling.settle)
+            sent += len(turn)
             await asyncio.sleep(0)
         elif loop.time() < give_up:
             await asyncio.sleep(LOOK_S)

@@ -6,6 +6,7 @@ from functools import lru_cache
 from gateway.identity import Identity
 from gateway.limits import Bucket
 from gateway.outlet import Headers
+from telemetry.accounts import PAGE_HEADER
 from telemetry.devices import split_full_name
 from telemetry.records import record_headers
 from telemetry.topics import TELEMETRY, UPLINK
@@ -34,10 +35,11 @@ class Channel:
     is_telemetry: bool
     """Whether its messages are readings."""
 
-    def stamped(self, now: int) -> Headers:
-        """Return the headers of records that came at `now`, in epoch microseconds."""
+    def stamped(self, now: int, page: bytes) -> Headers:
+        """Return the headers of records taken at `now`, in epoch microseconds, on a page."""
         headers = self.headers.copy()
         headers["received_at"] = b"%d" % now
+        headers[PAGE_HEADER] = page
         return headers
 
 

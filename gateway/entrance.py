@@ -77,6 +77,7 @@ class Entrance:
             return self._unread(said, found, now, settle)
         if found.payload is None:
             self.counters.add("filtered")
+            self.ingest.account.left_out()
             settle(None, None)
             return None
         if self.directory.is_shut(identity.tenant, found.device_full):

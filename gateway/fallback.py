@@ -5,17 +5,21 @@ anything, new records queue behind it, so that a device's records stay in their 
 """
 
 import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from edge.outbox import OutRecord
 from gateway.counters import Counters
 from gateway.disk import AGAIN_S, Disk
 from gateway.outlet import Headers, Outlet, OutletError, Settle
+from telemetry.accounts import PAGE_HEADER
 
 TOPIC_HEADER = "spooled_topic"
 RETRY_S = 5.0
@@ -55,6 +59,8 @@ class FallbackOutlet:
         self._most_bytes = most_bytes
         self._disk = Disk(folder, counters, again_s=again_s)
         self._bytes = sum(path.stat().st_size for path in self._files())
+        self.spooled = _pages(self._files())
+        """How many records of each page of the account are on disk."""
         self.is_spooling = bool(self._files())
 
     def _files(self) -> list[Path]:
@@ -101,11 +107,12 @@ class FallbackOutlet:
             raise OutletError("the spool is full", is_away=True, retry_after_s=RETRY_S)
         headers = [*held.headers.items(), (TOPIC_HEADER, held.topic.encode())]
         record = OutRecord(held.key, held.value, cast("list[tuple[str, bytes]]", headers))
-        self._disk.send(record, partial(self._kept, settle, len(held.value)))
+        self._disk.send(record, partial(self._kept, settle, held))
 
-    def _kept(self, settle: Settle, size: int, error: object, message: object) -> None:
+    def _kept(self, settle: Settle, held: _Held, error: object, message: object) -> None:
         if error is None:
-            self._bytes += size
+            self._bytes += len(held.value)
+            self.spooled[_page(held.headers)] += 1
         settle(error, message)
 
     def poll(self) -> int:
@@ -138,6 +145,7 @@ class FallbackOutlet:
         if not await self._all_sent(table):
             raise OutletError("Kafka is away", is_away=True, retry_after_s=RETRY_S)
         files[0].unlink()
+        self.spooled -= _counted(table)
         return True
 
     async def _all_sent(self, table: pa.Table) -> bool:
@@ -164,3 +172,22 @@ class FallbackOutlet:
     def close(self, timeout_s: float) -> int:
         """Settle all that can be settled in time, and return how many records could not."""
         return self._kafka.close(timeout_s) + self._disk.close(timeout_s)
+
+
+def _page(headers: Mapping[str, object]) -> bytes:
+    name = headers.get(PAGE_HEADER)
+    return name if isinstance(name, bytes) else b""
+
+
+def _pages(files: Iterable[Path]) -> Counter[bytes]:
+    """Count what an earlier process has left."""
+    found: Counter[bytes] = Counter()
+    for file in files:
+        found += _counted(pq.read_table(file, columns=["headers"]))
+    return found
+
+
+def _counted(table: pa.Table) -> Counter[bytes]:
+    pairs = pc.list_flatten(table.column("headers")).combine_chunks()
+    names = pairs.field("value").filter(pc.equal(pairs.field("key"), PAGE_HEADER))
+    return Counter({row["values"]: row["counts"] for row in pc.value_counts(names).to_pylist()})

@@ -1,9 +1,11 @@
 """The one path of every protocol: authenticated and authorised arrivals become durable records."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
+from gateway.account import Account, OpenPage
 from gateway.channels import Channel
 from gateway.counters import Counters
 from gateway.decoding import counted, refused
@@ -31,6 +33,10 @@ def _asleep() -> None:
     return None
 
 
+def _unheard(_error: object, _message: object) -> None:
+    return None
+
+
 class Ingest:
     """Decodes, stamps and publishes; each arrival is settled exactly once."""
 
@@ -39,16 +45,17 @@ class Ingest:
         outlets: dict[Durability, Outlet],
         counters: Counters,
         *,
+        account: Account | None = None,
         most_bytes: int = MOST_BYTES,
     ) -> None:
         """Publish by the outlet of each durability class."""
         self._outlets = outlets
         self._counters = counters
+        self.account = account or Account()
         self._wake = _asleep
         self.most_bytes = most_bytes
         self.is_polled = False
         """Whether somebody polls the outlets already."""
-        self.taken = 0
 
     def polled_by(self, wake: Callable[[], None]) -> None:
         """Have `wake` called whenever records begin to wait."""
@@ -73,7 +80,8 @@ class Ingest:
                 return empty
         if isinstance(found, Rejected):
             return self.bury(arrival, found, now, settle)
-        return self._send(channel, channel.kafka_topic, payload, channel.stamped(now), settle)
+        headers = channel.stamped(now, self.account.page.name)
+        return self._send(channel, channel.kafka_topic, payload, headers, settle)
 
     def take(
         self, channel: Channel, payloads: Sequence[bytes], now: int, settles: Sequence[Settle]
@@ -83,7 +91,8 @@ class Ingest:
         The first one left is for `ingest`, which says what is wrong with it. One that the outlet
         does not take is settled with the refusal, and is the last.
         """
-        headers = channel.stamped(now)
+        page = self.account.page
+        headers = channel.stamped(now, page.name)
         send = self._outlets[channel.identity.durability].send
         topic, key, names, buckets = (
             channel.kafka_topic,
@@ -103,20 +112,26 @@ class Ingest:
             except OutletError as error:
                 settle(self.unavailable(error), None)
                 break
-            self.taken += 1
+            page.taken += 1
         if taken and not self.is_polled:
             self.is_polled = True
             self._wake()
         return taken
 
     def publish(
-        self, channel: Channel, payloads: Sequence[bytes], *, now: int, settle: Settle
+        self,
+        channel: Channel,
+        payloads: Sequence[bytes],
+        page: OpenPage,
+        *,
+        now: int,
+        settle: Settle,
     ) -> None:
-        """Publish records that were examined and let through by the limits before.
+        """Publish records that were examined and let through by the limits before, on a page.
 
         Each one is settled later, or at once with the error where the outlet does not take it.
         """
-        headers = channel.stamped(now)
+        headers = channel.stamped(now, page.name)
         send = self._outlets[channel.identity.durability].send
         topic, key = channel.kafka_topic, channel.key
         for payload in payloads:
@@ -125,10 +140,23 @@ class Ingest:
             except OutletError as error:
                 settle(error, None)
             else:
-                self.taken += 1
+                page.taken += 1
         if not self.is_polled:
             self.is_polled = True
             self._wake()
+
+    @property
+    def taken(self) -> int:
+        """How many records were handed to a store."""
+        return self.account.taken
+
+    def tell(self, topic: str, key: bytes, value: bytes) -> None:
+        """Publish a word of the gateway's own; one that is not taken is followed by others."""
+        with suppress(OutletError):
+            self._outlets["industrial"].send(topic, key, value, {}, _unheard)
+            if not self.is_polled:
+                self.is_polled = True
+                self._wake()
 
     def room(self, channel: Channel, size: int = 0) -> int:
         """Return how many of a device's records are taken now; raise `OutletError` if none are."""
@@ -153,7 +181,7 @@ class Ingest:
             )
         except OutletError as error:
             return self.unavailable(error)
-        self.taken += 1
+        self.account.page.taken += 1
         if not self.is_polled:
             self.is_polled = True
             self._wake()
@@ -174,22 +202,32 @@ class Ingest:
         """
         channel = arrival.channel
         said_at = topic or f"devices/{channel.identity.device_full}/{channel.name}"
-        headers = channel.stamped(now) | {
+        page = self.account.page
+        headers = channel.stamped(now, page.name) | {
             "reason": unreadable.reason.encode(),
             "text": unreadable.text.encode("utf-8", "replace"),
             "topic": said_at.encode(),
         }
-        buried = partial(self._buried, unreadable, settle)
+        buried = partial(self._buried, page, unreadable, settle)
         return self._send(channel, TELEMETRY_DEAD.name, arrival.payload, headers, buried)
 
-    def _buried(self, unreadable: Rejected, settle: Settle, error: object, message: object) -> None:
+    def _buried(
+        self,
+        page: OpenPage,
+        unreadable: Rejected,
+        settle: Settle,
+        error: object,
+        message: object,
+    ) -> None:
         if error is None:
+            page.acknowledged += 1
             settle(self.counted(unreadable._replace(is_kept=True)), message)
         else:
             settle(error, message)
 
-    def accepted(self, channel: Channel, records: int) -> None:
+    def accepted(self, channel: Channel, records: int, page: OpenPage) -> None:
         """Count records that are acknowledged together."""
+        page.acknowledged += records
         self._counters.tally("accepted", protocol=channel.protocol).count += records
 
     def unavailable(self, error: object, records: int = 1) -> Rejected:

@@ -35,6 +35,7 @@ from gateway.outlets import open_outlets
 from gateway.polling import Poller
 from gateway.rules_file import RulesFile
 from gateway.secure import server_context
+from gateway.telling import Teller, open_account, open_teller
 from telemetry.sealing import KeyRing
 from telemetry.settings import Settings
 from telemetry.topics import COMMANDS
@@ -53,6 +54,7 @@ class Gateway:
     outlets: list[Outlet]
     poller: Poller
     rules: RulesFile
+    teller: Teller
 
     async def tick(self) -> None:
         """Keep time for sessions, wills and credentials."""
@@ -66,6 +68,7 @@ class Gateway:
             gauges["mqtt_connections"] = len(self.mqtt.sockets)
             gauges["mqtt_sessions"] = len(self.mqtt.desk.sessions)
             gauges["records_taken"] = self.entrance.ingest.taken
+            await self.teller.tick()
 
 
 def run(settings: Settings) -> None:
@@ -94,6 +97,7 @@ async def _serve(settings: Settings) -> None:
         await gateway.mqtt.close()
         if gateway.mqtt.desk.sessions.kept is not None:
             gateway.mqtt.desk.sessions.kept.close()
+        await gateway.teller.close(FLUSH_S)
         for outlet in gateway.outlets:
             outlet.close(FLUSH_S)
 
@@ -110,7 +114,7 @@ def assemble(settings: Settings) -> Gateway:
     by_class = open_outlets(settings, settings.gateway_dir, counters)
     outlets = list(dict.fromkeys(by_class.values()))
     poller = Poller(outlets)
-    ingest = Ingest(by_class, counters)
+    ingest = Ingest(by_class, counters, account=open_account(settings.gateway_dir))
     ingest.polled_by(poller.wake)
     poller.ingest = ingest
     entrance = Entrance(
@@ -124,7 +128,8 @@ def assemble(settings: Settings) -> Gateway:
     rules = RulesFile(settings.gateway_rules or settings.gateway_dir / "rules.json")
     rules.refresh()
     entrance.rules = rules.rules
-    return Gateway(entrance, mqtt, outlets, poller, rules)
+    teller = open_teller(settings, settings.gateway_dir, ingest, outlets)
+    return Gateway(entrance, mqtt, outlets, poller, rules, teller)
 
 
 def _ring(settings: Settings) -> KeyRing | None:

@@ -63,9 +63,10 @@ BATCH_JOBS = (
     ),
     BatchJob(
         "conservation",
-        "Proves that each message of bronze is in exactly one table of silver, hour by hour.",
+        "Proves that each message of bronze is in exactly one table of silver, hour by hour, and"
+        " that what gateways acknowledged is there.",
         "20 * * * *",
-        makes=(tables.CONSERVATION,),
+        makes=(tables.CONSERVATION, tables.GATEWAY_CONSERVATION),
         verdict="conserved",
     ),
     BatchJob(

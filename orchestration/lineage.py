@@ -43,6 +43,7 @@ _BATCHED = (
     tables.BASELINES.name,
     tables.DEVICE_DUPLICATES.name,
     tables.CONSERVATION.name,
+    tables.GATEWAY_CONSERVATION.name,
     tables.ALERTS.name,
 )
 """Tables that batch jobs make; each run is a row of `ops.job_runs`."""
@@ -79,6 +80,7 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
     tables.JOB_RUNS.name: _BATCHED,
     tables.DELIVERY_DELAY.name: (GOLD,),
     tables.CONSERVATION.name: (tables.MESSAGES.name, *_SILVER, *_ASIDE),
+    tables.GATEWAY_CONSERVATION.name: (tables.MESSAGES.name,),
     tables.DEVICE_DUPLICATES.name: (
         tables.READINGS.name,
         tables.DUPLICATES.name,

@@ -81,6 +81,16 @@ ALERTS_HISTORY = Topic(
     "the newest word on the life of each alert, for `gold.alerts`; key: the alert's id",
     {"max.message.bytes": str(2 * 1024 * 1024), "retention.ms": str(30 * _DAY_MS)},
 )
+GATEWAY_PAGES = Topic(
+    "gateway.pages",
+    1,
+    "how many records each gateway took and acknowledged, by page (`telemetry/accounts.py`), the"
+    " newest word last; key: the gateway's name",
+    {
+        "message.timestamp.type": "LogAppendTime",
+        "retention.ms": str(7 * _DAY_MS),
+    },
+)
 TOPICS: tuple[Topic, ...] = (
     TELEMETRY,
     TELEMETRY_DEAD,
@@ -89,6 +99,7 @@ TOPICS: tuple[Topic, ...] = (
     UPLINK,
     ALERTS,
     ALERTS_HISTORY,
+    GATEWAY_PAGES,
 )
 
 SPOOL_TOPIC = "spool"

@@ -24,6 +24,7 @@ from gateway.outlet import Outlet
 from gateway.outlets import open_outlets
 from gateway.polling import Poller
 from gateway.rules_file import RulesFile
+from gateway.telling import Teller, open_account, open_teller
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
@@ -43,6 +44,7 @@ class Bridge:
     outlets: list[Outlet]
     rules: RulesFile
     counters: Counters
+    teller: Teller
     is_informed: bool = False
     """Whether what the registry knows is known here."""
 
@@ -63,6 +65,7 @@ class Bridge:
             gauges = self.counters.gauges
             gauges["bridge_waiting"] = len(self.connector.intake.pending)
             gauges["records_taken"] = self.ingest.taken
+            await self.teller.tick()
             await asyncio.sleep(TICK_S)
 
 
@@ -92,6 +95,7 @@ async def _serve(settings: Settings) -> None:
     if waiting in done:
         await bridge.connector.leave(FLUSH_S)
     working.cancel()
+    await bridge.teller.close(FLUSH_S)
     for outlet in bridge.outlets:
         outlet.close(FLUSH_S)
     await page.close()
@@ -125,7 +129,8 @@ def assemble(settings: Settings) -> Bridge:
     counters, directory = Counters(), Directory()
     by_class = open_outlets(settings, settings.bridge_dir, counters)
     outlets = list(dict.fromkeys(by_class.values()))
-    poller, ingest = Poller(outlets), Ingest(by_class, counters)
+    poller = Poller(outlets)
+    ingest = Ingest(by_class, counters, account=open_account(settings.bridge_dir))
     ingest.polled_by(poller.wake)
     poller.ingest = ingest
     routes = Routes(directory, ingest, counters, tenant=settings.bridge_tenant)
@@ -136,4 +141,5 @@ def assemble(settings: Settings) -> Bridge:
     rules = RulesFile(settings.gateway_rules or settings.gateway_dir / "rules.json")
     rules.refresh()
     routes.rules = rules.rules
-    return Bridge(directory, routes, ingest, connector, outlets, rules, counters)
+    teller = open_teller(settings, settings.bridge_dir, ingest, outlets)
+    return Bridge(directory, routes, ingest, connector, outlets, rules, counters, teller)

@@ -1,7 +1,9 @@
 """Whose a broker's message is, and where it goes: its topic says so, by name or by a rule."""
 
+from functools import partial
 from typing import NamedTuple
 
+from gateway.account import OpenPage
 from gateway.channels import ROOT, TELEMETRY_CHANNEL, Channel, channel
 from gateway.counters import Counters
 from gateway.decoding import refused
@@ -70,7 +72,14 @@ class Routes:
         if why is not None:
             return self._bury(said, why, made)
         arrival = Arrival(made, found.payload, content_type)
-        return self._ingest.ingest(arrival, now=now, settle=settle)
+        settled = partial(self._settled, self._ingest.account.page, settle)
+        return self._ingest.ingest(arrival, now=now, settle=settled)
+
+    def _settled(self, page: OpenPage, settle: Settle, error: object, message: object) -> None:
+        """Note what may be acknowledged now: the broker is answered in the order of messages."""
+        if error is None:
+            page.acknowledged += 1
+        settle(error, message)
 
     def _named(self, topic: str, payload: bytes) -> _Named | Rejected | None:
         """Return whose it is and the message; None where a rule's condition leaves it out."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
+from gateway.account import Account
 from gateway.channels import Channel
 from gateway.counters import Tally
 from gateway.mqtt.wire import Sink
@@ -79,6 +80,7 @@ class Answering(Protocol):
     """What has no answer yet; answers go out in the order in which messages came."""
     unanswered: int
     accepted: Tally
+    account: Account
     is_paused: bool
     """Whether the client is held back until fewer are unanswered."""
 
@@ -92,10 +94,11 @@ class Answering(Protocol):
 class Run:
     """Messages of one topic and QoS that have not all been answered."""
 
-    __slots__ = ("_answers", "_asked", "_ready", "packet_ids", "qos", "sent", "topic")
+    __slots__ = ("_answers", "_asked", "_page", "_ready", "packet_ids", "qos", "sent", "topic")
 
     def __init__(self, asked: Answering, packet_ids: list[bytes], qos: int, topic: str) -> None:
         self._asked = asked
+        self._page = asked.account.page
         self.packet_ids = packet_ids
         self.qos = qos
         self.topic = topic
@@ -119,6 +122,7 @@ class Run:
             runs.popleft()
             asked.unanswered -= 1
             asked.accepted.count += 1
+            self._page.acknowledged += 1
             asked.sink.write(_SUCCESS + self.packet_ids[0])
             if runs or asked.is_paused:
                 asked.sink.later(asked.answers)
@@ -128,6 +132,7 @@ class Run:
     def _settle(self, number: int, error: object, _message: object) -> None:
         if error is None:
             self._asked.accepted.count += 1
+            self._page.acknowledged += 1
         if error is None and number == self._ready and self._answers is None and self.qos == 1:
             self._ready = number + 1
         else:

@@ -55,6 +55,7 @@ class Uplink:
         self._link = link
         self._take = link.entrance.ingest.take
         self.sink = link.sink
+        self.account = link.entrance.ingest.account
         self.accepted = link.entrance.counters.tally("accepted", protocol=PROTOCOL)
         self._is_5 = link.version == V5
         self._skipped = PACKET_ID + self._is_5

@@ -5,18 +5,25 @@ from collections.abc import Iterator
 from datetime import date, datetime
 
 import polars as pl
+from confluent_kafka import KafkaException
 
+from edge.outbox import OutboxError
+from edge.outboxes import stack_mode
 from edge.registry_files import RegistryFiles
 from spark_jobs.jobs.changed_files import OVERLAP
 from spark_jobs.jobs.conservation_hour import MOST_MESSAGES, BalancedHour, balanced
+from spark_jobs.jobs.gateway_conservation import balanced_pages
+from spark_jobs.jobs.gateway_conservation import keep as keep_pages
+from spark_jobs.jobs.gateway_words import words_of
 from spark_jobs.jobs.job_runs import Days, Result, add_dates, asked_days, recorded
 from spark_jobs.jobs.landed_tables import HOUR, SILVER, LandedTables, landed_tables
 from spark_jobs.jobs.landed_until import LandedUntil, landed_until
 from spark_jobs.jobs.partitions import kept_since_arrival
 from spark_jobs.lake import Lake
+from spark_jobs.transforms.gateway_pages import PageBalance
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
-from telemetry.tables import CONSERVATION
+from telemetry.tables import CONSERVATION, GATEWAY_CONSERVATION
 
 MOST_HOURS = 24 * 14
 SHOWN = 10
@@ -50,7 +57,9 @@ def check(arguments: argparse.Namespace, settings: Settings, lake: Lake, now: da
     due = _of_days(tables, asked, oldest) if asked else _changed(lake, tables, oldest, now)
     checked = list(_balanced(tables, due, until, is_asked=asked is not None, rows=arguments.rows))
     _keep(lake, checked, now)
+    gateways, pages = _gateways(settings, lake, tables, until, now)
     wrong = [text for hour in checked for text in hour.wrong()]
+    wrong += [page.sentence() for page in pages if not page.holds]
     if wrong and not arguments.exit_zero:
         raise ConservationError(_sentence(wrong))
     return {
@@ -60,8 +69,32 @@ def check(arguments: argparse.Namespace, settings: Settings, lake: Lake, now: da
         "difference": sum(hour.difference for hour in checked),
         "wrong": wrong,
         "hours_left": len(due) - len(checked),
-        "tables": {CONSERVATION.name: {"rows": sum(len(hour.balances) for hour in checked)}},
+        "gateways": gateways,
+        "tables": {
+            CONSERVATION.name: {"rows": sum(len(hour.balances) for hour in checked)},
+            GATEWAY_CONSERVATION.name: {"rows": len(pages)},
+        },
     }
+
+
+def _gateways(
+    settings: Settings, lake: Lake, tables: LandedTables, until: LandedUntil, now: datetime
+) -> tuple[dict[str, object], list[PageBalance]]:
+    """Hold what gateways acknowledged against what is there; without Kafka the next run does."""
+    try:
+        words = words_of(settings, stack_mode(settings))
+        pages = balanced_pages(words, lake, tables, until, now)
+    except (OutboxError, KafkaException, TimeoutError) as error:
+        return {"not_checked": str(error)}, []
+    keep_pages(lake, pages, now)
+    told = [page.told.page for page in pages]
+    figures: dict[str, object] = {
+        "pages": len(pages),
+        "acknowledged": sum(page.acknowledged for page in told),
+        "taken": sum(page.taken for page in told),
+        "there": sum(page.found for page in pages),
+    }
+    return figures, pages
 
 
 def _of_days(tables: LandedTables, asked: Days, oldest: datetime) -> list[datetime]:

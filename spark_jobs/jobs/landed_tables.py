@@ -14,6 +14,7 @@ from spark_jobs.jobs.landed_until import Partition, in_flight
 from spark_jobs.lake import Lake
 from spark_jobs.row_files import scan_files
 from spark_jobs.transforms.offsets import Offsets, within
+from telemetry.accounts import PAGE_HEADER
 from telemetry.tables import CONFLICTS, DUPLICATES, LATE, MESSAGES, READINGS, REJECTED, Table
 
 HOUR = timedelta(hours=1)
@@ -58,6 +59,14 @@ class LandedTables:
     def records(self, hour: datetime) -> pl.LazyFrame:
         """Return the records of bronze of an hour."""
         return self._rows(MESSAGES, hour).select(*_ITEM[:3], "items")
+
+    def pages(self, hour: datetime) -> dict[str, int]:
+        """Return how many records of an hour name each page of a gateway's account."""
+        page = pl.col("headers").map.get(PAGE_HEADER).alias("page")
+        named = self._rows(MESSAGES, hour).select(page).drop_nulls()
+        counted = named.group_by("page").len().with_columns(pl.col("page").cast(pl.String))
+        found = counted.collect(engine="streaming")
+        return dict(found.iter_rows())
 
     def messages(self, table: Table, hour: datetime) -> pl.LazyFrame:
         """Return the messages that a table of silver holds of an hour."""
@@ -110,4 +119,6 @@ def _hours_of(files: pl.DataFrame) -> pl.DataFrame:
 def _nothing() -> pl.LazyFrame:
     columns = {"topic": pl.String(), "partition": pl.Int32(), "offset": pl.Int64()}
     times = dict.fromkeys(("kafka_time", "replayed_at"), pl.Datetime("us", "UTC"))
-    return pl.LazyFrame(schema={**columns, "item": pl.Int32(), "items": pl.Int32(), **times})
+    headers = pl.Map(pl.String(), pl.Binary())
+    others = {"item": pl.Int32(), "items": pl.Int32(), "headers": headers}
+    return pl.LazyFrame(schema={**columns, **others, **times})

@@ -84,6 +84,45 @@ CONSERVATION = Table(
     statistics=("hour", "checked_at"),
     retention="400 d",
 )
+GATEWAY_CONSERVATION = Table(
+    name="ops.gateway_conservation",
+    description="Records that each gateway acknowledged against those that are there, by page: an"
+    " hour of one process.",
+    columns=(
+        Column("gateway", "string", "name that a gateway keeps for good", required=True),
+        Column("page", "string", "header `gateway` of its records", required=True),
+        Column("hour", "timestamp", "hour in which the page begins", required=True),
+        Column("began_at", "timestamp", "begin of the page", required=True),
+        Column("told_at", "timestamp", "when the gateway last told its figures", required=True),
+        Column(
+            "is_final",
+            "boolean",
+            "false: the process was killed, and told no last figures",
+            required=True,
+        ),
+        Column("taken", "long", "records that it handed to a store", required=True),
+        Column("acknowledged", "long", "records of them that it acknowledged", required=True),
+        Column("telemetry", "long", "records in bronze.messages", required=True),
+        Column("dead", "long", "records in the topic telemetry.dead", required=True),
+        Column("uplink", "long", "records in the topic uplink", required=True),
+        Column("spooled", "long", "records on a gateway's own disk", required=True),
+        Column(
+            "difference", "long", "records that are there less those acknowledged", required=True
+        ),
+        Column(
+            "holds",
+            "boolean",
+            "acknowledged records are there, and none that nobody sent",
+            required=True,
+        ),
+        Column("checked_at", "timestamp", "as of when", required=True),
+        Column("hour_date", "date", "partition: UTC date of hour", required=True),
+    ),
+    key=("page",),
+    partition_by=("hour_date",),
+    statistics=("hour", "checked_at"),
+    retention="400 d",
+)
 RESTATEMENTS = Table(
     name="ops.restatements",
     description="Windows whose rows in silver changed and which gold has not taken up yet.",

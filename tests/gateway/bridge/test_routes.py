@@ -32,7 +32,8 @@ def settled(
 
 
 def test_topic_names_the_device() -> None:
-    answer, taken = settled(house(), "devices/meter.m1/telemetry", tenant="acme")
+    one = house()
+    answer, taken = settled(one, "devices/meter.m1/telemetry", tenant="acme")
 
     assert answer is None
     assert taken == Taken(
@@ -46,6 +47,7 @@ def test_topic_names_the_device() -> None:
             "received_at": b"%d" % NOW_US,
             "protocol": b"bridge",
             "content_type": b"application/json",
+            "gateway": one.entrance.ingest.account.page.name,
         },
     )
 
@@ -72,6 +74,17 @@ def test_what_a_rule_leaves_out_is_counted() -> None:
 
     assert (answer, taken) == (None, None)
     assert one.entrance.counters.value("filtered") == 1
+    page = one.entrance.ingest.account.page
+    assert (page.taken, page.acknowledged) == (0, 0)
+
+
+def test_page_counts_what_is_durable_once() -> None:
+    one = house()
+    settled(one, "devices/meter.m1/telemetry")
+    settled(one, "devices/meter.m1/telemetry", b"rubbish")
+
+    page = one.entrance.ingest.account.page
+    assert (page.taken, page.acknowledged) == (2, 2)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from gateway.limits import Rate
 from gateway.mqtt.connecting import MqttOptions
 from gateway.mqtt.runs import MOST_CUT, PACKET_ID, Route, cut
 from gateway.outlet import Headers, OutletError, Settle
+from telemetry.accounts import PAGE_HEADER
 from telemetry.encodings import encode_cbor
 from tests.gateway.entrances import MESSAGE, NOW_US, House, house
 from tests.gateway.mqtt.clients import BOTH, TOPIC, Broker, Client, telemetry
@@ -139,8 +140,14 @@ def told(case: Case, way: Way) -> Told:
 def seen(place: House, client: Client, heard: list[Packet]) -> Told:
     answers = [packet for packet in heard if isinstance(packet, Ack) and packet.kind != PUBCOMP]
     others = [packet for packet in heard if packet not in answers]
-    figures = place.entrance.counters.exposition()
-    return Told(place.outlet.taken, [*answers], others, client.wire.is_closed, figures)
+    page = place.entrance.ingest.account.page
+    counted = f"taken {page.taken}, acknowledged {page.acknowledged}"
+    figures = f"{place.entrance.counters.exposition()}{counted}"
+    records = [
+        record._replace(headers=record.headers | {PAGE_HEADER: b""})
+        for record in place.outlet.taken
+    ]
+    return Told(records, [*answers], others, client.wire.is_closed, figures)
 
 
 def publishes(*fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Packet]:

@@ -68,6 +68,7 @@ def test_record_is_stamped_with_who_sent_it_and_when(version: int) -> None:
         "received_at": b"%d" % (NOW_US + 1),
         "protocol": b"mqtt",
         "content_type": b"application/json",
+        "gateway": client.broker.house.entrance.ingest.account.page.name,
     }
     assert second.headers == first.headers | {"received_at": b"%d" % (NOW_US + 2)}
 
