@@ -38,7 +38,7 @@ _WINDOW = (
 )
 _SUMMARY = (
     *_STATISTICS,
-    Rule("a summary has a device", "devices >= 1"),
+    Rule("a summary of readings has a device", "devices >= 1 or count = 0"),
     Rule("count is not negative", "count >= 0"),
 )
 

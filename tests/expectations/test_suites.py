@@ -8,7 +8,18 @@ from pyspark.sql import functions as F
 from expectations import suites
 from expectations.holding import Holder, Verdict
 from expectations.rule import with_rules
-from telemetry.tables import DEVICE_MINUTE, MESSAGES, READINGS, REJECTED, TABLES, Table
+from spark_jobs.jobs import corrections, dedup
+from spark_jobs.restatements import MERGED
+from telemetry.tables import (
+    DEVICE_MINUTE,
+    MESSAGES,
+    READINGS,
+    REJECTED,
+    RESTATEMENTS,
+    SUMMARY_ZONE_HOUR,
+    TABLES,
+    Table,
+)
 from tests.expectations.rows import GOOD, NOON, SECOND, Row, frame, good
 
 pytestmark = pytest.mark.spark
@@ -48,6 +59,8 @@ BROKEN: tuple[tuple[Table, dict[str, object], str], ...] = (
     ),
 )
 
+SENTENCE = "a summary of readings has a device"
+
 
 def hold(spark: SparkSession, folder: Path, table: Table, rows: list[Row]) -> dict[str, Verdict]:
     rules = suites.rules(table)
@@ -71,6 +84,30 @@ def test_each_broken_rule_is_found_by_its_sentence(spark: SparkSession, table: T
     assert first == set()
     for broken, (_, sentence) in zip(others, cases, strict=True):
         assert sentence in broken
+
+
+def test_hour_of_sentinels_alone_has_no_device(spark: SparkSession) -> None:
+    rules = suites.rules(SUMMARY_ZONE_HOUR)
+    plain = {"tenant": "default", "zone": "north", "product": "meter", "metric": "kwh"}
+    counts = [(0, 0), (2, 0), (2, 1)]
+    rows = [plain | {"count": count, "devices": devices} for count, devices in counts]
+
+    held = with_rules(frame(spark, SUMMARY_ZONE_HOUR, rows), rules)
+    found = {(row["count"], row["devices"]): row[SENTENCE] for row in held.collect()}
+
+    assert found == {(0, 0): True, (2, 0): False, (2, 1): True}
+
+
+def test_every_reason_to_restate_is_known(spark: SparkSession) -> None:
+    rules = suites.rules(RESTATEMENTS)
+    ours = [*MERGED, dedup.REASON, corrections.REASON, "replay", "rebuild-gold"]
+    reasons = [*ours, "whim"]
+    rows = [{"reason": reason, "mark_id": str(n)} for n, reason in enumerate(reasons)]
+
+    held = with_rules(frame(spark, RESTATEMENTS, rows), rules).collect()
+
+    (known,) = (rule.sentence for rule in rules if rule.sentence.startswith("reason is one of"))
+    assert [row["reason"] for row in held if not row[known]] == ["whim"]
 
 
 def test_good_rows_hold(spark: SparkSession, tmp_path: Path) -> None:
