@@ -42,7 +42,7 @@ fmt: install-dev ## format and fix what can be fixed
 	$(BIN)/ruff format
 
 # Virtual machines that live for minutes never earn back what optimising compilers cost.
-test: export JAVA_TOOL_OPTIONS ?= -XX:TieredStopAtLevel=1
+test test-faults: export JAVA_TOOL_OPTIONS ?= -XX:TieredStopAtLevel=1
 # Tests wait for jobs, and nobody for the streams beside them.
 test test-faults test-faults-full: export HEADWATER_JOB_NICE ?= 0
 test: install-dev ## everything that CI holds; PYTEST_ARGS="-k late" narrows it
@@ -65,12 +65,13 @@ test-live: install-dev ## the live page in Chromium, wide and as on a phone
 test-latency: install-dev fetch ## a scenario in a stack of its own: how soon what is critical is told
 	HEADWATER_SUPERSET=off $(BIN)/pytest -m "long or not long" tests/end_to_end/test_alert_latency.py $(PYTEST_ARGS)
 
-test-faults: install-dev fetch ## kill processes and starve them: twice a point, 20 times at random
-	$(BIN)/pytest -m faults $(PYTEST_ARGS)
-	$(BIN)/python -m tests.faults.full_disks
-	$(BIN)/python -m tests.faults.full --kills 20 --each 2 --within 40 $(SEEDED)
+test-faults: install-dev fetch ## 50 minutes of kills: gateways; streams twice a point, 20 times at random
+	$(BIN)/pytest -m faults tests/gateway $(PYTEST_ARGS)
+	$(BIN)/python -m tests.faults.full --kills 20 --each 2 --hurry --at-once 2 --within 36 $(SEEDED)
 
-test-faults-full: install-dev fetch ## the same for hours: KILLS=200, and SEED=n goes on where it was
+test-faults-full: install-dev fetch ## for hours: KILLS=200, full disks, dead Dagster runs; SEED=n goes on
+	$(BIN)/python -m tests.faults.full_disks
+	$(BIN)/pytest -m faults $(PYTEST_ARGS)
 	$(BIN)/python -m tests.faults.full --kills $(KILLS) $(SEEDED)
 
 bench: fetch ## measure: BENCH=name for one of benchmarks/, OUT=file for its figures

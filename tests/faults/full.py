@@ -7,6 +7,7 @@ import argparse
 import json
 import secrets
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +24,7 @@ from tests.faults.siege import Siege, Told
 KEPT_ROUNDS = 6
 """Rounds on one stack: a start costs a minute, and a lake that grows slows the verdicts."""
 TEN_TO_ONE = 20
+APART_S = 30.0
 
 
 class Teller(Told):
@@ -38,7 +40,9 @@ class Teller(Told):
         self._record.write("kill", **figures)
         waited = f"waited {struck['waited_s']} s, " if "waited_s" in struck else ""
         file = struck.get("file", "")
-        say(f"  killed at {kill.point}: {waited}healed after {struck['heal_s']} s {file}")
+        heal = struck["heal_s"]
+        healed = "the next one follows" if heal is None else f"healed after {heal} s"
+        say(f"  killed at {kill.point}: {waited}{healed} {file}")
 
     def round(self, one: Round, found: Line) -> None:
         """Write one verdict down."""
@@ -74,13 +78,15 @@ class BrokenError(Exception):
     """A round in which a promise was broken: its stack is left as it is."""
 
 
-def besiege(rounds: list[Round], siege_rate: int, seed: int, teller: Teller, until: float) -> bool:
+def besiege(
+    rounds: list[Round], given: argparse.Namespace, seed: int, teller: Teller, until: float
+) -> bool:
     """Hold rounds on stacks, a few each, until the time is over; tell whether all was kept."""
     is_kept, waiting = True, list(rounds)
     while waiting and time.monotonic() < until:
         try:
             with stack_of_its_own() as stack:
-                siege = Siege(stack, siege_rate, seed)
+                siege = Siege(stack, given.rate, seed, hurries=given.hurry)
                 for one in waiting[:KEPT_ROUNDS]:
                     if time.monotonic() >= until:
                         break
@@ -111,16 +117,43 @@ def main() -> int:
     rounds = plan(seed, each=each, at_random=given.kills, points=points)
     shape = " ".join([f"{given.kills}+{each}", *sorted(given.only or ())])
     record = Record(given.out, seed, shape)
+    if given.at_once > 1:
+        return side_by_side(given, seed, record, len(rounds))
     mine = [one for one in rounds if one.number % given.of == given.part]
     left = [one for one in mine if one.number not in record.done()]
     say(f"seed {seed}: {len(left)} rounds to go, {len(mine) - len(left)} done before")
     until = time.monotonic() + given.within * 60
-    is_kept = besiege(left, given.rate, seed, Teller(record, len(rounds)), until)
-    figures = summary(record.lines(), planned=len(rounds))
-    sys.stdout.write(json.dumps({"seed": seed, **figures}, indent=2) + "\n")
-    if len(record.done()) < len(rounds):
-        say(f"not all is done and kept: --seed {seed} --kills {given.kills} --each {each} goes on")
+    is_kept = besiege(left, given, seed, Teller(record, len(rounds)), until)
+    if given.of == 1:
+        sum_up(given, seed, record, len(rounds))
     return 0 if is_kept else 1
+
+
+def side_by_side(given: argparse.Namespace, seed: int, record: Record, planned: int) -> int:
+    """Share the rounds out to processes: a stack that starts again leaves the other its cores."""
+    each = [] if given.each is None else ["--each", str(given.each)]
+    only = [] if given.only is None else ["--only", *given.only]
+    words = ["--kills", given.kills, "--rate", given.rate, "--within", given.within]
+    words += ["--seed", seed, "--out", given.out, *each, *only]
+    words += ["--hurry"] * given.hurry + ["--of", given.at_once]
+    command = [sys.executable, "-m", "tests.faults.full", *map(str, words)]
+    parts = []
+    for part in range(given.at_once):
+        # Else both would find the same ports free.
+        time.sleep(APART_S * bool(part))
+        parts.append(subprocess.Popen([*command, "--part", str(part)]))
+    codes = [part.wait() for part in parts]
+    sum_up(given, seed, record, planned)
+    return max(codes)
+
+
+def sum_up(given: argparse.Namespace, seed: int, record: Record, planned: int) -> None:
+    """Print the figures of a run, and how it goes on if it was cut off."""
+    figures = summary(record.lines(), planned=planned)
+    sys.stdout.write(json.dumps({"seed": seed, **figures}, indent=2) + "\n")
+    if len(record.done()) < planned:
+        each = "" if given.each is None else f" --each {given.each}"
+        say(f"not all is done and kept: --seed {seed} --kills {given.kills}{each} goes on")
 
 
 def options() -> argparse.Namespace:
@@ -132,6 +165,10 @@ def options() -> argparse.Namespace:
     parser.add_argument("--only", nargs="*", choices=(*NAMES, RANDOM), help="these points alone")
     parser.add_argument("--rate", type=int, default=200, help="messages a second")
     parser.add_argument("--within", type=float, default=1e6, help="start no round after minutes")
+    parser.add_argument(
+        "--hurry", action="store_true", help="kill again before all is well, but once a round"
+    )
+    parser.add_argument("--at-once", type=int, default=1, help="so many stacks side by side")
     parser.add_argument("--of", type=int, default=1, help="how many processes share the rounds")
     parser.add_argument("--part", type=int, default=0, help="this one's share, from 0 on")
     parser.add_argument("--out", type=Path, default=Path("build/faults.ndjson"))

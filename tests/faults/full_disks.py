@@ -1,6 +1,6 @@
 """A full disk beneath each part of a stack in turn: broker's log, tables, checkpoints, spool.
 
-`make test-faults` runs it; it needs Linux, and root or user namespaces.
+`make test-faults-full` runs it; it needs Linux, and root or user namespaces.
 """
 
 import sys

@@ -33,6 +33,9 @@ class Siege:
     rate: int
     seed: int
     scenario: str = "faults"
+    hurries: bool = False
+    """Whether it kills again without waiting until all is well; the last of a round is waited for.
+    """
     ledgers: list[Path] = field(default_factory=list)
     jobs: JobStrike = field(init=False)
 
@@ -70,7 +73,7 @@ class Siege:
             time.sleep(0.1)
         raise AssertionError("the supervisor does not start the streams again")
 
-    def strike(self, kill: Kill) -> Line:
+    def strike(self, kill: Kill, *, is_waited_for: bool = True) -> Line:
         """Kill once, and wait until the stream application has healed."""
         if kill.point.startswith("job:"):
             return self.jobs.strike(kill)
@@ -79,6 +82,8 @@ class Siege:
         at = float(str(struck["at"]))
         struck |= {"waited_s": round(at - began, 1)}
         cut = aftermath.cut(self.home / "lake")
+        if not is_waited_for:
+            return {**struck, "cut": cut, "heal_s": None}
         heal_s = healed_after(self.home, at, most_lag=self.most_lag, within_s=HEAL_WITHIN_S)
         return {**struck, "cut": cut, "heal_s": heal_s}
 
@@ -127,9 +132,9 @@ class Siege:
         fleet, reader = self.start_fleet(one.number), Looks(self.home)
         try:
             self.wait_for_traffic()
-            for kill in one.kills:
-                struck = self.strike(kill)
-                unhealed += [kill.point] * (struck["heal_s"] is None)
+            for kill, is_waited_for in zip(one.kills, self.waits(one), strict=True):
+                struck = self.strike(kill, is_waited_for=is_waited_for)
+                unhealed += [kill.point] * (is_waited_for and struck["heal_s"] is None)
                 told.kill(one, kill, struck)
         finally:
             fleet.terminate()
@@ -144,6 +149,11 @@ class Siege:
         more = {"fleet": left, "unhealed": unhealed, "ok": is_kept}
         told.round(one, {**found, **seen, **took, **more})
         return is_kept
+
+    def waits(self, one: Round) -> list[bool]:
+        """Return after which kills of a round it waits: jobs are killed where all is well."""
+        after = [*(kill.point.startswith("job:") for kill in one.kills[1:]), True]
+        return [is_needed or not self.hurries for is_needed in after]
 
     def wait_for_traffic(self) -> None:
         """Wait until landing has taken up something of the fleet."""

@@ -3,9 +3,11 @@
 from collections import Counter
 from pathlib import Path
 
-from tests.faults.plan import IN_A_ROUND, plan
+from tests.end_to_end.stack import Stack
+from tests.faults.plan import IN_A_ROUND, Kill, Round, plan
 from tests.faults.points import NAMES, RANDOM
 from tests.faults.record import Record, summary
+from tests.faults.siege import Siege
 
 
 def test_every_point_has_its_kills() -> None:
@@ -50,3 +52,12 @@ def test_summary_counts_kills_and_what_was_broken(tmp_path: Path) -> None:
     assert (found["kills"], found["between two tables"]) == (2, 1)
     assert (found["lost"], found["looks of the reader"]) == (2, 9)
     assert found["seconds to heal, longest"] == 30.0
+
+
+def test_a_siege_in_a_hurry_waits_before_jobs_and_at_the_end(tmp_path: Path) -> None:
+    names = ("random", "offsets:gold", "job:dedup", "commit:gold.sessions")
+    one = Round(0, tuple(Kill(n, name, 1, 0.5) for n, name in enumerate(names)))
+    stack = Stack(tmp_path, 1)
+
+    assert Siege(stack, 200, 7, hurries=True).waits(one) == [False, True, False, True]
+    assert Siege(stack, 200, 7).waits(one) == [True] * 4
