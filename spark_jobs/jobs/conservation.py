@@ -7,10 +7,12 @@ from datetime import date, datetime
 import polars as pl
 from confluent_kafka import KafkaException
 
+from edge.alert_topic import AlertTopic
 from edge.outbox import OutboxError
 from edge.outboxes import stack_mode
 from edge.registry_files import RegistryFiles
 from spark_jobs.jobs.changed_files import OVERLAP
+from spark_jobs.jobs.conservation_alerts import Sink, broken, tell
 from spark_jobs.jobs.conservation_hour import MOST_MESSAGES, BalancedHour, balanced
 from spark_jobs.jobs.gateway_conservation import balanced_pages
 from spark_jobs.jobs.gateway_conservation import keep as keep_pages
@@ -47,8 +49,14 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
     )
 
 
-def check(arguments: argparse.Namespace, settings: Settings, lake: Lake, now: datetime) -> Result:
-    """Check as `run` does, as of a moment."""
+def check(
+    arguments: argparse.Namespace,
+    settings: Settings,
+    lake: Lake,
+    now: datetime,
+    sink: Sink | None = None,
+) -> Result:
+    """Check as `run` does, as of a moment; alerts go to the stack's topic, or to `sink`."""
     asked = asked_days(arguments)
     products = RegistryFiles(settings.registry_dir).products().values()
     oldest = now - kept_since_arrival(SILVER, products)
@@ -56,10 +64,12 @@ def check(arguments: argparse.Namespace, settings: Settings, lake: Lake, now: da
     tables = landed_tables(lake, settings.checkpoint_dir)
     due = _of_days(tables, asked, oldest) if asked else _changed(lake, tables, oldest, now)
     checked = list(_balanced(tables, due, until, is_asked=asked is not None, rows=arguments.rows))
+    before = broken(lake, now)
     _keep(lake, checked, now)
     gateways, pages = _gateways(settings, lake, tables, until, now)
     wrong = [text for hour in checked for text in hour.wrong()]
     wrong += [page.sentence() for page in pages if not page.holds]
+    alerts = tell(_sink(settings) if sink is None else sink, lake, before, now)
     if wrong and not arguments.exit_zero:
         raise ConservationError(_sentence(wrong))
     return {
@@ -70,6 +80,7 @@ def check(arguments: argparse.Namespace, settings: Settings, lake: Lake, now: da
         "wrong": wrong,
         "hours_left": len(due) - len(checked),
         "gateways": gateways,
+        "alerts": alerts,
         "tables": {
             CONSERVATION.name: {"rows": sum(len(hour.balances) for hour in checked)},
             GATEWAY_CONSERVATION.name: {"rows": len(pages)},
@@ -95,6 +106,15 @@ def _gateways(
         "there": sum(page.found for page in pages),
     }
     return figures, pages
+
+
+def _sink(settings: Settings) -> Sink | None:
+    """Return where alerts go; the light stack, and a lake without a stack, have no such place."""
+    try:
+        is_full = stack_mode(settings) == "full"
+    except OutboxError:
+        return None
+    return AlertTopic(settings.kafka_bootstrap) if is_full else None
 
 
 def _of_days(tables: LandedTables, asked: Days, oldest: datetime) -> list[datetime]:

@@ -2,18 +2,21 @@
 
 import argparse
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from edge.outbox import OutboxError
 from edge.registry_files import RegistryFiles
 from spark_jobs.jobs import conservation
 from spark_jobs.jobs.conservation import ConservationError
+from spark_jobs.jobs.conservation_alerts import Sink
 from spark_jobs.jobs.job_runs import Result
 from spark_jobs.lake import Lake, Txn
+from telemetry.alerts import Alert
 from telemetry.errors import HeadwaterError
 from telemetry.products import Product
 from telemetry.settings import Settings
@@ -174,6 +177,46 @@ def test_an_hour_is_checked_once_and_again_when_it_changes(settings: Settings) -
         None,
     )
     assert check(settings)["hours"] == 1
+
+
+def test_an_hour_that_does_not_hold_is_an_alert_until_it_does(settings: Settings) -> None:
+    class Told(list[Alert]):
+        def tell(self, alerts: Sequence[Alert]) -> None:
+            self[:] = alerts
+
+    told = Told()
+    records(settings, TWO_AGO, range(2))
+    put(settings, READINGS, [message(0, TWO_AGO)])
+    idle(settings, NOW)
+    for _ in range(2):
+        assert checked(settings, told)["alerts"] == 1
+        (alert,) = told
+        assert (alert.state, alert.severity, alert.rule) == ("firing", "critical", "conservation")
+        assert "telemetry/0 of 2026-11-21 13:00, offsets 0-1: -1 messages, 1 in no" in alert.text
+
+    put(settings, READINGS, [message(1, TWO_AGO)])
+    checked(settings, told)
+
+    assert [(one.metric, one.state) for one in told] == [("telemetry/0 2026-11-21T13", "resolved")]
+    assert (told[0].metric, told[0].event_time) == (alert.metric, alert.event_time)
+    assert told[0].id != alert.id
+    assert Alert.from_json(told[0].to_json()) == told[0]
+    assert checked(settings, told)["alerts"] == 0
+
+
+def test_alert_that_is_not_taken_fails_nothing_else(settings: Settings) -> None:
+    class Away:
+        def tell(self, alerts: Sequence[Alert]) -> None:
+            raise OutboxError("away")
+
+    records(settings, TWO_AGO, range(2))
+    idle(settings, NOW)
+    assert checked(settings, Away())["alerts"] == "not told: away"
+
+
+def checked(settings: Settings, sink: Sink) -> Result:
+    arguments = argparse.Namespace(first=None, last=None, rows=100, exit_zero=True)
+    return conservation.check(arguments, settings, Lake(settings.lake_root), NOW, sink)
 
 
 def test_hours_that_a_stream_has_not_passed_wait(settings: Settings) -> None:

@@ -1,0 +1,58 @@
+"""What does not hold told to people, by the topic of alerts."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import polars as pl
+
+from edge.outbox import OutboxError
+from spark_jobs.lake import Lake
+from spark_jobs.transforms.conservation_alerts import Place, alerts
+from telemetry.alerts import Alert
+from telemetry.tables import CONSERVATION, GATEWAY_CONSERVATION
+
+RECENT = timedelta(days=14)
+
+
+class Sink(Protocol):
+    """Where alerts go."""
+
+    def tell(self, alerts: Sequence[Alert]) -> None:
+        """Tell them, or raise `OutboxError`."""
+
+
+def broken(lake: Lake, now: datetime) -> dict[Place, str]:
+    """Return what does not hold in the tables, with a sentence that names the offsets."""
+    recent = ~pl.col("holds") & (pl.col("hour_date") >= (now - RECENT).date())
+    hours = lake.scan(CONSERVATION).filter(recent).collect()
+    found = {
+        (f"{row['topic']}/{row['partition']}", row["hour"]): (
+            f"{row['topic']}/{row['partition']} of {row['hour']:%Y-%m-%d %H:%M}, offsets"
+            f" {row['first_offset']}-{row['last_offset']}: {row['difference']:+d} messages,"
+            f" {row['wrong']}"
+        )
+        for row in hours.iter_rows(named=True)
+    }
+    pages = lake.scan(GATEWAY_CONSERVATION).filter(recent).collect()
+    return found | {
+        (row["page"], row["hour"]): (
+            f"gateway {row['gateway']}, page {row['page']} of {row['hour']:%Y-%m-%d %H:%M}:"
+            f" {row['acknowledged']} records acknowledged, {row['taken']} taken,"
+            f" {row['acknowledged'] + row['difference']} there"
+        )
+        for row in pages.iter_rows(named=True)
+    }
+
+
+def tell(sink: Sink | None, lake: Lake, before: dict[Place, str], now: datetime) -> object:
+    """Tell what changed and what is still broken; return how many alerts, or why none."""
+    told = [*alerts(before, broken(lake, now), now)]
+    if sink is None or not told:
+        return 0
+    try:
+        sink.tell(told)
+    except OutboxError as error:
+        # The check fails all the same, and the next run tells it again.
+        return f"not told: {error}"
+    return len(told)
