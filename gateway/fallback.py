@@ -112,7 +112,8 @@ class FallbackOutlet:
     def _kept(self, settle: Settle, held: _Held, error: object, message: object) -> None:
         if error is None:
             self._bytes += len(held.value)
-            self.spooled[_page(held.headers)] += 1
+            if page := _page(held.headers):
+                self.spooled[page] += 1
         settle(error, message)
 
     def poll(self) -> int:

@@ -75,7 +75,7 @@ def _balance(
     told: Told, known: Ledger, counts: _Counts, kept: dict[str, Counter[str]], now: datetime
 ) -> PageBalance:
     name = told.page.name
-    was_spooled = name in known.ever_spooled
+    was_spooled = name in known.spooled_at
     # What was on a disk is appended whenever Kafka is back.
     last = now if was_spooled else told.at + BEFORE
     return PageBalance(

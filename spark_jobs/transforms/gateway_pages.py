@@ -24,7 +24,8 @@ class Ledger:
 
     pages: Mapping[str, Told]
     spooled: Mapping[str, int]
-    ever_spooled: frozenset[str]
+    spooled_at: Mapping[str, datetime]
+    """When a disk was last said to hold records of a page, or first said to hold none any more."""
     heard_at: Mapping[str, datetime]
     """When each gateway said something last."""
     begun_at: Mapping[str, int]
@@ -42,9 +43,7 @@ class Ledger:
 
         What was on a disk is handed on whenever Kafka is back.
         """
-        if told.page.name in self.ever_spooled:
-            return max(self.heard_at.values())
-        return told.at
+        return max(told.at, self.spooled_at.get(told.page.name, told.at))
 
 
 def ledger(words: Iterable[Told]) -> Ledger:
@@ -53,19 +52,19 @@ def ledger(words: Iterable[Told]) -> Ledger:
     disks: dict[str, Mapping[str, int]] = {}
     heard: dict[str, datetime] = {}
     begun: dict[str, int] = {}
-    ever: set[str] = set()
+    spooled_at: dict[str, datetime] = {}
     for told in sorted(words, key=lambda told: (told.at, told.page.told_at)):
         page = told.page
         pages[page.name] = told
+        spooled_at |= dict.fromkeys({*page.spool, *disks.get(page.instance, ())}, told.at)
         disks[page.instance] = page.spool
         heard[page.instance] = told.at
         begun[page.instance] = max(page.began_at, begun.get(page.instance, 0))
-        ever.update(page.spool)
     spooled: dict[str, int] = {}
     for disk in disks.values():
         for name, count in disk.items():
             spooled[name] = spooled.get(name, 0) + count
-    return Ledger(pages, spooled, frozenset(ever), heard, begun)
+    return Ledger(pages, spooled, spooled_at, heard, begun)
 
 
 @dataclass(frozen=True, slots=True)

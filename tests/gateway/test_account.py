@@ -182,7 +182,8 @@ def test_disk_counts_its_records_by_page_over_a_new_start(tmp_path: Path) -> Non
     outlet = FallbackOutlet(kafka, tmp_path, counters, most_bytes=1_000_000)
     for name in (b"a-b-1", b"a-b-1", b"a-b-2"):
         outlet.send("telemetry", b"d1", b"{}", {PAGE_HEADER: name}, answers.settle)
-    settled(outlet, answers, 3)
+    outlet.send("gateway.pages", b"a", b"{}", {}, answers.settle)
+    settled(outlet, answers, 4)
     assert outlet.spooled == {b"a-b-1": 2, b"a-b-2": 1}
     outlet.close(1.0)
 
@@ -191,4 +192,5 @@ def test_disk_counts_its_records_by_page_over_a_new_start(tmp_path: Path) -> Non
     kafka.is_away = False
     drained(again)
     assert not again.spooled
-    assert [taken.headers[PAGE_HEADER] for taken in kafka.taken] == [b"a-b-1", b"a-b-1", b"a-b-2"]
+    names = [taken.headers.get(PAGE_HEADER) for taken in kafka.taken]
+    assert names == [b"a-b-1", b"a-b-1", b"a-b-2", None]

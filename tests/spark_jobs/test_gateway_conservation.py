@@ -254,4 +254,16 @@ def test_newest_word_on_a_page_counts() -> None:
 
     assert known.pages == {NAME: last}
     assert not known.spooled
-    assert known.ever_spooled == {NAME}
+    assert known.spooled_at == {NAME: END}
+
+
+def test_page_waits_for_the_word_that_its_disk_is_empty_and_for_no_later_one() -> None:
+    after = page("a1-e2-1", began_at=micros(NOW), is_final=False)
+    words = [Told(page(), END), Told(after._replace(spool={NAME: 3}), END + MINUTE)]
+    words += [Told(after, END + minutes * MINUTE) for minutes in (5, 9)]
+
+    known = ledger(words)
+
+    assert known.needed_at(known.pages[NAME]) == END + 5 * MINUTE
+    assert known.needed_at(known.pages["a1-e2-1"]) == END + 9 * MINUTE
+    assert ledger(words[:2]).needed_at(words[0]) == END + MINUTE
