@@ -40,16 +40,7 @@ def panels() -> list[Panel]:
     return [Panel(file, chart) for file, chart in read("charts").items()]
 
 
-def charts_of(dashboard: dict[str, Any]) -> list[list[str]]:
-    """Return the charts of a dashboard by their uuid, those of a column together."""
-    position = dashboard["position"]
-    columns = [item for item in position.values() if _kind(item) == "COLUMN"]
-    inside = [[position[name]["meta"]["uuid"] for name in item["children"]] for item in columns]
-    rows = [item for item in position.values() if _kind(item) == "ROW"]
-    alone = [[position[name]["meta"]["uuid"]] for item in rows for name in item["children"]
-             if _kind(position[name]) == "CHART"]  # fmt: skip
-    return inside + alone
-
-
-def _kind(item: object) -> str:
-    return str(item.get("type")) if isinstance(item, dict) else ""
+def charts_of(dashboard: dict[str, Any]) -> list[str]:
+    """Return the charts of a dashboard by their uuid, in its order."""
+    items = [item for item in dashboard["position"].values() if isinstance(item, dict)]
+    return [item["meta"]["uuid"] for item in items if item.get("type") == "CHART"]

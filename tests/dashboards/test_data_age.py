@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from infra.sql.light_engine import query_light
+from infra.superset.inside.data_age import age
 from orchestration.batch import BATCH_JOBS
 from telemetry.settings import Settings
 from telemetry.tables import ALERTS, BY_NAME, JOB_RUNS, ZONE_DAY, ZONE_MINUTE
-from tests.dashboards.bundle import panels, read
+from tests.dashboards.bundle import read
 from tests.dashboards.lakes import Row, alert, seed, write
 
 (SQL,) = [one["sql"] for one in read("datasets").values() if one["table_name"] == "data_age"]
@@ -26,7 +27,7 @@ def home(tmp_path: Path) -> Path:
 def ages(home: Path) -> dict[str, float | None]:
     """Return the age of each source in seconds."""
     rows = query_light(Settings(home=home), SQL).rows
-    return {str(source): None if ms is None else float(str(ms)) / 1000 for source, _, ms in rows}
+    return {str(source): None if ms is None else float(str(ms)) / 1000 for source, _, ms, _ in rows}
 
 
 def replaced(home: Path, name: str, rows: list[Row]) -> None:
@@ -89,10 +90,22 @@ def test_no_table_is_read_whole() -> None:
         assert any(f"{column} >=" in rest for column in dates), name
 
 
-def test_age_of_alerts_is_red_once_two_runs_are_missing() -> None:
+def test_age_of_alerts_is_red_once_two_runs_are_missing(home: Path) -> None:
     (job,) = [job for job in BATCH_JOBS if job.name == "alerts"]
     step = int(job.cron.partition("/")[2].split()[0])
-    (panel,) = [panel for panel in panels() if panel.name.startswith("Age of alerts")]
-    for params in (panel.chart["params"], panel.query_context["form_data"]):
-        (red,) = params["conditional_formatting"]
-        assert 2 * step <= red["targetValue"] / 60_000 <= 3 * step
+    rows = query_light(Settings(home=home), SQL).rows
+    (red,) = [int(str(red)) for source, *_, red in rows if source == "alerts"]
+    assert 2 * step <= red / 60 <= 3 * step
+
+
+def test_age_is_counted_from_the_newest_row_and_is_never_below_zero() -> None:
+    now = datetime(2026, 11, 21, 8, tzinfo=UTC)
+    told = {"newest_at": datetime(2026, 11, 21, 7, 59, 30), "red_after_s": 60}  # noqa: DTZ001
+    assert age(told, now) == {"age_ms": 30_000.0, "red_after_ms": 60_000.0}
+    assert age(told, now - timedelta(hours=1))["age_ms"] == 0
+
+
+@pytest.mark.parametrize("newest", [None, float("nan")])
+def test_source_without_a_row_has_no_age(newest: object) -> None:
+    row = {"newest_at": newest, "red_after_s": 60}
+    assert age(row, datetime.now(UTC)) == {"age_ms": None, "red_after_ms": 60_000.0}

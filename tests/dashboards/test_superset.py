@@ -95,6 +95,17 @@ def test_import_is_whole_and_is_done_again_without_a_change(viewer: Client) -> N
         assert sorted(there) == sorted(found["uuid"] for found in read(files).values())
 
 
+def test_saved_query_of_a_chart_answers_by_its_number(viewer: Client) -> None:
+    charts = viewer.get("chart/?q=(columns:!(id,slice_name),page_size:100)")["result"]
+    (number,) = [found["id"] for found in charts if found["slice_name"] == "Zones now"]
+    (found,) = viewer.get(f"chart/{number}/data/")["result"]
+    assert found["rowcount"] > 0
+
+
+def test_ages_are_told_to_nobody_who_is_not_logged_in(url: str) -> None:
+    assert httpx.get(f"{url}/ages").status_code == 401
+
+
 def test_viewers_look_and_editors_change(settings: Settings, url: str, viewer: Client) -> None:
     dashboard = viewer.get("dashboard/?q=(page_size:1)")["result"][0]["id"]
     change = {"dashboard_title": "Mine"}

@@ -46,13 +46,18 @@ def write_over(bundle: Path, exported: Iterable[tuple[str, Callable[[], str]]]) 
     for name, content in exported:
         if not name.startswith(KINDS):
             continue
-        text = content() + (ENGINE if name.startswith("datasets") else "")
+        text = _as_in_git(content()) + (ENGINE if name.startswith("datasets") else "")
         file = there.get(yaml.safe_load(text)["uuid"]) or bundle / _plain(name)
         if not file.exists() or yaml.safe_load(file.read_text("utf-8")) != yaml.safe_load(text):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, "utf-8")
             changed.append(str(file.relative_to(bundle)))
     return changed
+
+
+def _as_in_git(text: str) -> str:
+    """Take the number of a home's dataset from the saved query of a chart."""
+    return re.sub(r'("datasource":\s*\{"id":\s*)\d+', r"\g<1>0", text)
 
 
 def _plain(name: str) -> str:

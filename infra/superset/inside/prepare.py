@@ -35,7 +35,11 @@ def _prepare(given: Told, logins: Path, *, reset: bool) -> list[str]:
     app = create_app()
     with app.app_context():
         # Superset's modules want the application when they are imported.
-        from infra.superset.inside.bundle import not_imported
+        from infra.superset.inside.bundle import (
+            name_datasets,
+            not_imported,
+            take_off_what_is_gone,
+        )
         from infra.superset.inside.commands import run
         from infra.superset.inside.people import make_people, make_roles, parse_logins
 
@@ -44,7 +48,12 @@ def _prepare(given: Told, logins: Path, *, reset: bool) -> list[str]:
         run(app, "import-directory", given["bundle"], "--overwrite")
         make_roles()
         make_people(parse_logins(logins.read_text("utf-8")), reset=reset)
-        return not_imported(Path(given["bundle"]))
+        bundle = Path(given["bundle"])
+        if missing := not_imported(bundle):
+            return missing
+        take_off_what_is_gone(bundle)
+        name_datasets(bundle)
+        return []
 
 
 def _sources(given: Told) -> list[Path]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy.engine import URL, make_url
 
+from infra.superset.inside.ages import add_script, ages
 from infra.superset.inside.basemap import basemap
 from infra.superset.inside.home import folder, told
 from infra.superset.inside.visits import Visits
@@ -12,7 +13,8 @@ _TOLD = told()
 
 SECRET_KEY = _TOLD["secret_key"]
 SQLALCHEMY_DATABASE_URI = _TOLD["database"]
-BLUEPRINTS = [basemap]
+BLUEPRINTS = [basemap, ages]
+FLASK_APP_MUTATOR = add_script
 FAVICONS: list[dict[str, str]] = []
 APP_NAME = "Headwater"
 
