@@ -122,7 +122,7 @@ def _http(url: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
 def _panels(numbers: Mapping[str, int]) -> tuple[list[object], float]:
     """Return what a browser asks for the panels of the dashboard, and how often."""
     (board,) = (found for file, found in read("dashboards").items() if file.stem == DASHBOARD)
-    shown = {uuid for column in charts_of(board) for uuid in column}
+    shown = set(charts_of(board))
     asked = [_context(panel, numbers) for panel in panels() if panel.chart["uuid"] in shown]
     return asked, float(board["metadata"]["refresh_frequency"])
 

@@ -20,7 +20,7 @@ def dashboards_by_table() -> dict[str, set[str]]:
     asked = {panel.chart["uuid"]: panel.chart["dataset_uuid"] for panel in panels()}
     shown: dict[str, set[str]] = {}
     for board in read("dashboards").values():
-        for chart in (chart for column in charts_of(board) for chart in column):
+        for chart in charts_of(board):
             for table in _TABLE.findall(queries.get(asked[chart], "")):
                 shown.setdefault(table, set()).add(board["slug"])
     return shown
