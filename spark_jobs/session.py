@@ -26,6 +26,11 @@ OPTIONS = {
     "spark.sql.files.openCostInBytes": "65536",
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    # As the lake's own writer has them: one group of rows a file would be read by one thread,
+    # whole. Pages are small enough that a metric of a device has its own, so readers that know
+    # an index of pages pass over the others.
+    "spark.hadoop.parquet.block.row.count.limit": str(256 * 1024),
+    "spark.hadoop.parquet.page.row.count.limit": "4096",
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
     "spark.sql.streaming.stopTimeout": "15s",
     "spark.databricks.delta.snapshotPartitions": "2",

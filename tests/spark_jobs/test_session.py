@@ -5,6 +5,9 @@ import subprocess
 from pathlib import Path
 
 import orjson
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import SparkSession
 
 from infra.environment import child_environment
 from infra.spark_submit import spark_submit, write_spark_defaults
@@ -42,3 +45,16 @@ def test_what_spark_submit_was_told_wins_over_the_defaults(tmp_path: Path) -> No
     subprocess.run(command, env=os.environ | environment, cwd=tmp_path, timeout=120, check=True)
     told = orjson.loads(out.read_bytes())
     assert {name: told[name] for name in TOLD | KEPT} == TOLD | KEPT
+
+
+@pytest.mark.spark
+def test_files_of_spark_are_cut_into_groups_and_have_an_index_of_pages(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    rows = 300_000
+    spark.range(0, rows, 1, 1).write.parquet(str(tmp_path / "rows"))
+    (file,) = (tmp_path / "rows").glob("*.parquet")
+    written = pq.read_metadata(file)
+    groups = [written.row_group(number) for number in range(written.num_row_groups)]
+    assert [group.num_rows for group in groups] == [256 * 1024, rows - 256 * 1024]
+    assert all(group.column(0).has_offset_index for group in groups)
