@@ -31,6 +31,9 @@ from telemetry.tables import DEVICE_SLIDING, SESSIONS
 Now = Callable[[], datetime]
 AT_ONCE = 64
 FOLLOW_S, KEEP_UP_S, REBUILD_S = 0.2, 2.0, 900.0
+FIRST_LOOK_S = 2.0
+"""Who asks a service that has just started has the cores and the disk alone: the latest values are
+read after that, or when somebody asks for them."""
 log = logging.getLogger(__name__)
 
 
@@ -85,6 +88,7 @@ def with_local_key(service: Service, settings: Settings) -> None:
 def keep_up(service: Service, stopping: threading.Event) -> None:
     """Follow the tables: at once for those who watch, now and then where nobody does."""
     rebuilt, live = time.monotonic(), service.live
+    live.follower.woken.wait(FIRST_LOOK_S)
     while not stopping.is_set():
         try:
             if time.monotonic() - rebuilt > REBUILD_S:
