@@ -78,17 +78,20 @@ class Memory:
         """Return the exponentially weighted sum: s ← s + rate (value - s), from 0."""
         return self._recursion(values, rate, 1.0 - rate)
 
-    def weighted_before(self, values: Matrix, rate: float) -> Matrix:
-        """Return the exponentially weighted sum before each value."""
-        column = self._column()
-        last = column.copy()
-        kept = 1.0 - rate
-        found, _ = lfilter([rate], [1.0, -kept], values, axis=1, zi=kept * last)
-        column[:] = found[:, -1:]
-        return np.concatenate([last, found[:, :-1]], axis=1)
-
     def _recursion(self, values: Matrix, gain: float, kept: float) -> Matrix:
         column = self._column()
         found, left = lfilter([gain], [1.0, -kept], values, axis=1, zi=column)
         column[:] = left
         return np.asarray(found)
+
+
+def weighted_before(
+    values: NDArray[np.float32], rate: float, sums: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the exponentially weighted sum before each value; `sums`, a column, moves on."""
+    last = sums.copy()
+    gain, kept = np.float32(rate), np.float32(1.0 - rate)
+    one = np.float32(1.0)
+    found, _ = lfilter(np.array([gain]), np.array([one, -kept]), values, axis=1, zi=kept * last)
+    sums[:] = found[:, -1:]
+    return np.concatenate([last, found[:, :-1]], axis=1)

@@ -1,6 +1,7 @@
 """Detectors of several metrics at once: T², residual of principal components, isolation forest."""
 
 import base64
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,11 +11,15 @@ from numpy.typing import NDArray
 from sklearn.ensemble import IsolationForest
 
 from detection.memory import Matrix, Memory
+from detection.training_rows import TrainingRows
 
 Scores = NDArray[np.float64]
 SMOOTHING = 0.1
 _KEPT_VARIANCE = 0.95
 _BLOCKS = 4
+_HEAD = struct.Struct("<BB")
+"""What follows, and how many distances there are."""
+_LEARNT, _SPACE = 1, 2
 ALL_TOLD = -1
 
 
@@ -46,15 +51,14 @@ class Space:
         return np.asarray(sum(scaled[:, place, None] * self.axes[place] for place in
                               range(scaled.shape[1])))  # fmt: skip
 
-    def to_text(self) -> str:
+    def to_bytes(self) -> bytes:
         """Return all of it, to the bit."""
-        table = np.vstack([self.centre, self.scale, self.variances, self.axes])
-        return base64.b64encode(table.tobytes()).decode()
+        return np.vstack([self.centre, self.scale, self.variances, self.axes]).tobytes()
 
     @classmethod
-    def from_text(cls, text: str, metrics: int) -> "Space":
-        """Read what `to_text` gave of so many metrics."""
-        table = np.frombuffer(base64.b64decode(text)).reshape(-1, metrics)
+    def from_bytes(cls, content: bytes, metrics: int) -> "Space":
+        """Read what `to_bytes` gave of so many metrics."""
+        table = np.frombuffer(content).reshape(-1, metrics)
         return cls(table[0], table[1], table[3:], table[2])
 
 
@@ -120,10 +124,10 @@ class RigDetector:
     learnt. Rows are forgotten once they have taught; a forest is grown from them at each start.
     """
 
-    def __init__(self, name: str, train_rows: int) -> None:
+    def __init__(self, name: str, train_rows: int, metrics: int) -> None:
         self._measures = MEASURES.get(name, ())
-        self.train_rows = train_rows
-        self._training: list[list[float]] = []
+        self._metrics = metrics
+        self._training = TrainingRows(train_rows, metrics)
         self._memory: Matrix = np.zeros((max(len(self._measures), 1), 2))
         self._space: Space | None = None
         self._limits: list[float] = []
@@ -132,34 +136,54 @@ class RigDetector:
     @property
     def missing(self) -> int:
         """How many rows it has yet to learn from."""
-        return 0 if self._space else max(self.train_rows - len(self._training), 0)
+        return 0 if self._space else self._training.missing
 
     @property
     def told(self) -> int:
-        """How far it has come, for `to_dict`."""
-        return ALL_TOLD if self._space else len(self._training)
+        """How far it has come, for `to_bytes`."""
+        return ALL_TOLD if self._limits else self._training.seen
 
-    def to_dict(self, told: int = 0) -> dict[str, object]:
+    def to_bytes(self, told: int = 0) -> bytes:
         """Return what is remembered, of its learning what is new since it had come so far."""
-        said: dict[str, object] = {"training": self._training[max(told, 0):],
-                                   "memory": self._memory.tolist()}  # fmt: skip
-        if self._space and told != ALL_TOLD:
-            said |= {"space": self._space.to_text(), "metrics": len(self._space.centre),
-                     "limits": self._limits}  # fmt: skip
-        return said
+        if not self._limits:
+            return _HEAD.pack(0, 0) + self._training.to_bytes(told)
+        is_told = told == ALL_TOLD
+        head = _HEAD.pack(_LEARNT | (0 if is_told else _SPACE), len(self._memory))
+        if is_told:
+            return head + self._memory.tobytes()
+        learnt = self._space.to_bytes() if self._space else self._training.to_bytes()
+        return head + self._memory.tobytes() + np.array(self._limits).tobytes() + learnt
 
-    def take_up(self, said: Mapping[str, Any]) -> None:
-        """Go on from what `to_dict` gave, one after another."""
-        self._training += said["training"]
+    def take_up(self, content: bytes) -> None:
+        """Go on from what `to_bytes` gave, one after another."""
+        parts, count = _HEAD.unpack_from(content)
+        rest = content[_HEAD.size :]
+        if not parts:
+            self._training.take_up(rest)
+            return
+        self._memory = np.frombuffer(rest, count=2 * count).reshape(count, 2).copy()
+        if not parts & _SPACE:
+            return
+        self._limits = np.frombuffer(rest[16 * count :], count=count).tolist()
+        self._distances, learnt = [], rest[24 * count :]
+        if self._measures:
+            self._space = Space.from_bytes(learnt, self._metrics)
+            self._training = TrainingRows(self._training.wanted, self._metrics)
+        else:
+            self._training.take_up(learnt)
+
+    def take_up_older(self, said: Mapping[str, Any]) -> None:
+        """Go on from what formats before have said, one after another."""
+        self._training.add(np.array(said["training"]).reshape(-1, self._metrics))
         self._memory = np.array(said["memory"])
         if "space" in said:
-            self._space = Space.from_text(said["space"], said["metrics"])
-            self._limits, self._training = said["limits"], []
+            self._space = Space.from_bytes(base64.b64decode(said["space"]), said["metrics"])
+            self._limits = said["limits"]
 
     def score(self, rows: Matrix) -> Scores:
         """Score the device's next rows; those that it learns from get 0."""
         missing = self.missing
-        self._training.extend(rows[:missing].tolist())
+        self._training.add(rows[:missing])
         scores = np.zeros(len(rows))
         judged = rows[missing:]
         if len(judged):
@@ -172,46 +196,47 @@ class RigDetector:
         return scores
 
     def _fitted(self) -> list[Distance]:
-        if not self._distances:
-            if self._space is None:
-                self._fit(np.array(self._training))
-            else:
-                self._distances = [measure(self._space) for measure in self._measures]
+        if not self._distances and self._space is not None:
+            self._distances = [measure(self._space) for measure in self._measures]
+        elif not self._distances:
+            self._fit(self._training.rows())
         return self._distances
 
     def _fit(self, rows: Matrix) -> None:
+        fits = [_fit_of(measure) for measure in self._measures] or [forest]
+        rate = 1.0 - (1.0 - SMOOTHING) ** self._training.stride
         if self._measures:
             self._space = space_of(rows)
             self._distances = [measure(self._space) for measure in self._measures]
-            self._limits = [_limit(_fit_of(measure), rows) for measure in self._measures]
-            self._training = []
+            self._training = TrainingRows(self._training.wanted, self._metrics)
         else:
-            self._distances, self._limits = [forest(rows)], [_limit(forest, rows)]
+            self._distances = [forest(rows)]
+        self._limits = self._limits or [_limit(fit, rows, rate) for fit in fits]
         if not self._memory.any():
             # The first row that is judged meets the mean of those before it, not nothing.
             for place, distance in enumerate(self._distances):
-                self._smoothed(distance(rows), place)
+                _mean(distance(rows), self._memory[place : place + 1], rate)
 
     def _smoothed(self, distances: Scores, place: int) -> Scores:
-        return _mean(distances, self._memory[place : place + 1])
+        return _mean(distances, self._memory[place : place + 1], SMOOTHING)
 
 
 def _fit_of(measure: Callable[[Space], Distance]) -> Fit:
     return lambda rows: measure(space_of(rows))
 
 
-def _limit(fit: Fit, rows: Matrix) -> float:
+def _limit(fit: Fit, rows: Matrix, rate: float) -> float:
     """Return the greatest smoothed distance of rows that were not learnt from."""
     blocks = np.array_split(np.arange(len(rows)), _BLOCKS)
     found = [
-        _mean(fit(np.delete(rows, block, axis=0))(rows[block]), np.zeros((1, 2)))
+        _mean(fit(np.delete(rows, block, axis=0))(rows[block]), np.zeros((1, 2)), rate)
         for block in blocks
     ]
     return max(float(np.max(each[len(each) // 10 :])) for each in found)
 
 
-def _mean(distances: Scores, state: Matrix) -> Scores:
+def _mean(distances: Scores, state: Matrix, rate: float) -> Scores:
     memory = Memory(state)
     row = distances[None, :]
-    total, weight = memory.weighted(row, SMOOTHING), memory.weighted(np.ones_like(row), SMOOTHING)
+    total, weight = memory.weighted(row, rate), memory.weighted(np.ones_like(row), rate)
     return np.asarray((total / weight)[0])

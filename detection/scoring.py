@@ -22,9 +22,9 @@ SERIES = {"series": SeriesDetector, "stuck": StuckDetector}
 DETECTORS = (*SERIES, "rig", "t2", "residual", "forest")
 ALARM_FROM = 0.5
 SCORE_DIGITS = 6
-FORMAT = 2
-READ_FORMATS = (1, FORMAT)
-"""Format 1 keeps the rows that taught a rig, which then learns from them anew."""
+FORMAT = 3
+READ_FORMATS = (1, 2, FORMAT)
+"""Formats before keep numbers of a rig as text, format 1 all rows that taught it."""
 _SHAPING = ("format", "detector", "metrics", "train_rows")
 
 
@@ -69,7 +69,7 @@ class Scorer:
         # Its library takes seconds to import: series do without.
         from detection.rigs import RigDetector
 
-        return RigDetector(self.detector, self.train_rows)
+        return RigDetector(self.detector, self.train_rows, len(self.metrics))
 
     def save(self, path: Path) -> None:
         """Write all that is remembered, whole or not at all."""
@@ -80,7 +80,10 @@ class Scorer:
             "train_rows": self.train_rows,
             "keys": self._states.keys,
             "states": base64.b64encode(self._states.states.tobytes()).decode(),
-            "rigs": {device: rig.to_dict() for device, rig in self._rigs.items()},
+            "rigs": {
+                device: base64.b64encode(rig.to_bytes()).decode()
+                for device, rig in self._rigs.items()
+            },
         }
         part = path.with_name(f"{path.name}.part")
         part.write_bytes(orjson.dumps(saved))
@@ -101,7 +104,10 @@ class Scorer:
         self._states = KeyedStates.of([tuple(key) for key in saved["keys"]], states)
         for device, rig in saved["rigs"].items():
             self._rigs[device] = self._rig()
-            self._rigs[device].take_up(rig)
+            if isinstance(rig, str):
+                self._rigs[device].take_up(base64.b64decode(rig))
+            else:
+                self._rigs[device].take_up_older(rig)
 
 
 def metrics_of(path: Path) -> list[str]:

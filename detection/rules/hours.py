@@ -7,31 +7,28 @@ from numpy.typing import NDArray
 
 from detection.keyed import blocks
 from detection.memory import Bytes, Matrix
-from detection.rules.narrow import padded, single
+from detection.rules.narrow import single
 from detection.rules.readings import Rows, Times, Values
-from detection.rules.spans import STATE_NUMBERS, Ended, runs, spread_over
+from detection.rules.spans import SPAN_BYTES, Ended, put_spans, runs, spans_of, spread_over
 
 FIVE_MINUTES_US = 300_000_000
 PARTS = 12
-_RING = PARTS + 1
-_BEGIN = 8 * STATE_NUMBERS
-HOUR_BYTES = padded(_BEGIN + 6 * _RING)
-_MOST_COUNT = np.iinfo(np.uint16).max
-"""Of five minutes with more readings, some 218 a second, the mean weighs as if it had so many."""
+HOUR_BYTES = SPAN_BYTES + 5 * PARTS
+_MOST_COUNT = np.iinfo(np.uint8).max
+"""Of five minutes with more readings, the mean weighs as if it had so many."""
 
 
 class _Ring(NamedTuple):
     """Of each five minutes that are over, the mean to seven digits, and its readings."""
 
     means: NDArray[np.float32]
-    counts: NDArray[np.uint16]
+    counts: NDArray[np.uint8]
 
     @classmethod
     def of(cls, states: Bytes) -> "_Ring":
         """Return the ring that lies in states, a series a row."""
-        between, end = _BEGIN + 4 * _RING, _BEGIN + 6 * _RING
-        return cls(states[:, _BEGIN:between].view(np.float32),
-                   states[:, between:end].view(np.uint16))  # fmt: skip
+        between = SPAN_BYTES + 4 * PARTS
+        return cls(states[:, SPAN_BYTES:between].view(np.float32), states[:, between:HOUR_BYTES])
 
 
 def hour_before(values: Matrix, times: Times, states: Bytes) -> Matrix:
@@ -39,27 +36,34 @@ def hour_before(values: Matrix, times: Times, states: Bytes) -> Matrix:
     ring = _Ring.of(states)
     baseline = np.full(values.shape, np.nan)
     spans = times // FIVE_MINUTES_US
-    for ended, begun in runs(spans, values, states[:, :_BEGIN].view(np.float64)):
+    current = spans_of(states)
+    for ended, begun in runs(spans, values, current):
         _note(ring, ended)
         spread_over(begun, _mean(ring, begun.series), baseline)
+    put_spans(states, current)
     return baseline
 
 
-def put_ring(states: Bytes, totals: Matrix, counts: Matrix) -> None:
-    """Let the hours of states be these, a series a row, a place of the ring a column."""
+def hours_from(current: Matrix, means: Matrix, counts: Matrix) -> Bytes:
+    """Return states of hours, a series a row: the five minutes of now, then the twelve before."""
+    states = np.zeros((len(current), HOUR_BYTES), np.uint8)
+    put_spans(states, current)
     ring = _Ring.of(states)
-    means = np.divide(totals, counts, where=counts > 0, out=np.zeros_like(totals))
-    ring.means[:], ring.counts[:] = single(means), np.minimum(counts, _MOST_COUNT)
+    series, part = np.indices(means.shape)
+    place = (current[:, :1].astype(np.int64) - PARTS + part) % PARTS
+    ring.means[series, place] = single(means)
+    ring.counts[series, place] = np.minimum(counts, _MOST_COUNT)
+    return states
 
 
 def _note(ring: _Ring, ended: Ended) -> None:
     """Put what ended into the ring, and clear what is too long ago for what follows."""
-    place = ended.span % _RING
+    place = ended.span % PARTS
     ring.means[ended.series, place] = single(ended.total / ended.readings)
     ring.counts[ended.series, place] = np.minimum(ended.readings, _MOST_COUNT)
-    for later in range(1, _RING + 1):
-        gone = ended.span + later <= ended.following
-        stale = ended.series[gone], (ended.span[gone] + later) % _RING
+    for later in range(1, PARTS + 1):
+        gone = ended.span + later < ended.following
+        stale = ended.series[gone], (ended.span[gone] + later) % PARTS
         ring.means[stale], ring.counts[stale] = 0.0, 0
 
 
@@ -67,8 +71,8 @@ def _mean(ring: _Ring, series: Rows) -> Values:
     counts = ring.counts[series].astype(np.float64)
     totals = ring.means[series] * counts
     # One addition after another: a sum over an axis may add in another order for other shapes.
-    total = np.asarray(sum(totals[:, place] for place in range(_RING)))
-    count = np.asarray(sum(counts[:, place] for place in range(_RING)))
+    total = np.asarray(sum(totals[:, place] for place in range(PARTS)))
+    count = np.asarray(sum(counts[:, place] for place in range(PARTS)))
     return np.asarray(np.divide(total, count, where=count > 0, out=np.full(len(series), np.nan)))
 
 
@@ -115,13 +119,13 @@ class Hours:
         values, times = values[recent], times[recent]
         state = self.of(np.array([row]))
         hour_before(values[None, :], times[None, :], state)
-        now, total, count = state[0, :_BEGIN].view(np.float64).tolist()
+        ((now, total, count),) = spans_of(state).tolist()
         (means,), (counts,) = _Ring.of(state)
         past = [
             # The shortest decimal that is this mean to as many digits as are kept.
-            (span * FIVE_MINUTES_US, float(str(means[span % _RING])))
+            (span * FIVE_MINUTES_US, float(str(means[span % PARTS])))
             for span in range(int(now) - PARTS, int(now))
-            if counts[span % _RING]
+            if counts[span % PARTS]
         ]
         return (*past, (int(now) * FIVE_MINUTES_US, total / count))
 

@@ -4,7 +4,7 @@ from datetime import tzinfo
 
 import numpy as np
 
-from detection.memory import Bytes, Matrix, Memory
+from detection.memory import Bytes, Matrix
 from detection.rules.baselines import Weeks, hours_before
 from detection.rules.hours import HOUR_BYTES, hour_before
 from detection.rules.looks import (
@@ -24,7 +24,7 @@ from detection.rules.looks import (
 )
 from detection.rules.readings import Times
 from detection.rules.seasons import (
-    SPREAD_NUMBERS,
+    SPREAD_BYTES,
     local,
     season,
     season_bytes,
@@ -118,8 +118,7 @@ def _look_of_ratio(check: Ratio, timezone: str) -> Looking:
         if check.against == "season":
             return season(values, slots_of(local(times, zone), check.slots), check.slots, states)
         baseline = hour_before(values, times, states)
-        own = Memory(states[:, HOUR_BYTES:].view(np.float64))
-        return baseline, spread(values, baseline, own)
+        return baseline, spread(values, baseline, states[:, HOUR_BYTES:])
 
     def step(values: Matrix, times: Times, states: Bytes) -> Look:
         baseline, own = baselines(values, times, states)
@@ -132,5 +131,5 @@ def _look_of_ratio(check: Ratio, timezone: str) -> Looking:
 
     limits = Limits(check.ratio, np.inf) if is_below else Limits(-np.inf, check.ratio)
     if check.against == "hour":
-        return Looking(HOUR_BYTES + 8 * SPREAD_NUMBERS, step, limits)
+        return Looking(HOUR_BYTES + SPREAD_BYTES, step, limits)
     return Looking(season_bytes(check.slots), step, limits, _seeding(check.slots, zone))

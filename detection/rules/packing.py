@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from detection.rules.batches import Arrays
 from telemetry.errors import HeadwaterError
 
-FORMAT = 2
-READ_FORMATS = (1, FORMAT)
-"""What format 1 remembers is made new by `older_state`."""
+FORMAT = 3
+READ_FORMATS = (1, 2, FORMAT)
+"""What formats before remember is made new by `older_state`."""
 
 
 def packed(said: Mapping[str, object], arrays: Arrays) -> bytes:

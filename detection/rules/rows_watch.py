@@ -1,5 +1,6 @@
 """A rule over several metrics: whole messages of a device are scored together, then judged."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -93,17 +94,15 @@ class RowsWatch:
         self._states = np.concatenate([self._states, more])
 
     def _scores(self, rows: Rows, table: Matrix) -> tuple[Values, Flags]:
-        check = self.kept.rule.check
         if self._model is not None:
             memories = self._states[:, STATE_BYTES:].view(np.float64)
             return self._model.answer(table, rows, memories), np.ones(len(rows), np.bool_)
-        assert isinstance(check, Several)
         scores, usable = np.zeros(len(rows)), np.zeros(len(rows), np.bool_)
         for row in np.unique(rows).tolist():
             mine = np.flatnonzero(rows == row)
             device = self._sources[row].series[:2]
             if device not in self._rigs:
-                self._rigs[device] = _rig(check)
+                self._rigs[device] = self._new_rig()
             rig = self._rigs[device]
             missing = rig.missing
             scores[mine] = np.round(rig.score(table[mine]), 6)
@@ -127,62 +126,77 @@ class RowsWatch:
         return found
 
     def state(self) -> Arrays:
-        """Return what is remembered; what a device taught is eight bytes a number."""
-        rows = list(range(len(self._sources)))
-        return {"states": self._states, "rows": self._said(rows, dict.fromkeys(rows, 0))}
+        """Return what is remembered."""
+        return {"states": self._states, **self._of(range(len(self._sources)), {})}
 
     def changes(self) -> Arrays:
         """Return what is remembered of the rows that changed since this was asked last."""
         rows = self._touched.take()
-        said = self._said(rows.tolist(), self._told)
-        for row in rows.tolist():
-            if rig := self._rigs.get(self._sources[row].series[:2]):
-                self._told[row] = rig.told
-        return {"places": rows, "states": self._states[rows], "rows": said}
+        said = self._of(rows.tolist(), self._told)
+        self._told |= {row: rig.told for row in rows.tolist() if (rig := self._rig_of(row))}
+        return {"places": rows, "states": self._states[rows], **said}
 
-    def _said(self, rows: Sequence[int], told: Mapping[int, int]) -> Bytes:
-        """Return rows in JSON, with what taught their rigs since it was told."""
-        sources = [self._sources[row] for row in rows]
+    def _new_rig(self) -> "RigDetector":
+        # Its library takes seconds to import: rules over one metric do without.
+        from detection.rigs import RigDetector
+
+        check = self.kept.rule.check
+        assert isinstance(check, Several)
+        return RigDetector(check.by, check.rows, len(self._places))
+
+    def _rig_of(self, row: int) -> "RigDetector | None":
+        return self._rigs.get(self._sources[row].series[:2])
+
+    def _of(self, rows: Sequence[int], told: Mapping[int, int]) -> Arrays:
+        """Return rows' sources in JSON, and what their rigs remember, one behind the other."""
         rigs = [
-            rig.to_dict(told.get(row, 0))
-            if (rig := self._rigs.get(source.series[:2])) else None
-            for row, source in zip(rows, sources, strict=True)
+            rig.to_bytes(told.get(row, 0)) if (rig := self._rig_of(row)) else b""
+            for row in rows
         ]  # fmt: skip
-        said = {"sources": [fields_of(source) for source in sources], "rigs": rigs}
-        return np.frombuffer(orjson.dumps(said), np.uint8)
+        sources = orjson.dumps({"sources": [fields_of(self._sources[row]) for row in rows]})
+        return {
+            "rows": np.frombuffer(sources, np.uint8),
+            "rigs": np.frombuffer(b"".join(rigs), np.uint8),
+            "ends": np.cumsum([len(each) for each in rigs], dtype=np.int64).astype(np.uint32),
+        }
 
     def load(self, state: Arrays) -> None:
         """Take up what was remembered."""
         self._states = self._nothing(0)
-        self._rows, self._sources, self._rigs = {}, [], {}
+        self._rows, self._sources, self._rigs, self._told = {}, [], {}, {}
         self.apply({**state, "places": np.arange(len(state["states"]))})
 
     def apply(self, changes: Arrays) -> None:
         """Take up what changed; new rows follow those that are there."""
         said = orjson.loads(changes["rows"].tobytes())
         rows = changes["places"].astype(np.intp)
-        for row, fields, kept in zip(rows.tolist(), said["sources"], said["rigs"], strict=True):
+        for row, fields, kept in zip(rows.tolist(), said["sources"], _rigs_in(changes, said),
+                                     strict=True):  # fmt: skip
             source = source_of(fields)
             self._rows.setdefault(source.series[:2], row)
             self._sources[row : row + 1] = [source]
-            if kept is not None:
+            if kept:
                 self._teach(row, source.series[:2], kept)
         self._hold()
         self._states[rows] = changes["states"]
 
-    def _teach(self, row: int, device: Device, said: Mapping[str, Any]) -> None:
-        check = self.kept.rule.check
-        assert isinstance(check, Several)
-        rig = self._rigs.setdefault(device, _rig(check))
-        rig.take_up(said)
+    def _teach(self, row: int, device: Device, said: "bytes | dict[str, object]") -> None:
+        rig = self._rigs.setdefault(device, self._new_rig())
+        if isinstance(said, bytes):
+            rig.take_up(said)
+        else:
+            rig.take_up_older(said)
         self._told[row] = rig.told
 
 
-def _rig(check: Several) -> "RigDetector":
-    # Its library takes seconds to import: rules over one metric do without.
-    from detection.rigs import RigDetector
-
-    return RigDetector(check.by, check.rows)
+def _rigs_in(
+    changes: Arrays, said: Mapping[str, Any]
+) -> "Sequence[bytes | dict[str, object] | None]":
+    """Return what each row's rig has said: bytes, or the words of formats before."""
+    if "ends" not in changes:
+        return list(said["rigs"])
+    whole, ends = changes["rigs"].tobytes(), changes["ends"].tolist()
+    return [whole[start:end] for start, end in itertools.pairwise([0, *ends])]
 
 
 def _limits(kept: VersionedRule) -> Limits:

@@ -5,12 +5,12 @@ from datetime import tzinfo
 import numpy as np
 from numpy.typing import NDArray
 
-from detection.memory import Bytes, Matrix, Memory
+from detection.memory import Bytes, Matrix, weighted_before
 from detection.rules.baselines import Weeks
 from detection.rules.looks import floor
-from detection.rules.narrow import ROUNDED_BY, Means, padded
-from detection.rules.readings import Flags, Rows, Times
-from detection.rules.spans import STATE_NUMBERS, runs, spread_over
+from detection.rules.narrow import Halves, padded, single
+from detection.rules.readings import Times
+from detection.rules.spans import SPAN_BYTES, put_spans, runs, spans_of, spread_over
 from telemetry.rules.schedule import offset_us
 
 WEEK_US = 7 * 86_400_000_000
@@ -18,13 +18,13 @@ NEWEST_WEEK = 0.3
 """Share of the newest week in a slot's mean."""
 SPREAD_RATE = 0.005
 """Rate of the mean of absolute residuals, a device's own spread."""
-SPREAD_NUMBERS = 2
-LEAST_SPREAD = 2.0 * ROUNDED_BY
-"""No spread is taken for smaller than this share of its slot's mean, which is rounded."""
+SPREAD_BYTES = 8
+_ROUNDED_TWICE = 2.0
+"""No spread is taken for smaller than so many times what its slot's mean is rounded by."""
 _DEVIATION = 1.2533141373155003
 """Standard deviation of a normal distribution whose mean absolute deviation is 1: √(π/2)."""
 _QUARTER_US = 900_000_000
-_NUMBERS = 8 * (STATE_NUMBERS + SPREAD_NUMBERS)
+_NUMBERS = SPAN_BYTES + SPREAD_BYTES
 _MONDAY_US = 4 * 86_400_000_000
 """The first Monday after 1970 began, so that slots of a day or more begin on Mondays."""
 
@@ -42,8 +42,8 @@ def slots_of(local_times: Times, count: int) -> Times:
 
 
 def season_bytes(count: int) -> int:
-    """Return the bytes that a series' week takes: three and an eighth a slot, and 40."""
-    return _NUMBERS + padded(Means.BYTES * count + -(-count // 8))
+    """Return the bytes that a series' week takes: two a slot, and 32."""
+    return _NUMBERS + padded(Halves.HEAD_BYTES + 2 * count)
 
 
 def season(values: Matrix, slots: Times, count: int, states: Bytes) -> tuple[Matrix, Matrix]:
@@ -52,14 +52,19 @@ def season(values: Matrix, slots: Times, count: int, states: Bytes) -> tuple[Mat
     A slot's mean takes up a week once that week's slot is over, so all readings of one slot meet
     the same baseline.
     """
-    week = _Week(states[:, _NUMBERS:], count)
-    numbers = states[:, :_NUMBERS].view(np.float64)
-    baseline = np.full(values.shape, np.nan)
-    for ended, begun in runs(slots, values, numbers[:, :STATE_NUMBERS]):
-        week.learn(ended.series, ended.span % count, ended.total / ended.readings)
-        spread_over(begun, week.means(begun.series, begun.span % count), baseline)
-    own = spread(values, baseline, Memory(numbers[:, STATE_NUMBERS:]))
-    return baseline, np.fmax(own, LEAST_SPREAD * np.abs(baseline))
+    week, current = Halves(states[:, _NUMBERS:], count), spans_of(states)
+    baseline, finest = np.full(values.shape, np.nan), np.full(values.shape, np.nan)
+    for ended, begun in runs(slots, values, current):
+        week.move((ended.series, ended.span % count), ended.total / ended.readings, NEWEST_WEEK)
+        is_over = ended.span // count < ended.following // count
+        if is_over.any():
+            week.settle(ended.series[is_over])
+        places = begun.series, begun.span % count
+        spread_over(begun, week[places], baseline)
+        spread_over(begun, week.finest(places), finest)
+    put_spans(states, current)
+    own = spread(values, baseline, states[:, SPAN_BYTES:_NUMBERS])
+    return baseline, np.fmax(own, _ROUNDED_TWICE * finest)
 
 
 def seed_season(states: Bytes, slots: Times, count: int, stored: Weeks) -> None:
@@ -67,20 +72,21 @@ def seed_season(states: Bytes, slots: Times, count: int, stored: Weeks) -> None:
 
     `slots` says of each hour of the week in which slot it lies; `stored` has a row a series.
     """
-    week = _Week(states[:, _NUMBERS:], count)
+    week, series = Halves(states[:, _NUMBERS:], count), np.arange(len(states))
     known = np.isfinite(stored.medians)
     filled = np.where(known, stored.medians, 0.0)
-    series = np.arange(len(states))
     for slot in range(count):
         hours = slots == slot
         has = known[:, hours].sum(axis=1)
-        mine = np.flatnonzero(has > 0)
+        missing = np.isnan(week[series, np.full(len(series), slot)])
+        mine = np.flatnonzero((has > 0) & missing)
         mean = filled[mine][:, hours].sum(axis=1) / has[mine]
-        week.fill(series[mine], np.full(len(mine), slot), mean)
-    _seed_spread(states[:, :_NUMBERS].view(np.float64)[:, STATE_NUMBERS:], stored.spreads)
+        week.move((mine, np.full(len(mine), slot)), mean, NEWEST_WEEK)
+    week.settle(series)
+    _seed_spread(states[:, SPAN_BYTES:_NUMBERS].view(np.float32), stored.spreads)
 
 
-def _seed_spread(memory: Matrix, spreads: NDArray[np.float32]) -> None:
+def _seed_spread(memory: NDArray[np.float32], spreads: NDArray[np.float32]) -> None:
     known = np.isfinite(spreads)
     count = known.sum(axis=1)
     total = np.where(known, spreads, 0.0).sum(axis=1)
@@ -91,42 +97,16 @@ def _seed_spread(memory: Matrix, spreads: NDArray[np.float32]) -> None:
     memory[:, 1] += missing
 
 
-class _Week:
-    """The means of each series' slots, and one bit a slot: has a past."""
-
-    def __init__(self, states: Bytes, count: int) -> None:
-        self._means = Means(states, count)
-        self._seen = states[:, Means.BYTES * count :]
-
-    def means(self, series: Rows, slot: Rows) -> NDArray[np.float64]:
-        """Return the slots' means, NaN where there is none."""
-        return np.where(self._is_seen(series, slot), self._means[series, slot], np.nan)
-
-    def learn(self, series: Rows, slot: Rows, mean: NDArray[np.float64]) -> None:
-        """Take up the newest week's means."""
-        before = self._means[series, slot]
-        moved = before + NEWEST_WEEK * (mean - before)
-        self._means[series, slot] = np.where(self._is_seen(series, slot), moved, mean)
-        self._seen[series, slot >> 3] |= (1 << (slot & 7)).astype(np.uint8)
-
-    def fill(self, series: Rows, slot: Rows, mean: NDArray[np.float64]) -> None:
-        """Set the means of slots without a past."""
-        new = ~self._is_seen(series, slot)
-        self.learn(series[new], slot[new], mean[new])
-
-    def _is_seen(self, series: Rows, slot: Rows) -> Flags:
-        return np.asarray(self._seen[series, slot >> 3] & (1 << (slot & 7)).astype(np.uint8) > 0)
-
-
-def spread(values: Matrix, baseline: Matrix, memory: Memory) -> Matrix:
+def spread(values: Matrix, baseline: Matrix, states: Bytes) -> Matrix:
     """Return the usual size of residuals before each reading, as a standard deviation.
 
-    What has no baseline weighs nothing.
+    What has no baseline weighs nothing. Sums are singles, at each reading.
     """
     known = np.isfinite(baseline)
     centre = np.where(known, baseline, 0.0)
-    sizes = np.where(known, np.abs(values - centre), 0.0)
-    total = memory.weighted_before(sizes, SPREAD_RATE)
-    weight = memory.weighted_before(known.astype(np.float64), SPREAD_RATE)
+    sizes = single(np.where(known, np.abs(values - centre), 0.0))
+    sums = states.view(np.float32)
+    total = weighted_before(sizes, SPREAD_RATE, sums[:, :1]).astype(np.float64)
+    weight = weighted_before(known.astype(np.float32), SPREAD_RATE, sums[:, 1:2])
     mean = np.divide(total, weight, where=weight > 0, out=np.zeros_like(values))
     return np.maximum(_DEVIATION * mean, floor(centre))

@@ -19,7 +19,7 @@ SEEN_BYTES = 16
 """Of each series: how many readings were seen, and when the first one was."""
 HEAD_BYTES = STATE_BYTES + SEEN_BYTES
 _UNSEEN, _OUTSIDE = -1, -2
-NUMBERS = np.int32
+NUMBERS, VERSIONS = np.int32, np.uint16
 AT_ONCE = 20_000
 """Series whose stored baselines are in memory together."""
 
@@ -42,8 +42,8 @@ class SeriesWatch:
         """Number in the roster of each row of the states."""
         self._rows = np.zeros(0, NUMBERS)
         """Row of each series of the roster, or why it has none."""
-        self._asked = np.zeros(0, NUMBERS)
-        self._taught = np.zeros(0, NUMBERS)
+        self._asked = np.zeros(0, VERSIONS)
+        self._taught = np.zeros(0, VERSIONS)
         """Of each row, the version of stored baselines asked for, and taken up, plus 1; 0: none."""
         self._touched = Touched()
 
@@ -64,7 +64,7 @@ class SeriesWatch:
         some = np.flatnonzero(look.usable & judges)
         judged = Judged(rows[some], readings.times[some], cells[some], look.where(some))
         found = alarms(self.kept, self._looking.limits, judged, self._states, batch.readings.source)
-        taught_by = np.where(is_own, -1, self._taught[rows] - 1)
+        taught_by = np.where(is_own, -1, self._taught[rows].astype(np.intp) - 1)
         places = np.searchsorted(cells, [each.cell for each in found]).tolist()
         return [
             each._replace(taught_by=int(taught_by[place]), reading=float(readings.values[place]))
@@ -119,7 +119,7 @@ class SeriesWatch:
         if missing > 0:
             more = np.zeros((max(missing, len(self._states)), self.state_bytes), np.uint8)
             self._states = np.concatenate([self._states, more])
-            none = np.zeros(len(more), NUMBERS)
+            none = np.zeros(len(more), VERSIONS)
             self._asked = np.concatenate([self._asked, none])
             self._taught = np.concatenate([self._taught, none])
 
@@ -185,9 +185,8 @@ class SeriesWatch:
     def load(self, state: Arrays) -> None:
         """Take up what was remembered; series that the rule does not watch any more are left."""
         self._states = state["states"].astype(np.uint8)
-        self._owners, self._asked, self._taught = (
-            state[name].astype(NUMBERS) for name in ("owners", "asked", "taught")
-        )
+        self._owners = state["owners"].astype(NUMBERS)
+        self._asked, self._taught = (state[name].astype(VERSIONS) for name in ("asked", "taught"))
         self._rows = np.zeros(0, NUMBERS)
         self._meet()
         self._rows[self._owners] = np.arange(len(self._owners))

@@ -5,11 +5,25 @@ from typing import NamedTuple
 
 import numpy as np
 
-from detection.memory import Matrix
+from detection.memory import Bytes, Matrix
 from detection.rules.readings import Rows, Times, Values
 
-STATE_NUMBERS = 3
-"""What is remembered of the span that is not over: its number, sum and count."""
+SPAN_BYTES = 16
+"""What is remembered of the span that is not over: its number, count and sum."""
+_MOST_COUNT = np.iinfo(np.uint32).max
+
+
+def spans_of(states: Bytes) -> Matrix:
+    """Return number, sum and count of the span that is not over, a series a row."""
+    span, count = states[:, :4].view(np.int32), states[:, 4:8].view(np.uint32)
+    return np.hstack([span, states[:, 8:SPAN_BYTES].view(np.float64), count])
+
+
+def put_spans(states: Bytes, spans: Matrix) -> None:
+    """Remember what `spans_of` returns."""
+    states[:, :4].view(np.int32)[:] = spans[:, :1]
+    states[:, 4:8].view(np.uint32)[:] = np.minimum(spans[:, 2:], _MOST_COUNT)
+    states[:, 8:SPAN_BYTES].view(np.float64)[:] = spans[:, 1:2]
 
 
 class Ended(NamedTuple):
@@ -34,9 +48,9 @@ class Begun(NamedTuple):
 def runs(numbers: Times, values: Matrix, state: Matrix) -> Iterator[tuple[Ended, Begun]]:
     """Yield each series' spans in their order: what ended, then the readings of what begins.
 
-    `numbers` say in which span each reading lies, a series a row, never falling; `state` (three
-    columns, zeros at first) is what is remembered, changed in place. Sums are taken from left to
-    right, so where a batch is cut does not change a bit of them.
+    `numbers` say in which span each reading lies, a series a row, never falling; `state` (as
+    `spans_of` returns it, zeros at first) is changed in place. Sums are taken from left to right,
+    so where a batch is cut does not change a bit of them.
     """
     width = values.shape[1]
     flat = numbers.ravel()

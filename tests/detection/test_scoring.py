@@ -1,5 +1,6 @@
 """Scores do not depend on how readings are cut into batches, nor on a restart between them."""
 
+import base64
 import itertools
 from pathlib import Path
 
@@ -107,7 +108,9 @@ def test_state_of_format_1_with_the_rows_that_taught_a_rig_is_gone_on_from(
     first.score(["d"] * 300, rows[:300])
     first.save(tmp_path / "state")
     saved = orjson.loads((tmp_path / "state").read_bytes())
-    rig = {"training": rows[:100].tolist(), "memory": saved["rigs"]["d"]["memory"]}
+    bytes_of = base64.b64decode(saved["rigs"]["d"])
+    memory = np.frombuffer(bytes_of[2:], count=2 * bytes_of[1]).reshape(-1, 2)
+    rig = {"training": rows[:100].tolist(), "memory": memory.tolist()}
     (tmp_path / "state").write_bytes(orjson.dumps({**saved, "format": 1, "rigs": {"d": rig}}))
 
     second.load(tmp_path / "state")

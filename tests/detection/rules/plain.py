@@ -1,6 +1,5 @@
 """Rules as one would write them for one series and one reading at a time: the tests' oracle."""
 
-import math
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -159,9 +158,7 @@ def _season(past: list[Reading], reading: Reading, slots: int) -> tuple[float | 
         baseline = _slot_mean(past[:place], each[0], slots)
         sizes.append(0.0 if baseline is None else abs(each[1] - baseline))
         weights.append(0.0 if baseline is None else 1.0)
-    mean = _slot_mean(past, reading[0], slots)
-    # The mean is rounded, so nothing can be told that is nearer.
-    return mean, max(_spread(sizes[:-1], weights[:-1]), 2**-15 * abs(mean or 0.0))
+    return _slot_mean(past, reading[0], slots), _spread(sizes[:-1], weights[:-1])
 
 
 def _spread(sizes: list[float], weights: list[float]) -> float:
@@ -181,14 +178,8 @@ def _slot_mean(past: list[Reading], at: int, slots: int) -> float | None:
     mean = None
     for slot in sorted(weeks):
         here = statistics.fmean(weeks[slot])
-        mean = _rounded(here if mean is None else mean + 0.3 * (here - mean))
+        mean = here if mean is None else mean + 0.3 * (here - mean)
     return mean
-
-
-def _rounded(mean: float) -> float:
-    """Return a mean to sixteen binary digits."""
-    share, power = math.frexp(mean)
-    return math.ldexp(round(share * 2**16), power - 16)
 
 
 def _hour_mean(past: list[Reading], at: int) -> float | None:

@@ -151,6 +151,8 @@ def test_bounds_and_baselines_are_those_of_the_model_over_weeks(check: dict[str,
     outcomes = evaluator(kept).take(readings([("d", "m", *each) for each in one]), 0)
 
     assert told(outcomes) == [("d", *event) for event in plain.events(kept.rule, one)]
+    # Means of a season are rounded to two bytes.
+    close = 5e-4 if "slots" in check else 1e-6
     for outcome in outcomes:
         at = times.index(outcome.found.time)
         here = plain.seen(kept.rule, one[:at], one[at])
@@ -158,5 +160,5 @@ def test_bounds_and_baselines_are_those_of_the_model_over_weeks(check: dict[str,
         if check["kind"] != "stuck":
             assert outcome.found.value == pytest.approx(here.subject)
             nearest = min((here.low, here.high), key=lambda bound: abs(bound - here.subject))
-            assert outcome.found.bound == pytest.approx(nearest)
-        assert outcome.alert.baseline == (here.baseline and pytest.approx(here.baseline))
+            assert outcome.found.bound == pytest.approx(nearest, rel=close)
+        assert outcome.alert.baseline == (here.baseline and pytest.approx(here.baseline, rel=close))
