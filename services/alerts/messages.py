@@ -13,7 +13,6 @@ from telemetry.alerts import SEVERITIES
 
 Kind = Literal["alerts", "repeat", "escalation", "digest", "test"]
 MOST_LISTED = 50
-MOST_LANES = 50
 Content = dict[str, object]
 
 
@@ -86,10 +85,9 @@ def _listed(life: Life, detail: Detail) -> Listed:
     }
 
 
-def lanes(lives: Iterable[Life]) -> list[str] | None:
-    """Return whose order a message keeps; None where they are too many: everybody's."""
-    found = sorted({life.lane for life in lives})
-    return found if len(found) <= MOST_LANES else None
+def lanes(lives: Iterable[Life]) -> list[str]:
+    """Return whose order a message keeps, however many they are."""
+    return sorted({life.lane for life in lives})
 
 
 def subject(told: Content) -> str:

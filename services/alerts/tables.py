@@ -152,7 +152,7 @@ MESSAGES = Table(
     Column("next_at", Moment, nullable=False),
     Column("settled_at", Moment),
 )
-"""The outbox. `lanes`: the devices that it tells of, null for too many to name."""
+"""The outbox. `lanes`: the devices that it tells of; null, which an older release wrote: all."""
 Index(None, MESSAGES.c.receiver, MESSAGES.c.state, MESSAGES.c.number)
 Index(None, MESSAGES.c.receiver, MESSAGES.c.state, MESSAGES.c.is_urgent, MESSAGES.c.number)
 Index(None, MESSAGES.c.person, MESSAGES.c.created_at)

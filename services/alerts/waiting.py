@@ -1,7 +1,6 @@
 """Reads what waits for a receiver: the first in its order, and what is urgent far behind them."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, exists, func, literal, select
@@ -12,12 +11,12 @@ from services.database import Turns
 
 AT_ONCE = 200
 URGENT_AT_ONCE = 50
+URGENT_ALONE = 10
+"""So many are looked at each by itself, where all together wait for too many."""
 MOST_AHEAD = 500
 TABLE = MESSAGES.c
-COLUMNS = (
-    TABLE.number, TABLE.key, TABLE.is_urgent, TABLE.lanes, TABLE.tries, TABLE.next_at,
-    TABLE.created_at,
-)  # fmt: skip
+COLUMNS = (TABLE.number, TABLE.key, TABLE.is_urgent, TABLE.tries, TABLE.next_at, TABLE.created_at)
+Lanes = frozenset[str] | None
 
 
 class Line:
@@ -32,6 +31,8 @@ class Line:
         self._turns = turns
         self._at_once = at_once
         self._mine = (TABLE.receiver == receiver) & (TABLE.state == "waiting")
+        self._lanes: dict[int, Lanes] = {}
+        """Of messages that were read before: thousands of devices are not to be read each time."""
         self._ahead: list[int] = []
         self._barrier: int | None = None
         self._rest_to = -1
@@ -39,10 +40,11 @@ class Line:
     def read(self, now: datetime) -> list[Waiting]:
         """Return messages of which the next one is to be chosen."""
         with self._turns.reading() as connection:
-            first = self._rows(connection, limit=self._at_once)
-            if len(first) < self._at_once:
-                return first
-            return first + self._urgent(connection, first, now)
+            found = self._rows(connection, limit=self._at_once)
+            if len(found) == self._at_once:
+                found += self._urgent(connection, found, now)
+        self._lanes = {each.number: each.lanes for each in found}
+        return found
 
     def _urgent(
         self, connection: Connection, first: Sequence[Waiting], now: datetime
@@ -67,7 +69,7 @@ class Line:
         is_due = TABLE.is_urgent.is_(True) & (TABLE.next_at <= now)
         urgent = self._rows(connection, is_near, is_due, limit=URGENT_AT_ONCE)
         urgent = self._before_barrier(connection, ends, urgent)
-        for some in (urgent, urgent[:1]):
+        for some in (urgent, *([each] for each in urgent[:URGENT_ALONE])):
             found = self._with_those_before(connection, ends, some)
             if found is not None:
                 return found
@@ -97,11 +99,13 @@ class Line:
         seen: set[str] = set()
         while new := {lane for each in found.values() for lane in each.lanes or ()} - seen:
             seen |= new
+            if len(seen) > MOST_AHEAD:
+                return None
             between = TABLE.number.between(ends + 1, urgent[-1].number)
             about = _is_about(connection, new)
             rows = self._rows(connection, between, about, limit=MOST_AHEAD + 1)
             found |= {each.number: each for each in rows}
-            if max(len(found), len(seen)) > MOST_AHEAD:
+            if len(found) > MOST_AHEAD:
                 return None
         return list(found.values())
 
@@ -109,10 +113,12 @@ class Line:
         self, connection: Connection, *conditions: ColumnElement[bool], limit: int | None = None
     ) -> list[Waiting]:
         query = select(*COLUMNS).where(self._mine, *conditions).order_by(TABLE.number).limit(limit)
-        rows = [Waiting(*row) for row in connection.execute(query)]
-        return [
-            row if row.lanes is None else replace(row, lanes=frozenset(row.lanes)) for row in rows
-        ]
+        rows = connection.execute(query).all()
+        new = [row.number for row in rows if row.number not in self._lanes]
+        lanes = select(TABLE.number, TABLE.lanes).where(TABLE.number.in_(new))
+        for number, named in connection.execute(lanes) if new else ():
+            self._lanes[number] = None if named is None else frozenset(named)
+        return [Waiting(row[0], row[1], row[2], self._lanes[row[0]], *row[3:]) for row in rows]
 
 
 def _is_about(connection: Connection, lanes: Collection[str]) -> ColumnElement[bool]:

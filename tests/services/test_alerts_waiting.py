@@ -114,6 +114,35 @@ def test_an_urgent_message_that_is_to_be_tried_again_holds_up_no_other(desk: Des
     assert order(desk) == [41, *range(40)]
 
 
+THOUSANDS = [f"d{number}" for number in range(3000)]
+
+
+def test_a_message_about_thousands_of_devices_holds_up_these_alone(desk: Desk) -> None:
+    put(desk, (["d7"], False), (THOUSANDS, False), (["other"], False), (["d9"], False))
+    with desk.engine.turns.writing() as connection:
+        tried = update(MESSAGES).where(MESSAGES.c.number == 0)
+        connection.execute(tried.values(tries=1, next_at=desk.time + HOUR))
+
+    assert order(desk, AT_ONCE) == [2]
+    desk.time += HOUR
+    assert order(desk, AT_ONCE) == [0, 1, 3]
+
+
+def test_what_is_urgent_goes_ahead_of_thousands_of_other_devices(desk: Desk) -> None:
+    put(desk, *calm(20), (THOUSANDS, False), (["d30"], True), (["other"], True))
+
+    assert order(desk) == [22, *range(20), 20, 21]
+
+
+def test_a_message_names_all_its_devices(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, HUB.replace("[alert]", "[rule]"))
+    desk.take(*(alert(f"pump.p{number}", number) for number in range(120)))
+    desk.turn(3 * SECOND)
+
+    ((lanes,),) = desk.messages("lanes")
+    assert lanes == sorted(f"pump.p{number}" for number in range(120))
+
+
 def test_one_that_waits_for_very_many_goes_ahead_once_they_are_fewer(tmp_path: Path) -> None:
     desk, many = Desk(tmp_path, HUB), MOST_AHEAD + FEW
     put(desk, *[(["d"], False)] * many, (["d"], True))
