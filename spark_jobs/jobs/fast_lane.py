@@ -5,7 +5,7 @@ import shutil
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import orjson
 from kafka import KafkaConsumer, TopicPartition
@@ -14,14 +14,14 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from edge.listening import reach
+from spark_jobs.jobs.fast_known import Known
 from spark_jobs.lake import Lake
 from spark_jobs.transforms.fast_alarms import alerts, needs_baselines
-from spark_jobs.transforms.fast_baselines import about_now, hour_of_week
-from spark_jobs.transforms.fast_readings import LIMITS, limits_of, messages, readings
+from spark_jobs.transforms.fast_baselines import hour_of_week, hours_about
+from spark_jobs.transforms.fast_readings import limits_frame, messages, readings
 from telemetry.products import Product
 from telemetry.rules.rule import VersionedRule
 from telemetry.settings import Settings
-from telemetry.tables import BASELINES, DEVICES
 from telemetry.topics import ALERTS, TELEMETRY
 
 NAME = "fast"
@@ -80,37 +80,33 @@ class FastQuery:
         self._query = located.trigger(realTime=batch).start()  # type: ignore[call-overload]
 
     def _alerts(self, spark: SparkSession, offsets: Offsets) -> DataFrame:
+        known, metrics = self._known()
         source = spark.readStream.format("kafka").options(**self._source(offsets)).load()
         tolerance = round(self._settings.clock_tolerance_s * 1e6)
-        metrics = sorted({name for kept in self.rules for name in kept.rule.metrics})
-        lake = Lake(self._settings.lake_root)
-        devices = lake.frame(spark, DEVICES).where("valid_to is null")
-        places = devices.select("tenant", "device_full", "product", "zone", "customer")
-        # In one piece, since each takes a Python worker.
-        products = spark.sparkContext.parallelize(limits_of(self._products), 1)
-        limits = spark.createDataFrame(products, LIMITS)
-        each = readings(messages(source, tolerance), places, limits, metrics)
+        limits = limits_frame(spark, self._products)
+        each = readings(messages(source, tolerance), known.places(spark), limits, metrics)
         if needs_baselines(self.rules):
-            stored = self._baselines(lake.frame(spark, BASELINES), metrics)
-            keyed = each.withColumn("slot", hour_of_week(F.col("event_us")))
-            each = keyed.join(
-                F.broadcast(stored), ["tenant", "device_full", "metric", "slot"], "left"
-            )
+            keyed = each.withColumn("slot", F.expr(hour_of_week("event_us")))
+            stored = F.broadcast(known.baselines(spark))
+            each = keyed.join(stored, ["tenant", "device_full", "metric", "slot"], "left")
         else:
-            nothing = {"median": "double", "spread": "double", "version": "date"}
-            each = each.withColumns(
-                {name: F.lit(None).cast(kind) for name, kind in nothing.items()}
-            )
+            kinds = {"median": "double", "spread": "double", "version": "date"}
+            nothing = [f"cast(null as {kind}) as {name}" for name, kind in kinds.items()]
+            each = each.selectExpr("*", *nothing)
         return alerts(each, self.rules)
 
-    def _baselines(self, stored: DataFrame, metrics: Sequence[str]) -> DataFrame:
-        """Return the baselines of all hours of a batch of the mode; each asks anew.
+    def _known(self) -> tuple[Known, list[str]]:
+        """Write down what is broadcast: of baselines those of all hours of a batch of the mode.
 
         A query that cannot be renewed, say while Kafka is away, judges to the end of its batch.
         """
+        metrics = sorted({name for kept in self.rules for name in kept.rule.metrics})
+        known = Known(self._checkpoint / "known")
         ahead = timedelta(seconds=self._settings.fast_renew_s * BATCHES) + MARGIN
-        now = F.unix_micros(F.current_timestamp())
-        return about_now(stored, metrics, now, ahead=ahead)
+        watched = metrics if needs_baselines(self.rules) else []
+        hours = hours_about(datetime.now(UTC), ahead)
+        known.write(Lake(self._settings.lake_root), watched, hours)
+        return known, metrics
 
     def _source(self, offsets: Offsets) -> dict[str, str]:
         begin = {TELEMETRY.name: {str(number): at for number, at in offsets.items()}}

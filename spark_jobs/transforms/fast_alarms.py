@@ -6,12 +6,10 @@ reading later is the same alert. A breach is told by each reading; scoring says 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame
 
+from spark_jobs.transforms.sql_text import double, text
 from telemetry.rules.checks import Range, Ratio, Seasonal, Threshold
 from telemetry.rules.rule import Rule, VersionedRule
 from telemetry.rules.words import span_us
@@ -19,18 +17,17 @@ from telemetry.rules.words import span_us
 SEPARATOR = "\x1f"
 LEAST_SHARE, LEAST_SPREAD = 1e-6, 1e-9
 """No spread is taken for smaller, as in `detection/rules/looks.py`."""
-_NULL = "double"
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a rule says of a reading: whether it is broken, by which bound, how far, why."""
+    """What SQL says of a reading by a rule: whether it is broken, by which bound, how far, why."""
 
-    is_broken: Column
-    bound: Column
-    score: Column
-    baseline: Column
-    why: Column
+    is_broken: str
+    bound: str
+    score: str
+    baseline: str
+    why: str
 
 
 def is_fast(kept: VersionedRule) -> bool:
@@ -49,71 +46,69 @@ def alerts(readings: DataFrame, rules: Sequence[VersionedRule]) -> DataFrame:
     `readings` are those of `fast_readings`, with median, spread and version of the baseline of
     their hour of the week where rules need them, else null.
     """
-    broken = [_is_watched(kept.rule) & judged_by(kept.rule).is_broken for kept in rules]
-    told = F.array(*(_alert(kept) for kept in rules))
+    broken = " or ".join(f"({_is_told(kept.rule)})" for kept in rules)
+    told = f"explode(array({', '.join(map(_alert, rules))})) as alert"
     # Few readings break a rule: to say so is cheap, and to say what it is need not be.
-    few = readings.where(reduce(or_, broken))
-    each = few.select("device_full", F.explode(told).alias("alert")).where("alert is not null")
-    return each.select(
-        F.col("device_full").cast("binary").alias("key"),
-        F.to_json("alert").cast("binary").alias("value"),
+    each = readings.where(broken).selectExpr("device_full", told).where("alert is not null")
+    return each.selectExpr(
+        "cast(device_full as binary) as key", "cast(to_json(alert) as binary) as value"
     )
 
 
-def _alert(kept: VersionedRule) -> Column:
+def _is_told(rule: Rule) -> str:
+    return f"{_is_watched(rule)} and {judged_by(rule).is_broken}"
+
+
+def _alert(kept: VersionedRule) -> str:
     rule, judged = kept.rule, judged_by(kept.rule)
-    deviation = F.col("value") - judged.baseline
     fields = {
         "id": _id(kept),
-        "tenant": F.col("tenant"),
-        "rule": F.lit(rule.name),
-        "rule_version": F.lit(kept.version),
-        "state": F.lit("firing"),
-        "severity": F.lit(rule.severity),
-        "event_time": F.col("event_us"),
+        "tenant": "tenant",
+        "rule": text(rule.name),
+        "rule_version": str(kept.version),
+        "state": "'firing'",
+        "severity": text(rule.severity),
+        "event_time": "event_us",
         # `current_timestamp` stands still for as long as one of the mode's batches.
-        "detected_at": F.call_function(
-            "reflect", F.lit("java.lang.System"), F.lit("currentTimeMillis")
-        ).cast("bigint")
-        * 1000,
-        "text": F.concat(F.format_string("%s of %s ", "metric", "device_full"), judged.why),
-        "device": F.col("device_full"),
-        "product": F.col("product"),
-        "zone": F.col("zone"),
-        "customer": F.col("customer"),
-        "metric": F.col("metric"),
-        "value": F.col("value"),
+        "detected_at": "cast(reflect('java.lang.System', 'currentTimeMillis') as bigint) * 1000",
+        "text": f"concat(format_string('%s of %s ', metric, device_full), {judged.why})",
+        "device": "device_full",
+        "product": "product",
+        "zone": "zone",
+        "customer": "customer",
+        "metric": "metric",
+        "value": "value",
         "bound": judged.bound,
         "score": judged.score,
         "baseline": judged.baseline,
-        "deviation": deviation,
-        "baseline_version": F.when(judged.baseline.isNotNull(), F.col("version").cast("string")),
-        "v": F.lit(1),
+        "deviation": f"value - {judged.baseline}",
+        "baseline_version": f"if({judged.baseline} is not null, cast(version as string), null)",
+        "v": "1",
     }
-    alert = F.struct(*(column.alias(name) for name, column in fields.items()))
-    return F.when(_is_watched(rule) & judged.is_broken, alert)
+    alert = ", ".join(f"'{name}', {said}" for name, said in fields.items())
+    return f"if({_is_told(rule)}, named_struct({alert}), null)"
 
 
-def _id(kept: VersionedRule) -> Column:
+def _id(kept: VersionedRule) -> str:
     rule = kept.rule
-    event = F.col("event_us").cast("string")
-    parts = F.lit(rule.name), F.lit(str(kept.version)), F.lit(rule.tenant), F.col("device_full")
-    joined = F.concat_ws(SEPARATOR, *parts, event, F.col("metric"))
-    return F.substring(F.sha2(joined, 256), 1, 32)
+    named = ", ".join(map(text, (rule.name, str(kept.version), rule.tenant)))
+    parts = f"{named}, device_full, cast(event_us as string), metric"
+    return f"substring(sha2(concat_ws({text(SEPARATOR)}, {parts}), 256), 1, 32)"
 
 
-def _is_watched(rule: Rule) -> Column:
+def _is_watched(rule: Rule) -> str:
     """Tell whether the rule is for this reading at all."""
     scope = rule.scope
-    watched = (F.col("tenant") == rule.tenant) & F.col("metric").isin(list(rule.metrics))
+    metrics = ", ".join(map(text, rule.metrics))
+    watched = f"tenant = {text(rule.tenant)} and metric in ({metrics})"
     for name, wanted in (
         ("product", scope.product), ("zone", scope.zone), ("device_full", scope.device)
     ):  # fmt: skip
         if wanted is not None:
-            watched = watched & F.col(name).eqNullSafe(wanted)
+            watched += f" and {name} <=> {text(wanted)}"
     if rule.connected_within is not None:
         within = span_us("connected_within", rule.connected_within)
-        watched = watched & (F.col("received_us") - F.col("event_us") <= within)
+        watched += f" and received_us - event_us <= {within}L"
     return watched
 
 
@@ -123,88 +118,92 @@ def judged_by(rule: Rule) -> Judged:
     if isinstance(check, Threshold):
         is_high = check.direction == "above"
         low, high = (None, check.bound) if is_high else (check.bound, None)
-        return _beyond(rule, F.lit(low), F.lit(high), width=abs(check.bound))
+        return _beyond(rule, low, high, width=abs(check.bound))
     if isinstance(check, Range):
         low = None if check.direction == "above" else check.low
         high = None if check.direction == "below" else check.high
-        return _beyond(rule, F.lit(low), F.lit(high), width=check.high - check.low)
+        return _beyond(rule, low, high, width=check.high - check.low)
     if isinstance(check, Seasonal):
         return _far(rule, check)
     assert isinstance(check, Ratio)
     return _share(rule, check)
 
 
-def _beyond(rule: Rule, low: Column, high: Column, width: float) -> Judged:
-    low, high = low.cast("double"), high.cast("double")
-    is_low, is_high = _true(low > F.col("value")), _true(high < F.col("value"))
-    bound = F.when(is_low, low).otherwise(high)
-    distance = F.abs(F.col("value") - bound)
+def _beyond(rule: Rule, low: float | None, high: float | None, width: float) -> Judged:
+    least, most = ("cast(null as double)" if one is None else double(one) for one in (low, high))
+    is_low, is_high = _true(f"{least} > value"), _true(f"{most} < value")
+    bound = f"if({is_low}, {least}, {most})"
+    distance = f"abs(value - {bound})"
     return Judged(
-        is_broken=(is_low | is_high) & (distance >= rule.least_deviation),
+        is_broken=f"({is_low} or {is_high}) and {distance} >= {double(rule.least_deviation)}",
         bound=bound,
-        score=_score(1.0 + distance / (width or 1.0)),
-        baseline=F.lit(None).cast(_NULL),
+        score=_score(f"1.0D + {distance} / {double(width or 1.0)}"),
+        baseline="cast(null as double)",
         why=_is_beyond(bound),
     )
 
 
 def _far(rule: Rule, check: Seasonal) -> Judged:
-    scale = F.greatest(F.col("spread"), LEAST_SHARE * F.abs(F.col("median")) + LEAST_SPREAD)
-    away = (F.col("value") - F.col("median")) / scale
-    bound = F.col("median") + F.signum(away) * check.deviations * scale
+    least = f"{double(LEAST_SHARE)} * abs(median) + {double(LEAST_SPREAD)}"
+    scale, limit = f"greatest(spread, {least})", double(check.deviations)
+    away = f"((value - median) / {scale})"
     beyond = {
-        "above": away > check.deviations,
-        "below": away < -check.deviations,
-        "either": F.abs(away) > check.deviations,
+        "above": f"{away} > {limit}",
+        "below": f"{away} < -{limit}",
+        "either": f"abs({away}) > {limit}",
     }[check.direction]
-    usual = F.format_string(
-        ": %.1f deviations from the usual %s by the stored baseline of %s",
-        F.abs(away), _number(F.col("median")), F.col("version").cast("string"),
-    )  # fmt: skip
+    bound = f"(median + signum({away}) * {limit} * {scale})"
+    usual = (
+        "format_string(': %.1f deviations from the usual %s by the stored baseline of %s',"
+        f" abs({away}), {_number('median')}, cast(version as string))"
+    )
     return Judged(
-        is_broken=_true(beyond) & (F.abs(F.col("value") - F.col("median")) >= rule.least_deviation),
+        is_broken=f"{_true(beyond)} and {_is_far(rule)}",
         bound=bound,
-        score=_score(F.abs(away) / check.deviations),
-        baseline=F.col("median"),
-        why=F.concat(_is_beyond(bound), usual),
+        score=_score(f"abs({away}) / {limit}"),
+        baseline="median",
+        why=f"concat({_is_beyond(bound)}, {usual})",
     )
 
 
 def _share(rule: Rule, check: Ratio) -> Judged:
-    plain, away = F.col("median") * check.ratio, F.col("spread") * check.spreads
+    plain, away = f"median * {double(check.ratio)}", f"spread * {double(check.spreads)}"
     if check.direction == "below":
-        bound = F.least(plain, F.col("median") - away)
-        is_broken = bound > F.col("value")
+        bound = f"least({plain}, median - {away})"
+        is_broken = f"{bound} > value"
     else:
-        bound = F.greatest(plain, F.col("median") + away)
-        is_broken = bound < F.col("value")
-    usual = F.format_string(
-        f", which is {check.ratio:.6g} of the usual %s by the stored baseline of %s",
-        _number(F.col("median")), F.col("version").cast("string"),
-    )  # fmt: skip
-    far = F.abs(F.col("value") - F.col("median")) >= rule.least_deviation
+        bound = f"greatest({plain}, median + {away})"
+        is_broken = f"{bound} < value"
+    usual = (
+        f"format_string(', which is {check.ratio:.6g} of the usual %s by the stored baseline"
+        f" of %s', {_number('median')}, cast(version as string))"
+    )
     return Judged(
-        is_broken=_true((F.col("median") > 0) & is_broken) & far,
+        is_broken=f"{_true(f'median > 0 and {is_broken}')} and {_is_far(rule)}",
         bound=bound,
-        score=_score(1.0 + F.abs(F.col("value") - bound) / F.nullif(F.abs(bound), F.lit(0.0))),
-        baseline=F.col("median"),
-        why=F.concat(_is_beyond(bound), usual),
+        score=_score(f"1.0D + abs(value - {bound}) / nullif(abs({bound}), 0.0D)"),
+        baseline="median",
+        why=f"concat({_is_beyond(bound)}, {usual})",
     )
 
 
-def _is_beyond(bound: Column) -> Column:
-    side = F.when(bound < F.col("value"), "above").otherwise("below")
-    return F.format_string("is %s, %s %s", _number(F.col("value")), side, _number(bound))
+def _is_far(rule: Rule) -> str:
+    return f"abs(value - median) >= {double(rule.least_deviation)}"
 
 
-def _number(column: Column) -> Column:
+def _is_beyond(bound: str) -> str:
+    side = f"if({bound} < value, 'above', 'below')"
+    return f"format_string('is %s, %s %s', {_number('value')}, {side}, {_number(bound)})"
+
+
+def _number(said: str) -> str:
     """Return a number's text in six digits behind the point at most, without idle zeros."""
-    return F.regexp_replace(F.format_string("%.6f", column), r"\.?0+$", "")
+    return f"regexp_replace(format_string('%.6f', {said}), r'\\.?0+$', '')"
 
 
-def _score(reached: Column) -> Column:
-    return F.round(reached / (reached + 1.0), 6)
+def _score(reached: str) -> str:
+    return f"round(({reached}) / ({reached} + 1.0D), 6)"
 
 
-def _true(condition: Column) -> Column:
-    return F.coalesce(condition, F.lit(False))
+def _true(condition: str) -> str:
+    return f"coalesce({condition}, false)"

@@ -1,10 +1,6 @@
-"""Stored baselines of the hours about now: what the fast lane holds readings against."""
+"""The hours of the week that stored baselines are of: which readings of the fast lane meet."""
 
-from collections.abc import Sequence
-from datetime import timedelta
-
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from datetime import UTC, datetime, timedelta
 
 HOUR_US = 3_600_000_000
 MONDAY_HOUR = 96
@@ -14,32 +10,19 @@ BEHIND = timedelta(minutes=10)
 """Readings so old still find the baseline of their hour."""
 
 
-def hour_of_week(micros: Column) -> Column:
-    """Return the hour of the week, 0 to 167 from Monday 00:00 UTC."""
-    return F.pmod(_hour(micros) - MONDAY_HOUR, F.lit(WEEK_HOURS)).cast("int")
+def hour_of_week(micros: str) -> str:
+    """Return the hour of the week, 0 to 167 from Monday 00:00 UTC, of a column, in SQL."""
+    hour = f"floor({micros} / {HOUR_US}L)"
+    return f"cast(pmod({hour} - {MONDAY_HOUR}, {WEEK_HOURS}) as int)"
 
 
-def about_now(
-    stored: DataFrame, metrics: Sequence[str], now: Column, *, ahead: timedelta
-) -> DataFrame:
-    """Return the newest version's rows for each hour from a little before now to `ahead` of it.
-
-    `now` is in microseconds since 1970.
-    """
-    first, last = now - _micros(BEHIND), now + _micros(ahead)
-    hours_on = F.pmod(F.col("slot") - hour_of_week(first), F.lit(WEEK_HOURS))
-    newest = stored.select(F.max("version")).scalar()
-    wanted = stored.where(
-        (F.col("version") == newest)
-        & F.col("metric").isin(list(metrics))
-        & (hours_on <= _hour(last) - _hour(first))
-    )
-    return wanted.select("tenant", "device_full", "metric", "slot", "median", "spread", "version")
+def hours_about(now: datetime, ahead: timedelta) -> list[int]:
+    """Return each hour of the week from a little before now to `ahead` of it."""
+    first, last = (_hour(moment) for moment in (now - BEHIND, now + ahead))
+    count = min(last - first + 1, WEEK_HOURS)
+    return [(first + place - MONDAY_HOUR) % WEEK_HOURS for place in range(count)]
 
 
-def _hour(micros: Column) -> Column:
-    return F.floor(micros / F.lit(HOUR_US))
-
-
-def _micros(span: timedelta) -> int:
-    return span // timedelta(microseconds=1)
+def _hour(moment: datetime) -> int:
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return since // timedelta(hours=1)

@@ -6,9 +6,11 @@ range, sentinels, and what is late. CBOR is left to landing as well.
 
 from collections.abc import Iterable, Sequence
 
-from pyspark.sql import Column, DataFrame
+import orjson
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from spark_jobs.transforms.sql_text import text
 from telemetry.products import Product
 from telemetry.records import JSON, RECEIVED_AT_TRUST_US
 
@@ -21,6 +23,7 @@ LIMITS = (
     " limits map<string,struct<min:double,max:double,sentinels:array<double>>>"
 )
 """What a product allows, a row each."""
+_NAMES = ("tenant", "product", "lateness_us", "has_schema", "limits")
 
 
 def limits_of(products: Iterable[Product]) -> list[tuple[object, ...]]:
@@ -37,14 +40,18 @@ def limits_of(products: Iterable[Product]) -> list[tuple[object, ...]]:
     ]
 
 
-def _metrics(product: Product) -> dict[str, tuple[float | None, float | None, list[float]]]:
+def _metrics(product: Product) -> dict[str, dict[str, object]]:
     newest = {
         name: metric
         for version in reversed(product.newest_first)
         for name, metric in version.metrics.items()
     }
     return {
-        name: (_float(metric.min), _float(metric.max), [float(each) for each in metric.sentinels])
+        name: {
+            "min": _float(metric.min),
+            "max": _float(metric.max),
+            "sentinels": [float(each) for each in metric.sentinels],
+        }
         for name, metric in newest.items()
         if metric.type in NUMBERS
     }
@@ -56,32 +63,27 @@ def _float(bound: float | None) -> float | None:
 
 def messages(records: DataFrame, tolerance_us: int) -> DataFrame:
     """Return tenant, device_full, received_us, event_us and metrics, a row a message of JSON."""
-    text = F.col("value").cast("string")
-    many = F.when(F.ltrim(text).startswith("["), text).otherwise(
-        F.concat(F.lit("["), text, F.lit("]"))
+    body = "cast(value as string)"
+    many = f"if(startswith(ltrim({body}), '['), {body}, concat('[', {body}, ']'))"
+    senders = records.where(f"coalesce({_header('content_type')}, '{JSON}') = '{JSON}'").selectExpr(
+        f"coalesce({_header('tenant')}, 'default') as tenant",
+        f"{_device()} as device_full",
+        f"{_received()} as received_us",
+        f"explode(from_json({many}, '{MESSAGES}')) as message",
     )
-    senders = records.where(F.coalesce(_header("content_type"), F.lit(JSON)) == JSON).select(
-        F.coalesce(_header("tenant"), F.lit("default")).alias("tenant"),
-        _device().alias("device_full"),
-        _received().alias("received_us"),
-        F.explode(F.from_json(many, MESSAGES)).alias("message"),
+    is_own = (
+        "message.device is null or message.device = device_full"
+        " or endswith(device_full, concat('.', message.device))"
     )
-    said, full = F.col("message.device"), F.col("device_full")
-    is_own = said.isNull() | (said == full) | F.endswith(full, F.concat(F.lit("."), said))
-    told = F.unix_micros(F.col("message.ts").try_cast("timestamp"))
-    received = F.col("received_us")
-    event = F.when(told.isNull(), received).otherwise(F.least(told, received + tolerance_us))
+    told = "unix_micros(try_cast(message.ts as timestamp))"
+    event = f"if({told} is null, received_us, least({told}, received_us + {tolerance_us}))"
     return senders.where(
-        (F.coalesce(F.col("message.v"), F.lit(1)) == 1)
-        & is_own
-        & (F.col("message.ts").isNull() | told.isNotNull())
-    ).select(
-        "tenant",
-        "device_full",
-        "received_us",
-        event.alias("event_us"),
-        F.col("message.metrics").alias("metrics"),
-    )
+        f"coalesce(message.v, 1) = 1 and ({is_own})"
+        f" and (message.ts is null or {told} is not null)"
+    ).selectExpr(
+        "tenant", "device_full", "received_us", f"{event} as event_us",
+        "message.metrics as metrics",
+    )  # fmt: skip
 
 
 def readings(
@@ -91,55 +93,58 @@ def readings(
 
     `devices` has the newest version of each, `limits` the rows of `LIMITS`; both are broadcast.
     """
-    each = messages.select(
-        "tenant", "device_full", "received_us", "event_us",
-        F.explode("metrics").alias("metric", "said"),
-    )  # fmt: skip
-    is_number = F.schema_of_variant("said").rlike(NUMERIC)
-    each = each.where(F.col("metric").isin(list(metrics)) & is_number)
-    each = each.withColumn("value", F.try_variant_get("said", "$", "double"))
+    each = messages.selectExpr(
+        "tenant", "device_full", "received_us", "event_us", "explode(metrics) as (metric, said)"
+    )
+    watched = ", ".join(map(text, metrics))
+    is_number = f"schema_of_variant(said) rlike '{NUMERIC}'"
+    each = each.where(f"metric in ({watched}) and {is_number}").withColumn(
+        "value", F.expr("try_variant_get(said, '$', 'double')")
+    )
     placed = each.join(F.broadcast(devices), ["tenant", "device_full"])
     allowed = placed.join(F.broadcast(limits), ["tenant", "product"])
-    limit = F.try_element_at("limits", F.col("metric"))
-    value = F.col("value")
+    limit = "try_element_at(limits, metric)"
     is_in_range = (
-        limit.isNotNull()
-        & (value >= F.coalesce(limit["min"], value))
-        & (value <= F.coalesce(limit["max"], value))
-        & ~F.coalesce(F.array_contains(limit["sentinels"], value), F.lit(False))
+        f"({limit} is not null and value >= coalesce({limit}.min, value)"
+        f" and value <= coalesce({limit}.max, value)"
+        f" and not coalesce(array_contains({limit}.sentinels, value), false))"
     )
-    delay = F.col("received_us") - F.col("event_us")
-    is_in_time = F.col("lateness_us").isNull() | (delay <= F.col("lateness_us"))
+    is_in_time = "(lateness_us is null or received_us - event_us <= lateness_us)"
     return allowed.where(
-        value.isNotNull() & (~F.col("has_schema") | is_in_range) & is_in_time
+        f"value is not null and (not has_schema or {is_in_range}) and {is_in_time}"
     ).select(
         "tenant", "device_full", "product", "zone", "customer",
         "metric", "value", "event_us", "received_us",
     )  # fmt: skip
 
 
-def _header(name: str) -> Column:
+def limits_frame(spark: SparkSession, products: Iterable[Product]) -> DataFrame:
+    """Return the rows of `LIMITS`, by no Python worker."""
+    said = orjson.dumps([dict(zip(_NAMES, row, strict=True)) for row in limits_of(products)])
+    listed = f"from_json({text(said.decode())}, 'array<struct<{LIMITS}>>')"
+    return spark.sql(f"select inline({listed})")
+
+
+def _header(name: str) -> str:
     """Return a header's text, the last of its name; null where there is none.
 
     No lambda: Spark interprets these, at ten times the cost of what it compiles.
     """
-    from_end = F.nullif(F.array_position(F.reverse(F.col("headers.key")), name), F.lit(0))
-    return F.try_element_at(F.col("headers.value"), (-from_end).cast("int")).cast("string")
+    from_end = f"nullif(array_position(reverse(headers.key), '{name}'), 0)"
+    return f"cast(try_element_at(headers.value, cast(-{from_end} as int)) as string)"
 
 
-def _device() -> Column:
+def _device() -> str:
     """Return the device's full name, as `telemetry.records.sender` reads it."""
-    device, product = _header("device"), F.coalesce(_header("product"), F.lit("default"))
-    full = F.when(device.contains(".") | (product == "default"), device).otherwise(
-        F.concat(product, F.lit("."), device)
-    )
-    return F.coalesce(F.nullif(full, F.lit("")), F.col("key").cast("string"))
+    device, product = _header("device"), f"coalesce({_header('product')}, 'default')"
+    is_full = f"contains({device}, '.') or {product} = 'default'"
+    full = f"if({is_full}, {device}, concat({product}, '.', {device}))"
+    return f"coalesce(nullif({full}, ''), cast(key as string))"
 
 
-def _received() -> Column:
+def _received() -> str:
     """Return the gateway's time in microseconds where it is to be believed, else Kafka's."""
-    kafka_us = F.unix_micros("timestamp")
-    header = _header("received_at")
-    told = F.when(header.rlike("^[0-9]{1,18}$"), header.try_cast("bigint"))
-    is_near = F.abs(told - kafka_us) <= RECEIVED_AT_TRUST_US
-    return F.when(is_near, told).otherwise(kafka_us)
+    kafka_us, header = "unix_micros(timestamp)", _header("received_at")
+    told = f"if({header} rlike '^[0-9]{{1,18}}$', try_cast({header} as bigint), null)"
+    is_near = f"abs({told} - {kafka_us}) <= {RECEIVED_AT_TRUST_US}"
+    return f"if({is_near}, {told}, {kafka_us})"

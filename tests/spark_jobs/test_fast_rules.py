@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_jobs.transforms.fast_alarms import alerts
-from spark_jobs.transforms.fast_readings import LIMITS, limits_of, messages, readings
+from spark_jobs.transforms.fast_readings import limits_frame, messages, readings
 from telemetry.alerts import Alert, alert_id
 from telemetry.products import Product, product_from_dict
 from telemetry.rules.form import rule_from_dict
@@ -68,7 +68,7 @@ def taken(spark: SparkSession, *records: Record, metric: str = "temperature") ->
         ("default", "d1", "default", None, None),
     ]
     devices = spark.createDataFrame(known, DEVICES)
-    limits = spark.createDataFrame(limits_of([BOILER, Product("default")]), LIMITS)
+    limits = limits_frame(spark, [BOILER, Product("default")])
     frame = spark.createDataFrame(list(records), KAFKA)
     return readings(messages(frame, 60_000_000), devices, limits, [metric])
 
