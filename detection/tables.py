@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +19,7 @@ from telemetry.errors import HeadwaterError
 
 DELIMITERS = ",;\t|"
 GUESSED_FROM = 1000
+_QUOTED = re.compile(r'"[^"]*"')
 _GZIP = b"\x1f\x8b"
 Cells = list[str]
 
@@ -58,8 +60,11 @@ def _apart(names: Iterable[str]) -> Iterator[str]:
 
 
 def _agreement(lines: Sequence[str], sign: str) -> int:
-    """Return how often the sign stands in each line, if nearly all lines agree on it."""
-    counts = [line.count(sign) for line in lines]
+    """Return how often the sign stands in each line, if nearly all lines agree on it.
+
+    What stands between quotes parts nothing.
+    """
+    counts = [_QUOTED.sub("", line).count(sign) for line in lines]
     usual = counts[0]
     return usual if sum(count >= usual for count in counts) > 0.8 * len(counts) else 0
 

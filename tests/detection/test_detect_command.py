@@ -28,6 +28,19 @@ def test_each_row_gives_one_line_and_bad_rows_are_counted(tmp_path: Path) -> Non
     assert lines_of(out) == ["row,score,alarm", *(f"{n},0.000000,0" for n in range(8))]
 
 
+@pytest.mark.parametrize("sign", [",", ";"])
+def test_delimiters_between_quotes_part_nothing(tmp_path: Path, sign: str) -> None:
+    source, out = tmp_path / "a.csv", tmp_path / "scores.csv"
+    rows = [f'"2020-01-01 00:00:{n:02}"{sign}"{n}.5"{sign}"{n}"' for n in range(40)]
+    source.write_text("\n".join([f'"time"{sign}"flow, l/s; now"{sign}"b"', *rows]))
+
+    result = run("detect", source, "--out", out, "--train-rows", 10, "--detector", "t2")
+
+    assert result.exit_code == 0, result.stderr
+    assert "t2 over flow, l/s; now, b" in result.stderr
+    assert len(lines_of(out)) == 41
+
+
 def test_semicolons_labels_and_devices_are_understood(tmp_path: Path) -> None:
     source, out = tmp_path / "rig.csv", tmp_path / "scores.csv"
     rows = [f"2020-01-01 00:00:{n:02};{n % 3},5;{n % 2};7;p{n % 2};0.0;0" for n in range(40)]
