@@ -94,11 +94,12 @@ def why(
         click.echo(json.dumps(found, indent=2))
         return
     steps = cast(list[Json], found["steps"])
-    table = Table("at", "step", "person", "facts")
+    about = "alert_id" if person else "person"
+    table = Table("at", "step", about.removesuffix("_id"), "facts")
     for step in steps:
         facts = cast(Json, step["facts"])
         said = ", ".join(f"{name} {_shown(value)}" for name, value in facts.items() if value)
-        table.add_row(str(step["at"])[:23], str(step["step"]), str(step["person"] or "-"), said)
+        table.add_row(str(step["at"])[:23], str(step["step"]), str(step[about] or "-"), said)
     table_console().print(table)
     if found["truncated"]:
         click.echo(f"there are older steps: --before {found['next']}", err=True)

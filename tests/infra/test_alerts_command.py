@@ -70,7 +70,11 @@ def test_alerts_are_listed_taken_on_and_explained(running: Running) -> None:
     why = running.run("why", alert_id).stdout
     for word in ("received", "routed", "told", "delivery", "acknowledged", "key:"):
         assert word in why
-    assert "told" in running.run("why", "--person", "ann").stdout
+    of_ann = running.run("why", "--person", "ann").stdout
+    assert "told" in of_ann
+    assert alert_id in of_ann
+    for command in ("why", "ack", "resolve"):
+        assert "there is no alert 'pump'" in running.run(command, "pump", code=1).output
     assert "resolved" in running.run("resolve", alert_id).stdout
 
 

@@ -26,7 +26,8 @@ from telemetry.errors import DeviceError
 
 router = APIRouter(prefix="/v1/alerts", tags=["alerts"])
 Key = Annotated[str, StringConstraints(min_length=1, max_length=255)]
-AlertId = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
+AlertId = Annotated[str, StringConstraints(pattern="^[!-~]{1,100}$")]
+"""What could be an id: of one that is none there is no alert."""
 
 
 class AlertIn(BaseModel):
