@@ -75,7 +75,7 @@ class Crowd:
         with log_in(self._url("superset"), "viewer", read_logins(self.settings)["viewer"]) as one:
             numbers, headers = one.datasets(), dict(one.http.headers)
         asked, refresh_s = _panels(numbers)
-        key = self.settings.query_key_file.read_text().strip()
+        key = self.settings.registry_admin_key_file.read_text().strip()
         async with (
             _http(f"{self._url('superset')}/api/v1/", headers) as superset,
             _http(self._url("query"), {"Authorization": f"Bearer {key}"}) as query,
