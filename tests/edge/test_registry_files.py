@@ -206,3 +206,13 @@ def test_only_what_came_is_read_again(tmp_path: Path) -> None:
         file.write(b"{}\n")
     with pytest.raises(DeviceError, match="line 103"):
         follower.news()
+
+
+def test_a_file_in_the_place_of_another_is_read_from_its_start(tmp_path: Path) -> None:
+    follower, path = RegistryFiles(tmp_path), tmp_path / "devices" / PROJECTED
+    path.parent.mkdir()
+    path.write_bytes(lines_of([Device("meter.d1"), Device("meter.d2")]))
+    assert len(follower.news()) == 2
+    path.write_bytes(lines_of(Device(f"meter.e{number}", zone="a") for number in range(9)))
+    assert {device.device_full for device in follower.news()} == {f"meter.e{n}" for n in range(9)}
+    assert follower.device("meter.d1") is None
