@@ -21,7 +21,7 @@ from benchmarks.cpu_parts import cpu_s_by_part
 from benchmarks.report import Figures, parser, report
 from edge.registry_files import RegistryFiles
 from spark_jobs.jobs.kafka_source import kafka_options
-from spark_jobs.jobs.landing import RECORD_COLUMNS, judge_on_worker
+from spark_jobs.jobs.landing_workers import RECORD_COLUMNS, judge_on_worker
 from spark_jobs.session import session
 from spark_jobs.transforms.fleet import Fleet
 from spark_jobs.transforms.judgement import PACK

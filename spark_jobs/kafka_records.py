@@ -44,11 +44,10 @@ class Reading(NamedTuple):
     tasks: tuple[tuple[Span, ...], ...]
     give_up_s: float = 20.0
 
-    def batches(self, asked: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Yield the records of tasks; `asked` has their numbers in its column `id`."""
-        for numbers in asked:
-            for number in numbers.column("id").to_pylist():
-                yield from self._records(self.tasks[number])
+    def batches(self, numbers: Iterable[int]) -> Iterator[pa.RecordBatch]:
+        """Yield the records of the tasks that have these numbers."""
+        for number in numbers:
+            yield from self._records(self.tasks[number])
 
     def _records(self, spans: Sequence[Span]) -> Iterator[pa.RecordBatch]:
         waiting: list[_Part] = []

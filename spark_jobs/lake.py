@@ -1,9 +1,9 @@
 """The only reads and writes of the lake: delta-rs for small fast commits, Spark for the rest."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 import polars as pl
 import pyarrow as pa
@@ -17,7 +17,7 @@ from spark_jobs.reading_rows import ReadingRows
 from spark_jobs.row_files import PACKED, RecentFiles, RowFiles
 from spark_jobs.schema import conform, delta_schema, table_properties
 from spark_jobs.table_changes import bring
-from spark_jobs.table_files import Change, Snapshot, Swap
+from spark_jobs.table_files import NOTHING_ALONG, Along, Change, Snapshot, Swap
 from spark_jobs.version_checksum import Checksums
 from telemetry.errors import HeadwaterError
 from telemetry.tables import TABLES, Table
@@ -48,6 +48,10 @@ class Lake:
         self._handles: dict[str, DeltaTable] = {}
         self._recent = RecentFiles()
         self._checksums = Checksums()
+
+    def for_thread(self) -> Self:
+        """Return a lake on the same root for another thread."""
+        return type(self)(self.root)
 
     def uri(self, table: Table) -> str:
         """Return where the table is."""
@@ -86,20 +90,18 @@ class Lake:
         frame: Frame | ReadingRows,
         txn: Txn | None,
         info: Mapping[str, str] | None = None,
-        staged: Sequence[AddAction] = (),
+        along: Along = NOTHING_ALONG,
     ) -> bool:
-        """Append the rows in one commit; return False if `txn` has been committed before.
-
-        `staged` are files that are written already.
-        """
+        """Append the rows in one commit; return False if `txn` has been committed before."""
         rows = frame.to_arrow() if isinstance(frame, pl.DataFrame) else frame
-        count = rows.num_rows + sum(map(column_files.records, staged))
+        count = rows.num_rows + sum(map(column_files.records, along.files))
         said, written = {**(info or {}), "rows": str(count)}, list[AddAction]()
 
         def write(handle: DeltaTable) -> None:
             if not written:
                 written.extend(column_files.added(self.uri(table), table, rows))
-            before, files = handle.version(), [*staged, *written]
+                along.wait()
+            before, files = handle.version(), [*along.files, *written]
             table_files.commit(handle, table, [*files], _commit(txn, said))
             self._checksums.note(self.uri(table), table, handle, before, files)
 

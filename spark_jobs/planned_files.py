@@ -13,7 +13,6 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 import polars as pl
-import pyarrow as pa
 from pyarrow import fs
 
 from spark_jobs.gold_state import Position
@@ -54,11 +53,10 @@ class PlannedFiles(NamedTuple):
         """Count the rows of all tasks."""
         return sum(file.rows for task in self.tasks for file in task)
 
-    def asked(self, numbers: Iterable[pa.RecordBatch]) -> Iterator[pl.DataFrame]:
-        """Yield the rows of the tasks whose numbers are in the column `id`."""
-        for batch in numbers:
-            for number in batch.column("id").to_pylist():
-                yield from self.frames(number)
+    def rows_of(self, numbers: Iterable[int]) -> Iterator[pl.DataFrame]:
+        """Yield the rows of the tasks that have these numbers."""
+        for number in numbers:
+            yield from self.frames(number)
 
     def frames(self, task: int) -> Iterator[pl.DataFrame]:
         """Yield the rows of a task, a bearable number at a time."""

@@ -5,10 +5,10 @@ table that is written at its newest end would rewrite all of it for ever. Here r
 a file of their own, which is not touched again until there are too many small ones.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 from urllib.parse import unquote
 
 import polars as pl
@@ -24,6 +24,16 @@ Action: TypeAlias = AddAction | RemoveAction
 SMALL_ROWS = 100_000
 MOST_SMALL = 64
 _HIT = "is replaced"
+
+
+class Along(NamedTuple):
+    """What goes with an append: files that are written already, and a wait before the commit."""
+
+    files: Sequence[AddAction] = ()
+    wait: Callable[[], object] = bool
+
+
+NOTHING_ALONG = Along()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from spark_jobs.table_files import is_append
 from spark_jobs.transforms.partials import READING_COLUMNS
 from spark_jobs.transforms.reduction import NOTHING, PACKED, unpacked
 from spark_jobs.transforms.rules import rules, watermarks
+from spark_jobs.worker_jobs import collected
 from telemetry.settings import Settings
 from telemetry.tables import LATE, READINGS, Table
 
@@ -142,7 +143,7 @@ class Gold:
         if not tasks:
             return NOTHING
         worker = partial(reduced_files, files=files, rules=self._rules)
-        return spark.range(0, tasks, 1, tasks).mapInArrow(worker, PACKED).toArrow()
+        return collected(spark, tasks, worker, PACKED)
 
     def _planned(self, batch_id: int, most_tasks: int) -> PlannedFiles:
         starts, untils = (self.state.readings, self.state.late), self._positions(batch_id)

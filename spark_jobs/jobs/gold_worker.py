@@ -10,7 +10,7 @@ from spark_jobs.transforms.reduction import reduced
 
 
 def reduced_files(
-    asked: Iterable[pa.RecordBatch], files: PlannedFiles, rules: pl.DataFrame
+    numbers: Iterable[int], files: PlannedFiles, rules: pl.DataFrame
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the packed partials of the tasks whose numbers are asked for (column `id`)."""
-    return reduced(files.asked(asked), rules)
+    """Yield the packed partials of the tasks that have these numbers."""
+    return reduced(files.rows_of(numbers), rules)

@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_jobs.jobs.landing import RECORD_COLUMNS, judge_on_worker
+from spark_jobs.jobs.landing_workers import RECORD_COLUMNS, judge_on_worker
 from spark_jobs.lake import Lake
 from spark_jobs.schema import TIMESTAMP
 from spark_jobs.session import session

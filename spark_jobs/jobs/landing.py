@@ -4,37 +4,33 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from deltalake.transaction import AddAction
-from pyspark.core.broadcast import Broadcast
-from pyspark.errors import PythonException
 from pyspark.sql import DataFrame, SparkSession
 
 from edge.registry_files import RegistryFiles
 from spark_jobs.collector import no_collection
-from spark_jobs.column_files import added, as_text, from_text, records
+from spark_jobs.column_files import from_text, records
 from spark_jobs.dedup.decision import decide, firsts, verdict_rows
+from spark_jobs.jobs.bronze_beside import BronzeBeside
 from spark_jobs.jobs.landing_memory import LandingMemory
 from spark_jobs.jobs.landing_progress import LandingProgress, newest_us
+from spark_jobs.jobs.landing_workers import LandingWorkers
 from spark_jobs.jobs.live_registry import LiveRegistry
 from spark_jobs.jobs.older_lake import MEMORY
 from spark_jobs.jobs.settled import Settled
 from spark_jobs.jobs.silver_pause import SilverPause
 from spark_jobs.kafka_records import Reading
 from spark_jobs.lake import Lake, Txn
-from spark_jobs.reading_rows import ReadingRows
-from spark_jobs.record_batches import UnusualRecordsError
 from spark_jobs.restatements import LATE_ROWS, Mark, Restatements, Versions
+from spark_jobs.table_files import Along
 from spark_jobs.transforms import routes
 from spark_jobs.transforms.first_use import first_use
-from spark_jobs.transforms.fleet import Fleet
-from spark_jobs.transforms.judged import judged
-from spark_jobs.transforms.judgement import PACK, Judgement, packed, unpacked
+from spark_jobs.transforms.judgement import Judgement
 from spark_jobs.transforms.marks import TOUCHED, of_rows
 from spark_jobs.transforms.offsets import (
     Offsets,
@@ -48,24 +44,12 @@ from spark_jobs.transforms.staging import (
     CONTENT,
     STAGE_FROM,
     Staging,
-    staged,
     unstaged,
     with_content,
 )
 from telemetry.settings import Settings
 from telemetry.tables import LATE, MESSAGES, Table
 
-RECORD_COLUMNS = ("key", "value", "topic", "partition", "offset", "timestamp", "headers")
-NOTHING = (
-    "cast(null as binary) as key",
-    "cast(null as binary) as value",
-    "'' as topic",
-    "0 as partition",
-    "id as offset",
-    "current_timestamp() as timestamp",
-    "cast(null as array<struct<key: string, value: binary>>) as headers",
-)
-"""Columns of a record that says nothing."""
 log = logging.getLogger(__name__)
 
 
@@ -74,20 +58,21 @@ class Landing:
 
     def __init__(self, settings: Settings, lake: Lake, *, stage_from: int = STAGE_FROM) -> None:
         self._lake = lake
-        self._stage_from = stage_from
-        self._tolerance_us = round(settings.clock_tolerance_s * 1_000_000)
+        self._staging = Staging(lake.uri(MESSAGES), stage_from)
         self._registry = LiveRegistry(RegistryFiles(settings.registry_dir), lake)
         self._registry.refresh()
+        tolerance_us = round(settings.clock_tolerance_s * 1_000_000)
+        self._workers = LandingWorkers(self._registry, tolerance_us)
         self._memory = LandingMemory(
             lake,
             settings.checkpoint_dir / MEMORY,
             remembered=settings.dedup_recent_keys,
             horizon_us=_horizon_us(product.dedup_horizon for product in self._registry.products),
         )
+        self._bronze = BronzeBeside(lake)
         self._settled = Settled(lake)
         self._silver = SilverPause(settings)
         self._marks = Restatements(lake)
-        self._broadcast: tuple[int, Broadcast[Fleet]] | None = None
         self._lock = threading.Lock()
         self.progress = LandingProgress(self._memory, self._registry)
 
@@ -98,7 +83,7 @@ class Landing:
 
     def warm_up(self, spark: SparkSession) -> None:
         """Start the workers, so that the first batch does not wait for them."""
-        self._judged(spark.range(1).selectExpr(*NOTHING))
+        self._workers.warm_up(spark)
 
     def land(self, batch: DataFrame, txn: Txn, reading: Reading | None = None) -> None:
         """Land one micro-batch; harmless if parts of it, or all, were landed before.
@@ -108,7 +93,7 @@ class Landing:
         with self._lock:
             began = time.perf_counter()
             self._registry.refresh()
-            found = self._read(batch, reading)
+            found = self._workers.read(batch, reading, self._staging)
             judged_at = time.perf_counter()
             if found.messages.num_rows:
                 with self._silver.batch() as is_changed, no_collection():
@@ -130,7 +115,7 @@ class Landing:
         with self._lock:
             self._registry.refresh()
             before = dict(self.progress.rows)
-            found = self._judged(_few_tasks(records))
+            found = self._workers.judge(records)
             if found.messages.num_rows:
                 self._take(found, None)
                 self._memory.save(time.time())
@@ -140,34 +125,6 @@ class Landing:
         log.info("another process changed silver")
         self._memory.renew()
         self._registry.recall()
-
-    def _read(self, batch: DataFrame, reading: Reading | None) -> Judgement:
-        staging = Staging(self._lake.uri(MESSAGES), self._stage_from)
-        if reading is not None:
-            spark, tasks = batch.sparkSession, len(reading.tasks)
-            try:
-                return self._judged(spark.range(0, tasks, 1, tasks), staging, reading)
-            except PythonException as error:
-                if UnusualRecordsError.__name__ not in str(error):
-                    raise
-                log.info("Spark reads this batch: %s", UnusualRecordsError.__doc__)
-        return self._judged(_few_tasks(batch), staging)
-
-    def _judged(
-        self, records: DataFrame, staging: Staging | None = None, reading: Reading | None = None
-    ) -> Judgement:
-        fleet = self._fleet_broadcast(records)
-        worker = judge_on_worker(fleet, self._tolerance_us, staging, reading)
-        return unpacked(records.mapInArrow(worker, PACK).toArrow())
-
-    def _fleet_broadcast(self, batch: DataFrame) -> Broadcast[Fleet]:
-        edition = self._registry.edition
-        if self._broadcast is None or self._broadcast[0] != edition:
-            if self._broadcast is not None:
-                self._broadcast[1].unpersist()
-            context = batch.sparkSession.sparkContext
-            self._broadcast = edition, context.broadcast(self._registry.fleet)
-        return self._broadcast[1]
 
     def _take(self, found: Judgement, txn: Txn | None) -> None:
         heads = routes.heads(found)
@@ -182,9 +139,11 @@ class Landing:
             heads = self._without_settled(heads, offsets)
         held = firsts.filter(~pl.col("is_staged")) if found.files else firsts
         messages = routes.bronze(found, held["row"].to_numpy())
-        self._append(MESSAGES, messages, txn, info, staged=[*map(from_text, found.files)])
+        files = [*map(from_text, found.files)]
+        with self._bronze.append(messages, txn, info, files) as is_new:
+            self._take_silver(found, heads, txn, info, is_new)
+            self._note(MESSAGES, messages.num_rows + sum(map(records, files)), is_new=is_new())
         self._memory.note_landed({at: last for at, (_, last) in offsets.items()})
-        self._take_silver(found, heads, txn, info)
         self.progress.landed(heads)
 
     def _unstaged(self, found: Judgement) -> Judgement:
@@ -205,10 +164,18 @@ class Landing:
         return heads.join(settled.items, on=settled.items.columns, how="anti")
 
     def _take_silver(
-        self, found: Judgement, heads: pl.DataFrame, txn: Txn | None, info: Mapping[str, str]
+        self,
+        found: Judgement,
+        heads: pl.DataFrame,
+        txn: Txn | None,
+        info: Mapping[str, str],
+        bronze: Callable[[], bool],
     ) -> None:
+        """Land what bronze's records say; nothing is committed before `bronze` returns."""
         uses = first_use(routes.unsettled(found, heads, self._registry.types), self._registry.types)
-        self._registry.fix(uses.fixed, txn)
+        if not uses.fixed.is_empty():
+            bronze()
+            self._registry.fix(uses.fixed, txn)
         candidates = routes.candidates(found, routes.accepted(heads, uses.reasons))
         memory = self._memory
         newest = newest_us(heads, "received_at") or 0
@@ -216,7 +183,9 @@ class Landing:
         aside = verdict_rows(candidates, verdicts)
         found = self._with_content(found, aside.frame["row"].to_numpy())
         for table, rows in routes.routed(found, heads, uses.reasons, aside):
-            self._append(table, rows, txn, info)
+            if rows.num_rows:
+                is_new = self._lake.append(table, rows, txn, info, Along(wait=bronze))
+                self._note(table, rows.num_rows, is_new=is_new)
             if table is LATE and isinstance(rows, pa.Table):
                 self._mark_late(routes.frame_of(rows.select(TOUCHED)), txn, info)
         memory.copies.remember(*firsts(candidates, verdicts))
@@ -233,60 +202,17 @@ class Landing:
         mark = Mark(mark_id, LATE_ROWS, datetime.now(UTC), Versions(late=version))
         self._marks.mark(of_rows(rows), mark, txn)
 
-    def _append(
-        self,
-        table: Table,
-        rows: pa.Table | ReadingRows,
-        txn: Txn | None,
-        info: Mapping[str, str],
-        staged: Sequence[AddAction] = (),
-    ) -> None:
-        count = rows.num_rows + sum(map(records, staged))
-        if not count:
-            return
-        if self._lake.append(table, rows, txn, info, staged):
-            self.progress.committed(table, count)
-        else:
-            log.info("%s holds batch %s already", table.name, txn)
-
-
-def _few_tasks(records: DataFrame) -> DataFrame:
-    """Return records with a task a core: each has its price, in Spark and in what it returns."""
-    cores = records.sparkSession.sparkContext.defaultParallelism
-    return records.select(*RECORD_COLUMNS).coalesce(cores)
+    def _note(self, table: Table, rows: int, *, is_new: bool) -> None:
+        if is_new:
+            self.progress.committed(table, rows)
+        elif rows:
+            log.info("%s holds this batch already", table.name)
 
 
 def _commit_info(txn: Txn | None, offsets: Offsets) -> dict[str, str]:
     """Return what each commit of a batch says of it."""
     said = {"offsets": offsets_text(offsets)}
     return said | {"query": txn.app_id, "batch": str(txn.version)} if txn else said
-
-
-def judge_on_worker(
-    fleet: Broadcast[Fleet],
-    tolerance_us: int,
-    staging: Staging | None = None,
-    reading: Reading | None = None,
-) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """Return the function by which Spark's workers judge batches of records.
-
-    Where they are told where bronze is, they write the records of tasks with many themselves.
-    """
-
-    def judge_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        if reading is not None:
-            batches = reading.batches(batches)
-        found = judged(batches, fleet.value, tolerance_us=tolerance_us)
-        if staging is None:
-            return map(packed, found)
-        uri = staging.uri
-
-        def write(rows: pa.Table) -> list[str]:
-            return [*map(as_text, added(uri, MESSAGES, rows))]
-
-        return map(packed, staged(found, write, staging.fewest))
-
-    return judge_batches
 
 
 def _horizon_us(horizons: Iterable[timedelta | None]) -> int | None:

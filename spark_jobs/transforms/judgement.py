@@ -130,11 +130,12 @@ def packed(judgement: Judgement) -> pa.RecordBatch:
             columns[0] if columns else pa.array([b""], pa.binary()),
             pa.array([json.dumps(judgement.files).encode()], pa.binary()),
         ],
-        names=["messages", "readings", "columns", "files"],
+        schema=PACKS,
     )
 
 
-PACK = "messages binary, readings binary, columns binary, files binary"
+PACKS = pa.schema([(name, pa.binary()) for name in ("messages", "readings", "columns", "files")])
+PACK = ", ".join(f"{name} binary" for name in PACKS.names)
 """The columns of a pack, for Spark."""
 
 

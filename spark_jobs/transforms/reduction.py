@@ -10,9 +10,8 @@ import pyarrow as pa
 from spark_jobs.transforms import delays, sessions, windows
 from spark_jobs.transforms.partials import READING_COLUMNS
 
-PACKED = "kind string, frame binary"
-_PACKED = pa.schema([("kind", pa.string()), ("frame", pa.large_binary())])
-NOTHING = _PACKED.empty_table()
+PACKED = pa.schema([("kind", pa.string()), ("frame", pa.binary())])
+NOTHING = PACKED.empty_table()
 """What no reading is reduced to."""
 KINDS = ("minutes", "sessions", "delays", "highest")
 NO_READING = pl.DataFrame(
@@ -64,13 +63,13 @@ def pack(parts: Reduction) -> pa.RecordBatch:
     The JVM of the driver holds several copies of all that a batch packs, so it is compressed.
     """
     frames = [getattr(parts, kind).write_ipc(None, compression="lz4").getvalue() for kind in KINDS]
-    return pa.record_batch([pa.array(KINDS), pa.array(frames, pa.binary())], names=_PACKED.names)
+    return pa.record_batch([pa.array(KINDS), pa.array(frames, pa.binary())], schema=PACKED)
 
 
 def unpacked(rows: pa.Table, rules: pl.DataFrame) -> Reduction:
     """Put the packed partials of all tasks together."""
     nothing = reduction(NO_READING, delays.messages(NO_READING), rules)
     frames: dict[str, list[pl.DataFrame]] = {kind: [getattr(nothing, kind)] for kind in KINDS}
-    for kind, packed in zip(*(rows[name].to_pylist() for name in _PACKED.names), strict=True):
+    for kind, packed in zip(*(rows[name].to_pylist() for name in PACKED.names), strict=True):
         frames[kind].append(pl.read_ipc(io.BytesIO(packed)))
     return Reduction(**{kind: pl.concat(parts) for kind, parts in frames.items()})

@@ -1,13 +1,13 @@
 """Landing over many batches, restarts and crashes, whole tables against a simple model."""
 
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import ClassVar
 
 import polars as pl
 import pytest
-from deltalake.transaction import AddAction
 from pyspark.sql import DataFrame, SparkSession
 
 from edge.registry_files import RegistryFiles
@@ -18,6 +18,7 @@ from spark_jobs.jobs.landing_queries import RECORDS, SharedLanding, SpoolQuery
 from spark_jobs.lake import Frame, Lake, Txn
 from spark_jobs.reading_rows import ReadingRows
 from spark_jobs.restatements import NEVER
+from spark_jobs.table_files import NOTHING_ALONG, Along
 from spark_jobs.transforms import marks
 from spark_jobs.transforms.staging import STAGE_FROM
 from telemetry.devices import Device
@@ -96,7 +97,7 @@ def assert_late_is_marked(lake: Lake) -> None:
 class FailingLake(Lake):
     """Fails before one table's next commit."""
 
-    fails_at: str | None = None
+    fails_at: ClassVar[str | None] = None
 
     def append(
         self,
@@ -104,11 +105,11 @@ class FailingLake(Lake):
         frame: Frame | ReadingRows,
         txn: Txn | None,
         info: Mapping[str, str] | None = None,
-        staged: Sequence[AddAction] = (),
+        along: Along = NOTHING_ALONG,
     ) -> bool:
         if table.name == self.fails_at:
             raise OSError("the disk is full")
-        return super().append(table, frame, txn, info, staged)
+        return super().append(table, frame, txn, info, along)
 
 
 def segment(spark: SparkSession, path: Path) -> DataFrame:
@@ -129,14 +130,30 @@ def test_crash_between_any_two_commits_leaves_each_message_once(
         path = write_segment(settings.spool_dir, records, first, at)
         model.land(records, first, at)
         first += len(records)
-        lake.fails_at = name
+        FailingLake.fails_at = name
         with pytest.raises(OSError, match="disk is full"):
             landing.land(segment(spark, path), Txn("landing_spool/1", batch_id))
-        lake.fails_at = None
+        FailingLake.fails_at = None
         if is_restarted:
             landing = Landing(settings, lake, stage_from=stage_from)
         landing.land(segment(spark, path), Txn("landing_spool/1", batch_id))
         assert landed(lake) == model.tables, name
+
+
+def test_nothing_is_landed_in_silver_before_bronze_has_it(
+    spark: SparkSession, settings: Settings
+) -> None:
+    lake = FailingLake(settings.lake_root)
+    landing = Landing(settings, lake)
+    path = write_segment(settings.spool_dir, list(Fleet(2).batch(60, NOW)), 0, NOW)
+
+    FailingLake.fails_at = MESSAGES.name
+    with pytest.raises(OSError, match="disk is full"):
+        landing.land(segment(spark, path), Txn("landing_spool/1", 0))
+    FailingLake.fails_at = None
+
+    written = (READINGS, REJECTED, LATE, FIRST_USE, RESTATEMENTS)
+    assert [lake.scan(table).collect().height for table in written] == [0] * len(written)
 
 
 def test_lost_checkpoint_and_new_batches_add_nothing(

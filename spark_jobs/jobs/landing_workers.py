@@ -1,0 +1,106 @@
+"""Spark's workers, as landing uses them: they judge records, and most often read them as well."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+
+import pyarrow as pa
+from pyspark.core.broadcast import Broadcast
+from pyspark.core.context import SparkContext
+from pyspark.errors import PythonException
+from pyspark.sql import DataFrame, SparkSession
+
+from spark_jobs.column_files import added, as_text
+from spark_jobs.jobs.live_registry import LiveRegistry
+from spark_jobs.kafka_records import Reading
+from spark_jobs.record_batches import UnusualRecordsError
+from spark_jobs.transforms.fleet import Fleet
+from spark_jobs.transforms.judged import judged
+from spark_jobs.transforms.judgement import PACK, PACKS, Judgement, packed, unpacked
+from spark_jobs.transforms.staging import Staging, staged
+from spark_jobs.worker_jobs import collected
+from telemetry.tables import MESSAGES
+
+RECORD_COLUMNS = ("key", "value", "topic", "partition", "offset", "timestamp", "headers")
+NOTHING = (
+    "cast(null as binary) as key",
+    "cast(null as binary) as value",
+    "'' as topic",
+    "0 as partition",
+    "id as offset",
+    "current_timestamp() as timestamp",
+    "cast(null as array<struct<key: string, value: binary>>) as headers",
+)
+"""Columns of a record that says nothing."""
+JudgeBatches = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+log = logging.getLogger(__name__)
+
+
+class LandingWorkers:
+    """Hands the newest registry to the workers, and takes what they have judged."""
+
+    def __init__(self, registry: LiveRegistry, tolerance_us: int) -> None:
+        self._registry, self._tolerance_us = registry, tolerance_us
+        self._fleet: tuple[int, Broadcast[Fleet]] | None = None
+
+    def warm_up(self, spark: SparkSession) -> None:
+        """Start the workers, so that the first batch does not wait for them."""
+        collected(spark, spark.sparkContext.defaultParallelism, lambda _: iter(()), PACKS)
+        self.judge(spark.range(1).selectExpr(*NOTHING))
+
+    def read(self, batch: DataFrame, reading: Reading | None, staging: Staging) -> Judgement:
+        """Judge a micro-batch, which workers read from Kafka where `reading` says what."""
+        if reading is not None:
+            try:
+                return self._read(batch.sparkSession, reading, staging)
+            except PythonException as error:
+                if UnusualRecordsError.__name__ not in str(error):
+                    raise
+                log.info("Spark reads this batch: %s", UnusualRecordsError.__doc__)
+        return self.judge(batch, staging)
+
+    def judge(self, records: DataFrame, staging: Staging | None = None) -> Judgement:
+        """Judge records that Spark brings, a task a core: each has its price."""
+        cores = records.sparkSession.sparkContext.defaultParallelism
+        few = records.select(*RECORD_COLUMNS).coalesce(cores)
+        fleet = self._broadcast(few.sparkSession.sparkContext)
+        worker = judge_on_worker(fleet, self._tolerance_us, staging)
+        return unpacked(few.mapInArrow(worker, PACK).toArrow())
+
+    def _read(self, spark: SparkSession, reading: Reading, staging: Staging) -> Judgement:
+        fleet = self._broadcast(spark.sparkContext)
+        judge = judge_on_worker(fleet, self._tolerance_us, staging)
+
+        def work(numbers: Iterable[int]) -> Iterator[pa.RecordBatch]:
+            return judge(reading.batches(numbers))
+
+        return unpacked(collected(spark, len(reading.tasks), work, PACKS))
+
+    def _broadcast(self, context: SparkContext) -> Broadcast[Fleet]:
+        edition = self._registry.edition
+        if self._fleet is None or self._fleet[0] != edition:
+            if self._fleet is not None:
+                self._fleet[1].unpersist()
+            self._fleet = edition, context.broadcast(self._registry.fleet)
+        return self._fleet[1]
+
+
+def judge_on_worker(
+    fleet: Broadcast[Fleet], tolerance_us: int, staging: Staging | None = None
+) -> JudgeBatches:
+    """Return the function by which Spark's workers judge batches of records.
+
+    Where they are told where bronze is, they write the records of tasks with many themselves.
+    """
+
+    def judge_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        found = judged(batches, fleet.value, tolerance_us=tolerance_us)
+        if staging is None:
+            return map(packed, found)
+        uri = staging.uri
+
+        def write(rows: pa.Table) -> list[str]:
+            return [*map(as_text, added(uri, MESSAGES, rows))]
+
+        return map(packed, staged(found, write, staging.fewest))
+
+    return judge_batches
