@@ -223,3 +223,27 @@ def test_topic_that_was_made_anew_goes_on_under_a_name_of_its_own(scene: Scene) 
     scene.send(6)
     scene.land()
     scene.assert_kept()
+
+
+def test_what_workers_do_not_read_is_read_by_spark(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Raw(str):
+        """A header's name whose bytes are no text."""
+
+        __slots__ = ()
+
+        def encode(self, *_: object) -> bytes:
+            return b"\xff\xfe"
+
+    scene.send(4)
+    with closing(KafkaProducer(bootstrap_servers=scene.bootstrap)) as producer:
+        value = json.dumps({"boot": "b", "seq": 4, "metrics": {"x": 4}}).encode()
+        producer.send(TELEMETRY.name, value, b"plain", [(Raw("x"), b"1")], partition=0).get(30)
+        scene.sent.append(4)
+
+    with caplog.at_level("INFO"):
+        scene.land()
+
+    assert "Spark reads this batch" in caplog.text
+    scene.assert_kept()
