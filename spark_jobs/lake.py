@@ -13,6 +13,7 @@ from deltalake.transaction import AddAction
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_jobs import column_files, table_files
+from spark_jobs.commit_info import own_words
 from spark_jobs.reading_rows import ReadingRows
 from spark_jobs.row_files import PACKED, RecentFiles, RowFiles
 from spark_jobs.schema import conform, delta_schema, table_properties
@@ -291,7 +292,7 @@ def _commit(
     txn: Txn | None, info: Mapping[str, str] | None, *, retries: int = 3
 ) -> CommitProperties:
     return CommitProperties(
-        custom_metadata=dict(info) if info else None,
+        custom_metadata=own_words(info),
         max_commit_retries=retries,
         app_transactions=[Transaction(txn.app_id, txn.version)] if txn else None,
     )

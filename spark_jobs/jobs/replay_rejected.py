@@ -32,6 +32,7 @@ from telemetry.tables import DEVICES, FIRST_USE, LATE, MESSAGES, READINGS, REJEC
 CHUNK = 50_000
 DEVICE = ["tenant", "device_full"]
 _ITEM, _RECORD = list(REJECTED.key), list(MESSAGES.key)
+SAID = {"query": "replay"}
 _LANDS_IN = tuple(table for table in SILVER if table != REJECTED)
 Result = dict[str, object]
 
@@ -123,7 +124,7 @@ class RejectedReplay:
 
     def _append(self, table: Table, rows: pa.Table | ReadingRows) -> None:
         if rows.num_rows:
-            self._lake.append(table, rows, None, {"job": "replay"})
+            self._lake.append(table, rows, None, SAID)
             self.landed[table.name] += rows.num_rows
 
     def _mark(self, items: pl.DataFrame) -> None:
@@ -154,7 +155,7 @@ class RejectedReplay:
             may_hold = (pl.col("min.offset") <= high) & (pl.col("max.offset") >= low)
             return Change((stamped,), items, may_hold)
 
-        self._lake.update(REJECTED, change, None, {"job": "replay"})
+        self._lake.update(REJECTED, change, None, SAID)
 
 
 def replay_rejected(settings: Settings, lake: Lake, now: datetime, wanted: Wanted) -> Result:

@@ -110,6 +110,19 @@ def test_messages_of_a_device_that_was_registered_are_taken_up(
     assert lake.scan(DUPLICATES).collect().height == before + 1
 
 
+def test_spark_goes_on_reading_the_tables_that_it_landed_in(
+    spark: SparkSession, settings: Settings
+) -> None:
+    RegistryFiles(settings.registry_dir).enrol([Device("meter.stranger", zone="z")])
+    landed_in = run(settings, "--rejected", "--reason", "unknown_device")["landed"]
+
+    assert landed_in
+    lake = Lake(settings.lake_root)
+    for table in SILVER:
+        commits = spark.sql(f"describe history delta.`{lake.uri(table)}`").collect()
+        assert len(commits) == lake.table(table).version() + 1
+
+
 def test_only_messages_of_registered_devices_are_asked_for(settings: Settings) -> None:
     lake = Lake(settings.lake_root)
     unknown = rejected(lake, "unknown_device").filter(pl.col("device_full") == "meter.stranger")
