@@ -96,7 +96,6 @@ def _run(command: list[str], environment: dict[str, str], log: TextIO) -> int:
         env={**os.environ, **environment},
         stdout=log,
         stderr=subprocess.STDOUT,
-        cwd=PROJECT,
     )
     return wait(process)
 

@@ -8,6 +8,7 @@ Examples:
 """
 
 import argparse
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,12 +20,23 @@ from spark_jobs.transforms.spans import Span
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\d(?P<h>[T ]\d\d(?P<m>:\d\d(?P<s>:\d\d)?)?(Z|[+-]\d\d:\d\d)?)?")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the range, where its rows go, and which rejected messages are taken up."""
-    hour = "a UTC date or hour of received_at, such as 2026-11-20 or 2026-11-20T08"
+    hour = (
+        "a date, hour, minute or second of received_at, in UTC unless it names an offset:"
+        " 2026-11-20, 2026-11-20T08, 2026-11-20T08:30Z"
+    )
     parser.add_argument("--from", dest="first", type=_span, metavar="TIME", help=hour)
-    parser.add_argument("--to", dest="last", type=_span, metavar="TIME", help="the last, inclusive")
+    parser.add_argument(
+        "--to",
+        dest="last",
+        type=_span,
+        metavar="TIME",
+        help="the last one, whole; without it --from alone",
+    )
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--beside", type=Path, metavar="FOLDER", help="write a lake of its own here, and compare"
@@ -45,11 +57,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _span(text: str) -> Span:
+    """Return the day, hour, minute or second that a text names, in UTC."""
+    found = _TIME.fullmatch(text)
     try:
-        start = datetime.fromisoformat(text).replace(tzinfo=UTC)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date or hour: 2026-11-20T08") from error
-    return Span(start, start + timedelta(**({"hours": 1} if "T" in text else {"days": 1})))
+        start = datetime.fromisoformat(text) if found else None
+    except ValueError:
+        start = None
+    if found is None or start is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no UTC date or time: 2026-11-20T08")
+    unit = "seconds" if found["s"] else "minutes" if found["m"] else "hours"
+    length = timedelta(**{unit if found["h"] else "days": 1})
+    start = start.replace(tzinfo=start.tzinfo or UTC).astimezone(UTC)
+    return Span(start, start + length)
 
 
 def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result:
@@ -82,5 +101,5 @@ def _asked_span(arguments: argparse.Namespace) -> Span | None:
     if first is None or last is None:
         return None
     if first.start >= last.end:
-        raise HeadwaterError(f"--from {first.start:%Y-%m-%dT%H} is after --to")
+        raise HeadwaterError(f"--from {first.start:%Y-%m-%dT%H:%M:%SZ} is after --to")
     return Span(first.start, last.end)

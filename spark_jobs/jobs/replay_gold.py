@@ -22,6 +22,8 @@ from telemetry.settings import Settings
 from telemetry.tables import DELIVERY_DELAY, LATE, READINGS, SESSIONS, Table
 
 WAIT_S = 60.0
+PATIENCE_S = 20.0
+"""How long landing is held for gold to catch up."""
 STEP_S = 0.2
 
 
@@ -80,10 +82,29 @@ def _cut_short() -> PinnedGold:
     )
 
 
-def refuse_if_behind(
-    lake: Lake, gold: PinnedGold, versions: dict[str, int], received: Span
-) -> None:
-    """Raise if gold has not read all that silver holds of a range."""
+def caught_up_gold(
+    settings: Settings, lake: Lake, versions: dict[str, int], received: Span
+) -> PinnedGold | None:
+    """Return gold that has read all that versions of silver hold of a range; raise if it has not.
+
+    While streams append, gold is always a moment behind: hold silver still, and it gets there.
+    """
+    until = time.monotonic() + PATIENCE_S
+    while (gold := pinned_gold(settings, lake)) is not None:
+        behind = _behind(lake, gold, versions, received)
+        if behind is None:
+            return gold
+        if not gold.is_moving or time.monotonic() > until:
+            raise HeadwaterError(
+                f"gold has not read all of {behind.name} in this range: wait until `headwater"
+                " status` shows no lag of gold, and replay again"
+            )
+        time.sleep(STEP_S)
+    return None
+
+
+def _behind(lake: Lake, gold: PinnedGold, versions: dict[str, int], received: Span) -> Table | None:
+    """Return a table of which gold has not read what it holds of a range."""
     for table, position in zip(SOURCES, (gold.state.readings, gold.state.late), strict=True):
         read = max(position.version - 1, 0)
         mine, all_ = (
@@ -91,10 +112,8 @@ def refuse_if_behind(
             for version in (read, versions[table.name])
         )
         if mine.collect().item() != all_.collect().item():
-            raise HeadwaterError(
-                f"gold has not read all of {table.name} in this range: wait until `headwater"
-                " status` shows no lag of gold, and replay again"
-            )
+            return table
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,8 @@ from spark_jobs.jobs.known import known
 from spark_jobs.jobs.replay_comparison import Comparison, Sides, comparison
 from spark_jobs.jobs.replay_gold import (
     PinnedGold,
+    caught_up_gold,
     gold_beside,
-    pinned_gold,
-    refuse_if_behind,
 )
 from spark_jobs.jobs.replay_in_place import InPlace
 from spark_jobs.jobs.replay_range import RangeReplay
@@ -45,8 +44,10 @@ class Asked:
     @property
     def name(self) -> str:
         """Return the range as a file's name."""
-        end = self.received.end - timedelta(hours=1)
-        return f"{self.received.start:%Y%m%dT%H}-{end:%Y%m%dT%H}"
+        start, end = self.received.start, self.received.end
+        if all(time.minute == time.second == 0 for time in (start, end)):
+            return f"{start:%Y%m%dT%H}-{end - timedelta(hours=1):%Y%m%dT%H}"
+        return f"{start:%Y%m%dT%H%M%S}-{end - timedelta(seconds=1):%Y%m%dT%H%M%S}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +71,13 @@ class Run:
 
 def replay(settings: Settings, lake: Lake, asked: Asked, now: datetime) -> Result:
     """Replay a range and say what differs; a run that was killed is simply run again."""
-    folder = asked.beside or settings.home / "replay" / asked.name
+    folder = (asked.beside or settings.home / "replay" / asked.name).resolve()
     file = settings.home / "replay" / f"{asked.name}.differences.ndjson"
     beside = _empty_lake(folder, lake)
     with SilverPause(settings).still():
         tables = (MESSAGES, *(table for table in SILVER))
         versions = {table.name: lake.table(table).version() for table in tables}
-    gold = pinned_gold(settings, lake)
-    if gold is not None:
-        refuse_if_behind(lake, gold, versions, asked.received)
+        gold = caught_up_gold(settings, lake, versions, asked.received)
     run = Run(settings, lake, beside, asked.received, versions)
     replayed = RangeReplay(lake, beside, known(settings, lake, now), received=asked.received)
     replayed.run(_judge(run), versions[MESSAGES.name])
@@ -109,8 +108,10 @@ def replay(settings: Settings, lake: Lake, asked: Asked, now: datetime) -> Resul
 
 def _empty_lake(folder: Path, main: Lake) -> Lake:
     """Return a new lake; what an earlier replay left there is removed."""
-    if str(folder.resolve()) == str(Path(main.root).resolve()):
-        raise HeadwaterError(f"--beside {folder} is the lake itself: name an empty folder")
+    if folder.is_relative_to(Path(main.root).resolve()):
+        raise HeadwaterError(f"--beside {folder} is in the lake itself: name an empty folder")
+    if folder.exists() and not folder.is_dir():
+        raise HeadwaterError(f"--beside {folder} is a file: name an empty folder")
     if folder.exists() and any(folder.iterdir()):
         if not (folder / MARKER).exists():
             raise HeadwaterError(f"--beside {folder} holds something else: name an empty folder")

@@ -1,5 +1,6 @@
 """Batch jobs: their names, and what is made of what they say."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -43,6 +44,13 @@ def test_job_below_a_process_is_found_once(tmp_path: Path) -> None:
             os.kill(child, 9)
         process.kill()
         process.communicate()
+
+
+def test_a_job_runs_where_its_paths_were_written(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import os; print(os.getcwd())"]
+    with contextlib.chdir(tmp_path), Path("log").open("w") as log:
+        assert batch_job._run(command, {}, log) == 0
+    assert (tmp_path / "log").read_text().strip() == str(tmp_path.resolve())
 
 
 def test_nobody_has_no_jobs() -> None:

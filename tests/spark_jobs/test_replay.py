@@ -1,6 +1,9 @@
 """Replays of a range: identical, differing, put in place, and cut short."""
 
+import argparse
+import threading
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -10,6 +13,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from edge.registry_files import RegistryFiles
+from spark_jobs.gold_state import GoldFiles, Position
+from spark_jobs.jobs import replay
 from spark_jobs.jobs.gold_tables import WINDOW_TABLES
 from spark_jobs.jobs.judging import judge_by_spark, judge_here
 from spark_jobs.jobs.known import known
@@ -17,7 +22,7 @@ from spark_jobs.jobs.live_registry import LiveRegistry
 from spark_jobs.jobs.replay_range import RangeReplay
 from spark_jobs.lake import Lake
 from spark_jobs.transforms.marks import windows_of
-from spark_jobs.transforms.spans import days
+from spark_jobs.transforms.spans import Span, days
 from telemetry.devices import Device
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
@@ -137,6 +142,23 @@ def test_differing_rows_are_put_in_place_and_their_gold_restated(
     assert run(damaged, *DAY)["differences"] == {}
 
 
+def test_gold_that_is_a_moment_behind_is_waited_for(settings: Settings) -> None:
+    files = GoldFiles(settings.checkpoint_dir / "gold")
+    read = files.state()
+    assert read is not None
+    files.save(replace(read, readings=Position(1)))
+    with pytest.raises(HeadwaterError, match=r"gold has not read all of silver\.readings"):
+        run(settings, *DAY)
+
+    catches_up = threading.Timer(1.0, files.save, [read])
+    with files.owned():
+        catches_up.start()
+        result = run(settings, *DAY)
+
+    assert result["differences"] == {}
+    assert "gold is moving" in str(result["gold"])
+
+
 def test_a_change_dated_back_is_marked_and_replayed_into_place(
     settings: Settings,
 ) -> None:
@@ -217,7 +239,44 @@ def test_wrong_use_is_told(settings: Settings, words: tuple[str, ...], said: str
 def test_a_folder_that_holds_something_else_is_refused(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").write_text("mine")
-    taken = {"something else": str(tmp_path / "full"), "lake itself": settings.lake_root}
+    taken = {
+        "something else": str(tmp_path / "full"),
+        "lake itself": settings.lake_root,
+        "in the lake": f"{settings.lake_root}/silver",
+        "is a file": str(tmp_path / "full" / "letter.txt"),
+    }
     for said, folder in taken.items():
         with pytest.raises(HeadwaterError, match=said):
             run(settings, *DAY, "--beside", folder)
+
+
+@pytest.mark.parametrize(
+    ("words", "start", "end"),
+    [
+        ("2026-11-21", "2026-11-21T00:00:00Z", "2026-11-22T00:00:00Z"),
+        ("2026-11-21T08", "2026-11-21T08:00:00Z", "2026-11-21T09:00:00Z"),
+        ("2026-11-21 08", "2026-11-21T08:00:00Z", "2026-11-21T09:00:00Z"),
+        ("2026-11-21T08:30", "2026-11-21T08:30:00Z", "2026-11-21T08:31:00Z"),
+        ("2026-11-21T08:30:15Z", "2026-11-21T08:30:15Z", "2026-11-21T08:30:16Z"),
+        ("2026-11-21T00:30+02:00", "2026-11-20T22:30:00Z", "2026-11-20T22:31:00Z"),
+    ],
+)
+def test_a_time_names_its_whole_day_hour_minute_or_second(words: str, start: str, end: str) -> None:
+    span = asked("--from", words)
+    assert span == Span(datetime.fromisoformat(start), datetime.fromisoformat(end))
+
+
+@pytest.mark.parametrize("words", ["yesterday", "2026-W47-6", "20261121", "2026-13-01", "08:00"])
+def test_what_names_no_time_is_wrong_use(words: str) -> None:
+    with pytest.raises(SystemExit) as refused:
+        asked("--from", words)
+    assert refused.value.code == 2
+
+
+def asked(*words: str) -> Span:
+    """Return the span of received times that the words of a command name."""
+    parser = argparse.ArgumentParser()
+    replay.add_arguments(parser)
+    first = parser.parse_args(words).first
+    assert isinstance(first, Span)
+    return first
