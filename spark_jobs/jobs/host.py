@@ -32,6 +32,8 @@ BROKER_AWAY = (
 )
 DISK_FULL = ("No space left on device", "(os error 28)", "Disk quota exceeded", "(os error 122)")
 NO_ROOM = "[DISK_FULL] no room is left where the lake or the checkpoints are"
+PROXY = "An exception was raised by the Python Proxy"
+"""Java's word for a failure of our own code, which names nothing."""
 log = logging.getLogger(__name__)
 JVM_GONE = (Py4JNetworkError, ConnectionError)
 """What a call raises once the JVM was killed: only a new process has another one."""
@@ -197,5 +199,6 @@ def _told(error: BaseException | None) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     inner = [line for line in lines if line.startswith("Caused by:")]
     raised = [line for line in lines if "Error: " in line and not line.startswith("at ")]
-    told = [*lines[:1], *raised[-1:], *inner[-1:]]
+    first = [line for line in lines[:1] if not (raised and PROXY in line)]
+    told = [*first, *raised[-1:], *inner[-1:]]
     return " | ".join(dict.fromkeys(line[:300] for line in told)) or type(error).__name__

@@ -140,6 +140,13 @@ def test_cause_is_the_innermost_that_is_named() -> None:
     )
 
 
+def test_cause_in_our_own_code_is_told_without_what_carried_it_through_java() -> None:
+    carried = "An exception was raised by the Python Proxy. Return Message: Traceback (most recent"
+    text = f"{carried} call last):\n  File x\ntelemetry.errors.HeadwaterError: no offsets 9 to 10\n"
+    assert cause(ValueError(text)) == "telemetry.errors.HeadwaterError: no offsets 9 to 10"
+    assert cause(ValueError(carried)) == carried
+
+
 def test_refused_query_is_failed_at_once_and_left_to_whoever_mends_it(tmp_path: Path) -> None:
     refusal = CheckpointError("CHECKPOINT_GAP", "offsets/3 is missing")
     query = FakeQuery(*[refusal] * (HOPELESS_AFTER + 2), running(lastProgress={"batchId": 1}))
