@@ -12,9 +12,14 @@ from telemetry.errors import SettingsError
 from telemetry.settings import Settings
 
 
-def server_context(settings: Settings, directory: Directory) -> ssl.SSLContext | None:
-    """Return the context of the TLS ports, None where no certificate is configured."""
-    return Trust(settings, directory).context if settings.gateway_certificate else None
+def server_context(
+    settings: Settings, directory: Directory, *, speaks: tuple[str, ...] = ()
+) -> ssl.SSLContext | None:
+    """Return the context of a TLS port, None where no certificate is configured.
+
+    `speaks` are the protocols that it offers by ALPN.
+    """
+    return Trust(settings, directory, speaks).context if settings.gateway_certificate else None
 
 
 class Trust:
@@ -24,11 +29,14 @@ class Trust:
     every handshake goes on with the newest instead of the one that its port was opened with.
     """
 
-    def __init__(self, settings: Settings, directory: Directory) -> None:
+    def __init__(
+        self, settings: Settings, directory: Directory, speaks: tuple[str, ...] = ()
+    ) -> None:
         self._settings = settings
         self._directory = directory
+        self._speaks = speaks
         self._trusted = self._named()
-        self.context = self._newest = _context(settings, self._trusted)
+        self.context = self._newest = _context(settings, self._trusted, speaks)
         directory.configured = _configured(settings)
         self.context.sni_callback = self._handshake
 
@@ -48,7 +56,7 @@ class Trust:
 
     def _renew(self) -> None:
         try:
-            self._newest = _context(self._settings, self._trusted)
+            self._newest = _context(self._settings, self._trusted, self._speaks)
             self._directory.configured = _configured(self._settings)
         except SettingsError as error:
             # Devices with passwords must come in still; `certificates` refuses what is distrusted.
@@ -63,9 +71,13 @@ def _configured(settings: Settings) -> tuple[AuthorityBody, ...]:
     return tuple(AuthorityBody(each.public_bytes(Encoding.PEM).decode()) for each in found)
 
 
-def _context(settings: Settings, authorities: frozenset[str]) -> ssl.SSLContext:
+def _context(
+    settings: Settings, authorities: frozenset[str], speaks: tuple[str, ...]
+) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if speaks:
+        context.set_alpn_protocols(speaks)
     certificate = settings.gateway_certificate
     try:
         context.load_cert_chain(str(certificate), settings.gateway_certificate_key)

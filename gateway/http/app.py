@@ -13,9 +13,9 @@ from gateway.batches import MOST_RECORDS, ingest_batch, ingest_unread
 from gateway.channels import Channel
 from gateway.entrance import Entrance
 from gateway.http.bodies import MOST_BODY, NDJSON, content_type, parts, too_large, unpacked
-from gateway.http.document import DESCRIPTION, responses, telemetry_body
+from gateway.http.document import DESCRIPTION, Documented, responses, telemetry_body
 from gateway.http.idempotency import LONGEST_KEY, Answer, Answers, Place, Told, Underway, digest
-from gateway.http.logins import CHALLENGE, PROTOCOL, Logins
+from gateway.http.logins import CERTIFICATE, CHALLENGE, PROTOCOL, Logins, Sender
 from gateway.identity import Identity
 from gateway.outcome import Fault, Rejected
 from telemetry.records import JSON
@@ -59,9 +59,7 @@ class Posts:
     ) -> Response:
         """Take one message, a list, or one a line; 202 once all are durable."""
         now = time.time()
-        client = request.client.host if request.client else ""
-        is_tls = request.url.scheme == "https"
-        identity = self._logins.identity(authorization, x_client_id, client, is_tls=is_tls, now=now)
+        identity = self._logins.identity(authorization, x_client_id, _sender(request), now=now)
         if isinstance(identity, Rejected):
             return self.answer(refusal_of(identity))
         raw = await _body(request)
@@ -151,6 +149,11 @@ class Posts:
         return Response(body, status, headers, media_type=JSON)
 
 
+def _sender(request: Request) -> Sender:
+    address = request.client.host if request.client else ""
+    return Sender(address, request.url.scheme == "https", request.scope.get(CERTIFICATE))
+
+
 async def _body(request: Request) -> bytes | Rejected:
     """Read the body, at most what is allowed."""
     announced = request.headers.get("content-length", "")
@@ -211,7 +214,7 @@ def _of_validation(error: RequestValidationError) -> Rejected:
 
 def http_app(entrance: Entrance) -> FastAPI:
     """Return the application."""
-    app = FastAPI(
+    app = Documented(
         title="Headwater gateway",
         version="1",
         description=DESCRIPTION,

@@ -1,5 +1,9 @@
 """What the OpenAPI document says beside what the code says by itself."""
 
+from typing import Any
+
+from fastapi import FastAPI
+
 from gateway.http.bodies import NDJSON
 from telemetry.encodings import CBOR
 from telemetry.records import JSON
@@ -107,11 +111,22 @@ def telemetry_body() -> dict[str, object]:
                 CBOR: {"schema": {"type": "string", "format": "binary"}},
             },
         },
-        "security": [{"bearer": []}, {"basic": []}],
+        "security": [{"bearer": []}, {"basic": []}, {"certificate": []}],
     }
 
 
 SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "basic": {"type": "http", "scheme": "basic"},
+    "certificate": {"type": "mutualTLS"},
 }
+
+
+class Documented(FastAPI):
+    """An application whose document says what the schemes are that its operations name."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the document."""
+        found = super().openapi()
+        found.setdefault("components", {})["securitySchemes"] = SECURITY_SCHEMES
+        return found

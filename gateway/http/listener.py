@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from typing import cast
 
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.asyncio.worker_context import WorkerContext
@@ -10,9 +11,12 @@ from hypercorn.config import Config
 from gateway.entrance import Entrance
 from gateway.http.app import http_app
 from gateway.http.connections import Connection, Framing
+from gateway.http.logins import Certified
+from gateway.secure import server_context
 from telemetry.settings import Settings
 
 GRACE_S = 5.0
+PROTOCOLS = ("h2", "http/1.1")
 
 
 class HttpListener:
@@ -22,13 +26,14 @@ class HttpListener:
         self._config = _config(settings)
         self._context = WorkerContext(None)
         self._connections: set[asyncio.Task[None]] = set()
-        self._app = ASGIWrapper(Framing(http_app(entrance), entrance.counters))  # type: ignore[arg-type]
+        self._secure = server_context(settings, entrance.directory, speaks=PROTOCOLS)
+        self._framing = Framing(http_app(entrance), entrance.counters)
+        self._app = ASGIWrapper(self._framing)  # type: ignore[arg-type]
         self._stopped = asyncio.Event()
         self._serving = asyncio.create_task(self._serve())
 
     async def _serve(self) -> None:
-        config = self._config
-        secure = config.create_ssl_context() if config.ssl_enabled else None
+        config, secure = self._config, self._secure
         sockets = config.create_sockets()
         servers = [
             await asyncio.start_server(
@@ -54,8 +59,11 @@ class HttpListener:
         assert task is not None
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
-        loop = asyncio.get_running_loop()
-        await Connection(self._app, loop, self._config, self._context, {}, reader, writer)
+        app, loop = self._app, asyncio.get_running_loop()
+        secured = cast("ssl.SSLObject | None", writer.get_extra_info("ssl_object"))
+        if secured is not None and (certificate := secured.getpeercert(binary_form=True)):
+            app = ASGIWrapper(Certified(self._framing, certificate))  # type: ignore[arg-type]
+        await Connection(app, loop, self._config, self._context, {}, reader, writer)
 
     async def close(self) -> None:
         """Finish what is under way, and stop."""
@@ -69,9 +77,8 @@ def _config(settings: Settings) -> Config:
     config.accesslog = config.errorlog = None
     config.include_server_header = False
     config.keep_alive_timeout = 75
-    config.alpn_protocols = ["h2", "http/1.1"]
     if settings.gateway_certificate is not None:
+        # That there are such files makes its ports secure; the context is ours.
         config.certfile = str(settings.gateway_certificate)
         config.keyfile = str(settings.gateway_certificate_key or settings.gateway_certificate)
-        config.verify_mode = ssl.VerifyMode.CERT_NONE
     return config

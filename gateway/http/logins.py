@@ -1,9 +1,15 @@
-"""Logins over HTTP: `Authorization` as Bearer or Basic, remembered for a short while."""
+"""Logins over HTTP: `Authorization` as Bearer or Basic, or the connection's certificate.
+
+What held is remembered for a short while.
+"""
 
 import base64
 import binascii
 from collections import OrderedDict
 from math import inf
+from typing import NamedTuple
+
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.entrance import Entrance
 from gateway.identity import Identity, Presented
@@ -14,7 +20,31 @@ PROTOCOL = "http"
 REMEMBERED_S = 60.0
 MOST_REMEMBERED = 50_000
 CHALLENGE = 'Bearer realm="headwater", Basic realm="headwater"'
-MISSING = Rejected("not_authenticated", "no Authorization: send Bearer {token}, or Basic")
+MISSING = Rejected(
+    "not_authenticated", "no Authorization: send Bearer {token}, Basic, or a client certificate"
+)
+CERTIFICATE = "headwater.certificate"
+
+
+class Sender(NamedTuple):
+    """The other end of a request's connection."""
+
+    address: str
+    is_tls: bool = False
+    certificate: bytes | None = None
+    """DER, as the handshake verified it."""
+
+
+class Certified:
+    """An application whose requests come by a connection that showed this certificate, as DER."""
+
+    def __init__(self, app: ASGIApp, certificate: bytes) -> None:
+        self._app = app
+        self._certificate = certificate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        await self._app({**scope, CERTIFICATE: self._certificate}, receive, send)
 
 
 class Logins:
@@ -22,28 +52,25 @@ class Logins:
 
     def __init__(self, entrance: Entrance) -> None:
         self._entrance = entrance
-        self._known: OrderedDict[tuple[str, str, str, bool], tuple[float, Identity]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str, Sender], tuple[float, Identity]] = OrderedDict()
 
     def identity(
         self,
         authorization: str | None,
         client_id: str | None,
-        address: str,
+        sender: Sender,
         *,
-        is_tls: bool,
         now: float,
     ) -> Identity | Rejected:
-        """Return who sends a request."""
-        if not authorization:
-            return MISSING
-        key = (authorization, client_id or "", address, is_tls)
+        """Return who sends a request; what it says of itself goes before its certificate."""
+        key = (authorization or "", client_id or "", sender)
         known = self._known.get(key)
         if known is not None and now - known[0] < REMEMBERED_S:
             identity = standing(known[1], self._entrance.directory)
             if identity is not None and (identity.expires_at or inf) > now:
                 return identity
         self._known.pop(key, None)
-        presented = _presented(authorization, client_id, address, is_tls)
+        presented = _presented(authorization or "", client_id, sender)
         if presented is None:
             return MISSING
         found = self._entrance.login(presented, protocol=PROTOCOL, now=now)
@@ -54,9 +81,12 @@ class Logins:
         return found
 
 
-def _presented(
-    authorization: str, client_id: str | None, address: str, is_tls: bool
-) -> Presented | None:
+def _presented(authorization: str, client_id: str | None, sender: Sender) -> Presented | None:
+    address, is_tls, certificate = sender
+    if not authorization:
+        if certificate is None:
+            return None
+        return Presented(certificate=certificate, address=address, is_tls=is_tls)
     scheme, _, rest = authorization.partition(" ")
     if scheme.lower() == "bearer":
         return Presented("", None, rest.strip(), None, address, is_tls)

@@ -44,12 +44,13 @@ class Authority:
         key: ec.EllipticCurvePublicKey,
         *names: x509.GeneralName,
         is_authority: bool = False,
+        life: timedelta = DAY,
     ) -> x509.Certificate:
         now = datetime.now(UTC)
         builder = (
             x509.CertificateBuilder(self._name, subject, key, x509.random_serial_number())
             .not_valid_before(now - DAY)
-            .not_valid_after(now + DAY)
+            .not_valid_after(now + life)
             .add_extension(x509.BasicConstraints(is_authority, None), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
             .add_extension(_issued_by(self._key.public_key()), critical=False)
@@ -65,11 +66,11 @@ class Authority:
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
     def issue(
-        self, folder: Path, common: str, *names: x509.GeneralName
+        self, folder: Path, common: str, *names: x509.GeneralName, life: timedelta = DAY
     ) -> tuple[Path, x509.Certificate]:
         """Return a file with a certificate and its key, and the certificate."""
         key = ec.generate_private_key(ec.SECP256R1())
-        found = self._signed(_name(common), key.public_key(), *names)
+        found = self._signed(_name(common), key.public_key(), *names, life=life)
         path = folder / f"{found.serial_number:x}.pem"
         path.write_bytes(
             found.public_bytes(serialization.Encoding.PEM)

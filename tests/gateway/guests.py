@@ -1,6 +1,7 @@
 """Devices that have come in by each protocol, and notice when they are sent away."""
 
 import asyncio
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,18 @@ from paho.mqtt.enums import CallbackAPIVersion
 from tests.gateway.entrances import MESSAGE, Signed, signed
 
 WITHIN_S = 20.0
+
+
+Secure = ssl.SSLContext | None
+"""What a device shows by TLS, None: it comes without."""
+
+
+def token(text: str) -> Signed:
+    """Return a token as what a device shows."""
+    return Signed("", "any", text)
+
+
+BY_CERTIFICATE = Signed("", "", "")
 
 
 def signed_now(device_full: str, secret: bytes) -> Signed:
@@ -35,8 +48,7 @@ class Guest(Protocol):
 class MqttGuest:
     """Paho with a session; sent away by a DISCONNECT."""
 
-    def __init__(self, port: int, device_full: str, secret: bytes) -> None:
-        shown = signed_now(device_full, secret)
+    def __init__(self, port: int, device_full: str, shown: Signed, secure: Secure = None) -> None:
         self._in, self._gone = threading.Event(), threading.Event()
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2,
@@ -44,10 +56,13 @@ class MqttGuest:
             protocol=paho.MQTTv5,
             reconnect_on_failure=False,
         )
-        self._client.username_pw_set(shown.username, shown.password)
+        if shown.username:
+            self._client.username_pw_set(shown.username, shown.password)
+        if secure:
+            self._client.tls_set_context(secure)
         self._client.on_connect = lambda *_given: self._in.set()
         self._client.on_disconnect = lambda *_given: self._gone.set()
-        self._client.connect("127.0.0.1", port)
+        self._client.connect("localhost" if secure else "127.0.0.1", port)
         self._client.loop_start()
         assert self._in.wait(WITHIN_S)
         self._client.publish("devices/" + device_full + "/telemetry", MESSAGE, 1).wait_for_publish(
@@ -65,12 +80,15 @@ class MqttGuest:
 class HttpGuest:
     """Posts with one login; sent away by a 401."""
 
-    def __init__(self, port: int, device_full: str, secret: bytes) -> None:
-        shown = signed_now(device_full, secret)
-        self._url = f"http://127.0.0.1:{port}/devices/{device_full}/telemetry"
-        self._client = httpx.Client(
-            auth=(shown.username, shown.password), headers={"X-Client-Id": shown.client_id}
-        )
+    def __init__(self, port: int, device_full: str, shown: Signed, secure: Secure = None) -> None:
+        host = "https://localhost" if secure else "http://127.0.0.1"
+        self._url = f"{host}:{port}/devices/{device_full}/telemetry"
+        self._client = httpx.Client(verify=secure or True, trust_env=False)
+        if shown.client_id:
+            self._client.auth = httpx.BasicAuth(shown.username, shown.password)
+            self._client.headers["X-Client-Id"] = shown.client_id
+        elif shown.password:
+            self._client.headers["Authorization"] = f"Bearer {shown.password}"
         assert self._posts() == httpx.codes.ACCEPTED
 
     def _posts(self) -> int:
@@ -89,12 +107,12 @@ class HttpGuest:
 class CoapGuest:
     """Observes its commands on a thread; sent away by a notification of 4.01."""
 
-    def __init__(self, port: int, device_full: str, secret: bytes) -> None:
-        shown = signed_now(device_full, secret)
+    def __init__(self, port: int, device_full: str, shown: Signed, secure: Secure = None) -> None:
+        assert secure is None, "there is no DTLS"
         self._request = Message(
             code=Code.GET, uri=f"coap://127.0.0.1:{port}/devices/{device_full}/commands", observe=0
         )
-        pairs = zip("cup", shown, strict=True)
+        pairs = zip("cup", shown, strict=True) if shown.client_id else [("token", shown.password)]
         self._request.opt.uri_query = tuple(f"{name}={value}" for name, value in pairs)
         self._in, self._gone = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._observe()), daemon=True)
@@ -123,7 +141,7 @@ class CoapGuest:
         self._thread.join(5)
 
 
-GUESTS: dict[str, Callable[[int, str, bytes], Guest]] = {
+GUESTS: dict[str, Callable[..., Guest]] = {
     "mqtt": MqttGuest,
     "http": HttpGuest,
     "coap": CoapGuest,

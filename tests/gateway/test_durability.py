@@ -9,7 +9,7 @@ from gateway.authentication import Authentication, Development
 from gateway.counters import Counters
 from gateway.directory import Directory
 from gateway.entrance import Entrance, Foreign
-from gateway.http.logins import Logins
+from gateway.http.logins import Logins, Sender
 from gateway.identity import Identity
 from gateway.ingest import Ingest
 from gateway.limits import Limits, Rate
@@ -74,7 +74,7 @@ def test_login_that_http_remembers_has_the_class_of_now(classes: Classes) -> Non
     logins = Logins(classes.house.entrance)
 
     def found() -> Durability:
-        identity = logins.identity(BASIC, None, "127.0.0.1", is_tls=False, now=NOW)
+        identity = logins.identity(BASIC, None, Sender("127.0.0.1"), now=NOW)
         assert isinstance(identity, Identity)
         return identity.durability
 

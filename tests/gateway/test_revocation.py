@@ -8,7 +8,7 @@ import pytest
 from telemetry.settings import Settings
 from tests.brokers import Broker
 from tests.end_to_end.stack import free_port_base
-from tests.gateway.guests import GUESTS
+from tests.gateway.guests import GUESTS, signed_now
 from tests.gateway.kills.gateways import GatewayProcess
 from tests.gateway.registries import RegistryProcess
 
@@ -45,7 +45,7 @@ def test_session_is_over_within_five_seconds(site: Site, protocol: str, what: st
     name = f"{what}-{protocol}"
     credential, secret = site.registry.enrolled(name)
     time.sleep(2.0)
-    guest = GUESTS[protocol](site.gateway.port(protocol), name, secret)
+    guest = GUESTS[protocol](site.gateway.port(protocol), name, signed_now(name, secret))
     try:
         time.sleep(1.0)
         begun = time.monotonic()

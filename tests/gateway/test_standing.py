@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.authentication import PLAIN_TOKEN, REFUSED
-from gateway.http.logins import Logins
+from gateway.http.logins import Logins, Sender
 from gateway.identity import Identity, Presented
 from gateway.outcome import Rejected
 from telemetry.changes import (
@@ -237,7 +237,7 @@ class Web:
 
     def asks(self, now: float) -> Identity | Rejected:
         token = f"Bearer {self._presented.password}"
-        return self._logins.identity(token, None, "10.0.0.1", is_tls=True, now=now)
+        return self._logins.identity(token, None, Sender("10.0.0.1", is_tls=True), now=now)
 
 
 @pytest.mark.parametrize("changed", [None, key(issuer="other"), key(NOW + 1)])
@@ -268,8 +268,8 @@ def test_login_over_http_is_remembered_for_its_address_alone() -> None:
     told(one, "jwt_key", "k7", key())
     logins, token = Logins(one.entrance), f"Bearer {by_token().password}"
 
-    here = logins.identity(token, None, "127.0.0.1", is_tls=False, now=NOW)
-    elsewhere = logins.identity(token, None, "10.0.0.1", is_tls=False, now=NOW)
+    here = logins.identity(token, None, Sender("127.0.0.1"), now=NOW)
+    elsewhere = logins.identity(token, None, Sender("10.0.0.1"), now=NOW)
 
     assert isinstance(here, Identity)
     assert elsewhere == PLAIN_TOKEN

@@ -9,7 +9,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from gateway.http.app import http_app
 from gateway.outlet import Headers, Settle
-from tests.gateway.entrances import house
+from telemetry.changes import TenantBody
+from tests.gateway.entrances import EDITIONS, House, house
 from tests.gateway.http.test_app import AUTH
 from tests.gateway.outlets import MemoryOutlet
 
@@ -22,12 +23,20 @@ class PromptOutlet(MemoryOutlet):
         self.poll()
 
 
+def _patient() -> House:
+    """Return a house that locks nobody out: wrong credentials are asked for again and again."""
+    one = house(is_anonymous=True, outlet=PromptOutlet())
+    rule = TenantBody(lockout_failures=1_000_000)
+    one.directory.apply(EDITIONS.change("tenant", "default", rule))
+    return one
+
+
 TELEMETRY = "/devices/{device}/telemetry"
 
 
 @pytest.mark.parametrize("device", [None, "d1"])
 def test_every_answer_is_as_the_document_says(device: str | None) -> None:
-    app = http_app(house(is_anonymous=True, outlet=PromptOutlet()).entrance)
+    app = http_app(_patient().entrance)
     operation = schemathesis.openapi.from_asgi("/openapi.json", app)[TELEMETRY]["POST"]
     statuses: set[int] = set()
 
@@ -48,6 +57,14 @@ def test_every_answer_is_as_the_document_says(device: str | None) -> None:
 
     hold()
     assert statuses & ({403} if device is None else {202, 422})
+
+
+def test_schemes_that_operations_name_are_in_the_document() -> None:
+    document = http_app(house().entrance).openapi()
+    named = document["paths"][TELEMETRY]["post"]["security"]
+    assert {name for each in named for name in each} == set(
+        document["components"]["securitySchemes"]
+    )
 
 
 def test_health_is_as_the_document_says() -> None:
