@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import deque
+from contextlib import suppress
+from typing import NamedTuple
 
 import cbor2
 import orjson
@@ -11,6 +13,7 @@ from aiocoap.numbers.constants import TransportTuning
 from aiocoap.numbers.contentformat import ContentFormat
 from aiocoap.protocol import ServerObservation
 
+from gateway.coap.blocks import Blocks
 from gateway.downlink import Downlink
 from gateway.identity import Identity
 from telemetry.encodings import CBOR, content_type_of
@@ -19,8 +22,18 @@ from telemetry.records import JSON
 MOST_WAITING = 100
 SPACING_S = 0.02
 """Between two notifications: CoAP's observe shows states, and a command must not hide another."""
+FETCHED_WITHIN_S = 10.0
+"""How long a message that goes block by block holds up the next one."""
 FORMATS = {JSON: ContentFormat.JSON, CBOR: ContentFormat.CBOR}
 ANY_BYTES = (ContentFormat.TEXT, ContentFormat.OCTETSTREAM)
+
+
+class Target(NamedTuple):
+    """Whom notifications go to: aiocoap's end of it, the request, and who cuts what is large."""
+
+    observed: ServerObservation
+    request: Message
+    blocks: Blocks
 
 
 class Observation:
@@ -30,15 +43,13 @@ class Observation:
         self,
         identity: Identity,
         part: str,
-        observed: ServerObservation,
+        target: Target,
         timers: TransportTuning,
-        accept: ContentFormat | None = None,
     ) -> None:
         self.identity = identity
         self.part = part
-        self._observed = observed
+        self._target = target
         self._timers = timers
-        self._accept = accept
         self._waiting: deque[Downlink] = deque(maxlen=MOST_WAITING)
         self._sending: asyncio.Task[None] | None = None
         self._is_over = False
@@ -52,14 +63,25 @@ class Observation:
             self._sending = asyncio.ensure_future(self._send())
 
     async def _send(self) -> None:
+        observed, request, blocks = self._target
         while self._waiting:
-            message = shown(self._waiting.popleft(), self._timers, self._accept)
+            message = shown(self._waiting.popleft(), self._timers, request.opt.accept)
             if not message.code.is_successful():
                 # RFC 7641, 4.2: whoever does not accept what there is observes no longer.
                 self._is_over = True
                 self._waiting.clear()
-            self._observed.trigger(message)
+            first, fetched = blocks.begun(request, message)
+            observed.trigger(first)
             await asyncio.sleep(SPACING_S)
+            if fetched is not None:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(fetched.wait(), FETCHED_WITHIN_S)
+
+    def close(self) -> None:
+        """Send no more: the observation is over."""
+        self._is_over = True
+        self._waiting.clear()
+        self._target.blocks.forget(self._target.request)
 
     def renew(self, identity: Identity) -> None:
         """Go on as the registry has the device and its credential now."""
@@ -69,7 +91,7 @@ class Observation:
         """Close it: its device or credential is no longer good."""
         self._is_over = True
         self._waiting.clear()
-        self._observed.trigger(Message(code=Code.UNAUTHORIZED, payload=reason.encode()))
+        self._target.observed.trigger(Message(code=Code.UNAUTHORIZED, payload=reason.encode()))
 
 
 def shown(

@@ -10,7 +10,8 @@ from aiocoap.protocol import ServerObservation
 
 from gateway.batches import ingest_batch
 from gateway.channels import DOWNLINKS, own_part
-from gateway.coap.observing import Observation, shown
+from gateway.coap.blocks import Blocks
+from gateway.coap.observing import Observation, Target, shown
 from gateway.coap.refusals import host, refusal
 from gateway.downlink import Downlink
 from gateway.entrance import Entrance
@@ -39,6 +40,7 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
         super().__init__()
         self._entrance = entrance
         self._timers = timers
+        self._block2 = Blocks()
         self._observations: dict[tuple[str, str], set[Observation]] = {}
         self._newest: dict[tuple[str, str, str], Downlink] = {}
         self._entering: dict[int, Identity | Rejected] = {}
@@ -81,7 +83,9 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
         newest = self._newest.get((identity.tenant, identity.device_full, part))
         if newest is None:
             return Message(code=Code.CONTENT, payload=b"", transport_tuning=self._timers)
-        return shown(newest, self._timers, request.opt.accept)
+        answer = shown(newest, self._timers, request.opt.accept)
+        # The first answer of an observation is nobody else's to cut.
+        return self._block2.begun(request, answer)[0] if request.opt.observe == 0 else answer
 
     def _part(self, request: Message, identity: Identity) -> str | Rejected:
         part = own_part("/".join(("devices", *request.opt.uri_path)), identity)
@@ -101,7 +105,8 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
         if isinstance(identity, Rejected) or isinstance(part, Rejected):
             observed.deregister()
             return
-        observation = Observation(identity, part, observed, self._timers, request.opt.accept)
+        target = Target(observed, request, self._block2)
+        observation = Observation(identity, part, target, self._timers)
         key = (identity.tenant, identity.device_full)
         self._observations.setdefault(key, set()).add(observation)
         self._entrance.lives.add(observation)
@@ -109,6 +114,7 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
 
     def _forgetting(self, key: tuple[str, str], observation: Observation) -> Callable[[], None]:
         def forget() -> None:
+            observation.close()
             self._entrance.lives.remove(observation)
             kept = self._observations.get(key, set())
             kept.discard(observation)
