@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from typing import cast
@@ -24,7 +24,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from services.database import Turns
 from services.registry import rows, tables
 from services.registry.tables import CHANGES, EDITION, KIND_TABLES
-from telemetry.changes import KINDS, Body, Change, ChangeKey, Kind, encode_change
+from telemetry.changes import KINDS, Body, CertificateBody, Change, ChangeKey, Kind, encode_change
 
 GROUP = 500
 
@@ -127,13 +127,24 @@ class Writing(Reading):
 
     def revoke(self, keys: Iterable[ChangeKey], action: str) -> None:
         """Take out of force what stands under the keys."""
-        changes = [self._next(key, None) for key in keys]
+        changes = [self._next(key, self._last_word(key)) for key in keys]
         for change in changes:
             table = KIND_TABLES[change.key.kind]
             where = (table.c.tenant == change.key.tenant) & (table.c.name == change.key.name)
             noted = {"edition": change.edition, "changed_at": self.now, "revoked_at": self.now}
             self.connection.execute(update(table).where(where).values(noted))
         self._record(changes, action)
+
+    def _last_word(self, key: ChangeKey) -> Body | None:
+        """Return what others must go on knowing of what is taken out of force.
+
+        A certificate that were forgotten would be let in again by its authority, which may name
+        devices. So it stays, valid for no time by anybody's clock.
+        """
+        found = self.get(key.kind, key.tenant, key.name) if key.kind == "certificate" else None
+        if found is None or not isinstance(found.body, CertificateBody):
+            return None
+        return replace(found.body, valid_until=min(found.body.valid_from, self.now))
 
     def note(self, key: ChangeKey, action: str) -> None:
         """Record in the audit trail what changes nothing that others may know."""

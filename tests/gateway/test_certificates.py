@@ -69,6 +69,22 @@ def test_registered_certificate_is_its_devices_until_it_is_revoked(tmp_path: Pat
     assert shown(one, certificate) == REFUSED
 
 
+def test_revoked_certificate_is_refused_although_its_authority_names_devices(
+    tmp_path: Path,
+) -> None:
+    authority = Authority()
+    one = trusting(authority, names=True)
+    certificate = authority.issue(tmp_path, "x", URI)[1]
+    begins = certificate.not_valid_before_utc
+    ended = CertificateBody("pk.d1", f"{certificate.serial_number:x}", begins, begins)
+    assert isinstance(shown(one, certificate), Identity)
+
+    fingerprint = certificate.fingerprint(SHA256()).hex()
+    one.directory.apply(EDITIONS.change("certificate", fingerprint, ended))
+
+    assert shown(one, certificate) == REFUSED
+
+
 def test_newest_list_of_revocations_counts_without_a_restart(tmp_path: Path) -> None:
     authority = Authority()
     one = trusting(authority, authority.revocations())
