@@ -118,6 +118,29 @@ class Ingest:
             self._wake()
         return taken
 
+    def take_one(self, channel: Channel, payload: bytes, now: int, settle: Settle) -> bool:
+        """Publish a JSON message unless anything speaks against it; then it is for `ingest`."""
+        if len(payload) > self.most_bytes:
+            return False
+        if channel.is_telemetry and refused(payload, JSON, channel.names):
+            return False
+        if channel.buckets and refused_by(channel.buckets, now):
+            return False
+        page = self.account.page
+        headers = channel.stamped(now, page.name)
+        try:
+            self._outlets[channel.identity.durability].send(
+                channel.kafka_topic, channel.key, payload, headers, settle
+            )
+        except OutletError as error:
+            settle(self.unavailable(error), None)
+            return True
+        page.taken += 1
+        if not self.is_polled:
+            self.is_polled = True
+            self._wake()
+        return True
+
     def publish(
         self,
         channel: Channel,

@@ -175,9 +175,9 @@ async def follow(settings: Settings, gateway: Gateway, stack: AsyncExitStack) ->
                 gateway.entrance.counters.add("downlinks", channel="nobody")
         gateway.mqtt.flush()
 
-    bootstrap = settings.kafka_bootstrap
-    registry = registry_feed(bootstrap, gateway.entrance.directory, group="gateway")
-    commands = Feed(bootstrap, COMMANDS.name, commanded, group="gateway", begin="committed")
+    bootstrap, group = settings.kafka_bootstrap, settings.gateway_group
+    registry = registry_feed(bootstrap, gateway.entrance.directory, group=group)
+    commands = Feed(bootstrap, COMMANDS.name, commanded, group=group, begin="committed")
     stack.push_async_callback(registry.close)
     stack.push_async_callback(commands.close)
     await registry.caught_up.wait()

@@ -28,9 +28,10 @@ from edge.mqtt.wire import LONGEST, PACKET_TOO_LARGE, PROTOCOL_ERROR, V5, V311, 
 from gateway.identity import Identity
 from gateway.mqtt.connecting import OVERHEAD_BYTES, Admitted, Desk, Peer, largest_packet
 from gateway.mqtt.delivery import Delivery
+from gateway.mqtt.link import Link
 from gateway.mqtt.sessions import NEVER, Session
 from gateway.mqtt.subscribing import subscribe, unsubscribe
-from gateway.mqtt.uplink import Link, Uplink
+from gateway.mqtt.uplink import Uplink
 from gateway.mqtt.wire import Sink
 
 SESSION_TAKEN_OVER = 0x8E

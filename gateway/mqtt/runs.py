@@ -25,6 +25,8 @@ class Route(NamedTuple):
 
     channel: Channel
     topic: str
+    head: bytes
+    """The topic as it stands in a packet, its length before it."""
 
 
 Cut = tuple[Route, list[bytes], list[bytes], int]
@@ -70,6 +72,29 @@ def cut(
         payloads.append(data[begin:stop])
         position = stop
     return (routes[head], packet_ids, payloads, position) if payloads else None
+
+
+def alone(data: bytes, head: bytes, skipped: int) -> int:
+    """Return where the payload begins if all that was read is one plain PUBLISH of this topic.
+
+    0: it is something else, which `cut` or the ordinary way takes.
+    """
+    size = len(data)
+    if size <= LEAST_PUBLISH or data[0] != PUBLISH_QOS_1:
+        return 0
+    start, length = 2, data[1]
+    if length > 0x7F:
+        high = data[2]
+        if high > 0x7F:
+            return 0
+        length += (high << 7) - 0x80
+        start = 3
+    begin = start + len(head) + skipped
+    if start + length != size or begin >= size or data[begin] != BRACE:
+        return 0
+    if not data.startswith(head, start) or (skipped > PACKET_ID and data[begin - 1]):
+        return 0
+    return begin
 
 
 class Answering(Protocol):

@@ -4,7 +4,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 import orjson
 
@@ -14,13 +13,12 @@ from edge.mqtt.properties import NONE, Properties
 from edge.mqtt.wire import PROTOCOL_ERROR, TOPIC_ALIAS_INVALID, V5, MqttError
 from gateway.channels import REJECTS_CHANNEL, ROOT, Channel
 from gateway.downlink import Downlink
-from gateway.entrance import Entrance, Foreign
+from gateway.entrance import Foreign
 from gateway.ingest import Arrival
 from gateway.mqtt.connecting import ALIAS_MAXIMUM, PROTOCOL
 from gateway.mqtt.echo import as_downlink
-from gateway.mqtt.runs import MOST_CUT, PACKET_ID, Route, Run, cut
-from gateway.mqtt.sessions import Session, Sessions
-from gateway.mqtt.wire import Sink
+from gateway.mqtt.link import Link
+from gateway.mqtt.runs import MOST_CUT, NO_ID, PACKET_ID, Route, Run, alone, cut
 from gateway.outcome import Rejected
 from telemetry.encodings import content_type_of
 from telemetry.records import JSON
@@ -29,24 +27,6 @@ MOST_PENDING = 4_096
 RESUME_AT = 1_024
 RECEIVE_MAXIMUM_EXCEEDED = 0x93
 
-Close = Callable[[int, str], None]
-
-
-class Link(NamedTuple):
-    """What an uplink belongs to."""
-
-    session: Session
-    sessions: Sessions
-    entrance: Entrance
-    sink: Sink
-    version: int
-    receive_maximum: int
-    wants_reasons: bool
-    close: Close
-    most_routes: int
-    largest: int
-    """Most bytes of a packet that the client takes."""
-
 
 class Uplink:
     """The incoming half of one connection."""
@@ -54,12 +34,15 @@ class Uplink:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._take = link.entrance.ingest.take
+        self._take_one = link.entrance.ingest.take_one
         self.sink = link.sink
         self.account = link.entrance.ingest.account
         self.accepted = link.entrance.counters.tally("accepted", protocol=PROTOCOL)
         self._is_5 = link.version == V5
         self._skipped = PACKET_ID + self._is_5
         self._routes: dict[bytes, Route] = {}
+        self._newest: Route | None = None
+        """The route of the last message: most devices have one topic."""
         self._aliases: dict[int, str] = {}
         self.is_paused = False
         self.unanswered = 0
@@ -78,11 +61,15 @@ class Uplink:
         The same functions judge them here and there. What one of them speaks against is left, so
         that the ordinary way refuses it with all that belongs to that.
         """
+        newest = self._newest
+        if newest is not None and not position and self._alone(newest, data, now):
+            return len(data)
         most = max(self._room(), 0) if self._is_5 else MOST_CUT
         found = cut(data, position, self._routes, self._skipped, most)
         if found is None:
             return position
         route, packet_ids, payloads, stop = found
+        self._newest = route
         run = Run(self, packet_ids, 1, route.topic)
         count = len(payloads)
         settles = run.settles() if count > 1 else (run.settle,)
@@ -98,6 +85,24 @@ class Uplink:
         if self.unanswered >= MOST_PENDING:
             self._bound()
         return stop
+
+    def _alone(self, route: Route, data: bytes, now: int) -> bool:
+        """Take what was read if it is a single message of the last topic: no run has to be cut."""
+        skipped = self._skipped
+        begin = alone(data, route.head, skipped)
+        if not begin:
+            return False
+        packet_id = data[begin - skipped : begin - skipped + 2]
+        if packet_id == NO_ID or (self._is_5 and self._room() < 1):
+            return False
+        run = Run(self, [packet_id], 1, route.topic)
+        if not self._take_one(route.channel, data[begin:], now, run.settle):
+            return False
+        self.runs.append(run)
+        self.unanswered += 1
+        if self.unanswered >= MOST_PENDING:
+            self._bound()
+        return True
 
     def _room(self) -> int:
         """Return how many more messages may be without an answer, by MQTT 5."""
@@ -203,13 +208,15 @@ class Uplink:
             settle = partial(self._echo, publish, channel, settle)
         elif publish.qos == 1 and content_type == JSON and len(self._routes) < link.most_routes:
             name = topic.encode()
-            self._routes[len(name).to_bytes(2) + name] = Route(channel, topic)
+            head = len(name).to_bytes(2) + name
+            self._routes[head] = Route(channel, topic, head)
         arrival = Arrival(channel, publish.payload, content_type)
         return link.entrance.ingest.ingest(arrival, now=now, settle=settle)
 
     def forget_routes(self) -> None:
         """Look again at who listens to what: a subscription has come."""
         self._routes.clear()
+        self._newest = None
 
     def _echo(
         self,

@@ -273,7 +273,7 @@ def test_what_is_not_whole_is_left(size: int) -> None:
     client = Client(Broker(place))
     client.connect()
     channel = place.entrance.channel(client.connection.identity, TOPIC, protocol="mqtt")
-    routes = {head: Route(channel, TOPIC)}  # type: ignore[arg-type]
+    routes = {head: Route(channel, TOPIC, head)}  # type: ignore[arg-type]
     whole = encode(telemetry(7), V311)
 
     found = cut(whole + whole[:size], 0, routes, PACKET_ID, MOST_CUT)

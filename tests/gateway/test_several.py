@@ -1,0 +1,94 @@
+"""Two gateways before one broker: each reads all commands, and goes on by itself where it was."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+
+from telemetry.topics import COMMANDS
+from tests.brokers import Broker
+from tests.gateway.kills.gateways import GatewayProcess
+
+pytestmark = [pytest.mark.kafka]
+WITHIN_S = 20.0
+
+
+class Listener:
+    """A device with a session that lasts."""
+
+    def __init__(self, gateway: GatewayProcess, name: str) -> None:
+        self.heard: list[bytes] = []
+        self._client = paho.Client(
+            CallbackAPIVersion.VERSION2, "c1", clean_session=False, protocol=paho.MQTTv311
+        )
+        self._client.username_pw_set(name)
+        self._client.on_message = lambda _client, _data, message: self.heard.append(
+            bytes(message.payload)
+        )
+        self._subscribed = False
+        self._client.on_subscribe = self._noted
+        self._topic = f"devices/{name}/commands/#"
+        self._client.on_connect = self._connected
+        self._client.connect("127.0.0.1", gateway.port("mqtt"))
+        self._client.loop_start()
+        until(lambda: self._subscribed)
+
+    def _connected(self, *_given: object) -> None:
+        self._client.subscribe(self._topic, 1)
+
+    def _noted(self, *_given: object) -> None:
+        self._subscribed = True
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + WITHIN_S
+    while not holds():
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+
+
+def command(broker: Broker, name: str, payload: bytes) -> None:
+    producer = Producer({"bootstrap.servers": broker.settings.kafka_bootstrap})
+    headers: list[tuple[str, str | bytes | None]] = [
+        ("tenant", b"default"),
+        ("channel", b"commands/go"),
+    ]
+    producer.produce(COMMANDS.name, payload, name.encode(), headers=headers)
+    assert producer.flush(10) == 0
+
+
+def test_each_goes_on_where_it_was(broker: Broker, tmp_path: Path) -> None:
+    kafka = broker.settings.kafka_bootstrap
+    one = GatewayProcess(tmp_path / "one", kafka, HEADWATER_GATEWAY_GROUP="one")
+    two = GatewayProcess(tmp_path / "two", kafka, HEADWATER_GATEWAY_GROUP="two")
+    try:
+        for gateway in (one, two):
+            gateway.wait_until_ready()
+        here, there = Listener(one, "d1"), Listener(two, "d2")
+        command(broker, "d1", b"1")
+        command(broker, "d2", b"2")
+        until(lambda: (here.heard, there.heard) == ([b"1"], [b"2"]))
+        time.sleep(1.0)
+
+        here.close()
+        one.kill()
+        command(broker, "d1", b"while it was down")
+        command(broker, "d2", b"3")
+        until(lambda: there.heard == [b"2", b"3"])
+        time.sleep(1.0)
+        one.restart()
+        back = Listener(one, "d1")
+        until(lambda: back.heard == [b"while it was down"])
+        back.close()
+        there.close()
+    finally:
+        one.close()
+        two.close()
