@@ -42,6 +42,8 @@ class Feed:
         self._begin = begin
         self._loop = asyncio.get_running_loop()
         self._is_stopped = False
+        self.begun = asyncio.Event()
+        """Set once it is known where reading begins: what comes from then on is read."""
         self.caught_up = asyncio.Event()
         self._consumer = Consumer(
             {
@@ -82,6 +84,10 @@ class Feed:
             elif part.offset < low:
                 part.offset = high
         self._consumer.assign(parts)
+        if self._begin == "committed":
+            # A place that was never noted would be the newest again after the next start.
+            self._consumer.commit(offsets=parts, asynchronous=False)
+        self._loop.call_soon_threadsafe(self.begun.set)
         return {number: high for number, high in ends.items() if high}
 
     def _read_on(self, ends: dict[int, int]) -> None:
@@ -115,7 +121,8 @@ class Feed:
         while not taken.wait(WAIT_S) and not self._is_stopped:
             pass
         if self._begin == "committed" and taken.is_set():
-            self._consumer.commit(message=messages[-1], asynchronous=True)
+            # All partitions: the last message is of one of them.
+            self._consumer.commit(asynchronous=True)
 
     async def close(self) -> None:
         """Stop reading."""

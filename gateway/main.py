@@ -181,6 +181,8 @@ async def follow(settings: Settings, gateway: Gateway, stack: AsyncExitStack) ->
     stack.push_async_callback(registry.close)
     stack.push_async_callback(commands.close)
     await registry.caught_up.wait()
+    # Who is answered "ready" may send a command at once.
+    await commands.begun.wait()
 
 
 async def _listen(settings: Settings, gateway: Gateway, stack: AsyncExitStack) -> None:

@@ -15,6 +15,8 @@ from tests.gateway.kills.gateways import GatewayProcess
 
 pytestmark = [pytest.mark.kafka]
 WITHIN_S = 20.0
+NEVER_TOLD = ("d3", "d4", "d5", "d6", "d7", "d8")
+"""Devices that hear their first command after a restart, in partitions that had none before."""
 
 
 class Listener:
@@ -73,22 +75,25 @@ def test_each_goes_on_where_it_was(broker: Broker, tmp_path: Path) -> None:
         for gateway in (one, two):
             gateway.wait_until_ready()
         here, there = Listener(one, "d1"), Listener(two, "d2")
+        silent = [Listener(one, name) for name in NEVER_TOLD]
         command(broker, "d1", b"1")
         command(broker, "d2", b"2")
         until(lambda: (here.heard, there.heard) == ([b"1"], [b"2"]))
         time.sleep(1.0)
 
-        here.close()
+        for listener in (here, *silent):
+            listener.close()
         one.kill()
-        command(broker, "d1", b"while it was down")
+        for name in ("d1", *NEVER_TOLD):
+            command(broker, name, b"while it was down")
         command(broker, "d2", b"3")
         until(lambda: there.heard == [b"2", b"3"])
         time.sleep(1.0)
         one.restart()
-        back = Listener(one, "d1")
-        until(lambda: back.heard == [b"while it was down"])
-        back.close()
-        there.close()
+        back = [Listener(one, name) for name in ("d1", *NEVER_TOLD)]
+        until(lambda: all(each.heard == [b"while it was down"] for each in back))
+        for listener in (*back, there):
+            listener.close()
     finally:
         one.close()
         two.close()
