@@ -2,14 +2,13 @@
 
 import argparse
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import orjson
 import polars as pl
-from deltalake.transaction import AddAction
 from pyspark.sql import SparkSession
 
 from edge.registry_files import RegistryFiles
@@ -20,7 +19,7 @@ from spark_jobs.jobs.landing import Landing
 from spark_jobs.jobs.landing_queries import RECORDS
 from spark_jobs.lake import Frame, Lake, Txn
 from spark_jobs.reading_rows import ReadingRows
-from spark_jobs.table_files import Change
+from spark_jobs.table_files import NOTHING_ALONG, Along, Change
 from telemetry.products import Sliding
 from telemetry.settings import Settings
 from telemetry.tables import (
@@ -106,10 +105,10 @@ class BreakingLake(Lake):
         frame: Frame | ReadingRows,
         txn: Txn | None,
         info: Mapping[str, str] | None = None,
-        staged: Sequence[AddAction] = (),
+        along: Along = NOTHING_ALONG,
     ) -> bool:
         self._one_less()
-        return super().append(table, frame, txn, info, staged)
+        return super().append(table, frame, txn, info, along)
 
     def replace(
         self,
