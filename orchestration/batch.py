@@ -77,7 +77,7 @@ BATCH_JOBS = (
     ),
     BatchJob(
         "alerts",
-        "Merges the lives of alerts from Kafka into gold.alerts.",
+        "Merges the lives of alerts from Kafka into gold.alerts, which the streams do too, sooner.",
         "3-59/15 * * * *",
         makes=(tables.ALERTS,),
     ),

@@ -57,5 +57,6 @@ def write_superset_settings(settings: Settings) -> None:
         "trino": f"trino://{DASHBOARD_USER}@127.0.0.1:{settings.port('trino')}/lake",
         "bundle": str(BUNDLE),
         "port": settings.port("superset"),
+        "alerts": str(settings.progress_dir.absolute() / "alerts.json"),
     }
     write_secret(settings.home / "superset" / "settings.json", json.dumps(told, indent=1) + "\n")

@@ -1,4 +1,7 @@
-"""Merge the lives of alerts from Kafka into `gold.alerts`: the newest word on each."""
+"""Merge the lives of alerts from Kafka into `gold.alerts`: the newest word on each.
+
+The streams do so every few seconds (`alerts_query`); this job does it where they do not run.
+"""
 
 import argparse
 import logging
@@ -48,7 +51,7 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
 
     def work(_now: datetime) -> Result:
         try:
-            with closing(Consumer(_options(settings.kafka_bootstrap))) as consumer:
+            with closing(Consumer(options(settings.kafka_bootstrap))) as consumer:
                 return _merge_all(consumer, lake)
         except KafkaException as error:
             raise HeadwaterError(
@@ -59,49 +62,63 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
     return recorded(lake, "alerts", arguments, work)
 
 
-def _options(bootstrap: str) -> dict[str, str | int | float | bool]:
+def options(bootstrap: str) -> dict[str, str | int | float | bool]:
+    """Return how a consumer of the topic is configured."""
     return {
         "bootstrap.servers": bootstrap,
         "group.id": GROUP,
         "enable.auto.commit": False,
         "auto.offset.reset": "earliest",
+        "queued.max.messages.kbytes": 8 * 1024,
         "log_level": 0,
     }
 
 
 def _merge_all(consumer: Consumer, lake: Lake) -> Result:
     """Merge up to where the topic ends now; offsets are committed behind each merge."""
-    at, ends = _assigned(consumer)
-    read, refused, rows = 0, 0, 0
+    lives_told = Lives(consumer, lake)
+    ends = lives_told.ends()
     tries = TRIES
-    while any(at[number] < end for number, end in ends.items()):
-        records = [one for one in consumer.consume(AT_ONCE, WAIT_S) if one.error() is None]
-        at |= {one.partition(): (one.offset() or 0) + 1 for one in records}
-        tries = TRIES if records else tries - 1
+    while any(lives_told.at[number] < end for number, end in ends.items()):
+        tries = TRIES if lives_told.bring() else tries - 1
         if not tries:
             raise HeadwaterError("Kafka holds back records of alerts.history: run the job again")
+    tables = {ALERTS.name: {"rows": lives_told.rows}}
+    return {"records": lives_told.read, "refused": lives_told.refused, "tables": tables}
+
+
+class Lives:
+    """The topic behind what was merged, whoever merged it: to merge twice changes nothing."""
+
+    def __init__(self, consumer: Consumer, lake: Lake) -> None:
+        self._consumer, self._lake = consumer, lake
+        topic = ALERTS_HISTORY.name
+        known = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        parts = consumer.committed([TopicPartition(topic, number) for number in known], timeout=10)
+        for part in parts:
+            low, high = consumer.get_watermark_offsets(part, timeout=10)
+            part.offset = min(max(part.offset, low), high)
+        consumer.assign(parts)
+        self.at: dict[int | None, int] = {part.partition: part.offset for part in parts}
+        self.read, self.refused, self.rows = 0, 0, 0
+
+    def ends(self) -> dict[int, int]:
+        """Ask where each partition ends now."""
+        parts = [TopicPartition(ALERTS_HISTORY.name, number) for number in self.at]
+        ends = [self._consumer.get_watermark_offsets(part, timeout=10)[1] for part in parts]
+        return {part.partition: end for part, end in zip(parts, ends, strict=True)}
+
+    def bring(self) -> int:
+        """Wait a second for records, merge them, commit; return how many they were."""
+        records = [one for one in self._consumer.consume(AT_ONCE, WAIT_S) if one.error() is None]
         if not records:
-            continue
+            return 0
         found, wrong = _read(records)
-        rows += merge(lake, found)
-        read, refused = read + len(records), refused + wrong
-        consumer.commit(asynchronous=False)
-    tables = {ALERTS.name: {"rows": rows}}
-    return {"records": read, "refused": refused, "tables": tables}
-
-
-def _assigned(consumer: Consumer) -> tuple[dict[int | None, int], dict[int, int]]:
-    """Take all partitions from where the last run ended; return where each is and ends now."""
-    topic = ALERTS_HISTORY.name
-    known = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-    parts = consumer.committed([TopicPartition(topic, number) for number in known], timeout=10)
-    ends = {}
-    for part in parts:
-        low, high = consumer.get_watermark_offsets(part, timeout=10)
-        ends[part.partition] = high
-        part.offset = min(max(part.offset, low), high)
-    consumer.assign(parts)
-    return {part.partition: part.offset for part in parts}, ends
+        self.rows += merge(self._lake, found)
+        self.at |= {one.partition(): (one.offset() or 0) + 1 for one in records}
+        self.read, self.refused = self.read + len(records), self.refused + wrong
+        self._consumer.commit(asynchronous=False)
+        return len(records)
 
 
 def _read(records: Iterable[Record]) -> tuple[list[AlertLife], int]:

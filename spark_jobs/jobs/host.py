@@ -11,10 +11,9 @@ from typing import Any
 from py4j.protocol import Py4JError, Py4JNetworkError  # type: ignore[import-untyped]
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
-from pyspark.sql.streaming.query import StreamingQuery
 
 from spark_jobs.jobs.progress_files import Run, State, progress, write_progress
-from spark_jobs.jobs.query import Figures, Query
+from spark_jobs.jobs.query import Figures, Query, Running
 from spark_jobs.refusal import RefusalError
 from telemetry.errors import HeadwaterError
 
@@ -50,8 +49,8 @@ class Hosted:
         self.query = query
         self._spark = spark
         self._progress_dir = progress_dir
-        self._running: StreamingQuery | None = None
-        self._starting: Future[StreamingQuery] | None = None
+        self._running: Running | None = None
+        self._starting: Future[Running] | None = None
         self._failures = 0
         self._start_at = 0.0
         self._figures = Figures()
@@ -76,11 +75,11 @@ class Hosted:
         """Tell whether a start has not come to its end."""
         return self._starting is not None
 
-    def _start(self) -> StreamingQuery:
+    def _start(self) -> Running:
         self.query.own()
         return self.query.start(self._spark, "always")
 
-    def _take_up(self, starting: Future[StreamingQuery], now: float) -> None:
+    def _take_up(self, starting: Future[Running], now: float) -> None:
         if not starting.done():
             return
         self._starting = None
@@ -174,9 +173,9 @@ class Hosted:
         return self._running is not None and bool(self._running.status["isTriggerActive"])
 
 
-def _in_thread(start: Callable[[], StreamingQuery]) -> Future[StreamingQuery]:
+def _in_thread(start: Callable[[], Running]) -> Future[Running]:
     """Start beside the loop, which goes on reporting while a memory is built anew."""
-    started: Future[StreamingQuery] = Future()
+    started: Future[Running] = Future()
 
     def run() -> None:
         try:

@@ -27,7 +27,7 @@ from spark_jobs.jobs.landing_start import (
     newest_offsets,
 )
 from spark_jobs.jobs.older_lake import MEMORY, landing_is_ahead, refuse_older_lake
-from spark_jobs.jobs.query import Figures, Query, Trigger
+from spark_jobs.jobs.query import Figures, Query, Running, Trigger
 from spark_jobs.jobs.rate import Rate
 from spark_jobs.kafka_records import Reading
 from spark_jobs.lake import Lake, Txn
@@ -237,7 +237,7 @@ class SpoolFirst:
         self._kafka = kafka
         self._drain = drain
 
-    def start(self, spark: SparkSession, trigger: Trigger) -> StreamingQuery:
+    def start(self, spark: SparkSession, trigger: Trigger) -> Running:
         """Drain the spool, then start behind the checkpoint."""
         self._drain(spark)
         return self._kafka.start(spark, trigger)

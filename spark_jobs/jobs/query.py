@@ -1,10 +1,10 @@
 """What a streaming query is to the application that hosts it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from pyspark.sql import SparkSession
-from pyspark.sql.streaming.query import StreamingQuery
 
 Trigger = Literal["always", "available-now"]
 
@@ -24,6 +24,31 @@ class Figures:
     input_rows_per_s: float | None = None
 
 
+class Running(Protocol):
+    """A query at work: what its host asks of Spark's, or of one that needs no Spark."""
+
+    @property
+    def isActive(self) -> bool:
+        """Whether it goes on."""
+
+    @property
+    def lastProgress(self) -> Mapping[str, Any] | None:
+        """What its last batch said."""
+
+    @property
+    def status(self) -> Mapping[str, Any]:
+        """What it does now: `isTriggerActive` while a batch runs."""
+
+    def exception(self) -> Exception | None:
+        """Return why it ended."""
+
+    def stop(self) -> None:
+        """End it."""
+
+    def awaitTermination(self) -> bool | None:
+        """Wait for its end; raise what ended it."""
+
+
 class Query(Protocol):
     """A query with a checkpoint of its own; `start` is called again after every failure."""
 
@@ -37,7 +62,7 @@ class Query(Protocol):
     def close(self) -> None:
         """Let other processes have its checkpoint."""
 
-    def start(self, spark: SparkSession, trigger: Trigger) -> StreamingQuery:
+    def start(self, spark: SparkSession, trigger: Trigger) -> Running:
         """Start it behind what it has done, building its memory anew from the lake."""
 
     def figures(self) -> Figures:

@@ -1,4 +1,4 @@
-"""Host the streaming queries: landing, gold (windows) and, once a rule is on, scoring."""
+"""Host the streaming queries: landing, gold (windows), alerts and, once a rule is on, scoring."""
 
 import argparse
 import logging
@@ -10,6 +10,8 @@ from contextlib import ExitStack
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 
+from edge.outboxes import stack_mode
+from spark_jobs.jobs.alerts_query import AlertsQuery
 from spark_jobs.jobs.gold_query import GoldQuery
 from spark_jobs.jobs.host import JVM_GONE, Hosted, StreamError, cause
 from spark_jobs.jobs.landing_queries import KAFKA, SPOOL, SpoolFirst, landing_queries
@@ -22,8 +24,8 @@ from spark_jobs.session import session
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
-LANDING, GOLD, SCORING = "landing", "gold", "scoring"
-QUERIES = (LANDING, GOLD, SCORING)
+LANDING, GOLD, SCORING, ALERTS = "landing", "gold", "scoring", "alerts"
+QUERIES = (LANDING, GOLD, SCORING, ALERTS)
 STEP_S = 1.0
 STOP_WITHIN_S = 7.0
 log = logging.getLogger(__name__)
@@ -34,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--queries",
         default=",".join(QUERIES),
-        help="some of landing, gold, scoring; scoring starts once a rule is on",
+        help="some of landing, gold, scoring, alerts; scoring starts once a rule is on",
     )
     parser.add_argument(
         "--trigger",
@@ -70,6 +72,8 @@ def _queries(settings: Settings, names: list[str]) -> list[Query]:
         queries.append(GoldQuery(settings))
     if SCORING in names and is_wanted(settings):
         queries.append(ScoringQuery(settings))
+    if ALERTS in names and stack_mode(settings) == "full":
+        queries.append(AlertsQuery(settings))
     return queries
 
 
@@ -99,7 +103,7 @@ def _take_up_one(spark: SparkSession, settings: Settings, query: Query) -> dict[
         log.error("%s is refused: %s", query.name, refusal)
         _report(settings, query, "failed", str(refusal))
         raise
-    except StreamingQueryException as error:
+    except (StreamingQueryException, HeadwaterError) as error:
         _report(settings, query, "failed", cause(error))
         raise StreamError(f"{query.name} failed: {cause(error)}") from error
     figures = _report(settings, query, "stopped")

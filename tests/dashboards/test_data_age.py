@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.sql.light_engine import query_light
-from infra.superset.inside.data_age import age
+from infra.superset.inside.data_age import KEPT_RED_MS, age, kept_alerts
 from orchestration.batch import BATCH_JOBS
 from telemetry.settings import Settings
 from telemetry.tables import ALERTS, BY_NAME, JOB_RUNS, ZONE_DAY, ZONE_MINUTE
@@ -109,3 +109,34 @@ def test_age_is_counted_from_the_newest_row_and_is_never_below_zero() -> None:
 def test_source_without_a_row_has_no_age(newest: object) -> None:
     row = {"newest_at": newest, "red_after_s": 60}
     assert age(row, datetime.now(UTC)) == {"age_ms": None, "red_after_ms": 60_000.0}
+
+
+BROUGHT = {"age_ms": 480_000.0, "red_after_ms": 2_100_000.0}
+
+
+@pytest.mark.parametrize(
+    ("said", "age_ms", "red_ms"),
+    [
+        ('{"at": 1000.0, "age_s": 2.5}', 12_500.0, KEPT_RED_MS),
+        ('{"at": 100.0, "age_s": 2.5}', 480_000.0, KEPT_RED_MS),
+        ('{"at": 1000.0, "age_s": null}', 480_000.0, 2_100_000.0),
+        ("{", 480_000.0, 2_100_000.0),
+        (None, 480_000.0, 2_100_000.0),
+    ],
+    ids=["kept", "brought later than kept", "not caught up yet", "half a file", "no streams here"],
+)
+def test_alerts_that_the_streams_keep_are_as_old_as_their_last_look(
+    tmp_path: Path, said: str | None, age_ms: float, red_ms: float
+) -> None:
+    progress, now = tmp_path / "alerts.json", datetime.fromtimestamp(1010, UTC)
+    if said is not None:
+        progress.write_text(said)
+    assert kept_alerts(progress, BROUGHT, now) == {"age_ms": age_ms, "red_after_ms": red_ms}
+
+
+def test_alerts_that_were_never_brought_are_as_old_as_the_streams_say(tmp_path: Path) -> None:
+    progress = tmp_path / "alerts.json"
+    progress.write_text('{"at": 1000.0, "age_s": 0.5}')
+    never = {"age_ms": None, "red_after_ms": 2_100_000.0}
+    found = kept_alerts(progress, never, datetime.fromtimestamp(1001, UTC))
+    assert found["age_ms"] == 1500.0

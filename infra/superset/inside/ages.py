@@ -12,7 +12,8 @@ from flask import Blueprint, Flask, Response, abort, jsonify, send_file
 from flask_login import current_user
 from jinja2 import ChoiceLoader, FileSystemLoader
 
-from infra.superset.inside.data_age import COLUMNS, DATASET, SOURCE, age
+from infra.superset.inside.data_age import ALERTS, COLUMNS, DATASET, SOURCE, age, kept_alerts
+from infra.superset.inside.home import told
 
 HERE = Path(__file__).parent
 
@@ -26,6 +27,8 @@ def answer() -> Response:
         abort(401)
     now = datetime.now(UTC)
     sources = {str(row["source"]): age(row, now) for row in _newest()}
+    if ALERTS in sources:
+        sources[ALERTS] = kept_alerts(Path(told()["alerts"]), sources[ALERTS], now)
     return jsonify({"sources": sources, "charts": _charts()})
 
 

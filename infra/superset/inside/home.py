@@ -14,6 +14,7 @@ class Told(TypedDict):
     trino: str
     bundle: str
     port: int
+    alerts: str
 
 
 def folder() -> Path:
