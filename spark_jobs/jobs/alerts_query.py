@@ -18,7 +18,7 @@ from telemetry.settings import Settings
 from telemetry.tables import ALERTS
 
 NAME = "alerts"
-PAUSE_S = 3.0
+PAUSE_S, LONGEST_S = 3.0, 30.0
 SHARE = 2.0
 """It rests so many times as long as a round took: a flood of alerts makes fewer, larger merges."""
 Round = Callable[[], bool]
@@ -79,13 +79,18 @@ class Following:
             self._rounds += 1
             if not goes_on:
                 return
-            self._stopping.wait(max(PAUSE_S, SHARE * (time.monotonic() - began)))
+            self._stopping.wait(pause_s(time.monotonic() - began))
 
     def _run(self, work: Callable[["Following"], None]) -> None:
         try:
             work(self)
         except Exception as error:
             self._error = error
+
+
+def pause_s(round_s: float) -> float:
+    """Return how long to rest after a round; one that the machine slept through is no flood."""
+    return min(LONGEST_S, max(PAUSE_S, SHARE * round_s))
 
 
 class AlertsQuery:

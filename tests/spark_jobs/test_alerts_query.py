@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Consumer
 
 from spark_jobs.jobs.alerts import Lives
-from spark_jobs.jobs.alerts_query import Following
+from spark_jobs.jobs.alerts_query import LONGEST_S, PAUSE_S, Following, pause_s
 from spark_jobs.lake import Lake
 from tests.spark_jobs.test_alerts_job import lake_at, stored, told
 
@@ -129,3 +129,7 @@ def test_what_ended_it_is_told() -> None:
     assert not following.isActive
     assert isinstance(following.exception(), OSError)
     assert following.status == {"isTriggerActive": False}
+
+
+def test_it_rests_longer_after_a_long_round_but_never_for_minutes() -> None:
+    assert [pause_s(took) for took in (0.1, 10.0, 400.0)] == [PAUSE_S, 20.0, LONGEST_S]
