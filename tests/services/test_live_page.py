@@ -8,17 +8,21 @@ from pathlib import Path
 import pytest
 
 from docs.making.screenshots import SHOTS, take
+from services.callers import digest
 from services.query.times import micros
+from telemetry.changes import ApiKeyBody
 from telemetry.settings import PORT_NAMES, Settings
 from telemetry.tables import DEVICES
 from tests.dashboards.browser import Page, browser_path, open_page
 from tests.services.live_server import MINUTE, LiveServer, served
 from tests.services.query_lake import Reading, Row, numbered, put
+from tests.services.query_parts import NOW
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 TEXT = "document.body.innerText"
 ERRORS = "window.failures"
 WITHIN_S = 20.0
+ENDS = NOW + timedelta(days=4000)
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +137,18 @@ def test_page_says_that_it_lost_the_connection(live: LiveServer, page: Page) -> 
     page.wait("document.querySelector('#age').innerText.includes('lost')", timeout_s=WITHIN_S)
     assert page.run("document.querySelector('#age').className") == "old"
     assert "the key holds no more" in page.run(TEXT)
+
+
+def test_page_goes_on_after_a_break_and_forgets_why_it_was(live: LiveServer, page: Page) -> None:
+    key = live.queries.key("default", lives=timedelta(days=4000))
+    name, body = key[3:].partition(".")[0], ApiKeyBody(digest(key), "viewer", "", ENDS)
+    page.go(f"http://127.0.0.1:{live.port}/live#key={key}")
+    page.wait("document.querySelector('#age').innerText.startsWith('data')", timeout_s=WITHIN_S)
+    live.queries.tell("api_key", "default", name, None)
+    page.wait(f"{TEXT}.includes('the key holds no more')", timeout_s=WITHIN_S)
+    live.queries.tell("api_key", "default", name, body)
+    page.wait("document.querySelector('#age').innerText.startsWith('data')", timeout_s=WITHIN_S)
+    assert "the key holds no more" not in page.run(TEXT)
 
 
 def test_picture_of_it_is_taken_for_the_docs(live: LiveServer, page: Page, tmp_path: Path) -> None:

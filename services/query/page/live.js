@@ -7,7 +7,7 @@ const state = {
   latest: new Map(), places: new Map(), windows: new Map(), metric: null, newest: 0, offset: 0,
   completeUntil: null, isOpen: false, isZone: true,
 };
-let key = "", socket = null, cursor = "", pause = 500, generation = 0, isDrawing = false;
+let key = "", socket = null, cursor = "", ended = "", pause = 500, generation = 0, isDrawing = false;
 
 function kept() {
   const given = new URLSearchParams(location.hash.slice(1)).get("key");
@@ -67,7 +67,10 @@ function connect(mine) {
   const url = new URL(`v1/live?${asked}`, location.href);
   url.protocol = url.protocol.replace("http", "ws");
   socket = new WebSocket(url, ["headwater.live", `bearer.${key}`]);
-  socket.onopen = () => { state.isOpen = true; pause = 500; };
+  socket.onopen = () => {
+    state.isOpen = true; pause = 500;
+    if (ended) { $("note").textContent = ended = ""; }
+  };
   socket.onmessage = (event) => { if (mine === generation) take(JSON.parse(event.data)); };
   socket.onclose = () => {
     if (mine !== generation) return;
@@ -86,7 +89,7 @@ function take(told) {
   if (told.type === "beat") {
     state.offset = Date.parse(told.now) - Date.now(); state.completeUntil = told.complete_until;
   }
-  if (told.type === "end") $("note").textContent = told.reason;
+  if (told.type === "end") $("note").textContent = ended = told.reason;
   if (told.gap) $("note").textContent = "some windows of the break are too old to be shown";
   draw();
 }
