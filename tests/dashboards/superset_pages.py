@@ -7,6 +7,7 @@ from tests.dashboards.bundle import charts_of
 
 LOADING = "document.querySelectorAll('.loading, [data-test=\"loading-indicator\"]').length"
 DRAWN = "document.querySelectorAll('.slice_container').length"
+SEEN = "[...document.querySelectorAll('.slice_container img')].every(each => each.complete)"
 
 
 def sign_in(page: Page, url: str, name: str, password: str) -> None:
@@ -21,4 +22,4 @@ def sign_in(page: Page, url: str, name: str, password: str) -> None:
 
 def is_drawn(board: dict[str, Any]) -> str:
     """Return the JavaScript that says whether all panels of a dashboard are drawn."""
-    return f"{DRAWN} >= {len(charts_of(board))} && {LOADING} === 0"
+    return f"{DRAWN} >= {len(charts_of(board))} && {LOADING} === 0 && {SEEN}"

@@ -1,5 +1,6 @@
 """The bundle is whole: ids, references, caches and the age of every panel."""
 
+import re
 from collections import Counter
 
 import pytest
@@ -74,22 +75,13 @@ def test_connection_holds_no_secret_and_changes_nothing() -> None:
     assert not database["allow_file_upload"]
 
 
-def test_maps_ask_no_other_host_for_tiles() -> None:
-    tiles = [panel.chart["params"].get("mapbox_style") for panel in CHARTS.values()]
-    assert {style for style in tiles if style} == {"tile:///basemap/{z}/{x}/{y}.png"}
-
-
-def test_zones_on_the_map_are_coloured_by_their_breaches() -> None:
-    (panel,) = [panel for panel in CHARTS.values() if panel.name == "Zones by breaches"]
-    for params in (panel.chart["params"], panel.query_context["form_data"]):
-        assert params["color_scheme_type"] == "color_breakpoints"
-        # Superset shows the points of the legend's entries: with steps no dimension is among them.
-        assert "dimension" not in params
-        assert params["point_radius_fixed"]["value"] == "breaches"
-        steps = params["color_breakpoints"]
-        assert steps[0]["minValue"] == steps[0]["maxValue"] == 0
-        bounds = [(step["minValue"], step["maxValue"]) for step in steps]
-        assert [low for low, _ in bounds[1:]] == [high + 1 for _, high in bounds[:-1]]
-        assert len({tuple(step["color"].values()) for step in steps}) == len(steps)
-        # What is above all steps is as bad as the last.
-        assert params["default_breakpoint_color"] == steps[-1]["color"]
+def test_maps_are_pictures_of_our_own_and_load_no_other() -> None:
+    (found,) = [one for one in DATASETS.values() if one["table_name"] == "zone_map"]
+    metrics = {each["metric_name"]: each["expression"] for each in found["metrics"]}
+    shown = {name for panel in CHARTS.values() for name in panel.chart["params"].get("metrics", [])}
+    pictures = [name for name in metrics if name.endswith("_picture")]
+    assert len(pictures) == 2
+    assert set(pictures) <= shown
+    for name in pictures:
+        assert re.findall(r"src=\"([^']*)'", metrics[name]) == ["/basemap/area/"]
+    assert "url(" not in found["sql"] + "".join(metrics.values())

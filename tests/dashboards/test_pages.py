@@ -27,6 +27,11 @@ SAID = {
 }
 """What the seeded lake must have each dashboard say."""
 ERRORS = "[...document.querySelectorAll('.ant-alert-error, .error-boundary')].map(e=>e.innerText)"
+UNSEEN = (
+    "[...document.querySelectorAll('.slice_container img')]"
+    ".filter(e => !e.naturalWidth || e.clientWidth < 300).map(e => e.src)"
+)
+"""Pictures in panels that did not come, or have no room."""
 TEXT = "document.body.innerText"
 AGES = "[...document.querySelectorAll('[data-test-chart-id]')].map(e => e.dataset.age ?? '')"
 OLD = r"data \d+ (s|min|h|d) old"
@@ -51,6 +56,7 @@ def test_dashboard_is_whole_in_a_browser(
     page.wait(is_drawn(DASHBOARDS[slug]), timeout_s=FIRST_S)
     page.wait(f"{TEXT}.includes({SAID[slug]!r})", timeout_s=WARM_S)
     assert page.run(ERRORS) == []
+    page.wait(f"{UNSEEN}.length === 0", timeout_s=WARM_S)
     page.wait(f"{AGES}.every(age => /^{OLD}$/.test(age))", timeout_s=WARM_S)
     began = time.monotonic()
     page.go(address)

@@ -133,11 +133,14 @@ def test_secrets_are_the_owners_alone(settings: Settings) -> None:
     assert not [name for name, secret in read_logins(settings).items() if secret in log]
 
 
-def test_tiles_are_drawn_without_a_login_and_without_the_internet(url: str) -> None:
+def test_maps_are_drawn_without_a_login_and_without_the_internet(url: str) -> None:
     tile = httpx.get(f"{url}/basemap/5/16/10.png", timeout=60)
     assert tile.headers["content-type"] == "image/png"
     assert tile.content.startswith(b"\x89PNG")
     assert httpx.get(f"{url}/basemap/1/2/0.png").status_code == 404
+    area = httpx.get(f"{url}/basemap/area/526397857/322506515/2656589.png", timeout=60)
+    assert area.content.startswith(b"\x89PNG")
+    assert httpx.get(f"{url}/basemap/area/900000000/0/200000000.png").status_code == 404
 
 
 def test_answers_to_panels_write_no_rows(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sqlalchemy.engine import URL, make_url
+from superset.config import THEME_DARK, THEME_DEFAULT
 
 from infra.superset.inside.ages import add_script, ages
 from infra.superset.inside.basemap import basemap
@@ -17,6 +18,15 @@ BLUEPRINTS = [basemap, ages]
 FLASK_APP_MUTATOR = add_script
 FAVICONS: list[dict[str, str]] = []
 APP_NAME = "Headwater"
+
+
+def at_once(theme: dict[str, Any]) -> dict[str, Any]:
+    """Return a theme of which nothing glides into its place: that costs a page a second of CPU."""
+    token = {**theme["token"], "motion": False, "brandAppName": APP_NAME}
+    return {**theme, "token": token, "echartsOptionsOverrides": {"animation": False}}
+
+
+THEME_DEFAULT, THEME_DARK = at_once(THEME_DEFAULT), at_once(THEME_DARK)
 
 
 def DB_CONNECTION_MUTATOR(
