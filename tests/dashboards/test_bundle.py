@@ -85,3 +85,10 @@ def test_maps_are_pictures_of_our_own_and_load_no_other() -> None:
     for name in pictures:
         assert re.findall(r"src=\"([^']*)'", metrics[name]) == ["/basemap/area/"]
     assert "url(" not in found["sql"] + "".join(metrics.values())
+
+
+def test_no_table_draws_hundreds_of_rows_at_once() -> None:
+    for panel in CHARTS.values():
+        for params in (panel.chart["params"], panel.query_context["form_data"]):
+            if params["viz_type"] == "table" and params["row_limit"] > 100:
+                assert 0 < params["page_length"] <= 50, panel.name
