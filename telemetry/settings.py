@@ -151,7 +151,7 @@ class Settings(CachedParts, HomeParts, BaseSettings):
     )
     gateway_spool_mb: int = Field(default=1024, ge=1, description="most that the spool may hold")
     gateway_linger_ms: float = Field(default=5.0, ge=0, description="how long a batch collects")
-    gateway_group: str = Field("gateway", description="of offsets; another for each gateway")
+    gateway_group: str = Field(default="gateway", description="of offsets; each gateway its own")
     gateway_keep_alive_s: int = Field(
         default=1200, ge=1, le=65535, description="longest keep-alive of an MQTT 5 client"
     )
