@@ -5,13 +5,11 @@ from itertools import chain
 from typing import NamedTuple
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from services.query.listing import Listing, TableFiles
 from services.query.planning import Span, Tier, merged
 from services.query.retained import Gap, gone, touching
-from services.query.scanning import read, tried
+from services.query.scanning import TIME, read, tried
 from services.query.standing_in import still_there
 from telemetry.tables import BY_NAME
 
@@ -138,11 +136,10 @@ class _OfClasses:
         paths = self._listings[span.tier.table].holding(*self._series(span), *bounds)
         if span.tier.name == "expired" or not paths:
             return pl.DataFrame(schema=dict.fromkeys(named, pl.Null()))
-        start, end = (pa.scalar(micros, pa.timestamp("us", tz="UTC")) for micros in bounds)
-        where = (pc.field("window_start") >= start) & (pc.field("window_start") < end)
-        for name, value in self._wanted.where:
-            where &= pc.field(name) == value
-        return read(self._tables[span.tier.table], sorted(paths), named, where)
+        start, end = (pl.lit(micros).cast(TIME) for micros in bounds)
+        where = pl.col("window_start").is_between(start, end, closed="left")
+        names = {name: [value] for name, value in self._wanted.where}
+        return read(self._tables[span.tier.table], sorted(paths), named, where, names)
 
     def _series(self, span: Span) -> tuple[str | None, str | None]:
         subject = BY_NAME[span.tier.table].key[2]

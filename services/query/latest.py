@@ -9,7 +9,6 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 import polars as pl
-import pyarrow.compute as pc
 
 from services.problems import wait
 from services.query.deletions import Deletions
@@ -176,7 +175,7 @@ class Latest:
         types = {name: PLACED.get(name, pl.String()) for name in _REGISTERED}
         if not paths:
             return pl.DataFrame(schema=types)
-        current = read(self._devices, paths, _REGISTERED, pc.field("valid_to").is_null())
+        current = read(self._devices, paths, _REGISTERED, pl.col("valid_to").is_null(), {})
         columns = [pl.col(name).cast(kind) for name, kind in types.items()]
         return current.select(columns).unique(DEVICE, keep="last")
 

@@ -62,7 +62,7 @@ def of_readings(tables: Iterable[pa.Table]) -> Rows:
     whole = pa.concat_tables(tables)
     if not len(whole):
         return NO_ROWS
-    whole = _each_once(whole.sort_by([("event_time_us", "ascending"), ("seq", "ascending")]))
+    whole = _each_once(_sorted(whole, "event_time_us", "seq"))
     kind = _kind(whole, "value", "value_text", "value_bool")
     values = _values(whole, kind, "value", "value_text", "value_bool")
     times, seq = _whole(whole, "event_time_us"), _whole(whole, "seq")
@@ -85,6 +85,12 @@ def of_readings(tables: Iterable[pa.Table]) -> Rows:
     )
 
 
+def _sorted(rows: pa.Table, *names: str) -> pa.Table:
+    """Return rows in order; `sort_by` would bring pandas into the process."""
+    keys = [_whole(rows, name) for name in reversed(names)]
+    return rows.take(pa.array(np.lexsort(keys)))
+
+
 def _each_once(rows: pa.Table) -> pa.Table:
     times, seq = _whole(rows, "event_time_us"), _whole(rows, "seq")
     again = np.flatnonzero((np.diff(times) == 0) & (np.diff(seq) == 0))
@@ -105,7 +111,7 @@ def of_windows(tables: Sequence[pa.Table]) -> Rows:
     whole = pa.concat_tables(tables)
     if not len(whole):
         return NO_ROWS
-    whole = whole.sort_by("window_start")
+    whole = _sorted(whole, "window_start")
     kind = _kind(whole, "min", "last_text", "last_bool")
     columns: dict[str, Any] = {name: _whole(whole, name) for name in _WHOLE}
     columns |= {name: _numbers(whole, name) for name in ("min", "max", "sum", "mean", "m2")}

@@ -3,13 +3,11 @@
 from collections.abc import Collection, Iterable, Sequence
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from services.query.listing import EVER, NEVER, Listing, TableFiles, may_hold
 from services.query.live.channel import Subject
 from services.query.live_windows import columns, points
-from services.query.scanning import read
+from services.query.scanning import TIME, read
 
 Points = dict[Subject, list[dict[str, object]]]
 
@@ -32,11 +30,11 @@ def final_points(
     if not paths:
         return {}
     column = files.table.key[2]
-    names = pa.array(sorted({subject.name for subject in subjects}))
-    where = pc.field("is_final") & pc.field(column).isin(names)
+    names = sorted({subject.name for subject in subjects})
+    where = pl.col("is_final")
     if first_us is not None:
-        where &= pc.field("window_start") >= pa.scalar(first_us, pa.timestamp("us", tz="UTC"))
-    rows = read(files, paths, ("tenant", *columns(files.table)), where)
+        where &= pl.col("window_start") >= pl.lit(first_us).cast(TIME)
+    rows = read(files, paths, ("tenant", *columns(files.table)), where, {column: names})
     return {subject: _points(rows, column, subject) for subject in subjects}
 
 
