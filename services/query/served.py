@@ -1,7 +1,7 @@
 """What every route acts on, and for whom."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -53,7 +53,8 @@ class Service:
     """Where the libraries of pages are."""
 
 
-def service(request: Request) -> Service:
+# What decides who may ask waits for nothing: as coroutines these take no thread each.
+async def service(request: Request) -> Service:
     """Return the application's service."""
     served = request.app.state.service
     assert isinstance(served, Service)
@@ -72,7 +73,7 @@ def known(served: Service, text: str) -> Caller:
     return found
 
 
-def known_caller(
+async def known_caller(
     served: Served,
     given: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
 ) -> Caller:
@@ -101,7 +102,9 @@ def admitted(served: Service, who: Caller, tenant: str | None) -> Iterator[Acces
         yield Access(served, wanted)
 
 
-def access(served: Served, who: Known, tenant: NameText | None = None) -> Iterator[Access]:
+async def access(
+    served: Served, who: Known, tenant: NameText | None = None
+) -> AsyncIterator[Access]:
     """Let the caller of a request read the tenant, within the limits."""
     with admitted(served, who, tenant) as found:
         yield found
