@@ -27,6 +27,7 @@ import psutil
 
 from benchmarks import query_lake, query_peers
 from benchmarks.report import Figures, parser, quantiles, report
+from infra.query_service import MEMORY
 from telemetry.settings import Settings
 from tests.end_to_end.stack import free_port_base
 
@@ -91,6 +92,7 @@ def served(home: Path) -> Iterator[tuple[Ask, int]]:
         "HEADWATER_QUERY_RATE": "0",
         # As `up` starts it.
         "MALLOC_ARENA_MAX": "2",
+        **MEMORY,
     }
     process = subprocess.Popen([sys.executable, "-m", "services.query"], env=environment)
     try:

@@ -8,6 +8,12 @@ from infra.supervision.service import Service
 from telemetry.settings import Settings
 
 BUDGET_MB = 200
+MEMORY = {
+    # What is larger goes back to the system when it is free, whatever was allocated since.
+    "MALLOC_MMAP_THRESHOLD_": "262144",
+    # So it does from the allocator of polars, which has one of its own.
+    "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0",
+}
 
 
 def query_service(settings: Settings, mode: Mode) -> Service:
@@ -16,14 +22,19 @@ def query_service(settings: Settings, mode: Mode) -> Service:
     key = settings.registry_admin_key_file if mode == "full" else settings.query_key_file
     return Service(
         name="query",
-        command=lambda: (sys.executable, "-m", "services.query"),
+        command=lambda: (*_gentle(settings), sys.executable, "-m", "services.query"),
         budget_mb=BUDGET_MB,
         part="web",
         # A stack that changes its mode must start it anew.
-        environment={"HEADWATER_STACK_MODE": mode},
+        environment={"HEADWATER_STACK_MODE": mode, **MEMORY},
         ports=(settings.port("query"),),
         url=url,
         login=f"key in {key}",
         after=("kafka", "registry") if mode == "full" else (),
         complaint=lambda: http_complaint(f"{url}/health"),
     )
+
+
+def _gentle(settings: Settings) -> tuple[str, ...]:
+    """Who looks must not hold up what lands."""
+    return "nice", "-n", str(settings.query_nice)

@@ -36,8 +36,7 @@ class Settings(CachedParts, HomeParts, BaseSettings):
 
     home: Path = Field(default=Path(".headwater"), description="state of one stack")
     cache: Path = Field(
-        default=Path("~/.cache/headwater"),
-        description="downloads, shared by all stacks",
+        default=Path("~/.cache/headwater"), description="downloads, shared by all stacks"
     )
     port_base: int = Field(default=18000, ge=1024, le=65000, description="ports count up from here")
     lake: str | None = Field(default=None, description="root of the tables; default {home}/lake")
@@ -48,8 +47,7 @@ class Settings(CachedParts, HomeParts, BaseSettings):
     )
     maven: str | None = Field(default=None, description="a mirror to fetch jars and servers from")
     streams: Literal["always_on", "scheduled"] = Field(
-        default="always_on",
-        description="scheduled: Dagster runs landing and gold as micro-batches",
+        default="always_on", description="scheduled: Dagster runs landing and gold as micro-batches"
     )
     streams_interval_s: int = Field(default=60, ge=1, description="pause between scheduled runs")
     landing_trigger_s: float = Field(default=1.0, ge=0, description="micro-batch interval, landing")
@@ -76,10 +74,7 @@ class Settings(CachedParts, HomeParts, BaseSettings):
     stream_heap_mb: int = Field(default=1024, ge=256, description="JVM heap of the stream app")
     job_heap_mb: int = Field(default=640, ge=256, description="JVM heap of one batch job")
     job_nice: int = Field(
-        default=5,
-        ge=0,
-        le=19,
-        description="niceness of batch jobs: the streams go first",
+        default=5, ge=0, le=19, description="niceness of batch jobs: the streams go first"
     )
     trino_heap_mb: int = Field(default=1024, ge=512, description="JVM heap of Trino")
     kafka_heap_mb: int = Field(default=384, ge=128, description="JVM heap of the broker")
@@ -187,8 +182,7 @@ class Settings(CachedParts, HomeParts, BaseSettings):
     )
     bridge_qos: int = Field(default=1, ge=1, le=2, description="QoS of the subscription")
     bridge_client_id: str | None = Field(
-        default=None,
-        description="its session at the broker; default: drawn once, kept in the home",
+        default=None, description="its session at the broker; default: drawn once, kept in the home"
     )
     bridge_tenant: str = Field(default="default", description="tenant of the broker's devices")
     bridge_window: int = Field(
@@ -208,6 +202,11 @@ class Settings(CachedParts, HomeParts, BaseSettings):
         default=4.0, ge=0.001, description="seconds of the rate that may come at once"
     )
     query_cache_mb: int = Field(default=32, ge=2, description="answers and series kept in memory")
+    query_hot_mb: int = Field(default=64, ge=0, description="memory for silver's newest files")
+    query_hot_disk_mb: int = Field(default=1024, ge=0, description="disk for more of them; 0: none")
+    query_nice: int = Field(
+        default=5, ge=0, le=19, description="niceness of the query service: the streams go first"
+    )
     query_live_viewers: int = Field(default=500, ge=0, description="live views open at once")
     query_live_viewers_of_one: int = Field(default=100, ge=0, description="those of one caller")
     alerts_database: SecretStr | None = Field(
