@@ -17,7 +17,14 @@ from edge.outboxes import stack_mode
 from services.changes import Changes, consumer
 from services.query.app import application
 from services.query.served import Service
-from services.query.start import configured, keep_up, open_service, warm_up, with_local_key
+from services.query.start import (
+    configured,
+    keep_hot,
+    keep_up,
+    open_service,
+    warm_up,
+    with_local_key,
+)
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
@@ -70,7 +77,8 @@ def _lifespan(
                 ending.callback(changes.stop)
             ending.callback(service.live.follower.woken.set)
             ending.callback(stopping.set)
-            threading.Thread(target=_work, args=(service, stopping), daemon=True).start()
+            for work in (_work, keep_hot):
+                threading.Thread(target=work, args=(service, stopping), daemon=True).start()
             yield
 
     return run

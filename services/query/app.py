@@ -32,12 +32,25 @@ class LiveOut(BaseModel):
     """Rows that slow viewers were not sent, for newer ones of the same series."""
 
 
+class HotOut(BaseModel):
+    """What is held of silver's newest files."""
+
+    files: int
+    rows: int
+    runs: int
+    bytes: int
+    """Of memory."""
+    reads: int
+    """How many files were read since the start."""
+
+
 class HealthOut(BaseModel):
     """The versions of the tables that were seen last, and what the cache holds."""
 
     status: str
     versions: dict[str, int]
     cache_bytes: int
+    hot: HotOut
     live: LiveOut
 
 
@@ -69,5 +82,6 @@ def show_health(served: Served) -> HealthOut:
         status="ok",
         versions=versions,
         cache_bytes=served.answers.bytes,
+        hot=HotOut(**served.lake.hot.counted()),
         live=LiveOut(**served.live.counted()),
     )

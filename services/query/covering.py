@@ -6,12 +6,17 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from services.query.hot.tier import Hot
+from services.query.hot.view import Names
 from services.query.listing import NEVER, Listing, TableFiles
 from services.query.pieces import Pieces, Series, TooManyRows
 from services.query.planning import RAW, Span, Tier, spans
 from services.query.retained import RAW_TABLES, Gap, gone, tells_of, without_rows
 from services.query.rows import NO_ROWS, READING_COLUMNS, Rows, of_readings, of_windows, together
 from services.query.standing_in import still_there
+
+HELD = "hot"
+"""What is looked up in the hot tier, in the place of a table's name."""
 
 
 class Wanted(NamedTuple):
@@ -28,11 +33,14 @@ class Wanted(NamedTuple):
     """Tiers that may stand in for what retention took, the narrowest first."""
 
     @property
-    def series(self) -> Series:
+    def names(self) -> Names:
         """Return whose rows are wanted."""
-        return Series(
-            (("tenant", self.tenant), ("device_full", self.device_full), ("metric", self.metric))
-        )
+        return self.tenant, self.device_full, self.metric
+
+    @property
+    def series(self) -> Series:
+        """Return whose rows are wanted, by column."""
+        return Series(tuple(zip(("tenant", "device_full", "metric"), self.names, strict=True)))
 
 
 class Lookup(NamedTuple):
@@ -42,6 +50,8 @@ class Lookup(NamedTuple):
     start_us: int
     end_us: int
     paths: tuple[str, ...]
+    held: tuple[int, ...] = ()
+    """Files of the hot tier that have rows of it, of whatever table."""
 
 
 class Part(NamedTuple):
@@ -59,11 +69,13 @@ class Covering:
         self,
         tables: Mapping[str, TableFiles],
         pieces: Pieces,
-        listings: Mapping[str, Listing],
+        version: tuple[Mapping[str, Listing], Hot],
         wanted: Wanted,
         seen: list[Lookup],
     ) -> None:
-        self._tables, self._pieces, self._listings = tables, pieces, listings
+        """`version`: each table's files, and what holds some of them."""
+        self._tables, self._pieces = tables, pieces
+        self._listings, self._hot = version
         self._wanted, self._seen = wanted, seen
         self.known_by = wanted.wider
 
@@ -123,22 +135,30 @@ class Covering:
 
     def _raw(self, span: Span) -> list[Part]:
         """Read readings and late ones; raise `TooManyRows` for more than an answer may read."""
-        tables, rows = [], 0
+        of_series = (self._wanted.names, span.start_us, span.end_us)
+        view = self._hot.view(self._listings, *of_series)
+        self._seen.append(Lookup(HELD, *of_series[1:], (), view.files(*of_series)))
+        tables = view.rows(*of_series)
+        rows = self._counted(sum(map(len, tables)))
         for table in RAW_TABLES:
-            for path in self._paths(span, table.name):
+            for path in self._looked_up(span, table.name, view.cold[table.name]):
                 piece = self._piece(table.name, path, READING_COLUMNS)
                 found = _between(piece, "event_time_us", span)
                 tables.append(found)
-                rows += len(found)
-                if rows > self._pieces.most_rows:
-                    raise TooManyRows(path)
+                rows = self._counted(rows + len(found))
         return [Part(of_readings(tables) if tables else NO_ROWS, span)]
 
-    def _paths(self, span: Span, name: str = "") -> list[str]:
-        wanted, table = self._wanted, name or span.tier.table
-        found = self._listings[table].holding(
-            wanted.device_full, wanted.metric, span.start_us, span.end_us
-        )
+    def _counted(self, rows: int) -> int:
+        if rows > self._pieces.most_rows:
+            raise TooManyRows(self._wanted.device_full)
+        return rows
+
+    def _paths(self, span: Span) -> list[str]:
+        return self._looked_up(span, span.tier.table, self._listings[span.tier.table])
+
+    def _looked_up(self, span: Span, table: str, listing: Listing) -> list[str]:
+        names = self._wanted.names[1:]
+        found = listing.holding(*names, span.start_us, span.end_us)
         self._seen.append(Lookup(table, span.start_us, span.end_us, tuple(found)))
         return found
 

@@ -72,6 +72,11 @@ class Listing(NamedTuple):
         if classes >= self.held.keys():
             return self
         numbers = [n for n, home in enumerate(self.homes) if home.retention_class in classes]
+        held = {kept: starts for kept, starts in self.held.items() if kept in classes}
+        return self.at(numbers)._replace(held=held)
+
+    def at(self, numbers: list[int]) -> "Listing":
+        """Return some of the files."""
         return self._replace(
             paths=[self.paths[n] for n in numbers],
             modified=[self.modified[n] for n in numbers],
@@ -81,7 +86,6 @@ class Listing(NamedTuple):
             metrics=[self.metrics[n] for n in numbers],
             rows=[self.rows[n] for n in numbers],
             homes=[self.homes[n] for n in numbers],
-            held={kept: starts for kept, starts in self.held.items() if kept in classes},
         )
 
 

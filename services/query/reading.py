@@ -1,10 +1,12 @@
 """Reads a range of one series over the tables as they are now."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from services.query.covering import Covering, Lookup, Wanted
-from services.query.listing import TableFiles
+from services.query.covering import HELD, Covering, Lookup, Wanted
+from services.query.hot.tier import Bounds, Hot
+from services.query.hot.view import Names
+from services.query.listing import Listing, TableFiles
 from services.query.pieces import Pieces
 from services.query.planning import WINDOWS, Span, merged
 from services.query.retained import RAW_TABLES
@@ -12,6 +14,7 @@ from services.query.rows import Rows, together
 from telemetry.tables import BY_NAME
 
 READ_AGAIN = 3
+NOTHING_HOT = Bounds(0)
 
 
 class Found(NamedTuple):
@@ -26,9 +29,10 @@ class Found(NamedTuple):
 class Lake:
     """The tables as the query service reads them."""
 
-    def __init__(self, root: str, pieces: Pieces) -> None:
+    def __init__(self, root: str, pieces: Pieces, bounds: Bounds = NOTHING_HOT) -> None:
         names = {table.name for table in RAW_TABLES} | {tier.table for tier in WINDOWS}
         self.tables = {name: TableFiles(root, BY_NAME[name]) for name in sorted(names)}
+        self.hot = Hot({table.name: self.tables[table.name] for table in RAW_TABLES}, bounds)
         self._pieces = pieces
 
     @property
@@ -36,13 +40,24 @@ class Lake:
         """Return how many rows of a series are read raw at most."""
         return self._pieces.most_rows
 
-    def is_as_seen(self, device_full: str, metric: str, seen: Iterable[Lookup]) -> bool:
+    def is_as_seen(self, series: Names, seen: Iterable[Lookup]) -> bool:
         """Say whether lookups of a series would find the same files now."""
-        listings = {name: files.listing() for name, files in self.tables.items()}
-        return all(
-            tuple(listings[name].holding(device_full, metric, start, end)) == paths
-            for name, start, end, paths in seen
+        listings, looked_up = self._listings(), list(seen)
+        hot = [each for each in looked_up if each.table == HELD]
+        start, end = (
+            min((e.start_us for e in hot), default=0),
+            max((e.end_us for e in hot), default=0),
         )
+        view = self.hot.view(listings, series, start, end)
+
+        def is_same(one: Lookup) -> bool:
+            if one.table == HELD:
+                return view.files(series, one.start_us, one.end_us) == one.held
+            listing = view.cold.get(one.table, listings[one.table])
+            found = listing.holding(*series[1:], one.start_us, one.end_us)
+            return tuple(found) == one.paths
+
+        return all(map(is_same, looked_up))
 
     def read(self, wanted: Wanted, final_us: int | None, seen: list[Lookup]) -> Found:
         """Read the range, and add to `seen` which files it looked up.
@@ -59,8 +74,7 @@ class Lake:
         return self._read(wanted, final_us, seen)
 
     def _read(self, wanted: Wanted, final_us: int | None, seen: list[Lookup]) -> Found:
-        listings = {name: files.listing() for name, files in self.tables.items()}
-        reading = Covering(self.tables, self._pieces, listings, wanted, seen)
+        reading = Covering(self.tables, self._pieces, (self._listings(), self.hot), wanted, seen)
         parts = reading.covered(wanted.start_us, wanted.end_us, wanted.tiers, final_us)
         finals = [part.final_us for part in parts if part.final_us is not None]
         return Found(
@@ -68,3 +82,6 @@ class Lake:
             merged([part.span for part in parts]),
             max(finals, default=None),
         )
+
+    def _listings(self) -> Mapping[str, Listing]:
+        return {name: files.listing() for name, files in self.tables.items()}

@@ -14,6 +14,7 @@ from edge.key_file import read_key_ring
 from services.directory import Directory, local_key
 from services.problems import Problem
 from services.query.cache import Cache
+from services.query.hot.tier import Bounds
 from services.query.latest import Latest
 from services.query.limits import Limits
 from services.query.listing import TableFiles
@@ -31,6 +32,7 @@ from telemetry.tables import DEVICE_SLIDING, SESSIONS
 Now = Callable[[], datetime]
 AT_ONCE = 64
 FOLLOW_S, KEEP_UP_S, REBUILD_S = 0.2, 2.0, 900.0
+HOT_S, BETWEEN_S = 1.0, 0.01
 FIRST_LOOK_S = 2.0
 """Who asks a service that has just started has the cores and the disk alone: the latest values are
 read after that, or when somebody asks for them."""
@@ -42,7 +44,7 @@ def open_service(
 ) -> Service:
     """Put the parts together; nothing is read yet."""
     half = settings.query_cache_mb * 1024 * 1024 // 2
-    lake = Lake(settings.lake_root, Pieces(half, most_raw_rows))
+    lake = Lake(settings.lake_root, Pieces(half, most_raw_rows), _bounds(settings))
     zones = Zones(settings.lake_root)
     others = {
         table.name: TableFiles(settings.lake_root, table) for table in (DEVICE_SLIDING, SESSIONS)
@@ -65,6 +67,15 @@ def open_service(
         warm=threading.Event(),
         live=Live(follower, seats),
         web_dir=settings.web_dir,
+    )
+
+
+def _bounds(settings: Settings) -> Bounds:
+    megabyte, folder = 1024 * 1024, settings.query_key_file.parent
+    return Bounds(
+        settings.query_hot_mb * megabyte,
+        settings.query_hot_disk_mb * megabyte,
+        folder if settings.query_hot_disk_mb else None,
     )
 
 
@@ -99,6 +110,19 @@ def keep_up(service: Service, stopping: threading.Event) -> None:
             log.exception("the latest values are not up to date; trying again")
         live.follower.woken.clear()
         stopping.wait(FOLLOW_S) if live.seats.taken else live.follower.woken.wait(KEEP_UP_S)
+
+
+def keep_hot(service: Service, stopping: threading.Event) -> None:
+    """Keep silver's newest files by series, as they come."""
+    stopping.wait(FIRST_LOOK_S)
+    while not stopping.is_set():
+        pause_s = HOT_S
+        try:
+            if service.lake.hot.step():
+                pause_s = BETWEEN_S
+        except (OSError, DeltaError):
+            log.exception("the newest readings are not kept; trying again")
+        stopping.wait(pause_s)
 
 
 def configured(app: FastAPI, host: str, port: int) -> uvicorn.Config:

@@ -105,10 +105,12 @@ def _body(access: Viewer, asked: Question, form: Format) -> Body:
         return encoded(answer, form)._replace(seen=answer.seen)
 
     def is_current(body: Body) -> bool:
-        return served.lake.is_as_seen(asked.device_full, asked.metric, body.seen)
+        series = asked.tenant, asked.device_full, asked.metric
+        return served.lake.is_as_seen(series, body.seen)
 
     return served.answers.get((asked, form, final_us), make, _size, is_current)
 
 
 def _size(body: Body) -> int:
-    return 1024 + len(body.content) + sum(256 + 128 * len(each.paths) for each in body.seen)
+    seen = (256 + 128 * len(each.paths) + 32 * len(each.held) for each in body.seen)
+    return 1024 + len(body.content) + sum(seen)

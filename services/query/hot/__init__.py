@@ -1,0 +1,1 @@
+"""The newest files of silver, read once and kept by series."""
