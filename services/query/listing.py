@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.exceptions import TableNotFoundError
 from numpy.typing import NDArray
 from pyarrow import fs
 
+from services.query.commits import moved
 from services.query.periods import period_end, period_start
 from telemetry.tables import DEVICES, LATE, READINGS, Table
 
@@ -88,6 +89,22 @@ class Listing(NamedTuple):
             homes=[self.homes[n] for n in numbers],
         )
 
+    def with_files(self, others: "Listing") -> "Listing":
+        """Return it with further files."""
+        homes = self.homes + others.homes
+        return Listing(
+            self.version,
+            self.paths + others.paths,
+            self.modified + others.modified,
+            np.concatenate([self.lows, others.lows]),
+            np.concatenate([self.highs, others.highs]),
+            self.subjects + others.subjects,
+            self.metrics + others.metrics,
+            self.rows + others.rows,
+            homes,
+            _held(homes),
+        )
+
 
 NOTHING = Listing(-1, [], [], np.empty(0, np.int64), np.empty(0, np.int64), [], [], [], [], {})
 
@@ -107,15 +124,14 @@ class TableFiles:
         self.table = table
         self._uri = f"{root.rstrip('/')}/{table.name.replace('.', '/')}"
         self.store, self.folder = file_system(self._uri)
-        self._handle: DeltaTable | None = None
         self._listing = NOTHING
         self._lock = threading.Lock()
 
     def listing(self) -> Listing:
         """Return the newest version's files; looks into the log, and reads what is new."""
         with self._lock:
-            if self._handle is None or not self._is_newest(self._handle.version()):
-                self._refresh()
+            if self._listing is NOTHING or not self._is_newest(self._listing.version):
+                self._listing = self._grown() or self._opened()
             return self._listing
 
     @property
@@ -129,19 +145,26 @@ class TableFiles:
         current, following = self.store.get_file_info(names)
         return current.type is fs.FileType.File and following.type is fs.FileType.NotFound
 
-    def _refresh(self) -> None:
+    def _grown(self) -> Listing | None:
+        """Return the listing with what commits said since; None if that takes the whole log."""
+        known = self._listing
+        found = None if known is NOTHING else moved(self.store, self.folder, known.version)
+        # Without a further commit the one that is known has gone: the table is another one.
+        if found is None or found.version == known.version:
+            return None
+        kept = known.at([n for n, path in enumerate(known.paths) if path not in found.removed])
         try:
-            if self._handle is None:
-                self._handle = DeltaTable(self._uri)
-            else:
-                self._handle.update_incremental()
+            fresh = _listed(found.added, found.version, self.table) if len(found.added) else None
+        except pa.ArrowInvalid:
+            return None
+        return kept.with_files(fresh or NOTHING)._replace(version=found.version)
+
+    def _opened(self) -> Listing:
+        try:
+            handle = DeltaTable(self._uri)
         except TableNotFoundError:
-            self._handle, self._listing = None, NOTHING
-            return
-        except DeltaError:
-            # The table was made anew, or its log was cut off behind us.
-            self._handle = DeltaTable(self._uri)
-        self._listing = _listed(self._handle, self.table)
+            return NOTHING
+        return _listed(pa.table(handle.get_add_actions(flatten=True)), handle.version(), self.table)
 
 
 def file_system(uri: str) -> tuple[fs.FileSystem, str]:
@@ -152,8 +175,7 @@ def file_system(uri: str) -> tuple[fs.FileSystem, str]:
     return fs.LocalFileSystem(), uri
 
 
-def _listed(handle: DeltaTable, table: Table) -> Listing:
-    files = pa.table(handle.get_add_actions(flatten=True))
+def _listed(files: pa.Table, version: int, table: Table) -> Listing:
     subject, time = _columns(table)
     lows, highs = (_times(files, f"{end}.{time}") for end in ("min", "max"))
     periods = _period_column(table)
@@ -164,7 +186,7 @@ def _listed(handle: DeltaTable, table: Table) -> Listing:
         lows = np.where(lows == EVER, _filled(starts, lambda day: period_start(day)), lows)
         highs = np.where(highs == NEVER, _filled(starts, lambda day: period_end(day, name)), highs)
     return Listing(
-        handle.version(),
+        version,
         [unquote(path) for path in files.column("path").to_pylist()],
         _milliseconds(files.column("modification_time")),
         lows,
