@@ -6,7 +6,7 @@ a view of a version takes the rows of that version's files alone, whatever else 
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,7 +57,7 @@ class Hot:
         self._since = 0
         """Files that are no newer were let go for want of room."""
         self._number = 0
-        self._work = threading.Lock()
+        self._work, self._merging = threading.Lock(), threading.Lock()
         self.reads = 0
         """How many files were read."""
 
@@ -92,7 +92,7 @@ class Hot:
             if each.place in needed:
                 with self._work:
                     self._read([each])
-                    self._merge()
+                self._merge()
         return self._viewed(mine) if needed else found
 
     def _viewed(self, listings: Mapping[str, Listing]) -> View:
@@ -108,7 +108,8 @@ class Hot:
             self._let_go(listings)
             missing = self._missing(self.held, listings)
             self._read(missing[:AT_ONCE])
-            self._merge()
+            self._bound()
+        self._merge()
         return len(missing) > AT_ONCE
 
     def _missing(self, held: Held, listings: Mapping[str, Listing]) -> tuple[Wanted, ...]:
@@ -163,15 +164,16 @@ class Hot:
         self._hold(kept)
 
     def _merge(self) -> None:
-        """Merge runs of few files into runs of more, put large ones on disk, and stay in bounds."""
-        folder = self._bounds.folder
-        while group := self._group():
-            is_large = sum(run.memory for run in group) >= self._bounds.large
-            if folder and is_large and group[0].level:
-                self._replace(group, lambda runs: merged(runs).spilled(_folder(self._bounds)))
-            else:
-                self._replace(group, merged)
-        self._bound()
+        """Merge runs of few files into runs of more; nobody waits for it, and one does it."""
+        if not self._merging.acquire(blocking=False):
+            return
+        try:
+            while group := self._group():
+                made = self._made(group)
+                with self._work:
+                    self._replace(group, made)
+        finally:
+            self._merging.release()
 
     def _group(self) -> list[Run]:
         """Return runs in memory that should become one; none, if there are no such."""
@@ -187,15 +189,26 @@ class Hot:
                 return runs[: bounds.fan_in]
         return []
 
-    def _replace(self, runs: Sequence[Run], make: Callable[[Sequence[Run]], Run]) -> None:
+    def _made(self, runs: Sequence[Run]) -> Run | None:
+        """Return some runs as one, on disk if it is large; None if there is no room."""
+        made, folder = merged(runs), self._bounds.folder
+        if not folder or not runs[0].level or made.memory < self._bounds.large:
+            return made
         try:
-            made = make(runs)
+            return made.spilled(folder)
         except OSError:
             log.exception("no room on disk for the newest readings: fewer of them are held")
-            self._since = max(run.newest for run in runs)
-            self._hold([run for run in self.held.runs if run not in runs])
+            return None
+
+    def _replace(self, runs: Sequence[Run], made: Run | None) -> None:
+        """Hold one in the place of some, unless what they hold was let go meanwhile."""
+        others = [run for run in self.held.runs if run not in runs]
+        if len(others) + len(runs) > len(self.held.runs):
             return
-        self._hold([*(run for run in self.held.runs if run not in runs), made])
+        if made is None:
+            self._since = max(run.newest for run in runs)
+        self._hold([*others, *([made] if made else [])])
+        self._bound()
 
     def _bound(self) -> None:
         """Let go of the oldest runs while all together take too much memory."""
@@ -228,8 +241,3 @@ def _holding(view: View, series: Names, start_us: int, end_us: int) -> set[Place
         for path in (listing.holding(*series[1:], start_us, end_us) if missing else ())
         if (name, path) in missing
     }
-
-
-def _folder(bounds: Bounds) -> Path:
-    assert bounds.folder is not None
-    return bounds.folder
