@@ -57,7 +57,8 @@ def tables(lake: TestLake) -> Lake:
     if lake.root.parent.name != "many files, half held":
         return Lake(str(lake.root), Pieces(64 * 1024 * 1024))
     half = RECORD.itemsize * len(lake.readings) // 2
-    found = Lake(str(lake.root), Pieces(64 * 1024 * 1024), Bounds(half * 4 // 3))
+    bounds = Bounds(1 << 20, half, lake.root.parent)
+    found = Lake(str(lake.root), Pieces(64 * 1024 * 1024), bounds)
     while found.hot.step():
         pass
     assert 0 < found.hot.reads < len(found.tables["silver.readings"].listing().paths)
