@@ -182,14 +182,16 @@ def test_each_file_is_read_once_however_many_series_are_asked_for(tmp_path: Path
 def test_runs_become_few_and_large_ones_lie_on_disk(tmp_path: Path, *, is_on_disk: bool) -> None:
     files = 16
     made = landed(tmp_path / "lake", files)
-    on_disk = Bounds(16 * 1024, MEGABYTE, folder=tmp_path, fan_in=FAN_IN)
+    # A home of the full stack has no such folder before.
+    folder = tmp_path / "query" / "hot"
+    on_disk = Bounds(16 * 1024, MEGABYTE, folder=folder, fan_in=FAN_IN)
     lake = filled(tmp_path / "lake", on_disk if is_on_disk else ROOMY)
     runs = lake.hot.held.runs
     assert lake.hot.reads == files
     assert len(runs) <= files // 4
     assert any(isinstance(run.records, Spilled) for run in runs) == is_on_disk
     # What is on disk has no name there.
-    assert [path.name for path in tmp_path.iterdir()] == ["lake"]
+    assert not is_on_disk or list(folder.iterdir()) == []
     for series in SERIES[:2]:
         assert shown(lake, series) == known(made.readings, series)
     assert lake.hot.reads == files
@@ -268,7 +270,8 @@ def test_row_that_a_run_cannot_say_is_read_from_its_file(tmp_path: Path) -> None
 
 def test_disk_without_room_costs_what_is_held_alone(tmp_path: Path) -> None:
     made = landed(tmp_path / "lake", 16)
-    nowhere = Bounds(16 * 1024, MEGABYTE, folder=tmp_path / "nowhere", fan_in=FAN_IN)
+    (tmp_path / "file").touch()
+    nowhere = Bounds(16 * 1024, MEGABYTE, folder=tmp_path / "file" / "below", fan_in=FAN_IN)
     lake = filled(tmp_path / "lake", nowhere)
     for series in SERIES[:2]:
         assert shown(lake, series) == known(made.readings, series)

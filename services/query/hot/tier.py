@@ -195,6 +195,7 @@ class Hot:
         if not folder or not runs[0].level or made.memory < self._bounds.large:
             return made
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             return made.spilled(folder)
         except OSError:
             log.exception("no room on disk for the newest readings: fewer of them are held")
