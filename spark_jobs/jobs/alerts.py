@@ -99,14 +99,16 @@ class Lives:
             low, high = consumer.get_watermark_offsets(part, timeout=10)
             part.offset = min(max(part.offset, low), high)
         consumer.assign(parts)
-        self.at: dict[int | None, int] = {part.partition: part.offset for part in parts}
+        self.at = {part.partition: part.offset for part in parts}
         self.read, self.refused, self.rows = 0, 0, 0
 
     def ends(self) -> dict[int, int]:
         """Ask where each partition ends now."""
-        parts = [TopicPartition(ALERTS_HISTORY.name, number) for number in self.at]
-        ends = [self._consumer.get_watermark_offsets(part, timeout=10)[1] for part in parts]
-        return {part.partition: end for part, end in zip(parts, ends, strict=True)}
+        return {number: self._end(number) for number in self.at}
+
+    def _end(self, number: int) -> int:
+        part = TopicPartition(ALERTS_HISTORY.name, number)
+        return int(self._consumer.get_watermark_offsets(part, timeout=10)[1])
 
     def bring(self) -> int:
         """Wait a second for records, merge them, commit; return how many they were."""
@@ -115,7 +117,7 @@ class Lives:
             return 0
         found, wrong = _read(records)
         self.rows += merge(self._lake, found)
-        self.at |= {one.partition(): (one.offset() or 0) + 1 for one in records}
+        self.at |= {one.partition() or 0: (one.offset() or 0) + 1 for one in records}
         self.read, self.refused = self.read + len(records), self.refused + wrong
         self._consumer.commit(asynchronous=False)
         return len(records)

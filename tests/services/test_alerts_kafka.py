@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, select
 
 from edge.kafka import PRODUCER_CONFIG
 from services.alerts.tables import REFUSED
-from spark_jobs.jobs.alerts import _merge_all, _options
+from spark_jobs.jobs.alerts import _merge_all, options
 from spark_jobs.lake import Lake
 from telemetry.tables import ALERTS
 from telemetry.topics import ALERTS as TOPIC
@@ -69,11 +69,11 @@ def test_a_killed_service_tells_all_and_the_history_has_all(tmp_path: Path, brok
     assert len(hub.taken) - len(again) <= 1
     lake = Lake(str(tmp_path / "lake"))
     lake.create(ALERTS)
-    with closing(Consumer(_options(settings.kafka_bootstrap))) as consumer:
+    with closing(Consumer(options(settings.kafka_bootstrap))) as consumer:
         figures = _merge_all(consumer, lake)
     assert set(lake.scan(ALERTS).collect()["alert_id"]) == {one.id for one in told}
     assert figures["refused"] == 0
-    with closing(Consumer(_options(settings.kafka_bootstrap))) as consumer:
+    with closing(Consumer(options(settings.kafka_bootstrap))) as consumer:
         assert _merge_all(consumer, lake)["records"] == 0
     database = create_engine(settings.alerts_database_url)
     with database.connect() as connection:

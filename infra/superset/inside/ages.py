@@ -4,6 +4,7 @@ A panel of its own for each age would ask and draw as much as what it stands bel
 """
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,9 @@ def answer() -> Response:
     if not current_user.is_authenticated:
         abort(401)
     now = datetime.now(UTC)
-    sources = {str(row["source"]): age(row, now) for row in _newest()}
+    sources: dict[str, Mapping[str, float | None]] = {
+        str(row["source"]): age(row, now) for row in _newest()
+    }
     if ALERTS in sources:
         sources[ALERTS] = kept_alerts(Path(told()["alerts"]), sources[ALERTS], now)
     return jsonify({"sources": sources, "charts": _charts()})
