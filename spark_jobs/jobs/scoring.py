@@ -150,7 +150,7 @@ class Scoring:
             outcomes = self._put_rules()
             outcomes += self.take(self._rows(batch_id))
             alerts = [outcome.alert for outcome in outcomes]
-            self._tell(alerts, anomalies(alerts), Txn(self.state.app_id, batch_id))
+            self._tell(alerts, Txn(self.state.app_id, batch_id))
             self._advance(batch_id)
 
     def _rows(self, batch_id: int) -> pl.DataFrame:
@@ -189,7 +189,7 @@ class Scoring:
             if is_current:
                 outcomes += self._evaluator.tick(self._now())
             alerts = [outcome.alert for outcome in outcomes]
-            self._tell(alerts, self._new(anomalies(alerts)), None)
+            self._tell(alerts, None)
             if alerts or self._fingerprint != before:
                 self.save()
 
@@ -215,7 +215,7 @@ class Scoring:
         return outcomes
 
     def _new(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Leave out what the table has: this append has no transaction of its own."""
+        """Leave out what the table has: a silence that was told and not saved is told again."""
         if rows.is_empty():
             return rows
         there = self._lake.scan(ANOMALIES).filter(
@@ -224,9 +224,10 @@ class Scoring:
         )
         return rows.join(there.select("anomaly_id").collect(), on="anomaly_id", how="anti")
 
-    def _tell(self, alerts: Sequence[Alert], rows: pl.DataFrame, txn: Txn | None) -> None:
+    def _tell(self, alerts: Sequence[Alert], txn: Txn | None) -> None:
         if alerts:
             self._sink.tell(alerts)
+        rows = self._new(anomalies(alerts))
         if not rows.is_empty():
             self._lake.append(ANOMALIES, rows.select(ANOMALIES.column_names), txn)
         self.found += rows.height
