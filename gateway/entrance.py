@@ -85,7 +85,7 @@ class Entrance:
                 Rejected("not_authorised", f"{found.device_full} is disabled")
             )
         content_type = content_type_of(found.payload)
-        made = self._telemetry(said, found.device_full, content_type)
+        made = self._made(said, found.device_full, content_type, found.channel)
         return self.ingest.ingest(
             Arrival(made, found.payload, content_type), now=now, settle=settle
         )
@@ -96,18 +96,20 @@ class Entrance:
             return self.ingest.counted(why)
         if len(said.payload) > self.ingest.most_bytes:
             return self.ingest.too_large(len(said.payload))
-        made = self._telemetry(said, said.identity.device_full, content_type_of(said.payload))
+        made = self._made(said, said.identity.device_full, content_type_of(said.payload))
         empty = self.ingest.over_limit(made, now, 1)
         if empty is not None:
             return empty
         return self.ingest.bury(Arrival(made, said.payload), why, now, settle, topic=said.topic)
 
-    def _telemetry(self, said: Foreign, device_full: str, content_type: str) -> Channel:
+    def _made(
+        self, said: Foreign, device_full: str, content_type: str, part: str = TELEMETRY_CHANNEL
+    ) -> Channel:
         identity = said.identity
         durability = self.directory.durability(identity.tenant, device_full)
         return channel(
             identity._replace(device_full=device_full, durability=durability),
-            TELEMETRY_CHANNEL,
+            part,
             protocol=said.protocol,
             buckets=self.limits.of(identity.tenant, identity.device_full),
             content_type=content_type,

@@ -11,6 +11,7 @@ import orjson
 
 from edge.mqtt.topics import check_filter, matches
 from edge.mqtt.wire import MqttError
+from gateway.channels import REJECTS_CHANNEL, TELEMETRY_CHANNEL
 from gateway.identity import Identity
 from gateway.outcome import Rejected
 from telemetry.devices import check_name, full_name
@@ -39,6 +40,9 @@ UNITS: Mapping[tuple[str, str], tuple[float, float]] = {
     ("mph", "km/h"): (1.609344, 0.0),
 }
 """From and to: what to multiply by, then what to add."""
+
+
+LONGEST_NAME = 256
 
 
 class RuleError(HeadwaterError):
@@ -81,7 +85,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time: str | None = None
     """Path of an ISO time."""
     where: tuple[Condition, ...] = ()
-    to: Literal["telemetry"] = "telemetry"
+    to: Literal["telemetry", "uplink"] = "telemetry"
+    """The Kafka topic; in `uplink` the rule's name is the channel."""
 
 
 class _Rules(msgspec.Struct, forbid_unknown_fields=True):
@@ -94,6 +99,7 @@ class Translated:
 
     device_full: str
     payload: bytes | None
+    channel: str = TELEMETRY_CHANNEL
 
 
 def read_rules(text: bytes) -> tuple[Rule, ...]:
@@ -112,6 +118,10 @@ def _check(rule: Rule) -> None:
         check_filter(rule.topic)
     except MqttError as error:
         raise RuleError(f"rule {rule.name}: {error.reason}") from error
+    if rule.to == "uplink" and not 0 < len(rule.name) <= LONGEST_NAME:
+        raise RuleError(f"rule {rule.name}: a channel has 1 to {LONGEST_NAME} letters")
+    if rule.to == "uplink" and rule.name in (TELEMETRY_CHANNEL, REJECTS_CHANNEL):
+        raise RuleError(f"rule {rule.name}: the channel of this name is another one")
     if rule.payload == "message" and (rule.metrics or rule.time or rule.where):
         raise RuleError(f"rule {rule.name}: a message has its own metrics and time, all of it")
     if rule.payload == "fields" and not rule.metrics:
@@ -144,14 +154,15 @@ def _translated(
     if name is None:
         whose = "another device" if identity else "no device"
         return Rejected("not_authorised", f"rule {rule.name}: the topic names {whose}")
+    channel = TELEMETRY_CHANNEL if rule.to == "telemetry" else rule.name
     if rule.payload == "message":
-        return Translated(name, payload)
+        return Translated(name, payload, channel)
     try:
         data = orjson.loads(payload)
     except orjson.JSONDecodeError as error:
         return Rejected("undecodable", f"rule {rule.name}: {error}")
     if not all(_holds(condition, data) for condition in rule.where):
-        return Translated(name, None)
+        return Translated(name, None, channel)
     metrics = {
         metric: value
         for metric, field in rule.metrics.items()
@@ -162,7 +173,7 @@ def _translated(
     message: dict[str, object] = {"v": 1}
     if rule.time and isinstance(moment := found_at(data, rule.time), str):
         message["ts"] = moment
-    return Translated(name, orjson.dumps(message | {"metrics": metrics}))
+    return Translated(name, orjson.dumps(message | {"metrics": metrics}), channel)
 
 
 def _device(rule: Rule, identity: Identity | None, topic: str) -> str | None:

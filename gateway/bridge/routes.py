@@ -28,6 +28,7 @@ MOST_KEPT_BYTES = 1024 * 1024
 class _Named(NamedTuple):
     device_full: str
     payload: bytes
+    channel: str = TELEMETRY_CHANNEL
 
 
 class _Said(NamedTuple):
@@ -49,7 +50,7 @@ class Routes:
         self._ingest = ingest
         self._counters = counters
         self._tenant = tenant
-        self._channels: dict[tuple[str, str], Channel] = {}
+        self._channels: dict[tuple[str, str, str], Channel] = {}
         self.rules: tuple[Rule, ...] = ()
 
     def publish(self, topic: str, payload: bytes, *, now: int, settle: Settle) -> Rejected | None:
@@ -67,7 +68,7 @@ class Routes:
         if isinstance(found, Rejected):
             return self._bury(said, found)
         content_type = content_type_of(found.payload)
-        made = self._channel(found.device_full, content_type)
+        made = self._channel(found.device_full, found.channel, content_type)
         why = self._refusal(made, found.payload, content_type)
         if why is not None:
             return self._bury(said, why, made)
@@ -97,17 +98,21 @@ class Routes:
             return Rejected("topic", "no rule fits the topic")
         if isinstance(found, Rejected):
             return found
-        return None if found.payload is None else _Named(found.device_full, found.payload)
+        return (
+            None
+            if found.payload is None
+            else _Named(found.device_full, found.payload, found.channel)
+        )
 
-    def _channel(self, device_full: str, content_type: str) -> Channel:
-        key = device_full, content_type
+    def _channel(self, device_full: str, part: str, content_type: str) -> Channel:
+        key = device_full, part, content_type
         made = self._channels.get(key)
         if made is None:
             device = self._directory.device(self._tenant, device_full)
             durability = (device and device.durability) or "industrial"
             made = channel(
                 Identity(self._tenant, device_full, CREDENTIAL, durability=durability),
-                TELEMETRY_CHANNEL,
+                part,
                 protocol=PROTOCOL,
                 buckets=(),
                 content_type=content_type,
@@ -125,7 +130,7 @@ class Routes:
             return Rejected("too_large", text, limit=f"{most} bytes")
         if self._directory.is_shut(self._tenant, made.identity.device_full):
             return Rejected("not_authorised", f"{made.identity.device_full} is disabled")
-        return refused(payload, content_type, made.names)
+        return refused(payload, content_type, made.names) if made.is_telemetry else None
 
     def _bury(self, said: _Said, why: Rejected, known: Channel | None = None) -> Rejected | None:
         kept, whole = said.payload[:MOST_KEPT_BYTES], len(said.payload)

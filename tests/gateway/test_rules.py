@@ -8,6 +8,7 @@ import pytest
 
 from edge.mqtt.packets import PUBACK, Ack, Publish
 from edge.mqtt.wire import V5
+from gateway.entrance import Foreign
 from gateway.identity import Identity
 from gateway.outcome import Rejected
 from gateway.rules import RuleError, Translated, read_rules, translate
@@ -89,6 +90,21 @@ def test_payload_that_is_a_message_stays_as_it_is() -> None:
     assert translate(read_rules(plain), None, "site/d1/up", body) == Translated("d1", body)
 
 
+def test_rule_sends_what_is_no_reading_to_uplink() -> None:
+    changed = {"name": "states", "payload": "message", "to": "uplink", "metrics": {}, "where": []}
+    plain = SONOFF | changed
+    del plain["time"]
+    one = house()
+    one.entrance.rules = read_rules(orjson.dumps({"rules": [plain]}))
+
+    said = Foreign(OWN, TOPIC, b"\xff no message", "mqtt")
+    assert one.entrance.foreign(said, now=0, settle=lambda *_: None) is None
+
+    (sent,) = one.outlet.taken
+    assert (sent.topic, sent.key, sent.value) == ("uplink", b"plug.p1", b"\xff no message")
+    assert sent.headers["channel"] == b"states"
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -99,6 +115,8 @@ def test_payload_that_is_a_message_stays_as_it_is() -> None:
         {"metrics": {"a": {"path": "x", "unit": ["ell", "cubit"]}}},
         {"where": [{"path": "a", "op": "~", "value": 1}]},
         {"colour": "red"},
+        {"to": "elsewhere"},
+        {"to": "uplink", "name": "telemetry"},
     ],
 )
 def test_rule_that_does_not_hold_is_refused(changed: dict[str, object]) -> None:

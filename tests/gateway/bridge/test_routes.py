@@ -14,7 +14,8 @@ from tests.gateway.outlets import Taken
 RULES = b"""{"rules": [
   {"name": "plugs", "topic": "tele/+/SENSOR", "product": "plug", "device": 2,
    "metrics": {"power": {"path": "P"}}, "where": [{"path": "P", "op": ">=", "value": 0}]},
-  {"name": "own", "topic": "site/+/up", "device": 2, "payload": "message"}]}"""
+  {"name": "own", "topic": "site/+/up", "device": 2, "payload": "message"},
+  {"name": "states", "topic": "stat/+/#", "device": 2, "payload": "message", "to": "uplink"}]}"""
 
 
 def settled(
@@ -66,6 +67,19 @@ def test_message_on_a_foreign_topic_is_of_whom_the_rule_says() -> None:
 
     assert taken is not None
     assert (taken.topic, taken.key, taken.value) == ("telemetry", b"d7", MESSAGE)
+
+
+def test_what_is_no_reading_goes_to_uplink_as_it_came() -> None:
+    one = house()
+    answer, taken = settled(one, "stat/d7/RESULT", b"\xff no message")
+    _, reading = settled(one, "site/d7/up")
+
+    assert answer is None
+    assert taken is not None
+    assert reading is not None
+    assert (taken.topic, taken.key, taken.value) == ("uplink", b"d7", b"\xff no message")
+    assert taken.headers["channel"] == b"states"
+    assert reading.topic == "telemetry"
 
 
 def test_what_a_rule_leaves_out_is_counted() -> None:
@@ -164,4 +178,5 @@ def test_change_of_a_device_is_known_at_once() -> None:
     for durability in ("industrial", "consumer"):
         body = DeviceBody(Device("meter.m1", durability=durability))
         one.directory.apply(EDITIONS.change("device", "meter.m1", body))
-        assert found._channel("meter.m1", "application/json").identity.durability == durability
+        made = found._channel("meter.m1", "telemetry", "application/json")
+        assert made.identity.durability == durability
