@@ -204,58 +204,6 @@ def heard(looking: Scoring, device: str, minute: float) -> None:
     looking.take(rows)
 
 
-def test_silence_is_kept_once_though_it_is_told_again(settings: Settings) -> None:
-    sink = Heard()
-    put(settings, SILENT)
-    looking = scoring(settings, sink, 20)
-    heard(looking, "boiler.a", 0)
-    looking.save()
-    looking.look_after(is_current=False)
-    assert sink.alerts == []
-    before = saved(settings)
-    looking.look_after(is_current=True)
-    put_back(settings, before)
-    scoring(settings, sink, 21).look_after(is_current=True)
-    assert len({alert.id for alert in sink.alerts}) == 1
-    assert len(sink.alerts) == 2
-    assert anomalies(settings) == [("boiler.a", at(10), 1)]
-
-
-@pytest.mark.spark
-def test_silence_that_a_batch_tells_again_is_kept_once(
-    spark: SparkSession, settings: Settings
-) -> None:
-    put(settings, SILENT)
-    sink = Heard()
-    advance(spark, settings, sink)
-    land(settings, ("boiler.a", 0, 50))
-    advance(spark, settings, sink)
-    before = saved(settings)
-    scoring(settings, sink, 20).look_after(is_current=True)
-    put_back(settings, before)
-    land(settings, ("boiler.a", 20.5, 50), first=1)
-    advance(spark, settings, sink)
-    assert [alert.state for alert in sink.alerts] == ["firing", "firing", "resolved"]
-    assert len({alert.id for alert in sink.alerts if alert.state == "firing"}) == 1
-    assert anomalies(settings) == [("boiler.a", at(10), 1)]
-
-
-def test_silence_that_could_not_be_told_is_told_once_it_can(settings: Settings) -> None:
-    sink = Heard()
-    put(settings, SILENT)
-    looking = scoring(settings, sink, 20)
-    heard(looking, "boiler.a", 0)
-    looking.save()
-    sink.fails = 1
-    with pytest.raises(OSError, match="away"):
-        looking.look_after(is_current=True)
-    assert anomalies(settings) == []
-    looking.look_after(is_current=True)
-    looking.look_after(is_current=True)
-    assert anomalies(settings) == [("boiler.a", at(10), 1)]
-    assert len(sink.alerts) == 2
-
-
 def test_last_rules_are_in_force_while_the_registry_is_away(settings: Settings) -> None:
     put(settings, SILENT)
     sink = Heard()
