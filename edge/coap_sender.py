@@ -1,12 +1,14 @@
 """Devices over CoAP: a confirmable POST for each record, block by block where it is long."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 
 import orjson
 from aiocoap import Context, Message, error
 from aiocoap.numbers.codes import Code
+from aiocoap.numbers.constants import TransportTuning
 
 from edge.again import Again
 from edge.device_outbox import Connections, Posting, Settled, Token
@@ -78,6 +80,8 @@ class CoapSender:
         again = Again()
         while True:
             uri = f"{self._root}/{name}/telemetry?token={token}"
+            posting.written()
+            asked_at = time.monotonic()
             request = Message(code=Code.POST, uri=uri, payload=posting.record.value)
             try:
                 # One that said it would answer later (an empty ACK) may be gone since, and the
@@ -86,6 +90,8 @@ class CoapSender:
                 answer = await asyncio.wait_for(asking, self._answer_within_s)
             except (error.NetworkError, error.TimeoutError, TimeoutError, OSError):
                 answer = None
+            if time.monotonic() - asked_at > TransportTuning.ACK_TIMEOUT:
+                posting.written()  # The library may have sent it again, and a new gateway took it.
             if answer is not None and answer.code.is_successful():
                 return None
             if answer is not None and answer.code not in RETRIED:

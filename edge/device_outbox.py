@@ -29,13 +29,16 @@ TIMED_OUT = "timed out"
 
 @runtime_checkable
 class Receipt(Protocol):
-    """An acknowledgement's listener that is told of a refusal as well."""
+    """An acknowledgement's listener that is told of refusals and of further copies as well."""
 
     def __call__(self, at: int) -> None:
         """Take the time of the acknowledgement."""
 
     def refuse(self, reason: str) -> None:
         """Take note that the record was refused."""
+
+    def sent_again(self) -> None:
+        """Take note that the device sent the record once more, as it had no answer."""
 
 
 @dataclass(slots=True, eq=False)
@@ -50,11 +53,19 @@ class Posting:
     at: int = 0
     is_over: bool = False
     """Whether its sender was told: an answer that comes now is too late."""
+    on_again: Callable[["Posting"], None] | None = None
+    is_written: bool = False
 
     @property
     def device_full(self) -> str:
         """Who sends it."""
         return self.record.key.decode()
+
+    def written(self) -> None:
+        """Note that it goes out; from the second time on it may come to be there once more."""
+        if self.is_written and self.on_again is not None:
+            self.on_again(self)
+        self.is_written = True
 
 
 Settled = Callable[[Posting, str | None], None]
@@ -104,6 +115,8 @@ class DeviceOutbox:
         self._loop = uvloop.new_event_loop()
         self._sender: Sender | None = None
         self._settled: deque[Posting] = deque()
+        self._again: deque[Posting] = deque()
+        """Records that were sent once more, each time anew."""
         self._changed = threading.Condition()
         self._waiting = 0
         self._oldest: deque[Posting] = deque()
@@ -184,7 +197,8 @@ class DeviceOutbox:
             if time.monotonic() > give_up:
                 raise OutboxError("the gateway does not acknowledge: see `headwater logs gateway`")
         self._waiting += 1
-        posting = Posting(record, on_ack, time.monotonic() + self._answer_within_s)
+        expires_at = time.monotonic() + self._answer_within_s
+        posting = Posting(record, on_ack, expires_at, on_again=self._again.append)
         self._oldest.append(posting)
         assert self._sender is not None
         self._loop.call_soon_threadsafe(self._sender.send, posting)
@@ -201,12 +215,19 @@ class DeviceOutbox:
         return self._waiting
 
     def _serve(self) -> None:
+        self._serve_again()
         while self._settled:
             posting = self._settled.popleft()
             self._tell(posting, posting.refusal)
         now, oldest = time.monotonic(), self._oldest
         while oldest and (oldest[0].is_over or oldest[0].expires_at <= now):
             self._tell(oldest.popleft(), TIMED_OUT)
+
+    def _serve_again(self) -> None:
+        while self._again:
+            on_ack = self._again.popleft().on_ack
+            if isinstance(on_ack, Receipt):
+                on_ack.sent_again()
 
     def _tell(self, posting: Posting, refusal: str | None) -> None:
         """Tell the sender of a record what became of it, once."""
@@ -243,6 +264,7 @@ class DeviceOutbox:
             goodbye.result(CLOSE_TIMEOUT_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(CLOSE_TIMEOUT_S)
+        self._serve_again()
 
     def _raise_failure(self) -> None:
         if self._failure:

@@ -107,6 +107,8 @@ class HttpSender:
         }
         client, again = self._client(name), Again()
         while True:
+            for posting in postings:
+                posting.written()
             try:
                 answer = await client.post(
                     f"/devices/{name}/telemetry", content=body, headers=headers

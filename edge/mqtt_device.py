@@ -150,6 +150,7 @@ class MqttDevice(asyncio.Protocol):
 
     def _write(self, packet_id: int, posting: Posting, *, is_again: bool) -> None:
         assert self._transport is not None
+        posting.written()
         publish = Publish(self._topic, posting.record.value, 1, packet_id, dup=is_again)
         self._transport.write(encode(publish, V5))
 

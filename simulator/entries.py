@@ -45,6 +45,9 @@ def label_line(device_full: str, metric: str, kind: str, begin: int, end: int) -
     )
 
 
+_ACK = '{"e":"ack"'
+
+
 def _text(value: str | None) -> str:
     return "null" if value is None else f'"{value}"'
 
@@ -64,6 +67,12 @@ def ack_heads(boot: str, seqs: list[int], digests: list[str]) -> list[str]:
     return [
         f'{head}{seq},"sha256":"{digest}","at":' for seq, digest in zip(seqs, digests, strict=True)
     ]
+
+
+def again_lines(device_full: str, heads: list[str], at: int) -> str:
+    """Return the lines of messages, by the heads of their acks, that a device sent once more."""
+    start = f'{{"e":"again","tenant":"{TENANT}","device":"{device_full}"'
+    return "".join(f"{start}{head[len(_ACK) :]}{at}}}\n" for head in heads)
 
 
 def ack_lines(heads: list[str], at: int) -> str:

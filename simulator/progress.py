@@ -87,6 +87,7 @@ def summary(totals: Totals, progress: Progress) -> dict[str, object]:
         "refused": totals.refused,
         "refusals": dict(sorted(totals.refusals.items())),
         "timed_out": totals.timed_out,
+        "sent_again": totals.sent_again,
         "records": totals.records,
         "bytes": totals.bytes,
         "seconds": round(seconds, 3),

@@ -4,10 +4,11 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from edge.device_outbox import TIMED_OUT, Connections, DeviceOutbox
 from edge.outbox import Outbox, OutboxError
-from simulator.entries import ack_lines
+from simulator.entries import ack_lines, again_lines
 from simulator.groups import Group, Groups, Result
 from simulator.ledger_file import LedgerFile
 from simulator.measurements import Clock
@@ -32,6 +33,8 @@ class Totals:
     refusals: Counter[str] = field(default_factory=Counter)
     """Refused messages by the gateway's reason."""
     timed_out: int = 0
+    sent_again: int = 0
+    """How often a device sent a message once more, as it had no answer."""
     labels: int = 0
     underway: int = 0
     """Acknowledged messages of groups that have others without an answer; not in `acked` yet."""
@@ -110,15 +113,24 @@ class _Underway:
             first += count
         return kept
 
+    def heads_of(self, record: int) -> list[str]:
+        """Return the heads of one record's messages."""
+        before = sum(count - 1 for other, count in self.several.items() if other < record)
+        first = record + before
+        return self.heads[first : first + self.several.get(record, 1)]
+
 
 class _Receipt:
-    """Hears what became of one record."""
+    """Hears what became of one record; `again` takes the heads of one that was sent again."""
 
-    __slots__ = ("_record", "_underway")
+    __slots__ = ("_again", "_record", "_underway")
 
-    def __init__(self, underway: _Underway, record: int) -> None:
+    def __init__(
+        self, underway: _Underway, record: int, again: Callable[[list[str]], None]
+    ) -> None:
         self._underway = underway
         self._record = record
+        self._again = again
 
     def __call__(self, at: int) -> None:
         self._underway.acknowledge(at, self._underway.several.get(self._record, 1))
@@ -127,6 +139,10 @@ class _Receipt:
         """Have no line of the record written as acknowledged."""
         self._underway.refused[self._record] = reason
         self._underway.left -= 1
+
+    def sent_again(self) -> None:
+        """Have lines written of the record's further copy."""
+        self._again(self._underway.heads_of(self._record))
 
 
 class Sending:
@@ -175,7 +191,8 @@ class Sending:
         if isinstance(self._outbox, DeviceOutbox):
             for number, record in enumerate(group.records):
                 # A slow protocol takes long for a group, and blocks while too many wait.
-                self._outbox.send(record, _Receipt(underway, number))
+                again = partial(self._write_again, record.key.decode())
+                self._outbox.send(record, _Receipt(underway, number, again))
                 self._show()
         else:
             send, acknowledge = self._outbox.send, underway.acknowledge
@@ -207,6 +224,10 @@ class Sending:
             self.totals.acked += len(heads)
             for record, reason in settled.refused.items():
                 self.totals.refuse(reason, settled.several.get(record, 1))
+
+    def _write_again(self, device_full: str, heads: list[str]) -> None:
+        self._ledger.acknowledge(again_lines(device_full, heads, time.time_ns() // 1000))
+        self.totals.sent_again += len(heads)
 
     def _pause(self, until_s: float) -> None:
         while (left := until_s - time.time()) > 0:

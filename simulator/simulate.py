@@ -120,7 +120,7 @@ def execute(
     gc.set_threshold(COLLECT_AFTER)
     is_stopped = _stop_on_signals()
     try:
-        with _opened(options, settings) as outbox, LedgerFile(options.ledger) as ledger:
+        with LedgerFile(options.ledger) as ledger, _opened(options, settings) as outbox:
             run, prepare = _run(options, settings)
             if not run.total:
                 return totals, None

@@ -36,6 +36,18 @@ class Ack(TypedDict):
     device: NotRequired[str]
 
 
+class Again(TypedDict):
+    """A message that its device sent once more, as it had no answer: it may be there twice."""
+
+    e: Literal["again"]
+    tenant: str
+    device: str
+    boot: str | None
+    seq: int | None
+    sha256: str
+    at: int
+
+
 Label = TypedDict(
     "Label",
     {
@@ -52,7 +64,7 @@ Label = TypedDict(
 
 It stands in the ledger before the first message that it is of.
 """
-Entry = Sent | Ack | Label
+Entry = Sent | Ack | Again | Label
 
 
 def line(entry: Entry) -> bytes:
@@ -63,7 +75,7 @@ def line(entry: Entry) -> bytes:
 def parse(text: bytes) -> Entry:
     """Read one line; raise `ValueError` if it is no entry."""
     entry = orjson.loads(text)
-    if not isinstance(entry, dict) or entry.get("e") not in ("sent", "ack", "label"):
-        raise ValueError("a ledger line is an object whose e is sent, ack or label")
+    if not isinstance(entry, dict) or entry.get("e") not in ("sent", "ack", "again", "label"):
+        raise ValueError("a ledger line is an object whose e is sent, ack, again or label")
     found: Entry = entry  # type: ignore[assignment]
     return found

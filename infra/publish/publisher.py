@@ -1,8 +1,8 @@
 """The publisher: sends the lines of planned files, group by group, in their order."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from time import time_ns
 
@@ -84,14 +84,30 @@ class Publisher:
             self._ledger.refresh()
         unique = [is_once and row.is_keyed_by_line for row in rows]
         for record, acks in zip(records, self._ledger.sent(records, unique), strict=True):
-            self._outbox.send(record, partial(self._acknowledged_in, self._ledger, acks))
+            self._outbox.send(record, _Receipt(self._acknowledged, self._ledger, acks))
 
     def _acknowledged(self, _at: int) -> None:
         self._counts.published += 1
 
-    def _acknowledged_in(self, ledger: SentLedger, acks: Sequence[Ack], at: int) -> None:
-        self._counts.published += 1
-        ledger.acknowledged(acks, at)
+
+@dataclass(frozen=True, slots=True)
+class _Receipt:
+    """Writes what became of one record into the ledger."""
+
+    counted: Callable[[int], None]
+    ledger: SentLedger
+    acks: Sequence[Ack]
+
+    def __call__(self, at: int) -> None:
+        self.counted(at)
+        self.ledger.acknowledged(self.acks, at)
+
+    def refuse(self, reason: str) -> None:
+        """Write nothing: it is not acknowledged."""
+
+    def sent_again(self) -> None:
+        """Write that its device sent it once more."""
+        self.ledger.sent_again(self.acks, time_ns() // 1000)
 
 
 def _records(rows: Sequence[Made], received_at: int) -> list[OutRecord]:

@@ -13,13 +13,14 @@ from edge.registry_files import RegistryFiles
 from telemetry.devices import Device
 from telemetry.errors import HeadwaterError
 from telemetry.judge import Judged, judge
-from telemetry.ledger import Ack, Expect, Sent, line
+from telemetry.ledger import Ack, Again, Expect, Sent, line
 from telemetry.records import Record
 from telemetry.registry import Registry
 from telemetry.schema_check import value_type
 from telemetry.topics import TELEMETRY
 
 FirstUse = dict[tuple[str, str], dict[str, str]]
+TENANT = "default"
 _Key = tuple[str, str, str, int]
 
 
@@ -120,6 +121,20 @@ class SentLedger:
         for ack in acks:
             ack["at"] = at
             self._file.write(line(ack))
+
+    def sent_again(self, acks: Sequence[Ack], at: int) -> None:
+        """Write that a device sent the record of these acks once more."""
+        for ack in acks:
+            again = Again(
+                e="again",
+                tenant=TENANT,
+                device=ack["device"],
+                boot=ack["boot"],
+                seq=ack["seq"],
+                sha256=ack["sha256"],
+                at=at,
+            )
+            self._file.write(line(again))
 
     def __enter__(self) -> Self:
         return self

@@ -90,7 +90,7 @@ def _twice(evidence: Evidence) -> pl.DataFrame:
 
 
 def _extra(messages: pl.DataFrame) -> pl.DataFrame:
-    extra = pl.col("in_bronze") - pl.col("sent")
+    extra = pl.col("in_bronze") - pl.col("sent") - pl.col("again")
     return _row(messages.filter(extra > 0), "more copies in bronze than were sent", extra)
 
 
@@ -118,7 +118,8 @@ def _misplaced(messages: pl.DataFrame) -> pl.DataFrame:
     over = pl.sum_horizontal(
         (pl.col(f"found_{outcome}") - pl.col(f"want_{outcome}")).clip(0) for outcome in OUTCOMES
     ) - (pl.col("in_bronze") - pl.col("sent")).clip(0)
-    unsure = messages.filter(pl.col("sent") > pl.col("acked"))
+    # What a device sent again may have come later than its first copy, or after a conflict.
+    unsure = messages.filter((pl.col("sent") > pl.col("acked")) | (pl.col("again") > 0))
     keyed = unsure.filter(pl.col("seq").is_not_null())
     sure = messages.join(unsure, on=IDENTITY, how="anti").join(keyed, on=KEY, how="anti")
     swayed = messages.join(sure, on=IDENTITY, how="anti")

@@ -40,11 +40,13 @@ _LINE = pl.Schema(
 class Ledger:
     """Sent messages, one row a line; acknowledgements by digest; the time that they span.
 
+    `again` counts further copies by identity, which devices sent since they had no answer.
     `labels` say what truly went wrong: `who`, metric, kind, and event times `from` and `to`.
     """
 
     sent: pl.DataFrame
     acked: pl.DataFrame
+    again: pl.DataFrame
     labels: pl.DataFrame
     first: int
     last: int
@@ -59,6 +61,7 @@ def read_ledgers(paths: list[Path]) -> Ledger:
     """Read ledgers; a line torn by a kill is left out, as it announced nothing that was sent."""
     sent: list[pl.DataFrame] = []
     acked: list[pl.DataFrame] = []
+    again: list[pl.DataFrame] = []
     labels: list[pl.DataFrame] = []
     last = 0
     for chunk in (chunk for path in paths for chunk in _chunks(path)):
@@ -66,6 +69,7 @@ def read_ledgers(paths: list[Path]) -> Ledger:
         last = max(last, _latest(lines))
         sent.append(_sent(lines.filter(pl.col("e") == "sent")))
         acked.append(_digests(lines.filter(pl.col("e") == "ack")))
+        again.append(_again(lines.filter(pl.col("e") == "again")))
         labels.append(_labels(lines.filter(pl.col("e") == "label")))
     whole = pl.concat(sent) if sent else pl.DataFrame()
     if whole.is_empty():
@@ -73,7 +77,8 @@ def read_ledgers(paths: list[Path]) -> Ledger:
     first = whole["sent_at"].min()
     assert isinstance(first, int)
     counts = pl.concat(acked).group_by("h1", "h2").agg(pl.len().cast(pl.Int64).alias("acked"))
-    return Ledger(whole, counts, pl.concat(labels), first, last)
+    copies = pl.concat(again).group_by(IDENTITY).agg(pl.len().cast(pl.Int64).alias("again"))
+    return Ledger(whole, counts, copies, pl.concat(labels), first, last)
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
@@ -131,6 +136,10 @@ def _sent(lines: pl.DataFrame) -> pl.DataFrame:
         pl.col("reason").cast(pl.Categorical),
     )
     return columns.hstack(_digests(lines))
+
+
+def _again(lines: pl.DataFrame) -> pl.DataFrame:
+    return lines.select(who("tenant", "device")).hstack(_digests(lines))
 
 
 def _labels(lines: pl.DataFrame) -> pl.DataFrame:

@@ -61,6 +61,9 @@ def _expected(ledger: Ledger) -> pl.DataFrame:
     return (
         messages.join(of_bytes, on=("h1", "h2"))
         .join(ledger.acked, on=("h1", "h2"), how="left")
-        .with_columns((pl.col("sent") - unacked).clip(0).alias("acked"))
+        .join(ledger.again, on=IDENTITY, how="left")
+        .with_columns(
+            (pl.col("sent") - unacked).clip(0).alias("acked"), pl.col("again").fill_null(0)
+        )
         .drop("sent_in_all")
     )

@@ -38,6 +38,22 @@ class Forgetful:
             self.sock.sendto(answer.encode(), address)
 
 
+class Told:
+    """Counts what became of a record."""
+
+    def __init__(self) -> None:
+        self.acknowledged = self.again = 0
+
+    def __call__(self, at: int) -> None:
+        self.acknowledged += 1
+
+    def refuse(self, reason: str) -> None:
+        raise AssertionError(reason)
+
+    def sent_again(self) -> None:
+        self.again += 1
+
+
 @pytest.fixture
 def forgetful() -> Iterator[Forgetful]:
     made = Forgetful()
@@ -46,15 +62,15 @@ def forgetful() -> Iterator[Forgetful]:
 
 
 def test_record_that_was_to_be_answered_later_is_sent_again(forgetful: Forgetful) -> None:
-    told: list[int] = []
+    told = Told()
 
     def opened(settled: Settled) -> CoapSender:
         port = forgetful.port
         return CoapSender(settled, "127.0.0.1", port, lambda name: "t", answer_within_s=0.3)
 
     with DeviceOutbox(opened) as outbox:
-        outbox.send(OutRecord(b"d1", b"{}", []), told.append)
+        outbox.send(OutRecord(b"d1", b"{}", []), told)
         assert outbox.flush(10) == 0
 
-    assert len(told) == 1
+    assert (told.acknowledged, told.again) == (1, 1)
     assert forgetful.heard == [b"{}", b"{}"]

@@ -39,6 +39,7 @@ class Fates:
 
     acknowledged: list[bytes] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
+    again: Counter[bytes] = field(default_factory=Counter)
 
 
 @dataclass
@@ -53,6 +54,9 @@ class Told:
 
     def refuse(self, reason: str) -> None:
         self.fates.refused[reason] += 1
+
+    def sent_again(self) -> None:
+        self.fates.again[self.value] += 1
 
 
 def token(device_full: str, key: bytes = LOCAL_KEY) -> str:
@@ -131,6 +135,7 @@ def test_all_come_back_and_send_again_what_has_no_answer(served: Served) -> None
     assert len(fates.acknowledged) == 200
     sent = Counter(taken.value for taken in served.house.outlet.taken)
     assert set(sent.values()) == {2}
+    assert sent - fates.again == Counter(fates.acknowledged)
 
 
 async def cut(served: Served) -> None:

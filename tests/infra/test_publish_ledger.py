@@ -6,8 +6,10 @@ from pathlib import Path
 import orjson
 import pytest
 
+from edge.outbox import OutRecord
 from edge.registry_files import RegistryFiles
 from infra.publish.pace import Pace
+from infra.publish.sent_ledger import SentLedger
 from telemetry.products import product_from_dict
 from tests.infra.publishing import Home, light_home
 
@@ -175,3 +177,19 @@ def test_no_rate_is_as_fast_as_it_goes() -> None:
     clock = Clock()
     Pace(None, clock=clock.read, sleep=clock.sleep).wait(10**9)
     assert clock.now == 100.0
+
+
+def test_what_a_device_sends_again_is_said_of_each_message(tmp_path: Path) -> None:
+    path, files = tmp_path / "ledger.ndjson", RegistryFiles(tmp_path / "registry")
+    record = OutRecord(b"d", b'[{"seq":1,"metrics":{"x":1}},{"seq":2,"metrics":{"x":1}}]', [])
+    with SentLedger(path, files, tolerance_us=0, first_use={}) as kept:
+        (acks,) = kept.sent([record], [True])
+        kept.sent_again(acks, 7)
+
+    lines = [orjson.loads(line) for line in path.read_bytes().splitlines()]
+    key = ("tenant", "device", "boot", "seq", "sha256")
+    sent, again = ([line for line in lines if line["e"] == e] for e in ("sent", "again"))
+    assert [line["at"] for line in again] == [7, 7]
+    assert [[line[name] for name in key] for line in again] == [
+        [line[name] for name in key] for line in sent
+    ]

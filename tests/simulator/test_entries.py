@@ -9,13 +9,14 @@ from simulator.entries import (
     ack_head,
     ack_heads,
     ack_lines,
+    again_lines,
     sent_head,
     sent_line,
     sent_lines,
     sent_tail,
 )
 from simulator.fates import FATES
-from telemetry.ledger import Ack, Sent, line
+from telemetry.ledger import Ack, Again, Sent, line
 
 NUMBERS = st.integers(0, 2**53)
 NAMES = st.text("abcz09._-", min_size=1)
@@ -76,3 +77,13 @@ def test_ack_lines_of_one_boot(boot: str, keys: list[tuple[int, str]], at: int) 
 def test_any_ack_line(boot: str | None, seq: int | None, digest: str, at: int) -> None:
     expected = line(Ack(e="ack", boot=boot, seq=seq, sha256=digest, at=at))
     assert ack_lines([ack_head(boot, seq, digest)], at) == expected.decode()
+
+
+@given(NAMES, st.none() | NAMES, st.none() | NUMBERS, DIGESTS, NUMBERS)
+def test_any_line_of_what_is_sent_again(
+    device: str, boot: str | None, seq: int | None, digest: str, at: int
+) -> None:
+    expected = Again(
+        e="again", tenant=TENANT, device=device, boot=boot, seq=seq, sha256=digest, at=at
+    )
+    assert again_lines(device, [ack_head(boot, seq, digest)], at) == line(expected).decode()

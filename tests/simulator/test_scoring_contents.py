@@ -1,12 +1,15 @@
 """The verdict on lakes in which something was changed or made up by hand."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from simulator.entries import ack_head, again_lines
 from telemetry.tables import LATE, MESSAGES, READINGS, REJECTED
-from tests.simulator.breaking import Break, counts, judge_lake, plain, remove
-from tests.simulator.lakes import Rows
+from tests.simulator.breaking import FAULTS, Break, counts, judge_lake, plain, remove, verdict_on
+from tests.simulator.lakes import Rows, prepared, write
+from tests.simulator.runs import START
 
 
 def change(**values: object) -> Break:
@@ -80,6 +83,39 @@ def test_record_that_kafka_holds_twice_is_a_phantom(tmp_path: Path) -> None:
         rows.of(MESSAGES).append({**record, "offset": 1_000_000})
 
     assert counts(judge_lake(tmp_path, broken)) == {"phantom": 1}
+
+
+def test_record_that_its_device_sent_again_is_none(tmp_path: Path) -> None:
+    parts, rows, ledger = prepared(tmp_path, FAULTS)
+    row = plain(rows)[0]
+    record = next(each for each in rows.of(MESSAGES) if each["offset"] == row["offset"])
+    copy = {**record, "offset": 1_000_000}
+    rows.of(MESSAGES).append(copy)
+    digest = sha256(copy["value"]).hexdigest()  # type: ignore[arg-type]
+    device, head = str(row["device_full"]), ack_head("b1", 1, digest)
+
+    write(rows, tmp_path / "lake")
+    assert counts(verdict_on(tmp_path, parts, ledger)) == {"phantom": 1}
+    for _ in range(2):
+        with ledger.open("a") as file:
+            file.write(again_lines(device, [head], START))
+        assert verdict_on(tmp_path, parts, ledger).ok
+
+
+def test_message_that_was_sent_again_may_have_come_too_late(tmp_path: Path) -> None:
+    parts, rows, ledger = prepared(tmp_path, FAULTS)
+    for row in (late := plain(rows)):
+        record = next(each for each in rows.of(MESSAGES) if each["offset"] == row["offset"])
+        rows.of(LATE).append({**row, "message": record["value"]})
+    remove(rows, late)
+    write(rows, tmp_path / "lake")
+    assert counts(verdict_on(tmp_path, parts, ledger)) == {"misplaced": 1}
+
+    digest = sha256(record["value"]).hexdigest()  # type: ignore[arg-type]
+    head = ack_head("b1", 1, digest)
+    with ledger.open("a") as file:
+        file.write(again_lines(str(late[0]["device_full"]), [head], START))
+    assert verdict_on(tmp_path, parts, ledger).ok
 
 
 def test_traffic_of_other_devices_and_of_other_times_is_not_ours(tmp_path: Path) -> None:

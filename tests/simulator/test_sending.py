@@ -155,6 +155,33 @@ def test_each_message_is_acknowledged_refused_or_timed_out(tmp_path: Path) -> No
     assert totals.sent == totals.acked + totals.refused + totals.timed_out
 
 
+class StutteringSender(WaywardSender):
+    """Writes every third record twice, before its answer or after it."""
+
+    def send(self, posting: Posting) -> None:
+        """Answer, and write once more."""
+        self._count += 1
+        posting.written()
+        if self._count % 6 == 3:
+            posting.written()
+        self._settled(posting, None)
+        if self._count % 6 == 0:
+            posting.written()
+
+
+def test_what_a_device_sends_again_is_in_the_ledger(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.ndjson"
+    groups = Groups(run_of(tmp_path, load_scenario("mixed"), total=500).run)
+    totals = Totals()
+    with LedgerFile(path) as ledger, DeviceOutbox(StutteringSender) as outbox:
+        Sending(groups, outbox, ledger, totals).run(Pace(None, 500, None), EVER)
+
+    messages = {(e["device"], e["sha256"]) for e in entries(path) if e["e"] == "sent"}
+    again = [(e["device"], e["sha256"]) for e in entries(path) if e["e"] == "again"]
+    assert set(again) <= messages
+    assert len(again) == totals.sent_again >= totals.records // 3
+
+
 class SlowSender(WaywardSender):
     """Answers one record every millisecond."""
 
