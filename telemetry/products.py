@@ -9,7 +9,7 @@ from typing import Literal, cast, get_args
 
 from telemetry.durations import format_duration, micros, parse_duration
 from telemetry.errors import HeadwaterError, ProductError
-from telemetry.retention import DAY, Kept, Reach, shortfalls
+from telemetry.retention import DAY, HISTORY, Kept, Reach, shortfalls
 from telemetry.tables import MESSAGES
 
 MetricType = Literal["double", "int", "string", "bool"]
@@ -29,7 +29,7 @@ METRIC_FIELDS = {"type", "unit", "kind", "min", "max", "required", "sentinels", 
 NAME = re.compile(r"[A-Za-z0-9_:\-]{1,128}")
 RETENTION_CLASSES: dict[str, timedelta | None] = {
     "default": timedelta(days=90),
-    "history": timedelta(days=3650),
+    HISTORY: timedelta(days=3650),
     "forever": None,
 }
 

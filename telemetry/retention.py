@@ -2,7 +2,8 @@
 
 A row of silver is dropped once its event is older than its class is kept. It is needed as long as
 a late row may touch its window (a day, or a sliding window if that is wider), and as long as a
-copy of its message may come, which is held against it.
+copy of its message may come, which is held against it. `history` may be of any age and never late:
+its years count from when it came.
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from telemetry.durations import format_duration
 from telemetry.tables import MESSAGES
 
 DAY = timedelta(days=1)
+HISTORY = "history"
 Span = timedelta | None
 """None for ever, or without bound."""
 
@@ -49,6 +51,11 @@ def shortfalls(reach: Reach, kept: Kept) -> Iterator[str]:
         yield (
             f"{says}, but max_age is unbounded: a late row may need windows of any age; bound"
             " max_age, or keep rows forever"
+        )
+    elif reach.max_age is None and kept.name != HISTORY:
+        yield (
+            f"{says}, but lateness and max_age are unbounded: rows may be of any age, and copies of"
+            " them come when they are gone; bound max_age, or keep rows as history or forever"
         )
     age = reach.max_age or timedelta()
     if reach.max_age is not None and age + reach.widest_window > kept.span:

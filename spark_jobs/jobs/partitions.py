@@ -1,12 +1,14 @@
 """Partitions of a table by date: which are closed, and which their retention has passed."""
 
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
+from spark_jobs.lake import Lake
 from telemetry.durations import parse_duration
 from telemetry.products import Product, retention_span
+from telemetry.retention import HISTORY
 from telemetry.tables import Table
 
 DATE_COLUMNS = ("event_date", "received_date", "window_period", "hour_date", "day")
@@ -54,6 +56,21 @@ def is_expired(table: Table, retention_class: str | None, period: date, today: d
     """Tell whether all that a partition holds is older than it is kept."""
     span = kept_for(table, retention_class)
     return span is not None and last_day(table, period) < today - span
+
+
+def held_since(retention_class: str | None, period: date, born: date) -> date:
+    """Return the date that a partition's age counts from.
+
+    History was old when it came: its years count from when it can have come, not from its events.
+    """
+    return max(period, born) if retention_class == HISTORY else period
+
+
+def born_on(lake: Lake, table: Table) -> date:
+    """Return the date on which a table was created."""
+    return datetime.fromtimestamp(
+        (lake.table(table).metadata().created_time or 0) / 1000, UTC
+    ).date()
 
 
 def condition(table: Table, partitions: pl.DataFrame) -> str:

@@ -1,19 +1,24 @@
 """Drop whole partitions that are older than their class, or their table, is kept."""
 
 import argparse
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 import polars as pl
 
 from spark_jobs.jobs.job_runs import Result, recorded, tried
-from spark_jobs.jobs.partitions import condition, date_column, is_expired, kept_for
+from spark_jobs.jobs.partitions import (
+    born_on,
+    condition,
+    date_column,
+    held_since,
+    is_expired,
+    kept_for,
+)
 from spark_jobs.lake import Lake
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 from telemetry.tables import MESSAGES, TABLES, Table
-
-HISTORY = "history"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,21 +54,13 @@ def _expired(lake: Lake, table: Table, today: date) -> pl.DataFrame:
         .group_by(table.partition_by)
         .agg(rows=pl.col("num_records").sum(), bytes=pl.col("size").sum())
     )
-    born = datetime.fromtimestamp((lake.table(table).metadata().created_time or 0) / 1000, UTC)
+    born = born_on(lake, table)
     is_over = [
-        is_expired(table, kept, _held_since(kept, row[dated], born.date()), today)
+        is_expired(table, kept, held_since(kept, row[dated], born), today)
         for row in partitions.iter_rows(named=True)
         for kept in [row.get("retention_class")]
     ]
     return partitions.filter(pl.Series(is_over, dtype=pl.Boolean)).sort(table.partition_by)
-
-
-def _held_since(retention_class: str | None, period: date, born: date) -> date:
-    """Return the date that a partition's age counts from.
-
-    History was old when it came: its years count from when it can have come, not from its events.
-    """
-    return max(period, born) if retention_class == HISTORY else period
 
 
 def _drop(lake: Lake, table: Table, partitions: pl.DataFrame) -> None:

@@ -24,6 +24,9 @@ DAY = timedelta(days=1)
         ({"max_age": "60 d", "dedup_horizon": "40 d"}, ("90 d", "100 d")),
         ({"dedup_horizon": "unbounded"}, ("90 d", "unbounded")),
         ({"lateness": "unbounded", "max_age": "100 d"}, ("90 d", "101 d")),
+        ({"lateness": "unbounded", "max_age": "unbounded"}, ("90 d", "unbounded")),
+        ({"lateness": "unbounded", "max_age": "unbounded", "retention": "4000 d"},
+         ("4000 d", "unbounded")),
     ],
 )  # fmt: skip
 def test_retention_that_eats_what_is_needed_is_refused(
@@ -43,6 +46,7 @@ def test_retention_that_eats_what_is_needed_is_refused(
         {"max_age": "80 d"},
         {"max_age": "unbounded", "retention": "forever"},
         {"max_age": "unbounded", "lateness": "unbounded", "retention": "history"},
+        {"max_age": "unbounded", "lateness": "unbounded", "retention": "forever"},
         product_to_dict(DEFAULT_PRODUCT),
     ],
 )
