@@ -4,6 +4,7 @@ Examples:
   headwater job replay --from 2026-11-20 --to 2026-11-20
   headwater job replay --from 2026-11-20T08 --to 2026-11-20T11 --beside /tmp/replayed
   headwater job replay --from 2026-11-20 --to 2026-11-21 --in-place
+  headwater job replay --from 2026-11-20 --in-place --drop-orphans
   headwater job replay --rejected --reason unknown_device --product meter
 """
 
@@ -43,6 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     where.add_argument(
         "--in-place", action="store_true", help="compare, and put differing rows in place"
+    )
+    parser.add_argument(
+        "--drop-orphans",
+        action="store_true",
+        help="with --in-place: remove also rows whose records bronze has lost",
     )
     parser.add_argument(
         "--rejected", action="store_true", help="take up rejected messages whose rules pass now"
@@ -90,9 +96,11 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
         raise HeadwaterError(
             "--reason, --product and --registered choose rejected messages: add --rejected"
         )
+    if arguments.drop_orphans and not arguments.in_place:
+        raise HeadwaterError("--drop-orphans removes rows in place: add --in-place")
     if received is None:
         raise HeadwaterError("name the range: --from 2026-11-20T08 --to 2026-11-20T11")
-    asked = Asked(received, arguments.beside, arguments.in_place)
+    asked = Asked(received, arguments.beside, arguments.in_place, arguments.drop_orphans)
     return recorded(lake, "replay", arguments, lambda now: replay(settings, lake, asked, now))
 
 

@@ -1,9 +1,9 @@
 """Compares rows that a replay made with those that the lake holds; the differences go to a file."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import BinaryIO
@@ -27,6 +27,10 @@ class Sides:
     before: pl.LazyFrame
     after: pl.LazyFrame
     leave_out: tuple[str, ...] = ()
+
+    def within(self, kept: Callable[[pl.LazyFrame], pl.LazyFrame]) -> "Sides":
+        """Return both with the rows that are kept."""
+        return replace(self, before=kept(self.before), after=kept(self.after))
 
     def slices(self) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         """Yield both in slices of bearable size, each key whole in one of them."""

@@ -11,12 +11,14 @@ from spark_jobs.jobs.corrections import corrected
 from spark_jobs.jobs.judging import Judge, judge_by_spark, judge_here, received_messages
 from spark_jobs.jobs.known import known
 from spark_jobs.jobs.replay_comparison import Comparison, Sides, comparison
+from spark_jobs.jobs.replay_expired import Expired
 from spark_jobs.jobs.replay_gold import (
     PinnedGold,
     caught_up_gold,
     gold_beside,
 )
 from spark_jobs.jobs.replay_in_place import InPlace
+from spark_jobs.jobs.replay_orphans import orphans, refuse_orphans
 from spark_jobs.jobs.replay_range import RangeReplay
 from spark_jobs.jobs.restating import restate, runs_of_days, silver_versions
 from spark_jobs.jobs.silver_pause import SilverPause
@@ -40,6 +42,8 @@ class Asked:
     received: Span
     beside: Path | None = None
     in_place: bool = False
+    drop_orphans: bool = False
+    """Whether rows in place may be removed though bronze has lost their records."""
 
     @property
     def name(self) -> str:
@@ -59,6 +63,7 @@ class Run:
     beside: Lake
     received: Span
     versions: dict[str, int]
+    expired: Expired
 
     def sides(self, table: Table) -> Sides:
         """Return a table of silver as it is and as it was judged anew."""
@@ -66,7 +71,18 @@ class Run:
         inside = held.filter(self.received.holds("received_at"))
         if table == REJECTED:
             inside = inside.filter(pl.col("replayed_at").is_null())
-        return Sides(table, inside, self.beside.scan(table))
+        made = self.expired.kept(table, self.beside.scan(table), self.beside)
+        return Sides(table, self.expired.kept(table, inside, self.main), made)
+
+    def left_out(self) -> dict[str, int]:
+        """Return how many rows were made that retention has dropped, by table."""
+        rows = {table.name: self.expired.rows(table, self.beside) for table in SILVER}
+        return {name: count for name, count in rows.items() if count}
+
+    def orphans(self) -> pl.DataFrame:
+        """Return the records that silver has rows of in the range and bronze lacks."""
+        bronze = received_messages(self.main, self.versions[MESSAGES.name], self.received)
+        return orphans(bronze, [self.sides(table).before for table in SILVER])
 
 
 def replay(settings: Settings, lake: Lake, asked: Asked, now: datetime) -> Result:
@@ -78,7 +94,10 @@ def replay(settings: Settings, lake: Lake, asked: Asked, now: datetime) -> Resul
         tables = (MESSAGES, *(table for table in SILVER))
         versions = {table.name: lake.table(table).version() for table in tables}
         gold = caught_up_gold(settings, lake, versions, asked.received)
-    run = Run(settings, lake, beside, asked.received, versions)
+    run = Run(settings, lake, beside, asked.received, versions, Expired(lake, now.date()))
+    lost = run.orphans()
+    if asked.in_place and not asked.drop_orphans:
+        refuse_orphans(lost)
     replayed = RangeReplay(lake, beside, known(settings, lake, now), received=asked.received)
     replayed.run(_judge(run), versions[MESSAGES.name])
     with comparison(file) as compared:
@@ -91,6 +110,8 @@ def replay(settings: Settings, lake: Lake, asked: Asked, now: datetime) -> Resul
         "messages": replayed.messages,
         "beside": str(folder),
         "compared": dict(compared.compared),
+        "expired": run.left_out(),
+        "orphans": lost["records"].sum(),
         "gold": _gold_said(gold),
         "differences": dict(+compared.rows),
         "first": compared.first,
@@ -133,8 +154,12 @@ def _judge(run: Run) -> Judge:
 
 def _compare_gold(run: Run, gold: PinnedGold, compared: Comparison) -> None:
     made = gold_beside(run.settings, run.main, run.beside, gold)
+    has_expired = bool(run.left_out())
     for sides in made.make(run.received, _event_days(run)):
-        compared.compare(sides)
+        if "window_start" in sides.table.key:
+            compared.compare(sides.within(run.expired.kept_windows))
+        elif not has_expired:  # Delays are of all that was received on a day.
+            compared.compare(sides)
 
 
 def _event_days(run: Run) -> set[date]:

@@ -141,3 +141,14 @@ def killed_and_run_again(settings: Settings, *words: str) -> int:
             continue
         return cuts
     raise AssertionError("it never ends")
+
+
+def damage(settings: Settings, table: Table, rows: pl.Expr, *changes: pl.Expr) -> int:
+    """Change rows behind everyone's back, or delete them; return how many they are."""
+    lake = Lake(settings.lake_root)
+    found = lake.scan(table).collect()
+    hit = found.filter(rows)
+    kept = found.filter(~rows)
+    whole = pl.concat([kept, hit.with_columns(*changes)]) if changes else kept
+    lake.replace(table, whole, None, None)
+    return len(hit)

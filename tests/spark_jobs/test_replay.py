@@ -34,7 +34,6 @@ from telemetry.tables import (
     REJECTED,
     RESTATEMENTS,
     SESSIONS,
-    Table,
 )
 from tests.spark_jobs.landing_fleet import (
     TOLERANCE,
@@ -45,6 +44,7 @@ from tests.spark_jobs.replay_home import (
     SILVER,
     SIZE,
     copied,
+    damage,
     killed_and_run_again,
     make_gold,
     run,
@@ -86,17 +86,6 @@ def test_an_hour_is_decided_with_what_silver_holds_outside_of_it(settings: Setti
         assert result["messages"]
 
 
-def damage(settings: Settings, table: Table, rows: pl.Expr, *changes: pl.Expr) -> int:
-    """Change rows behind everyone's back, or delete them; return how many they are."""
-    lake = Lake(settings.lake_root)
-    found = lake.scan(table).collect()
-    hit = found.filter(rows)
-    kept = found.filter(~rows)
-    whole = pl.concat([kept, hit.with_columns(*changes)]) if changes else kept
-    lake.replace(table, whole, None, None)
-    return len(hit)
-
-
 def is_of(offset: int) -> pl.Expr:
     return pl.col("offset") == offset
 
@@ -134,9 +123,14 @@ def test_differences_are_listed_by_table_key_and_column(damaged: Settings) -> No
 def test_differing_rows_are_put_in_place_and_their_gold_restated(
     replay_home: Settings, damaged: Settings
 ) -> None:
-    result = run(damaged, *DAY, "--in-place")
+    before = landed(Lake(damaged.lake_root))
+    with pytest.raises(HeadwaterError, match=r"1 records, received 2026-11-21T.*-1 to -1.*--drop-"):
+        run(damaged, *DAY, "--in-place")
+    assert landed(Lake(damaged.lake_root)) == before
 
-    assert result["ok"]
+    result = run(damaged, *DAY, "--in-place", "--drop-orphans")
+
+    assert (result["ok"], result["orphans"]) == (True, 1)
     assert result["restated"] == "done"
     assert landed(Lake(damaged.lake_root)) == landed(Lake(replay_home.lake_root))
     assert run(damaged, *DAY)["differences"] == {}
@@ -198,7 +192,7 @@ def test_replay_in_place_cut_short_anywhere_goes_on(
     for table in (LATE, REJECTED):
         assert damage(damaged, table, pl.lit(value=True))
 
-    kills = killed_and_run_again(damaged, *DAY, "--in-place")
+    kills = killed_and_run_again(damaged, *DAY, "--in-place", "--drop-orphans")
 
     assert kills >= 3
     assert landed(Lake(damaged.lake_root)) == landed(Lake(replay_home.lake_root))
@@ -229,6 +223,7 @@ def test_spark_and_this_process_judge_alike(
         (("--from", "2026-11-22", "--to", "2026-11-21"), "is after"),
         ((*DAY, "--reason", "type"), "--rejected"),
         (("--rejected", "--in-place"), "leave the place out"),
+        ((*DAY, "--drop-orphans"), "add --in-place"),
     ],
 )
 def test_wrong_use_is_told(settings: Settings, words: tuple[str, ...], said: str) -> None:

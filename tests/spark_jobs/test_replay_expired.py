@@ -1,0 +1,64 @@
+"""Replays of days whose rows retention has dropped from silver, and of records that bronze lost."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from spark_jobs.jobs.replay_job import Asked, replay
+from spark_jobs.jobs.replay_orphans import orphans, refuse_orphans
+from spark_jobs.lake import Lake
+from spark_jobs.transforms.spans import days
+from telemetry.errors import HeadwaterError
+from telemetry.settings import Settings
+from telemetry.tables import READINGS
+from tests.spark_jobs.replay_home import copied, damage
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+DAY = days(NOON.date(), NOON.date())
+EXPIRING = pl.col("retention_class") == "default"
+
+
+def at(*offsets: int) -> pl.LazyFrame:
+    """Return rows of records, one received each second after noon."""
+    rows = {
+        "topic": "telemetry",
+        "partition": pl.Series([0] * len(offsets), dtype=pl.Int64),
+        "offset": offsets,
+        "received_at": [NOON.replace(second=offset) for offset in offsets],
+    }
+    return pl.LazyFrame(rows, schema_overrides={"received_at": pl.Datetime("us", "UTC")})
+
+
+def test_records_that_bronze_lost_are_counted_once_with_their_range() -> None:
+    found = orphans(at(1, 4), [at(1, 2, 2, 3), at(3), at(4)])
+
+    assert found.drop("since", "until").rows() == [("telemetry", 0, 2, 2, 3)]
+    said = (
+        "2 records, received 2026-11-21T12:00:02Z to 2026-11-21T12:00:03Z, that bronze.messages"
+        " has lost .telemetry/0 offsets 2 to 3.*--drop-orphans"
+    )
+    with pytest.raises(HeadwaterError, match=said):
+        refuse_orphans(found)
+    refuse_orphans(orphans(at(1, 2), [at(2), at(1)]))
+
+
+@pytest.mark.spark
+def test_rows_that_retention_has_dropped_are_left_out(
+    replay_home: Settings, tmp_path: Path
+) -> None:
+    settings = copied(replay_home, tmp_path / "home")
+    lake = Lake(settings.lake_root)
+    count = damage(settings, READINGS, EXPIRING)
+    last, over = (datetime.combine(date(2027, 2, day), NOON.timetz()) for day in (19, 20))
+
+    before = replay(settings, lake, Asked(DAY), last)
+    after = replay(settings, lake, Asked(DAY, in_place=True), over)
+
+    assert isinstance(listed := before["differences"], dict)
+    assert listed[READINGS.name] == count
+    assert isinstance(expired := after["expired"], dict)
+    assert (before["expired"], after["differences"]) == ({}, {})
+    assert expired[READINGS.name] == count
+    assert lake.scan(READINGS).filter(EXPIRING).collect().is_empty()
