@@ -101,6 +101,7 @@ def _gateways(
     told = [page.told.page for page in pages]
     figures: dict[str, object] = {
         "pages": len(pages),
+        "exact": sum(page.is_exact for page in pages),
         "acknowledged": sum(page.acknowledged for page in told),
         "taken": sum(page.taken for page in told),
         "there": sum(page.found for page in pages),

@@ -99,6 +99,12 @@ class PageBalance:
         is_bounded = page.is_final and not self.was_spooled
         return self.difference >= 0 and (not is_bounded or self.found <= page.taken)
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether a single lost record would show: no other one can stand for it."""
+        page = self.told.page
+        return page.is_final and not self.was_spooled and page.taken == page.acknowledged
+
     def row(self) -> dict[str, object]:
         """Return the row of ops.gateway_conservation."""
         page = self.told.page

@@ -244,6 +244,18 @@ def test_no_order_of_events_breaks_the_bounds(fates: list[str], there: st.DataOb
     assert PageBalance(told, acknowledged + given_up).holds
     assert not PageBalance(told, acknowledged - 1).holds
     assert not PageBalance(told, len(fates) + 1).holds
+    hidden = PageBalance(told, acknowledged + given_up - 1)
+    assert hidden.holds == (given_up > 0), "a record never acknowledged stands for a lost one"
+    if hidden.is_exact:
+        assert not hidden.holds
+
+
+def test_page_is_exact_where_all_that_was_taken_is_acknowledged_and_no_word_can_lack() -> None:
+    told = Told(page(), END)
+    assert PageBalance(told, 10).is_exact
+    assert not PageBalance(told, 10, was_spooled=True).is_exact
+    assert not PageBalance(Told(page(taken=11), END), 10).is_exact
+    assert not PageBalance(Told(page()._replace(is_final=False), END), 10).is_exact
 
 
 def test_newest_word_on_a_page_counts() -> None:
