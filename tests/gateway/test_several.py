@@ -1,7 +1,8 @@
 """Two gateways before one broker: each reads all commands, and goes on by itself where it was."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -67,13 +68,20 @@ def command(broker: Broker, name: str, payload: bytes) -> None:
     assert producer.flush(10) == 0
 
 
+@contextmanager
+def gateway(home: Path, kafka: str) -> Iterator[GatewayProcess]:
+    """Start a gateway with a group of its own, and wait until it is ready."""
+    with closing(GatewayProcess(home, kafka, HEADWATER_GATEWAY_GROUP=home.name)) as process:
+        process.wait_until_ready()
+        yield process
+
+
 def test_each_goes_on_where_it_was(broker: Broker, tmp_path: Path) -> None:
     kafka = broker.settings.kafka_bootstrap
-    one = GatewayProcess(tmp_path / "one", kafka, HEADWATER_GATEWAY_GROUP="one")
-    two = GatewayProcess(tmp_path / "two", kafka, HEADWATER_GATEWAY_GROUP="two")
-    try:
-        for gateway in (one, two):
-            gateway.wait_until_ready()
+    with ExitStack() as stack:
+        one = stack.enter_context(gateway(tmp_path / "one", kafka))
+        # Its ports are taken now, so the other one chooses others.
+        two = stack.enter_context(gateway(tmp_path / "two", kafka))
         here, there = Listener(one, "d1"), Listener(two, "d2")
         silent = [Listener(one, name) for name in NEVER_TOLD]
         command(broker, "d1", b"1")
@@ -97,6 +105,3 @@ def test_each_goes_on_where_it_was(broker: Broker, tmp_path: Path) -> None:
         )
         for listener in (*back, there):
             listener.close()
-    finally:
-        one.close()
-        two.close()
