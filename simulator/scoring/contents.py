@@ -33,7 +33,7 @@ def wrong_contents(
 
 
 def _suspects(places: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
-    sent = messages.select(*IDENTITY, pl.col("event_time").alias("want_time"))
+    sent = messages.select(*IDENTITY, pl.col("event_time").alias("want_time"), "sent_at")
     is_kept = pl.col("outcome").is_in(list(KEPT))
     other_readings = (pl.col("rows") != pl.col("readings")) | (
         pl.col("fingerprint") != pl.col("found_fingerprint")
@@ -42,7 +42,11 @@ def _suspects(places: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
     is_wrong = (is_kept & (other_readings | pl.col("is_torn"))) | other_bytes.fill_null(False)
     want_time = pl.coalesce("want_time", "received_at")
     timed = places.filter(is_kept).select(*IDENTITY, *COORDINATES, "event_time", "received_at")
-    mistimed = timed.join(sent, on=IDENTITY).filter(pl.col("event_time") != want_time)
+    # A clock ahead is held to the gateway's: it is ahead of the arrival, not of the sending.
+    ahead = pl.col("want_time") - pl.col("sent_at")
+    is_held = (ahead > 0) & (pl.col("event_time") - pl.col("received_at") == ahead)
+    is_other = (pl.col("event_time") != want_time) & ~is_held.fill_null(value=False)
+    mistimed = timed.join(sent, on=IDENTITY).filter(is_other)
     return pl.concat(
         [
             places.filter(pl.col("outcome").is_not_null(), is_wrong).join(

@@ -11,6 +11,9 @@ from simulator.scoring.matching import KEY, Evidence
 CLOCK_GRAIN_US = 5_000
 """Kafka's append time is in whole milliseconds, so it may lie a little before the ledger's."""
 
+WAITED_US = 100_000
+"""What comes so long after it was written down has waited: its device had no connection."""
+
 
 @dataclass(frozen=True, slots=True)
 class Findings:
@@ -118,8 +121,9 @@ def _misplaced(messages: pl.DataFrame) -> pl.DataFrame:
     over = pl.sum_horizontal(
         (pl.col(f"found_{outcome}") - pl.col(f"want_{outcome}")).clip(0) for outcome in OUTCOMES
     ) - (pl.col("in_bronze") - pl.col("sent")).clip(0)
-    # What a device sent again may have come later than its first copy, or after a conflict.
-    unsure = messages.filter((pl.col("sent") > pl.col("acked")) | (pl.col("again") > 0))
+    # What a device sent again, or had to keep, may have come too late, or after a conflict.
+    is_delayed = (pl.col("again") > 0) | (pl.col("waited") > WAITED_US)
+    unsure = messages.filter((pl.col("sent") > pl.col("acked")) | is_delayed)
     keyed = unsure.filter(pl.col("seq").is_not_null())
     sure = messages.join(unsure, on=IDENTITY, how="anti").join(keyed, on=KEY, how="anti")
     swayed = messages.join(sure, on=IDENTITY, how="anti")

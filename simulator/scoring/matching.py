@@ -42,11 +42,15 @@ def identities(evidence: Evidence, places: pl.DataFrame) -> pl.DataFrame:
         (pl.col("is_first") & pl.col("outcome").is_not_null()).sum().alias("found"),
         *((pl.col("outcome") == outcome).sum().alias(f"found_{outcome}") for outcome in OUTCOMES),
         pl.col("rules").drop_nulls().first(),
+        pl.col("received_at").min(),
         *(pl.col(name).first() for name in COORDINATES),
     )
     counts = ["in_bronze", "found", *(f"found_{outcome}" for outcome in OUTCOMES)]
     joined = sent.join(there, on=IDENTITY, how="left")
-    return joined.with_columns(pl.col(counts).cast(pl.Int64).fill_null(0))
+    waited = (pl.col("received_at") - pl.col("sent_at")).fill_null(0)
+    return joined.with_columns(pl.col(counts).cast(pl.Int64).fill_null(0), waited=waited).drop(
+        "received_at"
+    )
 
 
 def _expected(ledger: Ledger) -> pl.DataFrame:

@@ -1,12 +1,13 @@
 """The verdict on lakes in which something was changed or made up by hand."""
 
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from simulator.entries import ack_head, again_lines
-from telemetry.tables import LATE, MESSAGES, READINGS, REJECTED
+from telemetry.tables import LATE, MESSAGES, READINGS, REJECTED, Table
 from tests.simulator.breaking import FAULTS, Break, counts, judge_lake, plain, remove, verdict_on
 from tests.simulator.lakes import Rows, prepared, write
 from tests.simulator.runs import START
@@ -116,6 +117,41 @@ def test_message_that_was_sent_again_may_have_come_too_late(tmp_path: Path) -> N
     with ledger.open("a") as file:
         file.write(again_lines(str(late[0]["device_full"]), [head], START))
     assert verdict_on(tmp_path, parts, ledger).ok
+
+
+def delay(rows: Rows, offset: object, by: timedelta, tables: tuple[Table, ...]) -> None:
+    """Have a record received later, as the tables say."""
+    for row in (row for table in tables for row in rows.of(table) if row["offset"] == offset):
+        received_at = row["received_at"]
+        assert isinstance(received_at, datetime)
+        row["received_at"] = received_at + by
+
+
+def test_message_that_waited_for_a_connection_may_have_come_too_late(tmp_path: Path) -> None:
+    def late(rows: Rows, by: timedelta) -> None:
+        found = plain(rows)
+        delay(rows, found[0]["offset"], by, (MESSAGES, READINGS))
+        offset = found[0]["offset"]
+        value = next(row["value"] for row in rows.of(MESSAGES) if row["offset"] == offset)
+        rows.of(LATE).extend({**row, "message": value} for row in found)
+        remove(rows, found)
+
+    soon, waited = timedelta(milliseconds=90), timedelta(seconds=40)
+    assert counts(judge_lake(tmp_path / "1", lambda rows: late(rows, soon))) == {"misplaced": 1}
+    assert judge_lake(tmp_path / "2", lambda rows: late(rows, waited)).ok
+
+
+def test_clock_that_is_ahead_is_held_to_the_gateways(tmp_path: Path) -> None:
+    def later(rows: Rows, by: timedelta) -> None:
+        row = next(row for row in rows.of(READINGS) if row["clock"] == "ahead")
+        same = [each for each in rows.of(READINGS) if each["offset"] == row["offset"]]
+        for each in same:
+            each["event_time_us"] += by // timedelta(microseconds=1)  # type: ignore[operator]
+        delay(rows, row["offset"], timedelta(milliseconds=7), (MESSAGES, READINGS))
+
+    right, wrong = timedelta(milliseconds=7), timedelta(milliseconds=8)
+    assert judge_lake(tmp_path / "1", lambda rows: later(rows, right)).ok
+    assert counts(judge_lake(tmp_path / "2", lambda rows: later(rows, wrong)))["altered"] == 1
 
 
 def test_traffic_of_other_devices_and_of_other_times_is_not_ours(tmp_path: Path) -> None:
