@@ -17,6 +17,8 @@ MOST_BYTES = 1_000_000
 KEPT_S = 60.0
 """How long a connection without a request is kept: the gateway closes it after 75 s."""
 RETRIED = (429, 502, 503, 504)
+OF_ONE_LINE = ("undecodable", "device_mismatch")
+"""Refusals of a request that are about one of its lines."""
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 
@@ -90,9 +92,10 @@ class HttpSender:
 
     async def _post(self, name: str, postings: list[Posting]) -> None:
         refusal = await self._answer(name, postings)
-        if refusal == "undecodable" and len(postings) > 1:
-            # One bad line refuses them all, so each one is asked for alone.
+        if refusal in OF_ONE_LINE and len(postings) > 1:
+            # One bad line refuses them all and none is kept, so each one is asked for alone.
             for posting in postings:
+                posting.is_written = False
                 await self._post(name, [posting])
             return
         for posting in postings:

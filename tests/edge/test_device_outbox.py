@@ -143,6 +143,25 @@ async def cut(served: Served) -> None:
         socket.pause_writing()
 
 
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [(b'{"device":"d9","metrics":{"n":1}}', "device_mismatch"), (b'{"a":1,}', "undecodable")],
+)
+def test_bad_line_of_a_request_takes_no_other_one_with_it(
+    served: Served, bad: bytes, reason: str
+) -> None:
+    fates = Fates()
+    values = [b'{"seq":%d,"metrics":{"n":1}}' % seq for seq in range(20)]
+    with DeviceOutbox(opened(served, "http")) as outbox:
+        for value in [*values[:10], bad, *values[10:]]:
+            outbox.send(OutRecord(b"d0", value, []), Told(value, fates))
+        assert outbox.flush(WITHIN_S) == 0
+
+    assert sorted(fates.acknowledged) == sorted(values)
+    assert fates.refused == {reason: 1}
+    assert not fates.again
+
+
 def test_record_without_an_answer_times_out_once(served: Served) -> None:
     with DeviceOutbox(opened(served, "mqtt"), answer_within_s=0.3) as outbox:
         served.house.outlet.is_held = True
