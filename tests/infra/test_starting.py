@@ -123,6 +123,8 @@ def test_stop_leaves_no_process_and_no_socket(home: Path) -> None:
 
 def test_stop_finds_what_a_killed_supervisord_left(home: Path) -> None:
     daemon = begin(home, service("one"))
+    # Its program has begun by now: one that is just being made has no environment to tell it by.
+    wait_for(lambda: len(stack_processes(home)) == 2)
     os.kill(daemon.pid() or 0, signal.SIGKILL)
     wait_for(lambda: not daemon.is_running())
     assert stop(Settings(home=home), lambda _: None) == 1
