@@ -19,6 +19,7 @@ from services.alerts.routing import every_route
 from services.alerts.start import Parts, open_service
 from services.changes import Changes
 from services.changes import consumer as changes_consumer
+from services.keep_alive import KEEP_ALIVE_S
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
@@ -51,6 +52,7 @@ def main() -> int:
         port=settings.port("alerts"),
         log_level="warning",
         access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=10,
     )
     return 0

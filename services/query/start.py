@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from edge.key_file import read_key_ring
 from services.directory import Directory, local_key
+from services.keep_alive import KEEP_ALIVE_S
 from services.problems import Problem
 from services.query.cache import Cache
 from services.query.hot.tier import Bounds
@@ -136,5 +137,6 @@ def configured(app: FastAPI, host: str, port: int) -> uvicorn.Config:
         ws="websockets-sansio",
         # Viewers have nothing to say.
         ws_max_size=1024,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=10,
     )

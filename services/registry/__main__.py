@@ -10,6 +10,7 @@ import anyio.to_thread
 import uvicorn
 from fastapi import FastAPI
 
+from services.keep_alive import KEEP_ALIVE_S
 from services.registry.app import application
 from services.registry.start import Parts, open_registry
 from telemetry.errors import HeadwaterError
@@ -40,6 +41,7 @@ def main() -> int:
         port=settings.port("registry"),
         log_level="warning",
         access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=10,
     )
     return 0

@@ -1,13 +1,43 @@
 """What a service that has just started does before anybody has asked."""
 
+import socket
 import threading
+import time
+from contextlib import closing
+from http.client import HTTPConnection
 from types import SimpleNamespace
 from typing import cast
 
+import uvicorn
+from fastapi import FastAPI
+
 from services.query.served import Service
-from services.query.start import keep_up
+from services.query.start import configured, keep_up
 
 SOON_S, PATIENCE_S = 0.2, 10.0
+CLIENTS_KEEP_S = 5.0
+
+
+def test_connection_that_rested_longer_than_clients_keep_it_is_answered() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = uvicorn.Server(configured(FastAPI(), "127.0.0.1", port))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        until = time.monotonic() + PATIENCE_S
+        while not server.started and time.monotonic() < until:
+            time.sleep(0.05)
+        with closing(HTTPConnection("127.0.0.1", port)) as client:
+            client.auto_open = 0
+            client.connect()
+            for rest_s in (0.0, CLIENTS_KEEP_S + 1.0):
+                time.sleep(rest_s)
+                client.request("GET", "/nowhere")
+                assert client.getresponse().read()
+    finally:
+        server.should_exit = True
+        thread.join(PATIENCE_S)
 
 
 def test_first_look_waits_for_who_asks_first_and_is_made_at_once_when_wanted() -> None:

@@ -8,6 +8,8 @@ from typing import NoReturn
 from infra.superset.inside.home import told
 
 THREADS = 8
+KEEP_ALIVE_S = 75
+"""Longer than clients keep a connection: who closes first takes an answer from the other."""
 GENTLE = 10
 """What prepares is nicer to the machine than what serves."""
 
@@ -20,6 +22,7 @@ def main() -> NoReturn:
         sys.exit(done.returncode)
     options = ["--bind", f"127.0.0.1:{told()['port']}", "--workers", "1", "--timeout", "120"]
     options += ["--worker-class", "gthread", "--threads", str(THREADS), "--log-level", "warning"]
+    options += ["--keep-alive", str(KEEP_ALIVE_S)]
     server = [sys.executable, "-m", "gunicorn", *options, "superset.app:create_app()"]
     os.execv(sys.executable, server)  # noqa: S606 - there is no shell to start
 
