@@ -91,7 +91,8 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, ValidationError) and error.title == "Settings":
         problem = error.errors()[0]
         name = "_".join(str(part) for part in problem["loc"]).upper()
-        return f"HEADWATER_{name}={problem['input']!r}: {problem['msg']}"
+        why = problem["msg"].removeprefix("Value error, ")
+        return f"HEADWATER_{name}={problem['input']!r}: {why}"
     reason = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {reason} (a defect: --debug shows where)"
 

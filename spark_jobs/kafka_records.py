@@ -1,4 +1,4 @@
-"""Kafka's records as Arrow, read where they are judged: in Spark's workers, in columns.
+"""Kafka's records as Arrow, in columns, read where they are judged: not by Spark's own source.
 
 Spark's own source makes a row of each record, then Arrow of the rows, a value at a time; that was
 more than half of landing's CPU (docs/decisions/0020).
@@ -43,6 +43,11 @@ class Reading(NamedTuple):
     landed_as: str
     tasks: tuple[tuple[Span, ...], ...]
     give_up_s: float = 20.0
+
+    @property
+    def length(self) -> int:
+        """How many offsets there are in all."""
+        return sum(span.length for spans in self.tasks for span in spans)
 
     def batches(self, numbers: Iterable[int]) -> Iterator[pa.RecordBatch]:
         """Yield the records of the tasks that have these numbers."""

@@ -1,7 +1,23 @@
 """Where the home holds what each part of a stack keeps."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+_PLAIN = re.compile(r"[A-Za-z0-9/._~+@=,-]+")
+
+
+def absolute(path: Path) -> Path:
+    """Return the whole path; raise where the lake's tables could not be found again.
+
+    delta-rs hands out paths with other characters in the form of a URL, which readers do not find.
+    """
+    whole = path.expanduser().absolute()
+    if odd := _PLAIN.sub("", str(whole)):
+        raise ValueError(
+            f"a path with {odd[0]!r} cannot hold tables: take one of letters, digits and /._~+@=,-"
+        )
+    return whole
 
 
 class HomeParts:

@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from telemetry.cached_parts import CachedParts
-from telemetry.home_parts import HomeParts
+from telemetry.home_parts import HomeParts, absolute
 
 PORT_NAMES = (
     "kafka",
@@ -225,7 +225,7 @@ class Settings(CachedParts, HomeParts, BaseSettings):
     @field_validator("home", "cache")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
-        return path.expanduser().absolute()
+        return absolute(path)
 
     @field_validator(
         "key_file",

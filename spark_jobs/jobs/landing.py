@@ -19,7 +19,7 @@ from spark_jobs.dedup.decision import decide, firsts, verdict_rows
 from spark_jobs.jobs.bronze_beside import BronzeBeside
 from spark_jobs.jobs.landing_memory import LandingMemory
 from spark_jobs.jobs.landing_progress import LandingProgress, newest_us
-from spark_jobs.jobs.landing_workers import LandingWorkers
+from spark_jobs.jobs.landing_workers import FEW, LandingWorkers
 from spark_jobs.jobs.live_registry import LiveRegistry
 from spark_jobs.jobs.older_lake import MEMORY
 from spark_jobs.jobs.settled import Settled
@@ -56,13 +56,15 @@ log = logging.getLogger(__name__)
 class Landing:
     """The one writer of bronze and silver; its memory belongs to one process."""
 
-    def __init__(self, settings: Settings, lake: Lake, *, stage_from: int = STAGE_FROM) -> None:
+    def __init__(
+        self, settings: Settings, lake: Lake, *, stage_from: int = STAGE_FROM, few: int = FEW
+    ) -> None:
         self._lake = lake
         self._staging = Staging(lake.uri(MESSAGES), stage_from)
         self._registry = LiveRegistry(RegistryFiles(settings.registry_dir), lake)
         self._registry.refresh()
         tolerance_us = round(settings.clock_tolerance_s * 1_000_000)
-        self._workers = LandingWorkers(self._registry, tolerance_us)
+        self._workers = LandingWorkers(self._registry, tolerance_us, few)
         self._memory = LandingMemory(
             lake,
             settings.checkpoint_dir / MEMORY,

@@ -1,4 +1,7 @@
-"""Spark's workers, as landing uses them: they judge records, and most often read them as well."""
+"""Who judges records for landing: Spark's workers, or the driver where there are few.
+
+Most often who judges them reads them from Kafka as well.
+"""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +18,7 @@ from spark_jobs.kafka_records import Reading
 from spark_jobs.record_batches import UnusualRecordsError
 from spark_jobs.transforms.fleet import Fleet
 from spark_jobs.transforms.judged import judged
-from spark_jobs.transforms.judgement import PACK, PACKS, Judgement, packed, unpacked
+from spark_jobs.transforms.judgement import PACK, PACKS, Judgement, as_one, packed, unpacked
 from spark_jobs.transforms.staging import Staging, staged
 from spark_jobs.worker_jobs import collected
 from telemetry.tables import MESSAGES
@@ -31,6 +34,9 @@ NOTHING = (
     "cast(null as array<struct<key: string, value: binary>>) as headers",
 )
 """Columns of a record that says nothing."""
+FEW = 16_000
+"""So many records of Kafka are judged by the driver: a job of the workers costs more than it saves
+(docs/decisions/0038)."""
 JudgeBatches = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 log = logging.getLogger(__name__)
 
@@ -38,8 +44,8 @@ log = logging.getLogger(__name__)
 class LandingWorkers:
     """Hands the newest registry to the workers, and takes what they have judged."""
 
-    def __init__(self, registry: LiveRegistry, tolerance_us: int) -> None:
-        self._registry, self._tolerance_us = registry, tolerance_us
+    def __init__(self, registry: LiveRegistry, tolerance_us: int, few: int = FEW) -> None:
+        self._registry, self._tolerance_us, self._few = registry, tolerance_us, few
         self._fleet: tuple[int, Broadcast[Fleet]] | None = None
 
     def warm_up(self, spark: SparkSession) -> None:
@@ -48,12 +54,14 @@ class LandingWorkers:
         self.judge(spark.range(1).selectExpr(*NOTHING))
 
     def read(self, batch: DataFrame, reading: Reading | None, staging: Staging) -> Judgement:
-        """Judge a micro-batch, which workers read from Kafka where `reading` says what."""
+        """Judge a micro-batch, which is not read by Spark where `reading` says what is in it."""
         if reading is not None:
             try:
+                if reading.length <= self._few:
+                    return self._read_here(reading)
                 return self._read(batch.sparkSession, reading, staging)
-            except PythonException as error:
-                if UnusualRecordsError.__name__ not in str(error):
+            except (PythonException, UnusualRecordsError) as error:
+                if not _is_unusual(error):
                     raise
                 log.info("Spark reads this batch: %s", UnusualRecordsError.__doc__)
         return self.judge(batch, staging)
@@ -65,6 +73,10 @@ class LandingWorkers:
         fleet = self._broadcast(few.sparkSession.sparkContext)
         worker = judge_on_worker(fleet, self._tolerance_us, staging)
         return unpacked(few.mapInArrow(worker, PACK).toArrow())
+
+    def _read_here(self, reading: Reading) -> Judgement:
+        batches = reading.batches(range(len(reading.tasks)))
+        return as_one(judged(batches, self._registry.fleet, tolerance_us=self._tolerance_us))
 
     def _read(self, spark: SparkSession, reading: Reading, staging: Staging) -> Judgement:
         fleet = self._broadcast(spark.sparkContext)
@@ -82,6 +94,11 @@ class LandingWorkers:
                 self._fleet[1].unpersist()
             self._fleet = edition, context.broadcast(self._registry.fleet)
         return self._fleet[1]
+
+
+def _is_unusual(error: Exception) -> bool:
+    """Tell what went wrong here or in a worker, whose errors come as text."""
+    return isinstance(error, UnusualRecordsError) or UnusualRecordsError.__name__ in str(error)
 
 
 def judge_on_worker(

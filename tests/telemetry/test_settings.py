@@ -1,5 +1,6 @@
 """Settings come from the environment, with defaults that run on one machine."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,12 @@ def test_ports_count_up_from_the_base(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert [settings.port(name) for name in PORT_NAMES[:2]] == [21000, 21001]
     assert settings.kafka_bootstrap == "127.0.0.1:21000"
+
+
+@pytest.mark.parametrize("odd", [" ", "ü", "%", "["])
+def test_a_home_whose_tables_nobody_would_find_is_refused(tmp_path: Path, odd: str) -> None:
+    with pytest.raises(ValueError, match=rf"a path with '{re.escape(odd)}' cannot hold tables"):
+        Settings(home=tmp_path / f"my{odd}data")
 
 
 def test_home_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
