@@ -14,6 +14,8 @@ from simulator.ledger_file import LedgerFile
 from simulator.measurements import Clock
 
 GROUP_S = 0.2
+"""The longest that a group's messages wait for one another; many a second wait less."""
+SHORTEST_GROUP_S, FULL_GROUP = 0.05, 1_000
 MOST_IN_GROUP = 8_192
 MOST_UNDERWAY = 8
 ACK_TIMEOUT_S = 180.0
@@ -63,6 +65,12 @@ class Pace:
         due = sent + MOST_IN_GROUP if self.rate is None else int(elapsed_s * self.rate) + 1
         most = due if self.messages is None else self.messages
         return min(due, most, sent + MOST_IN_GROUP)
+
+    @property
+    def group_s(self) -> float:
+        """How long after a group the next one is due: with some 1,000 messages, or at once."""
+        shortest = 0.0 if self.rate is None else FULL_GROUP / self.rate
+        return min(GROUP_S, max(SHORTEST_GROUP_S, shortest))
 
     def is_over(self, elapsed_s: float, sent: int) -> bool:
         """Say whether the run has come to its end."""
@@ -174,7 +182,7 @@ class Sending:
             number = due
             self._show()
             if pace.rate:
-                self._pause(now / 1_000_000 + GROUP_S)
+                self._pause(now / 1_000_000 + pace.group_s)
         self._settle(0)
 
     def _show(self) -> None:

@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_jobs import column_files, table_files
 from spark_jobs.commit_info import own_words
+from spark_jobs.log_files import hooks
 from spark_jobs.reading_rows import ReadingRows
 from spark_jobs.row_files import PACKED, RecentFiles, RowFiles
 from spark_jobs.schema import conform, delta_schema, table_properties
@@ -135,6 +136,7 @@ class Lake:
                 writer_properties=WRITER,
                 # delta-rs itself tries again beside a packing, and leaves the packed rows there.
                 commit_properties=_commit(txn, info, retries=0),
+                post_commithook_properties=hooks(handle),
             )
 
         return self._commit(table, write, txn)

@@ -118,6 +118,14 @@ class ScoringFiles:
         self._whole_bytes, self._changed_bytes = len(whole), sum(map(len, changes))
         return Kept(state, whole, changes)
 
+    def position(self) -> Position | None:
+        """Return how far silver was looked at by the newest save, None before there was any."""
+        if not self._path.exists():
+            return None
+        newest = max(self._numbers(), default=None)
+        with (self._path if newest is None else self._path_of(newest)).open("rb") as file:
+            return Position(**orjson.loads(file.readline())["readings"])
+
     def _path_of(self, number: int) -> Path:
         return self._path.with_name(f"{NAME}.{number}")
 

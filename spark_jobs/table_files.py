@@ -16,6 +16,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable
 from deltalake.transaction import AddAction, RemoveAction
 
+from spark_jobs.log_files import hooks
 from spark_jobs.row_files import PACKED, PATH, RowFiles, now_ms
 from spark_jobs.schema import delta_schema
 from telemetry.tables import Table
@@ -151,6 +152,7 @@ def commit(
         delta_schema(table),
         list(table.partition_by),
         commit_properties=properties,
+        post_commithook_properties=hooks(handle),
     )
 
 

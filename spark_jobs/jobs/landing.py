@@ -17,6 +17,7 @@ from spark_jobs.collector import no_collection
 from spark_jobs.column_files import from_text, records
 from spark_jobs.dedup.decision import decide, firsts, verdict_rows
 from spark_jobs.jobs.bronze_beside import BronzeBeside
+from spark_jobs.jobs.landing_logs import LandingLogs
 from spark_jobs.jobs.landing_memory import LandingMemory
 from spark_jobs.jobs.landing_progress import LandingProgress, newest_us
 from spark_jobs.jobs.landing_workers import FEW, LandingWorkers
@@ -72,6 +73,7 @@ class Landing:
             horizon_us=_horizon_us(product.dedup_horizon for product in self._registry.products),
         )
         self._bronze = BronzeBeside(lake)
+        self._logs = LandingLogs(settings, lake)
         self._settled = Settled(lake)
         self._silver = SilverPause(settings)
         self._marks = Restatements(lake)
@@ -103,6 +105,7 @@ class Landing:
                         self._remember_anew()
                     self._take(found, txn)
                     self._memory.save_if_due(time.time())
+                    self._logs.trim_if_due()
             log.info(
                 "batch %d of %s: %d messages, judged in %.0f ms, committed in %.0f ms",
                 txn.version,

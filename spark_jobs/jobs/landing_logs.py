@@ -1,0 +1,65 @@
+"""Keeps the logs of the tables that landing writes short, so that commits stay quick."""
+
+import logging
+import time
+from collections.abc import Iterator
+
+from spark_jobs.gold_state import GoldFiles, Position
+from spark_jobs.jobs.gold import NAME as GOLD
+from spark_jobs.jobs.scoring import NAME as SCORING
+from spark_jobs.lake import Lake
+from spark_jobs.log_files import trim
+from spark_jobs.scoring_state import ScoringFiles
+from telemetry.errors import HeadwaterError
+from telemetry.settings import Settings
+from telemetry.tables import CONFLICTS, DUPLICATES, LATE, MESSAGES, READINGS, REJECTED, Table
+
+LANDED = (MESSAGES, READINGS, REJECTED, LATE, DUPLICATES, CONFLICTS)
+KEPT = 4_000
+"""Versions; at one a second so many that an hourly job finds the one it saw last."""
+MARGIN = 200
+"""Versions before a stream's own place: Spark may go back by a batch."""
+EVERY_S = 300.0
+log = logging.getLogger(__name__)
+
+
+class LandingLogs:
+    """Belongs to the one process that lands."""
+
+    def __init__(
+        self, settings: Settings, lake: Lake, *, kept: int = KEPT, margin: int = MARGIN
+    ) -> None:
+        self._settings, self._lake = settings, lake
+        self._kept, self._margin = kept, margin
+        self._at = time.monotonic()
+
+    def trim_if_due(self) -> None:
+        """Trim from time to time, between two batches."""
+        if time.monotonic() - self._at >= EVERY_S:
+            self._at = time.monotonic()
+            self.trim()
+
+    def trim(self) -> None:
+        """Delete what is beyond the newest versions and what streams have still to read."""
+        for table in LANDED:
+            keep_from = min([self._lake.table(table).version() - self._kept, *self._unread(table)])
+            if keep_from > 0:
+                entries = trim(self._lake.table(table), keep_from)
+                log.info("%s: %d old entries of the log deleted", table.name, entries)
+
+    def _unread(self, table: Table) -> Iterator[int]:
+        if table in (READINGS, LATE):
+            try:
+                yield from [at.version - self._margin for at in self._positions(table)]
+            except (HeadwaterError, OSError, ValueError, KeyError, TypeError) as error:
+                log.warning("old entries of logs stay, a stream's place is not known: %s", error)
+                yield 0
+
+    def _positions(self, table: Table) -> Iterator[Position]:
+        """Yield how far each stream over a table has come."""
+        gold = GoldFiles(self._settings.checkpoint_dir / GOLD).state()
+        if gold is not None:
+            yield gold.readings if table is READINGS else gold.late
+        scoring = ScoringFiles(self._settings.checkpoint_dir / SCORING).position()
+        if scoring is not None and table is READINGS:
+            yield scoring

@@ -1,0 +1,47 @@
+"""A table's log: who deletes its old entries, and when.
+
+A commit lists the whole log, of a local folder at least: 3 us of CPU an entry. delta-rs would look
+for entries to delete after each commit as well, 7 us an entry: in a log that a day of commits has
+filled, one a second, that is most of a second.
+"""
+
+import re
+from typing import Protocol
+
+from deltalake import DeltaTable, PostCommitHookProperties
+from pyarrow import fs
+
+TIDIED_EVERY = 500
+_ENTRY = re.compile(r"(\d{20})\.(json|crc|checkpoint\.parquet|checkpoint\.\d+\.\d+\.parquet)")
+_CHECKPOINT = ".checkpoint.parquet"
+
+
+class AtVersion(Protocol):
+    """A table, as one version of it."""
+
+    def version(self) -> int:
+        """Return which."""
+
+
+def hooks(handle: AtVersion) -> PostCommitHookProperties:
+    """Say what a commit on this version does beside: seldom, delete what the table's age allows."""
+    is_due = (handle.version() + 1) % TIDIED_EVERY == 0
+    return PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=is_due)
+
+
+def trim(handle: DeltaTable, keep_from: int) -> int:
+    """Delete entries that no version from `keep_from` on needs; return how many.
+
+    A checkpoint stays, the newest at that version or before it, and all behind it.
+    """
+    store, root = fs.FileSystem.from_uri(handle.table_uri.rstrip("/"))
+    versions = {}
+    for info in store.get_file_info(fs.FileSelector(f"{root}/_delta_log")):
+        if entry := _ENTRY.fullmatch(info.base_name):
+            versions[info.path] = int(entry[1])
+    checkpoints = [at for path, at in versions.items() if path.endswith(_CHECKPOINT)]
+    first = max((at for at in checkpoints if at <= keep_from), default=0)
+    old = sorted((at, path) for path, at in versions.items() if at < first)
+    for _, path in old:
+        store.delete_file(path)
+    return len(old)
