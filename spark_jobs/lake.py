@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_jobs import column_files, table_files
 from spark_jobs.commit_info import own_words
-from spark_jobs.log_files import hooks
+from spark_jobs.log_files import hooks, is_newest
 from spark_jobs.reading_rows import ReadingRows
 from spark_jobs.row_files import PACKED, RecentFiles, RowFiles
 from spark_jobs.schema import conform, delta_schema, table_properties
@@ -82,7 +82,7 @@ class Lake:
         handle = self._handles.get(table.name)
         if handle is None:
             handle = self._handles[table.name] = DeltaTable(self.uri(table))
-        else:
+        elif not is_newest(handle):
             handle.update_incremental()
         return handle
 

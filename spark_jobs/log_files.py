@@ -6,6 +6,7 @@ filled, one a second, that is most of a second.
 """
 
 import re
+from pathlib import Path
 from typing import Protocol
 
 from deltalake import DeltaTable, PostCommitHookProperties
@@ -27,6 +28,19 @@ def hooks(handle: AtVersion) -> PostCommitHookProperties:
     """Say what a commit on this version does beside: seldom, delete what the table's age allows."""
     is_due = (handle.version() + 1) % TIDIED_EVERY == 0
     return PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=is_due)
+
+
+def is_newest(handle: DeltaTable) -> bool:
+    """Tell that no version follows, without a look at the whole log; False where that needs one.
+
+    Versions follow one another without a gap, and old entries go before newer ones.
+    """
+    scheme, _, folder = handle.table_uri.partition("://")
+    if scheme != "file":
+        return False
+    log, version = Path(folder) / "_delta_log", handle.version()
+    is_there, is_followed = ((log / f"{at:020d}.json").exists() for at in (version, version + 1))
+    return is_there and not is_followed
 
 
 def trim(handle: DeltaTable, keep_from: int) -> int:

@@ -118,6 +118,14 @@ def test_pace_is_never_ahead_of_its_rate() -> None:
     assert Pace(None, None, 2.0).is_over(2.0, 0)
 
 
+@pytest.mark.parametrize(
+    ("rate", "group_s"),
+    [(None, 0.05), (50_000.0, 0.05), (10_000.0, 0.1), (5_000.0, 0.2), (1.0, 0.2)],
+)
+def test_many_messages_a_second_go_in_shorter_groups(rate: float | None, group_s: float) -> None:
+    assert Pace(rate, None, None).group_s == group_s
+
+
 class WaywardSender:
     """Refuses every fifth record, and never answers every seventh."""
 

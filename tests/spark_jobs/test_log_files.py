@@ -7,7 +7,7 @@ import pytest
 from spark_jobs.gold_state import GoldFiles, GoldState, Position
 from spark_jobs.jobs.landing_logs import LandingLogs
 from spark_jobs.lake import Lake
-from spark_jobs.log_files import TIDIED_EVERY, hooks, trim
+from spark_jobs.log_files import TIDIED_EVERY, hooks, is_newest, trim
 from spark_jobs.scoring_state import ScoringFiles, ScoringState
 from telemetry.settings import Settings
 from telemetry.tables import READINGS
@@ -107,6 +107,20 @@ def test_without_streams_the_newest_versions_stay(settings: Settings) -> None:
     lake = Lake(settings.lake_root)
     LandingLogs(settings, lake, kept=30).trim()
     assert versions(lake)[0] == 49
+
+
+def test_a_version_that_another_writer_adds_is_seen(settings: Settings) -> None:
+    lake, other = Lake(settings.lake_root), Lake(settings.lake_root)
+    handle = lake.table(READINGS)
+    assert is_newest(handle)
+    other.append(READINGS, ROWS, None)
+    assert not is_newest(handle)
+    assert lake.table(READINGS).version() == VERSIONS + 1
+
+    # What is known was trimmed, as happens to who slept for long: the log says nothing of it.
+    for version in range(VERSIONS + 2):
+        Path(lake.uri(READINGS), "_delta_log", f"{version:020d}.json").unlink()
+    assert not is_newest(lake.table(READINGS))
 
 
 class Handle:
