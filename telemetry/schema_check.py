@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from telemetry.message import Reason, shown
@@ -67,7 +68,7 @@ def _reasons(
     found = [
         Reason(name, rule, shown(metrics[name]) if name in metrics else "") for name, rule in told
     ]
-    counts = Counter(rule for _, rule in left_out)
+    counts = Counter(map(itemgetter(1), left_out))
     more = (Reason("", rule, f"and {count:,} metrics more") for rule, count in counts.items())
     return (*found, *more)
 

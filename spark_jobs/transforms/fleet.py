@@ -6,6 +6,7 @@ a tenth of that.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -122,6 +123,11 @@ class Fleet(Registry):
             device = Device(*said)
             found.setdefault((device.tenant, device.device_full), []).append(device)
         return found
+
+    def among(self, keys: Iterable[tuple[str, str]]) -> Registry:
+        """Return the registry of some devices as objects: each costs much to find by itself."""
+        versions = chain.from_iterable(self.histories(keys).values())
+        return Registry(self.products.values(), versions, self.first_use)
 
     def with_histories(self, changed: Mapping[tuple[str, str], Iterable[Device]]) -> pa.Table:
         """Return the rows of all versions once those of some devices are others."""

@@ -6,7 +6,6 @@ from itertools import accumulate
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from spark_jobs.collector import no_collection
 from spark_jobs.dedup.recent import digests
@@ -21,8 +20,9 @@ from spark_jobs.transforms.judgement import (
     READINGS,
     TAGS,
     Judgement,
+    bodies,
 )
-from spark_jobs.transforms.senders import Headers, headers_of, senders
+from spark_jobs.transforms.senders import Headers, headers_of, named, senders
 from spark_jobs.transforms.words import Places
 from telemetry.devices import split_full_name
 from telemetry.judge import Judged, judge
@@ -32,6 +32,8 @@ from telemetry.registry import Registry
 
 _JUDGED = OF_MESSAGE[:-2]
 """Columns that judging fills; digest and stage follow from the record."""
+_OF_FIRST = ("kafka_key", "value", "headers")
+"""What stands on a record's first message alone."""
 FEWEST = 64
 """Fewer messages of a product are judged one by one: columns would cost more."""
 
@@ -73,7 +75,8 @@ def _judged_batch(
         parts.append(_with_records(records, rows, rows, found))
     left = np.flatnonzero(is_left)
     if len(left):
-        parts.append(_one_by_one(batch, records, left, fleet, tolerance_us))
+        registry = fleet.among(named(known, left))
+        parts.append(_one_by_one(batch, records, left, registry, tolerance_us))
     return parts
 
 
@@ -81,27 +84,21 @@ def _with_records(
     records: pa.Table, places: Places, firsts: Sequence[int | None] | Places, found: Judgement
 ) -> Judgement:
     """Add the records' columns; key, value and headers only where `firsts` says of which record."""
-    if len(places) == records.num_rows and np.array_equal(places, np.arange(len(places))):
-        of_all = records
-    else:
-        of_all = records.take(pa.array(places))
-    columns = {name: of_all[name] for name in records.column_names}
-    if firsts is not places:
-        of_first = pa.array(firsts, pa.int64())
-        for name in ("kafka_key", "value", "headers"):
-            columns[name] = records[name].take(of_first)
+    columns = {name: records[name] for name in records.column_names}
+    if len(places) != records.num_rows or not np.array_equal(places, np.arange(len(places))):
+        of_all, of_first = pa.array(places), pa.array(firsts, pa.int64())
+        for name, column in columns.items():
+            # Bytes are taken once: poison has many.
+            columns[name] = column.take(of_first if name in _OF_FIRST else of_all)
     messages = columns | {name: found.messages[name] for name in found.messages.column_names}
-    messages["digest"] = _digests(messages["message"], records["value"], places)
+    messages["digest"] = _digests(messages["message"], messages["value"])
     messages["is_staged"] = pa.array(np.zeros(len(places), dtype=bool))
     table = pa.table([messages[name] for name in MESSAGES.names], schema=MESSAGES)
     return found._replace(messages=table)
 
 
-def _digests(messages: pa.Array, values: pa.ChunkedArray, places: Places) -> pa.Array:
-    whole = messages
-    if messages.null_count:
-        whole = pc.coalesce(messages, values.take(pa.array(places)))
-    series = pl.from_arrow(whole)
+def _digests(messages: pa.ChunkedArray, values: pa.ChunkedArray) -> pa.Array:
+    series = pl.from_arrow(bodies(messages, values))
     assert isinstance(series, pl.Series)
     return pa.array(digests(series))
 
@@ -131,10 +128,9 @@ def _header_maps(headers: Headers) -> pa.Array:
 def _one_by_one(
     batch: pa.RecordBatch, records: pa.Table, rows: Places, registry: Registry, tolerance_us: int
 ) -> Judgement:
-    of_rows = batch.take(pa.array(rows)) if len(rows) < batch.num_rows else batch
     found = [
-        (int(rows[at]), record, message)
-        for at, record in enumerate(_records(of_rows))
+        (row, record, message)
+        for row, record in zip(rows.tolist(), _records(batch, rows), strict=True)
         for message in judge(record, registry, tolerance_us=tolerance_us)
     ]
     messages = [message for _, _, message in found]
@@ -143,22 +139,21 @@ def _one_by_one(
     arrays = [*columns, _tags(messages), _reasons([message.reasons for message in messages])]
     return _with_records(
         records,
-        np.array([row for row, _, _ in found]),
+        np.array([row for row, _, _ in found], dtype=np.int64),
         [None if message.item else row for row, _, message in found],
         Judgement(pa.table(arrays, schema=pa.schema(fields)), _readings(messages)),
     )
 
 
-def _records(batch: pa.RecordBatch) -> Iterator[Record]:
+def _records(batch: pa.RecordBatch, rows: Places) -> Iterator[Record]:
     times = batch.column("timestamp").cast(TIMESTAMP).cast(pa.int64())
     columns = [batch.column(name) for name in ("topic", "partition", "offset")]
-    columns += [times, batch.column("key"), batch.column("value")]
-    headers = [
-        {entry["key"]: entry["value"] for entry in each or ()}
-        for each in batch.column("headers").to_pylist()
-    ]
-    lists = [column.to_pylist() for column in columns]
-    return map(Record._make, zip(*lists, headers, strict=True))
+    columns += [times, batch.column("key"), batch.column("headers")]
+    *lists, headers = (column.take(pa.array(rows)).to_pylist() for column in columns)
+    value = batch.column("value")
+    values = (value[row].as_py() for row in rows.tolist())
+    maps = ({entry["key"]: entry["value"] for entry in each or ()} for each in headers)
+    return map(Record._make, zip(*lists, values, maps, strict=True))
 
 
 def _row(record: Record, judged: Judged, registry: Registry) -> tuple[object, ...]:

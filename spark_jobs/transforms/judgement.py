@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from spark_jobs.reading_rows import WORD
 from spark_jobs.schema import REASON, TIMESTAMP
@@ -115,6 +116,13 @@ def _moved(readings: pa.Table, by: int) -> pa.Table:
         pa.int32(),
     )
     return readings.set_column(0, READINGS.field("place"), places)
+
+
+def bodies(messages: pa.ChunkedArray, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the bytes of messages: their own, or their record's; copied only where both are."""
+    if messages.null_count == len(messages):
+        return values
+    return pc.coalesce(messages, values) if messages.null_count else messages
 
 
 def packed(judgement: Judgement) -> pa.RecordBatch:

@@ -19,6 +19,8 @@ _BEGIN = 8
 """Bytes: the brace, the first field's name and what its value begins with."""
 _FEW = 8
 _TRIES = 32
+_FRUITLESS = 20
+"""Tries without a line that fits: then none is likely to, and one by one costs less."""
 _PAYS = 8
 """Lines that fit pay for one more try: judged one by one they would cost about as much."""
 _ROW = re.compile(r" in row (\d+)")
@@ -124,7 +126,7 @@ def _fitting(
     tables, fits = [], np.zeros(len(lines), dtype=bool)
     first, at_once, tries = 0, len(lines), float(_TRIES)
     bad = 0  # the end of what is known to hold a misfit, where that is not before `first`
-    while first < len(lines) and tries >= 1:
+    while first < len(lines) and tries >= 1 and (tables or tries > _TRIES - _FRUITLESS):
         tries -= 1
         count = min(at_once, len(lines) - first)
         found, row = _read(lines.slice(first, count), schema)

@@ -17,7 +17,7 @@ from spark_jobs.schema import REASON, TIMESTAMP, arrow_schema
 from spark_jobs.transforms.first_use import Types
 from spark_jobs.transforms.judgement import MESSAGES as JUDGED
 from spark_jobs.transforms.judgement import READINGS as OF_PLACE
-from spark_jobs.transforms.judgement import Block, Judgement
+from spark_jobs.transforms.judgement import Block, Judgement, bodies
 from spark_jobs.transforms.senders import combined
 from telemetry.tables import CONFLICTS, DUPLICATES, LATE, MESSAGES, READINGS, REJECTED, Table
 
@@ -184,7 +184,7 @@ def _aside(found: Judgement, rows: Rows) -> pa.Table:
 
 
 def _with_bodies(messages: pa.Table) -> pa.Table:
-    whole = pc.coalesce(messages["message"], messages["value"])
+    whole = bodies(messages["message"], messages["value"])
     return messages.set_column(messages.schema.get_field_index("message"), "message", whole)
 
 
@@ -269,6 +269,8 @@ def _places(readings: pa.Table) -> np.ndarray:
 def _taken(columns: pa.Table | pa.ChunkedArray, rows: Rows) -> pa.Table | pa.ChunkedArray:
     if not len(rows):
         return columns.slice(0, 0)
-    if len(rows) == len(columns) and np.array_equal(rows, np.arange(len(rows))):
-        return columns
+    first = int(rows[0])
+    if int(rows[-1]) - first + 1 == len(rows) and (rows[1:] > rows[:-1]).all():
+        # What is rejected stands together mostly, and may have many bytes: none is copied.
+        return columns.slice(first, len(rows))
     return columns.take(pa.array(rows, pa.int64()))

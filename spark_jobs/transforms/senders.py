@@ -1,5 +1,6 @@
 """Who sent each record of a batch, read from its headers by column."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -119,6 +120,13 @@ def senders(batch: pa.RecordBatch, headers: Headers, times: Places, fleet: Fleet
         codes,
         _received_at(headers.of("received_at"), times),
     )
+
+
+def named(known: Senders, rows: Places) -> Iterator[tuple[str, str]]:
+    """Yield (tenant, device_full) of those that some of the records name."""
+    codes = pa.array(np.unique(known.codes[rows]))
+    said = (column.take(codes).to_pylist() for column in (known.tenant, known.device_full))
+    return ((tenant, name) for tenant, name in zip(*said, strict=True) if name is not None)
 
 
 def _full_names(product: pa.Array, device: pa.Array, key: pa.Array) -> pa.Array:

@@ -6,10 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from spark_jobs.transforms import routes
-from spark_jobs.transforms.judgement import MESSAGES, Judgement
+from spark_jobs.transforms.judgement import MESSAGES, Judgement, bodies
 
 STAGE_FROM = 10_000
 """Records of a task; fewer are not worth a file, and go with what was judged of them."""
@@ -41,24 +40,27 @@ def staged(parts: Iterable[Judgement], write: Write, fewest: int) -> Iterator[Ju
 
 
 def _staged(parts: list[Judgement], write: Write) -> Iterator[Judgement]:
-    firsts = [part.messages.filter(pc.equal(part.messages["item"], 0)) for part in parts]
-    records = pa.concat_tables(firsts)
+    records = pa.concat_tables([_firsts(part.messages) for part in parts])
     files = write(routes.bronze(Judgement(records, parts[0].readings), np.arange(len(records))))
     for part in parts:
         yield part._replace(messages=_without_content(part), files=tuple(files))
         files = []
 
 
+def _firsts(messages: pa.Table) -> pa.Table:
+    is_first = messages["item"].to_numpy() == 0
+    return messages if is_first.all() else messages.filter(pa.array(is_first))
+
+
 def _without_content(part: Judgement) -> pa.Table:
     """Return the messages, with the bytes of those alone that may land beside silver's readings."""
     messages = part.messages
     count = messages.num_rows
-    is_dropped = np.zeros(count, dtype=bool)
+    whole = bodies(messages["message"], messages["value"])
     if part.blocks:
+        # Taken, since a condition's result has room for the bytes that it leaves out.
         is_dropped = ~messages["is_late"].to_numpy()
-    # Taken, since a condition's result has room for the bytes that it leaves out.
-    places = pa.array(np.arange(count), mask=is_dropped)
-    whole = pc.coalesce(messages["message"].take(places), messages["value"].take(places))
+        whole = whole.take(pa.array(np.arange(count), mask=is_dropped))
     changed = {"message": whole, "is_staged": pa.array(np.ones(count, dtype=bool))}
     changed |= {name: pa.nulls(count, MESSAGES.field(name).type) for name in CONTENT}
     columns = [changed.get(name, messages[name]) for name in MESSAGES.names]

@@ -70,6 +70,25 @@ def _shown(device: Device | None) -> tuple[object, ...] | None:
     return (device.tenant, device.device_full, *place, _start(device))
 
 
+def test_some_are_taken_out_with_one_look() -> None:
+    looks: list[int] = []
+
+    def counting(tenants: pa.Array, names: pa.Array) -> np.ndarray:
+        looks.append(len(names))
+        return alike(tenants, names)
+
+    devices = [Device(f"p.{number}") for number in range(20)]
+    fleet = Fleet((), versions_table(devices), {("t", "p"): {"m": "bool"}}, counting)
+    keys = [("default", device.device_full) for device in devices[:10]]
+
+    some = fleet.among([*keys, ("default", "p.nobody")])
+
+    assert [some.device_at(*key, 0) for key in keys] == devices[:10]
+    assert some.device_at("default", "p.15", 0) is None
+    assert some.first_use == fleet.first_use
+    assert looks == [20, 11], "those that there are, then those that are asked for"
+
+
 def test_many_are_found_at_once_as_they_were() -> None:
     moved = [
         Device("p.a", zone=zone, valid_from=datetime.fromtimestamp(AT + at, UTC) if at else None)
