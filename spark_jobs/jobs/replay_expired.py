@@ -7,7 +7,9 @@ import polars as pl
 
 from spark_jobs.jobs.partitions import born_on, date_column, held_since, is_expired
 from spark_jobs.lake import Lake
-from telemetry.tables import READINGS, Table
+from spark_jobs.transforms import routes
+from spark_jobs.transforms.judgement import Judgement
+from telemetry.tables import LATE, READINGS, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,21 @@ class Expired:
         return rows.join(
             gone.lazy(), left_on=["retention_class", starts], right_on=gone.columns, how="anti"
         )
+
+    def messages(self, found: Judgement, heads: pl.DataFrame) -> pl.DataFrame:
+        """Return the heads of messages whose readings would land in expired partitions."""
+        classes = routes.frame_of(found.messages.select(["retention_class"]))
+        placed = heads.with_columns(
+            classes["retention_class"].gather(heads["row"]),
+            event_date=pl.col("event_time").dt.date(),
+        )
+        gone = [heads.clear()]
+        for table, is_late in ((READINGS, False), (LATE, True)):
+            mine = placed.filter(pl.col("is_late") == is_late)
+            days = mine.select(table.partition_by).unique()
+            expired = days.filter(self._is_expired(table, days))
+            gone.append(mine.join(expired, on=expired.columns, how="semi").select(heads.columns))
+        return pl.concat(gone)
 
     def _files(self, table: Table, lake: Lake) -> pl.DataFrame:
         names = {f"partition.{name}": name for name in table.partition_by}

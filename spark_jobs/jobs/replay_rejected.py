@@ -13,6 +13,7 @@ from spark_jobs.dedup.index import KeyIndex
 from spark_jobs.jobs.first_copies import FirstCopies
 from spark_jobs.jobs.judging import judged_here
 from spark_jobs.jobs.known import Known, known
+from spark_jobs.jobs.replay_expired import Expired
 from spark_jobs.jobs.restating import silver_versions
 from spark_jobs.jobs.silver_pause import SilverPause
 from spark_jobs.lake import Lake
@@ -68,6 +69,8 @@ class RejectedReplay:
     def __init__(self, settings: Settings, lake: Lake, now: datetime) -> None:
         self.landed: Counter[str] = Counter()
         self.taken_up = 0
+        self.expired = 0
+        self._expired = Expired(lake, now.date())
         self._lake = lake
         self._now = now
         self._known: Known = known(settings, lake, now)
@@ -81,6 +84,9 @@ class RejectedReplay:
         if passing.is_empty():
             return
         with self._silver.change():
+            passing = self._kept(found, passing)
+            if passing.is_empty():
+                return
             types = self._known.types
             uses = first_use(routes.unsettled(found, passing, types), types)
             if uses.fixed.height:
@@ -101,6 +107,16 @@ class RejectedReplay:
         found = judged_here(records, self._known.fleet(), tolerance_us=self._tolerance_us)
         mine = routes.heads(found).join(items, on=_ITEM, how="semi")
         return found, mine.filter("is_accepted")
+
+    def _kept(self, found: Judgement, passing: pl.DataFrame) -> pl.DataFrame:
+        """Return messages without those that retention would have dropped: these stay rejected.
+
+        What a replay has landed before it was killed is to be stamped, however old it is now.
+        """
+        new = passing.join(self._settled(passing), on=_ITEM, how="anti")
+        gone = self._expired.messages(found, new)
+        self.expired += len(gone)
+        return passing.join(gone, on="row", how="anti")
 
     def _settled(self, messages: pl.DataFrame) -> pl.DataFrame:
         """Return those that a replay has landed before it was killed."""
@@ -168,6 +184,7 @@ def replay_rejected(settings: Settings, lake: Lake, now: datetime, wanted: Wante
     return {
         "rejected": len(items),
         "taken_up": replay.taken_up,
-        "still_rejected": len(items) - replay.taken_up,
+        "expired": replay.expired,
+        "still_rejected": len(items) - replay.taken_up - replay.expired,
         "landed": dict(replay.landed),
     }

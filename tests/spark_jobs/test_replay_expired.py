@@ -6,13 +6,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from edge.registry_files import RegistryFiles
 from spark_jobs.jobs.replay_job import Asked, replay
 from spark_jobs.jobs.replay_orphans import orphans, refuse_orphans
+from spark_jobs.jobs.replay_rejected import Wanted, replay_rejected
 from spark_jobs.lake import Lake
 from spark_jobs.transforms.spans import days
+from telemetry.devices import Device
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
-from telemetry.tables import READINGS
+from telemetry.tables import READINGS, REJECTED
 from tests.spark_jobs.replay_home import copied, damage
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -62,3 +65,33 @@ def test_rows_that_retention_has_dropped_are_left_out(
     assert (before["expired"], after["differences"]) == ({}, {})
     assert expired[READINGS.name] == count
     assert lake.scan(READINGS).filter(EXPIRING).collect().is_empty()
+
+
+@pytest.mark.spark
+def test_rejected_messages_of_days_that_retention_has_dropped_stay_rejected(
+    replay_home: Settings, tmp_path: Path
+) -> None:
+    settings = copied(replay_home, tmp_path / "home")
+    lake = Lake(settings.lake_root)
+    RegistryFiles(settings.registry_dir).enrol([Device("meter.stranger")])
+    held = lake.scan(READINGS).select(pl.len()).collect().item()
+    last, over = (datetime.combine(date(2027, 2, day), NOON.timetz()) for day in (19, 20))
+
+    left = replay_rejected(settings, lake, over, Wanted("unknown_device"))
+
+    assert left["expired"], "the stranger sent something that passes"
+    assert (left["taken_up"], left["landed"]) == (0, {})
+    assert lake.scan(READINGS).select(pl.len()).collect().item() == held
+    stamped = lake.scan(REJECTED).filter(pl.col("replayed_at").is_not_null())
+    assert stamped.collect().is_empty()
+    taken = replay_rejected(settings, lake, last, Wanted("unknown_device"))
+    assert (taken["taken_up"], taken["expired"]) == (left["expired"], 0)
+    # A run that was killed before it stamped what it had landed ends what it began.
+    lake.replace(REJECTED, _unstamped(lake), None, None)
+    again = replay_rejected(settings, lake, over, Wanted("unknown_device"))
+    assert (again["taken_up"], again["expired"]) == (left["expired"], 0)
+
+
+def _unstamped(lake: Lake) -> pl.DataFrame:
+    never = pl.lit(None, pl.Datetime("us", "UTC"))
+    return lake.scan(REJECTED).with_columns(replayed_at=never).collect()
