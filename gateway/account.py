@@ -70,6 +70,7 @@ class Account:
         """Return the pages that are to be told now; a new one begins with each hour."""
         if now // HOUR_US != self.page.began_at // HOUR_US:
             self._end(now)
+        lies = _changed(spooled, self._told_spool)
         is_old = now - self._told_at >= UNCHANGED_US or spooled != self._told_spool
         if now - self._told_at < CHANGED_US:
             return []
@@ -81,7 +82,7 @@ class Account:
         ]
         if due:
             self._told_at, self._told_spool = now, dict(spooled)
-        told = [self._told(page, now, spooled, is_over=False) for page in due]
+        told = [self._told(page, now, lies, is_over=False) for page in due]
         self._settled += sum(page.taken for page in self._before if _is_settled(page, now))
         self._before = [page for page in self._before if not _is_settled(page, now)]
         return told
@@ -89,7 +90,8 @@ class Account:
     def last(self, now: int, spooled: Mapping[bytes, int]) -> list[Page]:
         """End the page, once all that was taken is decided, and return what is left to tell."""
         self._end(now)
-        return [self._told(page, now, spooled, is_over=True) for page in self._before]
+        lies = _changed(spooled, self._told_spool)
+        return [self._told(page, now, lies, is_over=True) for page in self._before]
 
     def _end(self, now: int) -> None:
         self.page.ended_at = now
@@ -108,8 +110,16 @@ class Account:
             taken=page.taken,
             acknowledged=page.acknowledged,
             is_final=is_over or _is_settled(page, now),
-            spool={name.decode(): count for name, count in spooled.items() if count},
+            spool={name.decode(): count for name, count in spooled.items()},
         )
+
+
+def _changed(spooled: Mapping[bytes, int], told: Mapping[bytes, int]) -> dict[bytes, int]:
+    """Return what lies on disks, with a 0 once of a page that has nothing there any more.
+
+    A spool may fill and empty between two words. What it has sent may be there twice.
+    """
+    return {name: count for name, count in spooled.items() if count or told.get(name) != 0}
 
 
 def _is_settled(page: OpenPage, now: int) -> bool:

@@ -60,7 +60,7 @@ class FallbackOutlet:
         self._disk = Disk(folder, counters, again_s=again_s)
         self._bytes = sum(path.stat().st_size for path in self._files())
         self.spooled = _pages(self._files())
-        """How many records of each page of the account are on disk."""
+        """How many records of each page of the account are on disk, 0 of one that had some."""
         self.is_spooling = bool(self._files())
 
     def _files(self) -> list[Path]:
@@ -146,7 +146,7 @@ class FallbackOutlet:
         if not await self._all_sent(table):
             raise OutletError("Kafka is away", is_away=True, retry_after_s=RETRY_S)
         files[0].unlink()
-        self.spooled -= _counted(table)
+        self.spooled.subtract(_counted(table))
         return True
 
     async def _all_sent(self, table: pa.Table) -> bool:

@@ -41,7 +41,7 @@ class Teller:
     def _spooled(self) -> Counter[bytes]:
         found: Counter[bytes] = Counter()
         for outlet in self._outlets:
-            found += getattr(outlet, "spooled", Counter())
+            found.update(getattr(outlet, "spooled", {}))
         return found
 
     async def _tell(self, pages: Sequence[Page]) -> None:

@@ -25,7 +25,7 @@ class Page(NamedTuple):
     """Durable, and told so: so many are there at the least."""
     is_final: bool
     spool: dict[str, int]
-    """Records of any page that wait on this gateway's own disk."""
+    """Records of any page that wait on this gateway's own disk; 0: some did since the last word."""
 
     def encoded(self) -> bytes:
         """Return it as it is published."""

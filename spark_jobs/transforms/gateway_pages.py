@@ -57,7 +57,7 @@ def ledger(words: Iterable[Told]) -> Ledger:
         page = told.page
         pages[page.name] = told
         spooled_at |= dict.fromkeys({*page.spool, *disks.get(page.instance, ())}, told.at)
-        disks[page.instance] = page.spool
+        disks[page.instance] = {name: count for name, count in page.spool.items() if count}
         heard[page.instance] = told.at
         begun[page.instance] = max(page.began_at, begun.get(page.instance, 0))
     spooled: dict[str, int] = {}

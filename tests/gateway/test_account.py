@@ -147,6 +147,24 @@ def test_account_is_told_when_the_gateway_stops(place: House) -> None:
     assert (page.taken, page.acknowledged, page.is_final) == (1, 1, True)
 
 
+def test_page_says_once_that_a_disk_had_records_of_it_between_two_words(tmp_path: Path) -> None:
+    place, kafka, answers = house(), FakeKafka(is_away=True), Answers()
+    ingest = place.entrance.ingest
+    outlet = FallbackOutlet(kafka, tmp_path, place.entrance.counters, most_bytes=1_000_000)
+    name = ingest.account.page.name
+    outlet.send("telemetry", b"d1", b"{}", {PAGE_HEADER: name}, answers.settle)
+    settled(outlet, answers, 1)
+    kafka.is_away = False
+    drained(outlet)
+
+    asyncio.run(Teller(ingest, [outlet]).tick())
+    asyncio.run(Teller(ingest, [outlet]).close(1.0))
+
+    words = [one for one in place.outlet.taken if one.topic == GATEWAY_PAGES.name]
+    said = [page.spool for one in words if (page := page_of(one.value))]
+    assert said == [{name.decode(): 0}, {}]
+
+
 def test_instance_keeps_its_name(tmp_path: Path) -> None:
     name = instance_of(tmp_path / "gateway")
 
@@ -191,6 +209,6 @@ def test_disk_counts_its_records_by_page_over_a_new_start(tmp_path: Path) -> Non
     assert again.spooled == {b"a-b-1": 2, b"a-b-2": 1}
     kafka.is_away = False
     drained(again)
-    assert not again.spooled
+    assert again.spooled == {b"a-b-1": 0, b"a-b-2": 0}
     names = [taken.headers.get(PAGE_HEADER) for taken in kafka.taken]
     assert names == [b"a-b-1", b"a-b-1", b"a-b-2", None]

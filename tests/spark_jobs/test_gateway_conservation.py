@@ -189,6 +189,16 @@ def test_what_is_on_a_disk_is_there_and_counted_again_once_it_is_drained(lake: L
     assert (found.telemetry, found.spooled, found.difference, found.holds) == (11, 0, 1, True)
 
 
+def test_page_that_was_on_a_disk_between_two_words_may_have_copies(lake: Lake) -> None:
+    land(lake, 11)
+    after = page("a1-e2-1", began_at=micros(NOW), is_final=False)
+    said = [Told(page(spool={NAME: 0}), END), Told(after, NOW)]
+
+    (found,) = judged(lake, Said(said), landed_until=NOW + MINUTE)
+
+    assert (found.telemetry, found.was_spooled, found.holds) == (11, True, True)
+
+
 def test_what_was_drained_too_few_is_lost(lake: Lake) -> None:
     land(lake, 9)
     after = page("a1-e2-1", began_at=micros(NOW), is_final=False)
