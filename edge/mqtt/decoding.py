@@ -90,8 +90,8 @@ def decode_publish(head: int, body: bytes, version: int) -> Publish:
 
 def _check_response(properties: Properties) -> None:
     topic = properties.response_topic
-    if topic is not None and ("+" in topic or "#" in topic):
-        raise MqttError(PROTOCOL_ERROR, f"wildcards in the response topic {topic!r}")
+    if topic is not None and (not topic or "+" in topic or "#" in topic):
+        raise MqttError(PROTOCOL_ERROR, f"{topic!r} is no response topic")
 
 
 def _packet_id(reader: Reader) -> int:
@@ -168,8 +168,10 @@ def _subscribe(reader: Reader, version: int) -> Subscribe:
 def _subscription(pattern: str, options: int, version: int) -> Subscription:
     qos = options & 3
     handling = options >> 4 & 3
-    if qos == 3 or handling == 3 or options & (0xC0 if version == V5 else 0xFC):
+    if options & (0xC0 if version == V5 else 0xFC):
         malformed(f"options {options} of a subscription")
+    if qos == 3 or handling == 3:
+        raise MqttError(PROTOCOL_ERROR, f"QoS {qos}, retain handling {handling}")
     check_filter(pattern)
     if options & 4 and pattern.startswith("$share/"):
         raise MqttError(PROTOCOL_ERROR, "no-local on a shared subscription")

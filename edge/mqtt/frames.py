@@ -1,6 +1,6 @@
 """A stream of bytes cut into MQTT packets: first byte and body."""
 
-from edge.mqtt.wire import LONGEST, PACKET_TOO_LARGE, MqttError, malformed, variable
+from edge.mqtt.wire import LONGEST, PACKET_TOO_LARGE, MqttError, malformed, minimal, variable
 
 Frame = tuple[int, bytes]
 
@@ -56,7 +56,7 @@ def _long_length(data: bytes, position: int, size: int) -> tuple[int, int] | Non
         byte = data[position + offset]
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return value, position + offset + 1
+            return minimal(value, byte, shift), position + offset + 1
         shift += 7
     malformed("a length of more than four bytes")
 

@@ -77,7 +77,7 @@ class Reader:
             byte = self.byte()
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
-                return value
+                return minimal(value, byte, shift)
             shift += 7
         malformed("a length of more than four bytes")
 
@@ -89,6 +89,13 @@ class Reader:
         """Raise if bytes are left over."""
         if self.left:
             malformed(f"{self.left} bytes behind a packet's last field")
+
+
+def minimal(value: int, last: int, shift: int) -> int:
+    """Return a number of one to four bytes, or raise where its last byte adds nothing."""
+    if shift and not last:
+        malformed(f"{value} is written with more bytes than it needs")
+    return value
 
 
 def read_text(raw: bytes) -> str:

@@ -51,7 +51,7 @@ def cut(
         start, length = position + 2, data[position + 1]
         if length > 0x7F:
             high = data[start]
-            if high > 0x7F:
+            if not 0 < high < 0x80:
                 break
             length += (high << 7) - 0x80
             start += 1
@@ -85,7 +85,7 @@ def alone(data: bytes, head: bytes, skipped: int) -> int:
     start, length = 2, data[1]
     if length > 0x7F:
         high = data[2]
-        if high > 0x7F:
+        if not 0 < high < 0x80:
             return 0
         length += (high << 7) - 0x80
         start = 3
