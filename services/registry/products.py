@@ -35,9 +35,11 @@ def put(writing: Writing, declared: Product) -> Entry:
         raise Problem(
             HTTPStatus.CONFLICT,
             f"product {declared.key} is not {declared.compatibility}: {found[0]}",
-            errors=[Fault(where=f"versions.{one.version}.{one.metric}", reason=str(one))
-                    for one in found],
-        )  # fmt: skip
+            errors=[
+                Fault(where=f"versions.{one.version}.{one.metric}".rstrip("."), reason=str(one))
+                for one in found
+            ],
+        )
     return put_unheld(writing, declared)
 
 

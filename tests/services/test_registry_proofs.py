@@ -144,6 +144,33 @@ def test_tenant_sees_nothing_of_another(either: TestedRegistry) -> None:
     assert either.ask("DELETE", f"/v1/api-keys/{theirs}", key=acme).status_code == 404
 
 
+def test_key_above_the_tenants_is_made_by_such_an_admin_alone(either: TestedRegistry) -> None:
+    asked = {"role": "admin", "every_tenant": True}
+    below = str(either.done("POST", "/v1/api-keys", {"role": "admin"})["key"])
+    assert either.ask("POST", "/v1/api-keys", asked, key=below).status_code == 403
+
+    made_here = either.done("POST", "/v1/api-keys", asked)
+
+    me = either.ask("GET", "/v1/api-keys/me", key=str(made_here["key"])).json()
+    assert (me["tenant"], me["role"]) == ("*", "admin")
+    nowhere = either.ask("POST", "/v1/api-keys?tenant=nowhere", {"role": "viewer"})
+    assert (nowhere.status_code, "'nowhere'" in nowhere.text) == (404, True)
+
+
+def test_last_admin_above_the_tenants_cannot_be_revoked(either: TestedRegistry) -> None:
+    first = either.done("GET", "/v1/api-keys/me")["key_id"]
+    for short in ({"role": "viewer"}, {"role": "admin", "valid_until": NOW.isoformat()}):
+        either.done("POST", "/v1/api-keys", {"every_tenant": True, **short})
+    refused = either.ask("DELETE", f"/v1/api-keys/{first}")
+    assert (refused.status_code, "make one first" in refused.text) == (409, True)
+
+    second = either.done("POST", "/v1/api-keys", {"role": "admin", "every_tenant": True})
+
+    assert either.ask("DELETE", f"/v1/api-keys/{first}").status_code == 200
+    last = f"/v1/api-keys/{second['key_id']}"
+    assert either.ask("DELETE", last, key=str(second["key"])).status_code == 409
+
+
 def test_audit_trail_says_who_did_what(either: TestedRegistry) -> None:
     either.meter("meter.m1")
     either.done("PATCH", M1, {"zone": "north"})

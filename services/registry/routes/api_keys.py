@@ -5,12 +5,12 @@ from http import HTTPStatus
 from typing import Literal
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from services.problems import not_found
+from services.problems import Problem, conflict, not_found
 from services.registry import keys
 from services.registry.served import Admin, KnownCaller
-from services.registry.store import Entry
+from services.registry.store import Entry, Reading
 from services.registry.tables import API_KEYS
 from services.registry.words import Name, Words
 from telemetry.changes import ALL_TENANTS, ApiKeyBody, ChangeKey, Role
@@ -26,6 +26,14 @@ class ApiKeyIn(BaseModel):
     role: Role
     note: Words = ""
     valid_until: AwareDatetime | None = None
+
+
+class NewApiKeyIn(ApiKeyIn):
+    """A key to make."""
+
+    every_tenant: bool = Field(
+        default=False, description="a key above the tenants; only such an admin may make it"
+    )
 
 
 class ApiKeyOut(ApiKeyIn):
@@ -66,10 +74,15 @@ def list_api_keys(access: Admin) -> list[ApiKeyOut]:
 
 
 @router.post("", status_code=HTTPStatus.CREATED)
-def issue_api_key(wanted: ApiKeyIn, access: Admin) -> NewApiKeyOut:
-    """Make a key of the tenant."""
-    asked = keys.Issue(access.tenant, wanted.role, wanted.note, wanted.valid_until)
+def issue_api_key(wanted: NewApiKeyIn, access: Admin) -> NewApiKeyOut:
+    """Make a key of the tenant, or one above all tenants."""
+    if wanted.every_tenant and access.caller.tenant != ALL_TENANTS:
+        raise Problem(HTTPStatus.FORBIDDEN, "this needs an admin's key that is of no one tenant")
+    tenant = ALL_TENANTS if wanted.every_tenant else access.tenant
+    asked = keys.Issue(tenant, wanted.role, wanted.note, wanted.valid_until)
     with access.writing() as writing:
+        if not wanted.every_tenant and writing.get("tenant", tenant, tenant) is None:
+            raise not_found("tenant", tenant)
         key_id, text = keys.issue(writing, asked)
     access.registry.wake()
     return NewApiKeyOut(key_id=key_id, key=text)
@@ -77,11 +90,13 @@ def issue_api_key(wanted: ApiKeyIn, access: Admin) -> NewApiKeyOut:
 
 @router.delete("/{key_id}")
 def revoke_api_key(key_id: Name, access: Admin) -> dict[Literal["revoked"], str]:
-    """Revoke a key for good."""
+    """Revoke a key for good; the last admin's above the tenants stays."""
     with access.writing() as writing:
         found = writing.by_name("api_key", key_id)
         if found is None or not _is_mine(found, access.tenant, access.caller.tenant):
             raise not_found("API key", key_id)
+        if _is_last_admin(writing, found, access.registry.now()):
+            raise conflict("no other admin's key is above the tenants: make one first")
         writing.revoke([ChangeKey("api_key", found.key.tenant, key_id)], "revoke")
     access.registry.wake()
     return {"revoked": key_id}
@@ -89,6 +104,19 @@ def revoke_api_key(key_id: Name, access: Admin) -> dict[Literal["revoked"], str]
 
 def _is_mine(found: Entry, tenant: str, callers_tenant: str) -> bool:
     return found.key.tenant == tenant or callers_tenant == ALL_TENANTS
+
+
+def _is_last_admin(reading: Reading, found: Entry, now: datetime) -> bool:
+    """Say whether nobody could manage the tenants without this key."""
+    above = reading.entries("api_key", API_KEYS.c.tenant == ALL_TENANTS)
+    admins = {one.key for one in above if _is_lasting_admin(one, now)}
+    return admins == {found.key}
+
+
+def _is_lasting_admin(found: Entry, now: datetime) -> bool:
+    body = found.body
+    assert isinstance(body, ApiKeyBody)
+    return body.role == "admin" and (body.valid_until is None or body.valid_until > now)
 
 
 def _out(found: Entry) -> ApiKeyOut:
