@@ -1,6 +1,7 @@
 """The outbox that the running stack reads from."""
 
 import json
+import socket
 import time
 from typing import Literal
 
@@ -13,6 +14,9 @@ from telemetry.local_tokens import local_token
 from telemetry.settings import Settings
 
 Via = Literal["mqtt", "http", "coap"]
+GATEWAY_WITHIN_S = 10.0
+"""How long a gateway that is being restarted is waited for."""
+ASK_AGAIN_S = 0.25
 
 
 def open_outbox(settings: Settings) -> Outbox:
@@ -47,8 +51,9 @@ def stack_mode(settings: Settings) -> str:
 def open_device_outbox(settings: Settings, via: Via) -> DeviceOutbox:
     """Open the way that devices take: the gateway, as each record's own device."""
     allow_all_open_files()
-    key, port = local_key(settings.gateway_dir), settings.port(f"gateway_{via}")
     host = reachable(settings.gateway_host)
+    await_gateway(host, settings.port("gateway_http"))
+    key, port = local_key(settings.gateway_dir), settings.port(f"gateway_{via}")
 
     def token(device_full: str) -> str:
         return local_token(key, device_full, now=time.time())
@@ -68,6 +73,23 @@ def open_device_outbox(settings: Settings, via: Via) -> DeviceOutbox:
         return CoapSender(settled, in_url(host), port, token)
 
     return DeviceOutbox(sender)
+
+
+def await_gateway(host: str, port: int, within_s: float = GATEWAY_WITHIN_S) -> None:
+    """Wait until a gateway listens; it opens its port of HTTP with all others, CoAP's too."""
+    until = time.monotonic() + within_s
+    while True:
+        try:
+            socket.create_connection((host, port), timeout=within_s).close()
+        except OSError as error:
+            if time.monotonic() > until:
+                where = f"{in_url(host)}:{port}"
+                raise OutboxError(
+                    f"no gateway answers at {where}: start the stack with `headwater up`"
+                ) from error
+            time.sleep(min(ASK_AGAIN_S, within_s))
+        else:
+            return
 
 
 def reachable(host: str) -> str:

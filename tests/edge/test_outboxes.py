@@ -1,11 +1,12 @@
 """Which outbox a home has."""
 
+import socket
 from pathlib import Path
 
 import pytest
 
 from edge.outbox import OutboxError, OutRecord
-from edge.outboxes import in_url, open_outbox, reachable, stack_mode
+from edge.outboxes import await_gateway, in_url, open_outbox, reachable, stack_mode
 from edge.spool import SpoolOutbox
 from telemetry.settings import Settings
 
@@ -35,6 +36,15 @@ def test_foreign_broker_needs_no_stack_of_ours(tmp_path: Path) -> None:
 def test_unreadable_mode_is_an_error(tmp_path: Path, text: str) -> None:
     with pytest.raises(OutboxError, match=r"stack\.json"):
         stack_mode(stack(tmp_path, text))
+
+
+def test_gateway_that_is_away_is_named_and_one_that_is_there_is_not_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        await_gateway("127.0.0.1", port, within_s=60.0)
+
+    with pytest.raises(OutboxError, match=rf"127\.0\.0\.1:{port}: start the stack"):
+        await_gateway("127.0.0.1", port, within_s=0.1)
 
 
 def test_broker_that_is_away_is_named(tmp_path: Path) -> None:
