@@ -80,9 +80,10 @@ class Rejected(NamedTuple):
             words += f"; retry after {self.retry_after_s:.3f} s"
         return words[:500]
 
-    def receipt(self, topic: str) -> dict[str, object]:
-        """Return what a device is told of a refused message."""
-        told: dict[str, object] = {"topic": topic, "reason": self.reason, "text": self.text}
+    def receipt(self, topic: str | None = None) -> dict[str, object]:
+        """Return what a device is told of a refused message; an answer has no topic."""
+        told: dict[str, object] = {} if topic is None else {"topic": topic}
+        told |= {"reason": self.reason, "text": self.text}
         if self.limit:
             told["limit"] = self.limit
         if self.retry_after_s is not None:

@@ -15,7 +15,7 @@ def refusal(rejected: Rejected, timers: TransportTuning) -> Message:
     major, minor = rejected.code.coap
     message = Message(
         code=Code(major << 5 | minor),
-        payload=orjson.dumps(rejected.receipt("")),
+        payload=orjson.dumps(rejected.receipt()),
         transport_tuning=timers,
     )
     message.opt.content_format = ContentFormat.JSON

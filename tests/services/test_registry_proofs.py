@@ -200,3 +200,16 @@ def test_device_registers_itself_once_where_its_product_allows_it(either: Tested
     assert either.ask("POST", "/v1/register", registration(secret)).status_code == 409
     either.done("DELETE", "/v1/products/meter/registration")
     assert either.ask("POST", "/v1/register", registration(secret, "m8")).status_code == 403
+
+
+def test_who_may_not_connect_does_not_register_either(registry: TestedRegistry) -> None:
+    registry.meter("meter.m7")
+    secret = registry.done("POST", "/v1/products/meter/registration")["secret"]
+    registry.done("POST", "/v1/devices/meter.m7/disable")
+    disabled = registry.ask("POST", "/v1/register", registration(secret))
+    assert (disabled.status_code, "is disabled" in disabled.text) == (409, True)
+
+    registry.done("PUT", "/v1/tenants/default", {"is_disabled": True})
+    assert registry.ask("POST", "/v1/register", registration(secret, "m8")).status_code == 403
+    registry.done("PUT", "/v1/tenants/default", {})
+    assert registry.ask("POST", "/v1/register", registration(secret, "m8")).status_code == 201

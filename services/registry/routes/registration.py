@@ -14,7 +14,9 @@ from services.registry.credentials import Wanted
 from services.registry.products import registration_secret
 from services.registry.routes.credentials import IssuedOut, issued_out
 from services.registry.served import DEFAULT_TENANT, Served
+from services.registry.store import Reading
 from services.registry.words import Name
+from telemetry.changes import DeviceBody, TenantBody
 from telemetry.devices import Device, full_name
 
 router = APIRouter(prefix="/v1/register", tags=["registration"])
@@ -43,7 +45,9 @@ def register_device(wanted: RegistrationIn, served: Served) -> IssuedOut:
     Off unless an admin has opened the registration of the product.
     """
     with served.store.reading() as reading:
-        secret = registration_secret(reading, served.ring, wanted.tenant, wanted.product_key)
+        secret = None
+        if not _is_shut(reading, wanted.tenant):
+            secret = registration_secret(reading, served.ring, wanted.tenant, wanted.product_key)
     # A product that does not register costs as much as a wrong signature, and looks the same.
     is_signed = hmac.compare_digest(_signature(secret or NOBODY, wanted), wanted.sign.lower())
     if not secret or not is_signed:
@@ -55,11 +59,19 @@ def register_device(wanted: RegistrationIn, served: Served) -> IssuedOut:
             writing, "credential", device.tenant, device.device_full, with_revoked=True
         ):
             raise conflict(f"{device.device_full} had its secret: an operator issues another")
+        if known and isinstance(known.body, DeviceBody) and known.body.is_disabled:
+            raise conflict(f"{device.device_full} is disabled: an operator enables it")
         devices.enrol(writing, [device], keep_known=True)
         asked = Wanted(device.tenant, device.device_full)
         issued = credentials.issue(writing, served.ring, asked)
     served.wake()
     return issued_out(issued)
+
+
+def _is_shut(reading: Reading, tenant: str) -> bool:
+    """Say whether no device of a tenant may connect."""
+    found = reading.get("tenant", tenant, tenant)
+    return found is not None and isinstance(found.body, TenantBody) and found.body.is_disabled
 
 
 def _signature(secret: bytes, wanted: RegistrationIn) -> str:
