@@ -1,11 +1,12 @@
 """`status`: services and streams of a home as they are now."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 from infra.batch_job import batch_jobs
+from infra.probes import http_json
 from infra.processes import tree_pss_mb
 from infra.services import declared_services, service_names
 from infra.stack import read_stack
@@ -31,6 +32,14 @@ class ServiceHealth:
     budget_mb: int
 
 
+class HealthJson(TypedDict):
+    """The form that outsiders rely on."""
+
+    services: list[dict[str, object]]
+    streams: list[dict[str, object]]
+    consumer_devices: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Health:
     """A stack as it is."""
@@ -38,6 +47,8 @@ class Health:
     services: tuple[ServiceHealth, ...]
     streams: tuple[Stream, ...]
     wanted: tuple[str, ...]
+    consumer_devices: int | None = None
+    """Devices whose acknowledgements are outside the promise of durability; None if unknown."""
 
     @property
     def is_up(self) -> bool:
@@ -52,12 +63,16 @@ class Health:
             states += [stream.state for stream in self.streams if not stream.is_done]
         return self.is_up and all(state == "running" for state in states)
 
-    def as_json(self) -> dict[str, list[dict[str, object]]]:
+    def as_json(self) -> HealthJson:
         """Return the form that outsiders rely on."""
         streams = [asdict(stream) for stream in self.streams]
         for stream in streams:
             del stream["at"]
-        return {"services": [asdict(each) for each in self.services], "streams": streams}
+        return {
+            "services": [asdict(each) for each in self.services],
+            "streams": streams,
+            "consumer_devices": self.consumer_devices,
+        }
 
 
 def health(settings: Settings) -> Health:
@@ -74,7 +89,21 @@ def health(settings: Settings) -> Health:
     services += [_batch_job(job) for job in jobs]
     host = "dagster-daemon" if settings.streams == "scheduled" else "streams"
     streams = _streams(settings, services, host, runs.get(host))
-    return Health(tuple(services), streams, stack.services if stack else ())
+    wanted = stack.services if stack else ()
+    return Health(tuple(services), streams, wanted, consumer_devices(services, http_json))
+
+
+def consumer_devices(services: Sequence[ServiceHealth], ask: Callable[[str], object]) -> int | None:
+    """Return how many devices the registry of this home has of class consumer."""
+    for service in services:
+        if service.name == "registry" and service.state == "running":
+            try:
+                told = ask(f"{service.url}/health")
+            except OSError:
+                return None
+            counted = told.get("consumer_devices") if isinstance(told, dict) else None
+            return counted if isinstance(counted, int) else None
+    return None
 
 
 def _service(service: Service, run: Run | None, jobs: Sequence[int]) -> ServiceHealth:

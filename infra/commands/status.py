@@ -16,6 +16,7 @@ Examples:
   headwater status
   headwater status --json | jq '.streams[] | {name, lag_messages}'
 """
+OUTSIDE = "acknowledged once one replica has it, outside the promise of durability"
 STYLES = {"running": "green", "starting": "yellow", "degraded": "yellow", "failed": "red"}
 
 
@@ -49,8 +50,14 @@ def _show(console: Console, now: Health) -> None:
     used = sum(each.pss_mb or 0 for each in now.services)
     services.add_row("[bold]all[/]", "", "", "", f"[bold]{used}[/]", "")
     console.print(services)
-    if not now.streams:
-        return
+    if now.consumer_devices:
+        count = f"{now.consumer_devices:,} device{'s' * (now.consumer_devices > 1)}"
+        console.print(f"{count} of class consumer: {OUTSIDE}", style="yellow", highlight=False)
+    if now.streams:
+        _show_streams(console, now)
+
+
+def _show_streams(console: Console, now: Health) -> None:
     streams = Table("stream", "state", "rows/s", "lag", "age s", "event time")
     for stream in now.streams:
         numbers = [

@@ -1,10 +1,11 @@
 """The registry's HTTP application."""
 
 from fastapi import FastAPI
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from services.front import show_document_in_front
 from services.problems import RESPONSES, answer_problems, describe_problems
+from services.registry.devices import devices_of_class
 from services.registry.routes import (
     api_keys,
     audit,
@@ -35,6 +36,9 @@ class HealthOut(BaseModel):
     status: str
     edition: int
     published: dict[str, int]
+    consumer_devices: int = Field(
+        description="devices of class consumer: what they are acknowledged is outside the promise"
+    )
 
 
 def application(registry: Registry) -> FastAPI:
@@ -60,5 +64,6 @@ def application(registry: Registry) -> FastAPI:
 def show_health(served: Served) -> HealthOut:
     """Say how far the registry is."""
     with served.store.reading() as reading:
-        edition = reading.edition()
-    return HealthOut(status="ok", edition=edition, published=served.store.positions())
+        edition, consumers = reading.edition(), devices_of_class(reading, "consumer")
+    published = served.store.positions()
+    return HealthOut(status="ok", edition=edition, published=published, consumer_devices=consumers)

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
+from sqlalchemy import func, select
+
 from services.problems import not_found
 from services.registry.products import has_product
 from services.registry.store import GROUP, Entry, Reading, Writing
 from services.registry.tables import KIND_TABLES
 from telemetry.changes import ChangeKey, CredentialBody, DeviceBody
-from telemetry.devices import Device
+from telemetry.devices import Device, Durability
 
 
 def put(writing: Writing, device: Device) -> Entry:
@@ -55,6 +57,14 @@ def the_device(reading: Reading, tenant: str, device_full: str) -> Entry:
     if found is None:
         raise not_found("device", device_full)
     return found
+
+
+def devices_of_class(reading: Reading, durability: Durability) -> int:
+    """Count the devices of all tenants that are said to be of a class."""
+    table = KIND_TABLES["device"]
+    counted = select(func.count()).select_from(table).where(table.c.durability == durability)
+    in_force = counted.where(table.c.revoked_at.is_(None))
+    return int(reading.connection.execute(in_force).scalar_one())
 
 
 def set_disabled(writing: Writing, tenant: str, device_full: str, is_disabled: bool) -> Entry:

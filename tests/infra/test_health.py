@@ -1,11 +1,19 @@
 """What `status` makes of services and streams."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from infra.health import Health, ServiceHealth, State, health, service_state
+from infra.health import (
+    Health,
+    ServiceHealth,
+    State,
+    consumer_devices,
+    health,
+    service_state,
+)
 from infra.stack import Stack, write_stack
 from infra.streams import Stream
 from infra.supervision.daemon import Run
@@ -91,3 +99,27 @@ def test_home_that_is_down_shows_every_service_of_its_mode(tmp_path: Path) -> No
     assert len(health(settings).services) == 12
     write_stack(tmp_path, Stack("light", 18000, ("streams",)))
     assert [each.name for each in health(settings).services] == ["streams", "gateway", "query"]
+
+
+@pytest.mark.parametrize(
+    ("state", "told", "expected"),
+    [
+        ("running", {"status": "ok", "consumer_devices": 3}, 3),
+        ("running", {"status": "ok"}, None),
+        ("running", OSError("gone"), None),
+        ("stopped", {"consumer_devices": 3}, None),
+    ],
+)
+def test_registry_says_how_many_devices_are_outside_the_promise(
+    state: State, told: object, expected: int | None
+) -> None:
+    def ask(url: str) -> object:
+        assert url == "http://r/health"
+        if isinstance(told, OSError):
+            raise told
+        return told
+
+    there = service("registry", state)
+    found = consumer_devices([service(), replace(there, url="http://r")], ask)
+
+    assert found == expected

@@ -125,6 +125,7 @@ def test_consumer_class_is_said_to_be_outside_the_promise(registry: TestedRegist
     registry.meter("meter.m1")
     assert registry.done("GET", M1)["is_promised_durable"] is True
     assert registry.done("PATCH", M1, {"durability": "consumer"})["is_promised_durable"] is False
+    assert registry.done("GET", "/health")["consumer_devices"] == 1
 
 
 def test_devices_are_listed_by_what_is_known_of_them_page_by_page(either: TestedRegistry) -> None:
