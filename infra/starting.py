@@ -35,20 +35,24 @@ Show = Callable[[Sequence[Progress]], None]
 
 
 def prepare(settings: Settings, mode: Mode, names: Sequence[str]) -> tuple[Daemon, list[Service]]:
-    """Clear what was left behind, and have a supervisord that knows the services."""
+    """Clear what was left behind, and have a supervisord that knows the services.
+
+    What ran and has other settings now is to be started again, though it is not named.
+    """
     end(stray_processes(settings), grace_s=10)
     daemon, before = Daemon(settings.home), read_stack(settings.home)
     kept = before.services if before and before.mode == mode and daemon.is_running() else ()
     services = declared_services(settings, mode, {*names, *kept})
     environment = child_environment(settings)
     stack = Stack(mode, settings.port_base, tuple(service.name for service in services))
+    wanted = set(names)
     if daemon.is_running():
         write_stack(settings.home, stack)
-        daemon.declare(services, environment)
+        wanted |= daemon.declare(services, environment)
     else:
         daemon.start(services, environment)
         write_stack(settings.home, stack)
-    return daemon, [service for service in services if service.name in names]
+    return daemon, [service for service in services if service.name in wanted]
 
 
 def start(daemon: Daemon, services: Sequence[Service], *, timeout_s: float, show: Show) -> None:

@@ -15,6 +15,8 @@ advertised.listeners=PLAINTEXT://127.0.0.1:{own},RELAYED://127.0.0.1:{relay}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,RELAYED:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 """
+UP_WITHIN_S = 180.0
+"""On a machine that does much else, a broker that was killed takes more than a minute."""
 
 
 class Broker:
@@ -57,10 +59,10 @@ class Broker:
         return process
 
     def _wait_until_up(self, process: "subprocess.Popen[bytes]") -> None:
-        give_up = time.monotonic() + 60
+        give_up = time.monotonic() + UP_WITHIN_S
         while broker_complaint(self.settings.kafka_bootstrap):
             assert process.poll() is None, (self.settings.home / "kafka.log").read_text()
-            assert time.monotonic() < give_up, "the broker is not up after 60 s"
+            assert time.monotonic() < give_up, f"the broker is not up after {UP_WITHIN_S} s"
             time.sleep(0.2)
         assert create_topics(self.settings.kafka_bootstrap) is None
 

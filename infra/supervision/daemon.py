@@ -87,8 +87,12 @@ class Daemon:
                 f" see {log_path(self.home, 'supervisord')}"
             )
 
-    def declare(self, services: Sequence[Service], environment: Mapping[str, str]) -> None:
-        """Take over new and changed services, and stop what is no longer declared."""
+    def declare(self, services: Sequence[Service], environment: Mapping[str, str]) -> set[str]:
+        """Take over new and changed services, and stop what is no longer declared.
+
+        Changed ones are stopped too. Those of them that ran are returned: they are to run again.
+        """
+        running = {name for name, run in self.runs().items() if run.state != "stopped"}
         self._write(services, environment)
         added, changed, removed = cast(list[list[list[str]]], self._call("reloadConfig"))[0]
         for name in (*changed, *removed):
@@ -96,6 +100,7 @@ class Daemon:
             self._call("removeProcessGroup", name)
         for name in (*added, *changed):
             self._call("addProcessGroup", name)
+        return running & set(changed)
 
     def run_service(self, name: str) -> None:
         """Start a service unless it runs already."""

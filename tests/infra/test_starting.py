@@ -77,6 +77,17 @@ def test_changed_service_is_started_anew_and_the_other_stays(home: Path) -> None
     assert before["two"].pid == after["two"].pid
 
 
+def test_changed_services_that_ran_are_named_so_that_they_run_again(home: Path) -> None:
+    three = [service(name) for name in ("one", "two", "three")]
+    daemon = Daemon(home)
+    daemon.start(three, {})
+    start(daemon, three[:2], timeout_s=20, show=nobody_watches)
+
+    assert daemon.declare(three, {}) == set()
+    assert daemon.declare(three, {"HEADWATER_CHANGED": "1"}) == {"one", "two"}
+    assert {run.state for run in daemon.runs().values()} == {"stopped"}
+
+
 def test_service_that_is_no_longer_declared_is_stopped(home: Path) -> None:
     begin(home, service("one"), service("two"))
     assert set(begin(home, service("two")).runs()) == {"two"}
