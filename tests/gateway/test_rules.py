@@ -62,6 +62,18 @@ def test_topic_without_a_rule_is_nobodys() -> None:
     assert translated(topic="tele/p1/STATE") is None
 
 
+@pytest.mark.parametrize(
+    ("pattern", "is_fit"),
+    [("$oc/devices/+/up", True), ("+/devices/+/up", False), ("#", False), ("$oc/#", True)],
+)
+def test_topic_that_begins_with_a_dollar_wants_a_rule_that_names_it(
+    pattern: str, is_fit: bool
+) -> None:
+    found = translate(read_rules(rules(topic=pattern, device=3)), OWN, "$oc/devices/p1/up", BODY)
+
+    assert isinstance(found, Translated) == is_fit
+
+
 def test_what_a_condition_leaves_out_is_no_message() -> None:
     assert translated(body=b'{"ENERGY":{"Power":-1}}') == Translated("plug.p1", None)
     assert translated(body=b'{"ENERGY":{"Power":"x"}}') == Translated("plug.p1", None)
