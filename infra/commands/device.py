@@ -77,7 +77,7 @@ def add(name: str, **fields: Unpack[Fields]) -> None:
     """Enrol device NAME, or change of it what is given here."""
     declared = device_from_dict({"device": name, **fields})
     book = open_book(Settings())
-    _check_product(book, declared)
+    _check_product(book, declared.product, declared.tenant)
     known = book.device(declared.device_full, declared.tenant)
     before = device_to_dict(known) if known else {}
     changed = device_from_dict({**before, **device_to_dict(declared)})
@@ -85,11 +85,11 @@ def add(name: str, **fields: Unpack[Fields]) -> None:
     click.echo(f"{declared.device_full}: {'written' if written else 'as it was'}", err=True)
 
 
-def _check_product(book: Book, declared: Device) -> None:
-    names = [key for tenant, key in book.products() if tenant == declared.tenant]
-    if declared.product not in {*names, "default"}:
+def _check_product(book: Book, product: str, tenant: str) -> None:
+    names = [key for whose, key in book.products() if whose == tenant]
+    if product not in {*names, "default"}:
         fix = "`headwater product add FILE` adds one"
-        raise DeviceError(unknown("product", declared.product, names, fix))
+        raise DeviceError(unknown("product", product, names, fix))
 
 
 @device.command("import")
@@ -105,7 +105,7 @@ def import_(file: Path, product: str | None, secrets: Path | None) -> None:
     products = {key for tenant, key in book.products()} | {"default"}
     for declared in devices:
         if declared.product not in products:
-            _check_product(book, declared)
+            _check_product(book, declared.product, declared.tenant)
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("importing", total=len(devices))
         advance = partial(progress.advance, task)
@@ -154,8 +154,10 @@ def show(name: str, tenant: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, an object a line.")
 def list_(product: str | None, tenant: str, limit: int, as_json: bool) -> None:
     """List devices."""
-    devices = open_book(Settings()).devices(tenant)
-    found = [each for each in devices if product in (None, each.product)]
+    book = open_book(Settings())
+    found = [each for each in book.devices(tenant) if product in (None, each.product)]
+    if product and not found:
+        _check_product(book, product, tenant)
     if as_json:
         for each in found:
             click.echo(json.dumps(device_to_dict(each)))

@@ -95,8 +95,12 @@ def revoke(name: str, tenant: str, credential: str | None) -> None:
 @click.option("--tenant", default=TENANT, show_default=True, help="Who owns it.")
 def enable(name: str, tenant: str) -> None:
     """Let device NAME connect again; a revoked one needs a new secret."""
-    the_registry(Settings()).ask("POST", f"/v1/devices/{name}/enable", None, {"tenant": tenant})
+    client, named = the_registry(Settings()), {"tenant": tenant}
+    client.ask("POST", f"/v1/devices/{name}/enable", None, named)
+    held = cast(list[Json], client.ask("GET", f"/v1/devices/{name}/credentials", None, named))
     click.echo(f"{name}: enabled", err=True)
+    if not any(each["state"] == "live" for each in held):
+        click.echo(f"It has no secret: headwater device credentials {name} --issue", err=True)
 
 
 def enrol_with_secrets(

@@ -91,6 +91,8 @@ def test_device_is_added_shown_and_listed(running: Running) -> None:
     assert (shown["zone"], shown["durability"]) == ("north", "consumer")
     assert "as it was" in running.run("device", "add", "meter.m1").stderr
     assert "meter.m1" in running.run("device", "list", "--product", "meter").stdout
+    nothing = running.run("device", "list", "--product", "metre", code=1).stderr
+    assert "did you mean meter" in nothing
     missing = running.run("device", "show", "meter.m2", code=1).stderr
     assert missing == "error: there is no device 'meter.m2'; did you mean meter.m1?\n"
     assert "did you mean meter" in running.run("device", "add", "metr.m1", code=1).stderr
@@ -109,7 +111,10 @@ def test_secret_is_issued_rotated_and_revoked(running: Running) -> None:
     running.run("device", "revoke", "meter.s1")
     assert "live" not in running.run("device", "credentials", "meter.s1").stdout
     assert running.json("device", "show", "meter.s1", "--json")["state"] == "disabled"
-    running.run("device", "enable", "meter.s1")
+    enabled = running.run("device", "enable", "meter.s1").stderr
+    assert "It has no secret: headwater device credentials meter.s1 --issue" in enabled
+    running.run("device", "credentials", "meter.s1", "--issue")
+    assert running.run("device", "enable", "meter.s1").stderr == "meter.s1: enabled\n"
     assert running.json("device", "show", "meter.s1", "--json")["state"] == "enabled"
 
 
