@@ -151,6 +151,45 @@ def test_page_goes_on_after_a_break_and_forgets_why_it_was(live: LiveServer, pag
     assert "the key holds no more" not in page.run(TEXT)
 
 
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[LiveServer]:
+    live = LiveServer(tmp_path / "home", cache=Settings().web_dir.parent)
+    live.queries.now = datetime.now(UTC)
+    with served(live):
+        yield live
+
+
+def test_page_opens_on_what_is_alive_as_soon_as_something_is(empty: LiveServer, page: Page) -> None:
+    page.go(f"http://127.0.0.1:{empty.port}/live#key={empty.queries.local_key}")
+    page.wait(f"{TEXT}.includes('no device has spoken yet')", timeout_s=WITHIN_S)
+    page.wait("document.querySelector('#age').innerText === 'no data yet'", timeout_s=WITHIN_S)
+    now = micros(empty.queries.now) // MINUTE * MINUTE
+    alive = [
+        Reading(now - n * MINUTE, value, device=f"meter.m{m}", metric=metric)
+        for n in range(9, 0, -1)
+        for m in (1, 2, 3)
+        for metric, value in (("alarm", "on" if m == 2 else "off"), ("kwh", 20.0 + n))
+    ]
+    dead = [Reading(now - 90 * MINUTE, 5.0, device=f"meter.d{m}", zone="gone") for m in range(5)]
+    names = {each.device: each.zone for each in [*dead, *alive]}
+    put(empty.lake.root, DEVICES, [
+        {"tenant": "default", "product": "meter", "device_full": name, "zone": zone}
+        for name, zone in names.items()
+    ])  # fmt: skip
+    empty.lake.land(numbered([*dead, *alive]))
+    empty.close_windows(now)
+    page.wait("document.querySelector('#zone').value === 'north'", timeout_s=WITHIN_S)
+    page.wait("document.querySelectorAll('#chart canvas').length === 1", timeout_s=WITHIN_S)
+    assert page.run("document.querySelector('#chosen').innerText").startswith("kwh of meter")
+    cards = page.run("[...document.querySelectorAll('.card')].map(each => each.innerText)")
+    assert "off" in cards[0]
+    assert "2 of 3 devices" in cards[0]
+
+    page.run("document.querySelector('.card').click()")
+    page.wait(f"{TEXT}.includes('alarm of meter: no numbers to draw')", timeout_s=WITHIN_S)
+    assert page.run(ERRORS) == []
+
+
 def test_picture_of_it_is_taken_for_the_docs(live: LiveServer, page: Page, tmp_path: Path) -> None:
     base = live.port - PORT_NAMES.index("query")
     settings = Settings(home=live.lake.root.parent, port_base=base)

@@ -1,8 +1,10 @@
 // What the page shows: cards with sparklines, one large chart, a table, and ages.
 import { AGING_MS, OLD_MS, colour, drawMap } from "./map.js";
+import { liveliestMetric, mostCommon, numbersOf } from "./picking.js";
 
 const $ = (id) => document.getElementById(id);
 const ROWS = 200, charts = new Map();
+export const HELD = 120;  // windows of a series
 const number = (value) => typeof value !== "number" ? String(value ?? "–")
   : Math.abs(value) >= 1e6 || (value && Math.abs(value) < 1e-3) ? value.toExponential(2)
   : Number(value.toPrecision(5)).toLocaleString("en");
@@ -17,10 +19,11 @@ export function ageText(ms) {
 export function drawAges(state) {
   const now = Date.now() + state.offset, age = now - state.newest, badge = $("age");
   if (!$("login").hidden) { badge.textContent = "waiting for a key"; badge.className = "aging"; return; }
-  const link = state.isOpen ? "" : "connection lost · ";
+  const isWaiting = !state.isOpen && !$("device").options.length;  // nothing to be heard yet
+  const link = state.isOpen || isWaiting ? "" : "connection lost · ";
   badge.textContent = link + (state.newest ? `data ${ageText(age)} old` : "no data yet");
-  const isOld = !state.isOpen || !state.newest || age > OLD_MS;
-  badge.className = isOld ? "old" : age > AGING_MS ? "aging" : "fresh";
+  const isOld = !isWaiting && (!state.isOpen || !state.newest || age > OLD_MS);
+  badge.className = isWaiting ? "aging" : isOld ? "old" : age > AGING_MS ? "aging" : "fresh";
   badge.title = state.completeUntil ? `complete until ${state.completeUntil}` : "";
   for (const cell of document.querySelectorAll("[data-time]"))
     cell.textContent = ageText(now - cell.dataset.time);
@@ -28,7 +31,8 @@ export function drawAges(state) {
 
 export function drawAll(state, choose) {
   const names = metricNames(state);
-  if (!names.includes(state.metric)) state.metric = names[0] ?? null;
+  const stays = names.includes(state.metric) && (state.isChosen || numbersOf(state, state.metric));
+  if (!stays) state.metric = names.length ? liveliestMetric(state, names) : null;
   drawCards(state, names, choose); drawChart(state); drawMap(state); drawTable(state); drawAges(state);
 }
 
@@ -39,9 +43,10 @@ function metricNames(state) {
 }
 
 function columns(series) {  // a window that is missing is a gap
-  const rows = [...(series?.entries() ?? [])].sort((a, b) => a[0] - b[0]);
-  const first = rows[0]?.[1];
-  const width = first ? (Date.parse(first.window_end) - Date.parse(first.window_start)) / 1000 : 0;
+  const all = [...(series?.entries() ?? [])].sort((a, b) => a[0] - b[0]), newest = all.at(-1);
+  const width = newest ? Date.parse(newest[1].window_end) / 1000 - newest[0] : 0;
+  // A late message may belong to an hour long ago: that is no reason to squeeze what is new.
+  const rows = all.filter(([at]) => at > newest[0] - HELD * width);
   const times = [], mean = [], low = [], high = [];
   for (const [at, row] of rows) {
     if (times.length && at > times.at(-1) + width) {
@@ -70,7 +75,8 @@ function value(state, name) {
   if (!state.isZone)
     return [...state.latest.values()]
       .find((row) => row.product === product && row.metric === metric)?.value;
-  return last.length ? last.reduce((a, b) => (a[0] > b[0] ? a : b))[1].mean : undefined;
+  if (!numbersOf(state, name)) return mostCommon(state, name)?.text;
+  return last.reduce((a, b) => (a[0] > b[0] ? a : b))[1].mean;
 }
 
 function drawCards(state, names, choose) {
@@ -83,8 +89,10 @@ function drawCards(state, names, choose) {
     const button = cards.children[place], data = columns(state.windows.get(name));
     button.querySelector("b").textContent = number(value(state, name));
     button.setAttribute("aria-pressed", name === state.metric);
-    if (data[3].some((each) => each !== null))
-      plot(`spark ${name}`, button.querySelector(".spark"), [data[0], data[3]], 46, {
+    const spark = button.querySelector(".spark");
+    if (!numbersOf(state, name)) spark.textContent = mostCommon(state, name)?.share ?? "";
+    else
+      plot(`spark ${name}`, spark, [data[0], data[3]], 46, {
         axes: [{ show: false }, { show: false }], legend: { show: false }, cursor: { show: false },
         padding: [3, 0, 3, 0],
         series: [{}, { stroke: colour("--line"), width: 1.5, points: { show: false } }],
@@ -105,21 +113,33 @@ function card(name, choose) {
 function drawChart(state) {
   const place = $("chart"), data = columns(state.windows.get(state.metric));
   const [product, metric] = (state.metric ?? "\n").split("\n");
-  const told = `${metric} of ${product}: mean, least to greatest`;
-  $("chosen").textContent = metric ? told : "No metric yet";
+  const drawn = numbersOf(state, state.metric) ? "mean, least to greatest" : "no numbers to draw";
+  $("chosen").textContent = metric ? `${metric} of ${product}: ${drawn}` : "No metric yet";
   if (charts.has("chart") && place.dataset.metric !== state.metric) {
     charts.get("chart").destroy(); charts.delete("chart");
   }
   place.dataset.metric = state.metric ?? "";
+  place.hidden = !numbersOf(state, state.metric);
+  if (place.hidden) return;
+  const time = { values: (_, splits) => splits.map(clock) };
   const axis = { stroke: colour("--soft"), grid: { stroke: colour("--rule"), width: 1 } };
   const line = colour("--line"), bound = { stroke: "transparent", points: { show: false } };
   plot("chart", place, data, 240, {
-    axes: [axis, { ...axis, size: 64 }], scales: { x: { time: true } },
+    axes: [{ ...axis, ...time }, { ...axis, size: 64 }], scales: { x: { time: true } },
     tzDate: (at) => uPlot.tzDate(new Date(at * 1e3), "Etc/UTC"),
     bands: [{ series: [2, 1], fill: `${line}33` }],
-    series: [{ label: "UTC" }, { label: "least", ...bound }, { label: "greatest", ...bound },
+    series: [{ label: "UTC", value: (_, at) => at === null ? "–" : said(at) }, { label: "least", ...bound }, { label: "greatest", ...bound },
       { label: "mean", stroke: line, width: 2, spanGaps: false }],
   });
+  const chart = charts.get("chart");  // without a cursor the legend tells the newest window
+  if (chart.cursor.left < 0) chart.setLegend({ idx: data[0].length - 1 });
+}
+
+const said = (at) => new Date(at * 1e3).toISOString().slice(0, 16).replace("T", " ");
+
+function clock(at, place) {  // the day stands below the first, and where it begins
+  const [day, minute] = said(at).split(" ");
+  return place === 0 || minute === "00:00" ? `${minute}\n${day}` : minute;
 }
 
 function drawTable(state) {

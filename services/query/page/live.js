@@ -1,11 +1,12 @@
 // What is watched, and how it is heard of: one socket, resumed where it broke off.
-import { ageText, drawAll, drawAges } from "./draw.js";
+import { HELD, ageText, drawAll, drawAges } from "./draw.js";
+import { liveliestDevice, liveliestZone } from "./picking.js";
 
 const $ = (id) => document.getElementById(id);
-const HELD = 120, ALL = "";
+const ALL = "", LOOK_AGAIN_MS = 3000;
 const state = {
-  latest: new Map(), places: new Map(), windows: new Map(), metric: null, newest: 0, offset: 0,
-  completeUntil: null, isOpen: false, isZone: true,
+  latest: new Map(), places: new Map(), windows: new Map(), metric: null, isChosen: false,
+  newest: 0, offset: 0, completeUntil: null, isOpen: false, isZone: true,
 };
 let key = "", socket = null, cursor = "", ended = "", pause = 500, generation = 0, isDrawing = false;
 
@@ -25,6 +26,7 @@ function fill(select, names, first, whole) {
   const before = select.value;
   select.replaceChildren(...first.concat(names).map((name) => new Option(name || whole, name)));
   if (names.includes(before)) select.value = before;
+  return names.includes(before);
 }
 
 async function start() {
@@ -38,22 +40,32 @@ async function start() {
   sessionStorage.setItem("headwater.key", key);
   $("login").hidden = true; document.querySelector("main").hidden = false;
   fill($("zone"), zones.points.map((zone) => zone.zone), [ALL], "all zones");
-  if (zones.points.length) $("zone").selectedIndex = 1;
-  await chooseZone();
+  if (zones.points.length) $("zone").value = liveliestZone(zones.points);
+  const devices = await chooseZone(), isNew = devices.some((device) => device.zone);
+  if (!devices.length) setTimeout(start, LOOK_AGAIN_MS);
+  else if (isNew && !zones.points.length) start();  // the first came between the two answers
 }
 
 async function chooseZone() {
-  const zone = $("zone").value;
-  const devices = await ask(`v1/devices?limit=10000${zone ? `&zone=${encodeURIComponent(zone)}` : ""}`);
-  fill($("device"), devices.points.map((device) => device.device_id), zone ? [ALL] : [], "whole zone");
+  const zone = $("zone").value, wanted = zone ? `&zone=${encodeURIComponent(zone)}` : "";
+  let devices;
+  try { devices = await ask(`v1/devices?limit=10000${wanted}`); } catch (error) {
+    $("note").textContent = `the list of devices did not come (${error.message}): choose again`;
+    return [];
+  }
+  const names = devices.points.map((device) => device.device_id);
+  const isKept = fill($("device"), names, zone ? [ALL] : [], "whole zone");
+  if (!zone && names.length && !isKept) $("device").value = liveliestDevice(devices.points);
   const cut = devices.truncated ? `the first ${devices.points_out} devices are listed` : "";
-  $("note").textContent = devices.points.length ? cut : "no device has spoken yet";
+  $("note").textContent = names.length ? cut : "no device has spoken yet: this page looks again";
   watch();
+  return devices.points;
 }
 
 function watch() {
   for (const map of [state.latest, state.places, state.windows]) map.clear();
-  Object.assign(state, { metric: null, newest: 0, isZone: !$("device").value, completeUntil: null });
+  Object.assign(state, { metric: null, isChosen: false, newest: 0, completeUntil: null });
+  state.isZone = !$("device").value;
   cursor = ""; pause = 500; connect(++generation);
 }
 
@@ -113,7 +125,7 @@ function draw() {  // at most once a frame, however much comes
   requestAnimationFrame(() => { isDrawing = false; drawAll(state, choose); });
 }
 
-function choose(name) { state.metric = name; draw(); }
+function choose(name) { state.metric = name; state.isChosen = true; draw(); }
 
 $("login").onsubmit = (event) => { event.preventDefault(); key = $("key").value.trim(); start(); };
 $("leave").onclick = () => { sessionStorage.removeItem("headwater.key"); location.reload(); };

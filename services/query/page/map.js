@@ -6,6 +6,7 @@ const $ = (id) => document.getElementById(id);
 
 export function drawMap(state) {
   const canvas = $("map"), ratio = devicePixelRatio || 1, places = [...state.places.values()];
+  canvas.hidden = !places.length;
   const [wide, high] = [canvas.clientWidth, canvas.clientHeight];
   canvas.width = wide * ratio; canvas.height = high * ratio;
   const pen = canvas.getContext("2d"); pen.scale(ratio, ratio);
@@ -27,14 +28,20 @@ export function drawMap(state) {
   const now = Date.now() + state.offset, newest = new Map();
   for (const row of state.latest.values())
     newest.set(row.device_id, Math.max(newest.get(row.device_id) ?? 0, Date.parse(row.time)));
+  const said = [];
   for (const place of places) {
     const age = now - (newest.get(place.device_id) ?? 0);
     pen.fillStyle = colour(age > OLD_MS ? "--bad" : age > AGING_MS ? "--warn" : "--good");
     pen.beginPath(); pen.arc(x(place.lng), y(place.lat), 4, 0, 7); pen.fill();
-    if (places.length > 30) continue;
-    pen.fillStyle = colour("--soft"); pen.fillText(place.device_id, x(place.lng) + 7, y(place.lat) + 4);
+    const word = { text: place.device_id, x: x(place.lng) + 7, y: y(place.lat) + 4 };
+    word.end = word.x + pen.measureText(word.text).width;
+    if (said.some((each) => covers(each, word))) continue;
+    said.push(word); pen.fillStyle = colour("--soft"); pen.fillText(word.text, word.x, word.y);
   }
 }
+
+const covers = (one, other) =>
+  Math.abs(one.y - other.y) < 13 && one.x < other.end && other.x < one.end;
 
 function grid(pen, map) {
   const step = [30, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005]

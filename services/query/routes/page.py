@@ -14,7 +14,8 @@ from services.query.served import Served
 
 router = APIRouter(include_in_schema=False)
 FOLDER = Path(__file__).parents[1] / "page"
-OURS = dict.fromkeys(("live.js", "draw.js", "map.js"), "text/javascript") | {"live.css": "text/css"}
+SCRIPTS = ("live.js", "draw.js", "map.js", "picking.js")
+OURS = dict.fromkeys(SCRIPTS, "text/javascript") | {"live.css": "text/css"}
 THEIRS: Mapping[str, tuple[str, str]] = {
     "uplot.js": ("uPlot.iife.min.js", "text/javascript"),
     "uplot.css": ("uPlot.min.css", "text/css"),
