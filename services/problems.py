@@ -61,6 +61,28 @@ def not_found(kind: str, name: str) -> Problem:
     return Problem(HTTPStatus.NOT_FOUND, f"there is no {kind} {name!r}")
 
 
+EXAMPLES = {
+    HTTPStatus.UNAUTHORIZED: "a key or a token is needed: Authorization: Bearer …",
+    HTTPStatus.FORBIDDEN: "this key is not of tenant acme",
+    HTTPStatus.NOT_FOUND: "there is no device 'meter.m1'",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "query.points: Input should be less than or equal to 10000",
+    HTTPStatus.TOO_MANY_REQUESTS: "more than 50 requests a second of this caller:"
+    " limit requests_per_second",
+}
+"""What a problem says, for documents."""
+
+
+def not_believed(given: str, scope: str) -> Problem:
+    """Say that a key or token is needed, or what may be wrong with the one that was given."""
+    detail = "a key or a token is needed: Authorization: Bearer …"
+    if given:
+        detail = (
+            "this key or token is not believed: it is unknown, revoked or past its time; or a token"
+            f" of another issuer, audience or algorithm, or without {scope!r} in its claim scope"
+        )
+    return Problem(HTTPStatus.UNAUTHORIZED, detail)
+
+
 def conflict(detail: str) -> Problem:
     """Say what stands against it."""
     return Problem(HTTPStatus.CONFLICT, detail)
@@ -131,6 +153,12 @@ RESPONSES = described(
 """What every route may answer beside its own."""
 
 
+def _example(status: int) -> dict[str, Any]:
+    title = HTTPStatus(status).phrase
+    detail = EXAMPLES.get(HTTPStatus(status), title)
+    return ProblemDetails(title=title, status=status, detail=detail, errors=[]).model_dump()
+
+
 def describe_problems(app: FastAPI) -> None:
     """Make the application's document name the media type that problems have."""
     plain = app.openapi
@@ -140,7 +168,8 @@ def describe_problems(app: FastAPI) -> None:
             operations = [way for path in plain()["paths"].values() for way in path.values()]
             for status, said in (each for way in operations for each in way["responses"].items()):
                 if status >= "400" and "application/json" in said.get("content", {}):
-                    said["content"][MEDIA_TYPE] = said["content"].pop("application/json")
+                    described = said["content"].pop("application/json")
+                    said["content"][MEDIA_TYPE] = {**described, "example": _example(int(status))}
         return plain()
 
     app.openapi = document  # type: ignore[method-assign]

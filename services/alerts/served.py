@@ -12,7 +12,7 @@ from pydantic import StringConstraints
 from services.alerts.engine import Engine
 from services.callers import Caller
 from services.directory import Directory
-from services.problems import Problem
+from services.problems import Problem, not_believed
 from telemetry.changes import ALL_TENANTS, Role
 
 BEARER = HTTPBearer(auto_error=False, description="An API key (hw_…), or a JWT of a known key.")
@@ -55,9 +55,7 @@ def known_caller(
     """Return whose key or token the request carries."""
     found = given and served.directory.caller(given.credentials, served.engine.now())
     if not found:
-        raise Problem(
-            HTTPStatus.UNAUTHORIZED, "a key or a token is needed: Authorization: Bearer …"
-        )
+        raise not_believed(given.credentials if given else "", "alerts")
     return found
 
 

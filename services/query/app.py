@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from services.problems import RESPONSES, answer_problems, describe_problems, described, wait
+from services.query.examples import give_examples
 from services.query.routes import aggregates, latest, live, page, places, series, windows
 from services.query.served import Served, Service
 
@@ -70,6 +71,7 @@ def application(parts: Service) -> FastAPI:
         app.include_router(module.router)
     app.get("/health", tags=["health"], responses={})(show_health)
     describe_problems(app)
+    give_examples(app)
     return app
 
 

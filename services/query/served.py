@@ -15,7 +15,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from services.callers import Caller
 from services.directory import Directory
-from services.problems import Problem
+from services.problems import Problem, not_believed
 from services.query.asked import NameText
 from services.query.cache import Cache
 from services.query.formats import MEDIA, Body, Format
@@ -67,9 +67,7 @@ Served = Annotated[Service, Depends(service)]
 def known(served: Service, text: str) -> Caller:
     """Return whose key or token a text is."""
     if (found := served.directory.caller(text, served.now())) is None:
-        raise Problem(
-            HTTPStatus.UNAUTHORIZED, "a key or a token is needed: Authorization: Bearer …"
-        )
+        raise not_believed(text, "query")
     return found
 
 

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import httpx
+import jsonschema_rs
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -39,6 +40,25 @@ PATHS = (
 
 def test_document_has_no_other_path(queries: TestedQueries) -> None:
     assert set(queries.app.openapi()["paths"]) == set(PATHS)
+
+
+@pytest.mark.parametrize("path", sorted(set(PATHS) - {"/health"}))
+def test_every_path_has_examples_that_fit_what_it_says(path: str, queries: TestedQueries) -> None:
+    document = queries.app.openapi()
+    way = document["paths"][path]["get"]
+    for parameter in way["parameters"]:
+        assert "example" in parameter or not parameter["required"], parameter["name"]
+    (content,) = [each for each in way["responses"]["200"]["content"].values() if "example" in each]
+    schema = {**content["schema"], "components": document["components"]}
+    jsonschema_rs.validate(schema, content["example"])
+    for status in ("401", "403", "422", "429"):
+        problem = way["responses"][status]["content"]["application/problem+json"]
+        assert problem["example"]["status"] == int(status)
+
+
+def test_what_is_not_believed_is_told_apart_from_nothing(queries: TestedQueries) -> None:
+    assert "is needed" in queries.ask("/v1/zones", key="").json()["detail"]
+    assert "not believed" in queries.ask("/v1/zones", key="hw_x.y").json()["detail"]
 
 
 @pytest.mark.parametrize("path", PATHS)
