@@ -1,6 +1,7 @@
 """The bundle of dashboards as it lies in git."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,3 +45,10 @@ def charts_of(dashboard: dict[str, Any]) -> list[str]:
     """Return the charts of a dashboard by their uuid, in its order."""
     items = [item for item in dashboard["position"].values() if isinstance(item, dict)]
     return [item["meta"]["uuid"] for item in items if item.get("type") == "CHART"]
+
+
+def targets(dashboard: dict[str, Any], *, must_choose: bool = False) -> Iterator[dict[str, Any]]:
+    """Yield what the filters of a dashboard offer: all, or those that must have a choice."""
+    for found in dashboard["metadata"].get("native_filter_configuration", []):
+        if found["controlValues"]["enableEmptyFilter"] or not must_choose:  # "a value is required"
+            yield from found["targets"]

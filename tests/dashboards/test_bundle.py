@@ -7,7 +7,7 @@ import pytest
 
 from infra.superset.inside.data_age import DATASET, SOURCE
 from infra.trino.rules import DASHBOARD_USER
-from tests.dashboards.bundle import charts_of, panels, read
+from tests.dashboards.bundle import charts_of, panels, read, targets
 
 LIVE = {"Fleet now", "Map", "Alerts"}
 TITLES = LIVE | {"Trends", "Quality"}
@@ -29,7 +29,9 @@ def test_ids_are_given_once() -> None:
 def test_references_lead_somewhere() -> None:
     databases = {found["uuid"] for found in read("databases").values()}
     assert {found["database_uuid"] for found in DATASETS.values()} == databases
-    assert {panel.chart["dataset_uuid"] for panel in CHARTS.values()} | {DATASET} == set(DATASETS)
+    shown = {panel.chart["dataset_uuid"] for panel in CHARTS.values()}
+    offered = {target["datasetUuid"] for found in DASHBOARDS.values() for target in targets(found)}
+    assert shown | offered | {DATASET} == set(DATASETS)
     shown = {uuid for found in DASHBOARDS.values() for uuid in charts_of(found)}
     assert shown == set(CHARTS)
 

@@ -1,6 +1,7 @@
 """Superset on a seeded lake: every query answers in time, roles hold, the cache serves."""
 
 import json
+import re
 import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from infra.superset.logins import logins_file, read_logins
 from infra.trino.rules import DASHBOARD_USER
 from telemetry import tables
 from telemetry.settings import Settings
-from tests.dashboards.bundle import Panel, panels, read
+from tests.dashboards.bundle import Panel, panels, read, targets
 from tests.dashboards.client import Client, log_in, logged
 from tests.dashboards.lakes import alert, write
 
@@ -40,6 +41,20 @@ def test_query_of_a_panel_answers_with_rows_in_time(
     assert found["error"] is None
     assert bool(found["rowcount"]) is (panel.name not in EMPTY_WITHOUT_ALERTS)
     assert took < BUDGET_S
+
+
+def test_filter_that_must_have_a_choice_has_one_on_an_empty_lake(settings: Settings) -> None:
+    datasets = {found["uuid"]: found for found in read("datasets").values()}
+    offered = [
+        datasets[target["datasetUuid"]]["sql"]
+        for board in read("dashboards").values()
+        for target in targets(board, must_choose=True)
+    ]
+    assert offered
+    for sql in offered:
+        nothing = re.sub(r"\bfrom (gold\.\w+)", r"from (select * from \1 where false)", sql)
+        assert nothing != sql
+        assert list(query_trino(settings, nothing).rows) == [["nothing measured yet"]]
 
 
 def test_panels_of_alerts_fill_with_the_first_one(
