@@ -21,6 +21,7 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 from pyspark.sql import DataFrame
 
 from expectations.overview import write_overview
+from expectations.plain_pages import make_plain
 
 Frame: TypeAlias = DataFrame | pd.DataFrame
 Expectations: TypeAlias = Sequence[Expectation]
@@ -85,6 +86,7 @@ class Holder:
         """Build the pages of the newest results; return the first one."""
         shutil.rmtree(self._pages, ignore_errors=True)
         self._context.build_data_docs()
+        make_plain(self._pages)
         return write_overview(self._results, self._pages)
 
     def _run(

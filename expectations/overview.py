@@ -1,7 +1,7 @@
 """The first page of the results: a row a suite, readable without a network.
 
 The index that Great Expectations writes is filled by scripts from the internet; its pages of
-single results are plain HTML, and linked from here.
+single results are made plain HTML, and linked from here.
 """
 
 import html
@@ -15,8 +15,7 @@ table {{ border-collapse: collapse; width: 100% }}
 th, td {{ text-align: left; padding: .35rem .8rem; border-bottom: 1px solid #ddd }}
 td.number {{ text-align: right }} .holds {{ color: #176f2c }} .fails {{ color: #b3261e }}
 </style></head><body><h1>Data quality</h1>
-<p>The newest result of each suite; those that do not hold first.
-<a href="index.html">All pages of Great Expectations</a> (their index needs the internet).</p>
+<p>The newest result of each suite; those that do not hold first.</p>
 <table>
 <tr><th>suite</th><th>verdict</th><th>expectations</th><th>that fail</th><th>held at</th></tr>
 {rows}

@@ -1,15 +1,17 @@
 """Each table's suite as a blocking check, run by one `spark-submit` for all that are asked for."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypedDict, cast
+from typing import TypeAlias, TypedDict, cast
 
 import dagster as dg
 
+from orchestration import remedies
 from orchestration.spark import POOL, Context, SparkSubmit, Told
 from orchestration.tables import asset_key, table_name
 from telemetry import tables
 from telemetry.tables import TABLES, Table
 
+Link: TypeAlias = dg.UrlMetadataValue | dg.PathMetadataValue
 NAME = "suite"
 SHOWN = 10
 
@@ -57,8 +59,17 @@ def held(
     told = spark.run(context, "quality", "--exit-zero", *asked, *days)
     results = cast(Mapping[str, SuiteResult], told["tables"])
     pages = str(told["pages"])
-    context.op_execution_context.log_event(_materialization(results, pages))
-    yield from (_result(name, results[name], pages) for name in names)
+    overview = pages_link(spark.data_docs, "", pages)
+    context.op_execution_context.log_event(_materialization(results, overview))
+    for name in names:
+        yield _result(name, results[name], pages_link(spark.data_docs, name, pages))
+
+
+def pages_link(served_at: str, table: str, pages: str) -> Link:
+    """Lead to the newest result of a table, or of all: where it is served, or else to a file."""
+    if not served_at:
+        return dg.MetadataValue.path(pages)
+    return dg.MetadataValue.url(f"{served_at}suites/{table}" if table else served_at)
 
 
 def follow(
@@ -77,7 +88,7 @@ def told(asset: dg.AssetKey, name: str, figures: Told) -> dg.AssetCheckResult:
         check_name=name,
         passed=bool(figures["success"]),
         description="; ".join(wrong[:SHOWN]),
-        metadata={"wrong": _list(wrong)},
+        metadata={"wrong": _list(wrong), **_what_to_do(remedies.CONSERVED if wrong else "")},
     )
 
 
@@ -87,6 +98,7 @@ def _evaluation(result: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
         asset_key=result.asset_key,
         check_name=NAME,
         passed=result.passed,
+        description=result.description,
         metadata=result.metadata,
         blocking=True,
     )
@@ -101,18 +113,24 @@ def _spec(table: Table) -> dg.AssetCheckSpec:
     )
 
 
-def _result(name: str, result: SuiteResult, pages: str) -> dg.AssetCheckResult:
+def _what_to_do(remedy: str) -> Mapping[str, dg.MarkdownMetadataValue]:
+    return {"what to do": dg.MetadataValue.md(remedy)} if remedy else {}
+
+
+def _result(name: str, result: SuiteResult, pages: Link) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=result["success"],
         asset_key=asset_key(name),
         check_name=NAME,
+        description="; ".join(result["failed"][:SHOWN]),
         metadata={
+            **_what_to_do("" if result["success"] else remedies.of_table(name)),
             "expectations": result["expectations"],
             "failed": _list(result["failed"]),
             "warnings": _list(result["warnings"]),
             "rows": result["rows"],
             "seconds": result["seconds"],
-            "data docs": dg.MetadataValue.path(pages),
+            "data docs": pages,
         },
     )
 
@@ -121,7 +139,7 @@ def _list(sentences: Sequence[str]) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md("\n".join(f"- {sentence}" for sentence in sentences) or "none")
 
 
-def _materialization(results: Mapping[str, SuiteResult], pages: str) -> dg.AssetMaterialization:
+def _materialization(results: Mapping[str, SuiteResult], pages: Link) -> dg.AssetMaterialization:
     return dg.AssetMaterialization(
         asset_key(tables.QUALITY.name),
         metadata={
@@ -129,6 +147,6 @@ def _materialization(results: Mapping[str, SuiteResult], pages: str) -> dg.Asset
             "expectations": sum(result["expectations"] for result in results.values()),
             "failed": sum(len(result["failed"]) for result in results.values()),
             "warnings": sum(len(result["warnings"]) for result in results.values()),
-            "data docs": dg.MetadataValue.path(pages),
+            "data docs": pages,
         },
     )

@@ -1,6 +1,7 @@
 """Everything that Dagster loads, put together."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import dagster as dg
 
@@ -50,7 +51,9 @@ def build(settings: Settings) -> dg.Definitions:
             housekeeping.forget_sensor(),
             *([streams.sensor(settings)] if scheduled else []),
         ],
-        resources={"spark": spark.spark_submit(settings)},
+        resources={
+            "spark": replace(spark.spark_submit(settings), data_docs=links.data_docs(settings))
+        },
         executor=dg.in_process_executor,
     )
 

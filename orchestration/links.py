@@ -1,15 +1,15 @@
 """From a table's asset to the dashboards that show it and the pages that say how good it is."""
 
 from collections.abc import Mapping
-from typing import TypeAlias
 
 import dagster as dg
 
+from orchestration import checks
+from orchestration.checks import Link
 from orchestration.tables import table_name
 from telemetry.settings import Settings
 from telemetry.tables import BY_NAME, Table
 
-Link: TypeAlias = dg.UrlMetadataValue | dg.PathMetadataValue
 DASHBOARDS: Mapping[str, tuple[str, ...]] = {
     "bronze.messages": ("fleet-now",),
     "silver.rejected": ("fleet-now", "map", "quality"),
@@ -30,6 +30,13 @@ DASHBOARDS: Mapping[str, tuple[str, ...]] = {
 """Slugs of the dashboards that read a table."""
 
 
+def data_docs(settings: Settings) -> str:
+    """Return where the pages of results are served; empty where nobody serves them."""
+    if settings.superset == "off":
+        return ""
+    return f"http://127.0.0.1:{settings.port('superset')}/data-docs/"
+
+
 def linked(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
     """Return a table's asset with its links; any other asset as it is."""
     table = BY_NAME.get(table_name(spec.key))
@@ -37,8 +44,9 @@ def linked(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
 
 
 def _links(table: Table, settings: Settings) -> dict[str, Link]:
-    pages = settings.home / "dataquality" / "pages" / "overview.html"
-    return {**_dashboards(table, settings), "data docs": dg.MetadataValue.path(pages)}
+    pages = str(settings.home / "dataquality" / "pages" / "overview.html")
+    docs = checks.pages_link(data_docs(settings), table.name, pages)
+    return {**_dashboards(table, settings), "data docs": docs}
 
 
 def _dashboards(table: Table, settings: Settings) -> dict[str, Link]:

@@ -32,6 +32,8 @@ class SparkSubmit:
     environment: dict[str, str]
     nice: int = 0
     """Niceness of batch jobs; the streams' micro-batches wait for nobody."""
+    data_docs: str = ""
+    """Where the pages that the quality job writes are served; empty: nowhere."""
 
     def run(self, context: Context, job: str, *arguments: str) -> Told:
         """Run a job to its end and return what it reports; raise if it failed."""

@@ -58,5 +58,6 @@ def write_superset_settings(settings: Settings) -> None:
         "bundle": str(BUNDLE),
         "port": settings.port("superset"),
         "alerts": str(settings.progress_dir.absolute() / "alerts.json"),
+        "data_docs": str((settings.home / "dataquality" / "pages").absolute()),
     }
     write_secret(settings.home / "superset" / "settings.json", json.dumps(told, indent=1) + "\n")

@@ -65,3 +65,17 @@ def test_dashboard_is_whole_in_a_browser(
     page.picture(tmp_path / f"{slug}.png")
     assert took < WARM_S
     assert ("log", "mount_dashboard") in logged(settings)
+
+
+def test_a_suite_leads_to_its_newest_result(page: Page, url: str, settings: Settings) -> None:
+    pages = settings.home / "dataquality" / "pages"
+    result = pages / "validations" / "silver" / "readings failures" / "run" / "rows.html"
+    result.parent.mkdir(parents=True)
+    result.write_text("<p>a key is there twice<script>document.body.innerText=''</script>", "utf-8")
+    page.go(f"{url}/data-docs/suites/silver.readings")
+    page.wait(f"{TEXT}.includes('No suite has been held yet')", timeout_s=FIRST_S)
+    (pages / "overview.html").write_text("<p>all suites", "utf-8")
+    page.go(f"{url}/data-docs/suites/silver.readings")
+    page.wait(f"{TEXT}.includes('a key is there twice')", timeout_s=FIRST_S)
+    page.go(f"{url}/data-docs/suites/gold.zone_minute")
+    page.wait(f"{TEXT}.includes('all suites')", timeout_s=FIRST_S)

@@ -121,6 +121,14 @@ def test_ages_are_told_to_nobody_who_is_not_logged_in(url: str) -> None:
     assert httpx.get(f"{url}/ages").status_code == 401
 
 
+def test_results_of_suites_are_shown_to_nobody_who_is_not_logged_in(url: str) -> None:
+    for path in ("/data-docs/", "/data-docs/suites/silver.readings", "/data-docs/static/x.css"):
+        answer = httpx.get(f"{url}{path}")
+        assert answer.status_code == 302
+        assert answer.headers["location"] == f"/login/?next={path}"
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
 def test_viewers_look_and_editors_change(settings: Settings, url: str, viewer: Client) -> None:
     dashboard = viewer.get("dashboard/?q=(page_size:1)")["result"][0]["id"]
     change = {"dashboard_title": "Mine"}

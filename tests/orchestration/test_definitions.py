@@ -94,15 +94,18 @@ def test_every_table_leads_to_its_sql_its_dashboards_and_its_quality(
         assert table.name in str(metadata["sql"].value) or "from gold." in str(
             metadata["sql"].value
         )
-        pages = tmp_path / "dataquality" / "pages" / "overview.html"
-        assert metadata["data docs"].value == str(pages)
+        docs = f"http://127.0.0.1:20005/data-docs/suites/{table.name}"
+        assert metadata["data docs"].value == docs
 
 
 def test_without_superset_no_link_leads_there(tmp_path: Path) -> None:
     assets = build(Settings(home=tmp_path, superset="off")).resolve_asset_graph()
 
-    names = {name for table in TABLES for name in assets.get(asset_key(table.name)).metadata}
-    assert not [name for name in names if name.startswith("dashboard")]
+    for table in TABLES:
+        metadata = assets.get(asset_key(table.name)).metadata
+        assert not [name for name in metadata if name.startswith("dashboard")]
+        pages = tmp_path / "dataquality" / "pages" / "overview.html"
+        assert metadata["data docs"].value == str(pages)
 
 
 @pytest.mark.parametrize("mode", MODES)

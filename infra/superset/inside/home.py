@@ -15,6 +15,7 @@ class Told(TypedDict):
     bundle: str
     port: int
     alerts: str
+    data_docs: str
 
 
 def folder() -> Path:

@@ -7,6 +7,7 @@ from superset.config import THEME_DARK, THEME_DEFAULT
 
 from infra.superset.inside.ages import add_script, ages
 from infra.superset.inside.basemap import basemap
+from infra.superset.inside.data_docs import data_docs
 from infra.superset.inside.home import folder, told
 from infra.superset.inside.visits import Visits
 
@@ -14,7 +15,7 @@ _TOLD = told()
 
 SECRET_KEY = _TOLD["secret_key"]
 SQLALCHEMY_DATABASE_URI = _TOLD["database"]
-BLUEPRINTS = [basemap, ages]
+BLUEPRINTS = [basemap, ages, data_docs]
 FLASK_APP_MUTATOR = add_script
 FAVICONS: list[dict[str, str]] = []
 APP_NAME = "Headwater"
