@@ -5,6 +5,7 @@ files say some readings twice. What a commit takes out of these tables is no ans
 """
 
 import threading
+from collections.abc import Collection, Iterator, Mapping
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -12,6 +13,8 @@ import polars as pl
 
 from services.problems import wait
 from services.query.deletions import Deletions
+from services.query.hot.newest import NAMES
+from services.query.hot.tier import Hot
 from services.query.latest_rows import (
     DEVICE,
     PLACED,
@@ -22,9 +25,10 @@ from services.query.latest_rows import (
     newest_places,
     newest_rows,
     places_of,
+    reduced,
     taken_over,
 )
-from services.query.listing import Listing, TableFiles
+from services.query.listing import NOTHING, Listing, TableFiles
 from services.query.scanning import read, tried
 from telemetry.tables import DEVICE_DAY, DEVICES, LATE, READINGS
 
@@ -33,10 +37,8 @@ MARGIN_S = 3600
 MOST_NEWS = 16
 _DAY = dict(zip(SCHEMA, ("tenant", "device_full", "metric", "product", "last_at", "last_seq",
                          "last", "last_text", "last_bool"), strict=True))  # fmt: skip
-_READING = dict(zip(PLACED, ("tenant", "device_full", "metric", "product", "event_time", "seq",
-                             "value", "value_text", "value_bool", "lat", "lng"),
-                    strict=True))  # fmt: skip
 _REGISTERED = ["tenant", "device_full", "zone", "lat", "lng"]
+_STANDS = {name: PLACED.get(name, pl.String()) for name in _REGISTERED}
 
 
 class News(NamedTuple):
@@ -74,11 +76,14 @@ class State(NamedTuple):
 class Latest:
     """Kept up by a thread and by whoever asks; safe for several threads."""
 
-    def __init__(self, root: str) -> None:
-        self._days = TableFiles(root, DEVICE_DAY)
-        self._sources = (TableFiles(root, READINGS), TableFiles(root, LATE))
-        self._devices = TableFiles(root, DEVICES)
+    def __init__(self, tables: Mapping[str, TableFiles], hot: Hot) -> None:
+        """`hot` holds the newest readings: each of their files is read once for both."""
+        self._days, self._devices = tables[DEVICE_DAY.name], tables[DEVICES.name]
+        self._sources = (tables[READINGS.name], tables[LATE.name])
+        self._hot = hot
         self._deletions = [Deletions(files) for files in (self._days, *self._sources)]
+        self._stood = NOTHING, pl.DataFrame(schema=_STANDS)
+        """A version of the devices, and where each stands in it."""
         self._state: State | None = None
         self._lock = threading.Lock()
         self._losses = 0
@@ -142,12 +147,24 @@ class Latest:
             new = [path for path in source.listing().paths if path not in seen]
             if new:
                 self.reads += 1
-                fresh.append(newest_rows(source, new, _READING))
+                fresh.append(self._newest(source, new))
             seen.update(new)
         version = self._devices.listing().version
         if not fresh and version == state.devices_version:
             return state
         return self._grown(state._replace(seen=frozenset(seen)), fresh, version)
+
+    def _newest(self, source: TableFiles, paths: Collection[str]) -> pl.DataFrame:
+        """Return the latest rows of some files; what the hot tier does not tell is read here."""
+        left = dict.fromkeys(paths)
+
+        def told() -> Iterator[pl.DataFrame]:
+            for path, rows in self._hot.newest(source.table.name, paths):
+                del left[path]
+                yield rows
+            yield newest_rows(source, list(left), NAMES)
+
+        return reduced(told())
 
     def _grown(self, state: State, fresh: list[pl.DataFrame], version: int) -> State:
         """Take fresh rows in, and stand each device where the registry says by now."""
@@ -170,13 +187,19 @@ class Latest:
         )
 
     def _registered(self) -> pl.DataFrame:
-        """Return where each device stands now."""
-        paths = self._devices.listing().paths
-        types = {name: PLACED.get(name, pl.String()) for name in _REGISTERED}
+        """Return where each device stands now; it is read once a version."""
+        listing = self._devices.listing()
+        known, registered = self._stood
+        if known is not listing:
+            registered = self._read_devices(listing.paths)
+            self._stood = listing, registered
+        return registered
+
+    def _read_devices(self, paths: list[str]) -> pl.DataFrame:
         if not paths:
-            return pl.DataFrame(schema=types)
+            return pl.DataFrame(schema=_STANDS)
         current = read(self._devices, paths, _REGISTERED, pl.col("valid_to").is_null(), {})
-        columns = [pl.col(name).cast(kind) for name, kind in types.items()]
+        columns = [pl.col(name).cast(kind) for name, kind in _STANDS.items()]
         return current.select(columns).unique(DEVICE, keep="last")
 
 

@@ -1,6 +1,6 @@
 """Frames of latest values: reduced from files, the later put in the place of the earlier."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
@@ -35,10 +35,18 @@ def newest_rows(files: TableFiles, paths: Sequence[str], names: Mapping[str, str
     """
     has_value = pl.any_horizontal(pl.col("number", "text", "truth").is_not_null())
     columns = [pl.col(old).cast(PLACED[new]).alias(new) for new, old in names.items()]
+    parts = (
+        batch.select(columns).filter(has_value)
+        for batch in batches(files, paths, list(names.values()))
+    )
+    return reduced(map(later, parts), names)
+
+
+def reduced(parts: Iterable[pl.DataFrame], names: Iterable[str] = PLACED) -> pl.DataFrame:
+    """Return each series' latest row in all parts, so many in memory at a time."""
     kept = pl.DataFrame(schema={name: PLACED[name] for name in names})
     waiting, count = [kept], 0
-    for batch in batches(files, paths, list(names.values())):
-        part = later(batch.select(columns).filter(has_value))
+    for part in parts:
         waiting.append(part)
         count += len(part)
         if count > len(kept) + REDUCED_ROWS:

@@ -28,7 +28,7 @@ from services.query.served import Service
 from services.query.watermarks import Watermarks
 from services.query.zones import Zones
 from telemetry.settings import Settings
-from telemetry.tables import DEVICE_SLIDING, SESSIONS
+from telemetry.tables import DEVICE_SLIDING, DEVICES, SESSIONS
 
 Now = Callable[[], datetime]
 AT_ONCE = 64
@@ -50,7 +50,8 @@ def open_service(
     others = {
         table.name: TableFiles(settings.lake_root, table) for table in (DEVICE_SLIDING, SESSIONS)
     }
-    latest = Latest(settings.lake_root)
+    devices = {DEVICES.name: TableFiles(settings.lake_root, DEVICES)}
+    latest = Latest(lake.tables | devices, lake.hot)
     follower = Follower(latest, {**lake.tables, **zones.tables})
     seats = Seats(settings.query_live_viewers, settings.query_live_viewers_of_one)
     return Service(

@@ -1,11 +1,15 @@
-"""One file of readings as a run."""
+"""One file of readings as a run, with the latest row of each of its series."""
+
+from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import fs
 
+from services.query.hot.newest import newest_of
 from services.query.hot.numbering import Numbering
 from services.query.hot.runs import NOTHING, NUMBER, RECORD, TEXT, TRUTH, Columns, Run, ordered
 from services.query.rows import READING_COLUMNS
@@ -13,26 +17,42 @@ from services.query.rows import READING_COLUMNS
 SERIES = ("tenant", "device_full", "metric")
 _TEXTS = (*SERIES, "boot", "value_text")
 _COLUMNS = (*SERIES, *READING_COLUMNS)
+_BESIDE = ("product", "lat", "lng")
+"""What the latest rows say as well."""
 _NEVER_NULL = (*SERIES, "boot", "seq", "event_time_us")
 
 
-def run_of(
+class FileRows(NamedTuple):
+    """All rows of a file, and the latest of each series that has a value."""
+
+    run: Run
+    newest: pl.DataFrame
+
+
+def rows_of(
     store: fs.FileSystem, path: str, number: int, newest: int, names: Numbering
-) -> Run | None:
+) -> FileRows | None:
     """Read a file; None if its rows are not such that a run can say all of them.
 
     Raise FileNotFoundError if a rewrite was faster.
     """
     with store.open_input_file(path) as source:
-        file = pq.ParquetFile(source, read_dictionary=list(_TEXTS))
-        if not set(_COLUMNS) <= set(file.schema_arrow.names):
+        file = pq.ParquetFile(source, read_dictionary=[*_TEXTS, "product"])
+        there = set(file.schema_arrow.names)
+        if not set(_COLUMNS) <= there:
             return None
-        rows = file.read(columns=list(_COLUMNS), use_threads=False)
+        beside = [name for name in _BESIDE if name in there]
+        rows = file.read(columns=[*_COLUMNS, *beside], use_threads=False)
     rows = rows.unify_dictionaries().combine_chunks()
     if not len(rows) or any(rows.column(name).null_count for name in _NEVER_NULL):
         return None
     columns = _columns(rows, number, names)
-    return None if columns is None else ordered(columns, [number], newest)
+    if columns is None:
+        return None
+    records = columns.records
+    order = np.lexsort((records["seq"], records["time"], columns.series))
+    run = ordered(columns, [number], newest, order=order)
+    return FileRows(run, newest_of(rows, columns, order))
 
 
 def _columns(rows: pa.Table, number: int, names: Numbering) -> Columns | None:

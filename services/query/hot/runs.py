@@ -138,9 +138,16 @@ class Columns(NamedTuple):
     words: pa.Array
 
 
-def ordered(columns: Columns, files: Iterable[int], newest: int, level: int = 0) -> Run:
-    """Return records as a run."""
-    order = np.lexsort((columns.records["time"], columns.series))
+def ordered(
+    columns: Columns,
+    files: Iterable[int],
+    newest: int,
+    level: int = 0,
+    order: Numbers | None = None,
+) -> Run:
+    """Return records as a run; `order`: the order of series and time, where it is known."""
+    if order is None:
+        order = np.lexsort((columns.records["time"], columns.series))
     series = columns.series[order]
     firsts = np.flatnonzero(np.diff(series, prepend=series[:1] - 1))
     return Run(

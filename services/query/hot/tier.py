@@ -6,13 +6,15 @@ a view of a version takes the rows of that version's files alone, whatever else 
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 
-from services.query.hot.files import run_of
+from services.query.hot.files import rows_of
+from services.query.hot.newest import Newest
 from services.query.hot.numbering import Numbering
 from services.query.hot.runs import RECORD, Run, merged, without
 from services.query.hot.view import Held, Names, Place, View, Wanted, view_of
@@ -57,6 +59,7 @@ class Hot:
         self._since = 0
         """Files that are no newer were let go for want of room."""
         self._number = 0
+        self._newest = Newest()
         self._work, self._merging = threading.Lock(), threading.Lock()
         self.reads = 0
         """How many files were read."""
@@ -101,6 +104,32 @@ class Hot:
             self._view = found = view_of(held, listings, self._missing(held, listings))
         return found
 
+    def newest(self, table: str, paths: Collection[str]) -> Iterator[tuple[str, pl.DataFrame]]:
+        """Yield the latest rows of files of a table, as far as they were or may be held.
+
+        What is not held yet is from now on, so each file is read once for both. Rows are yielded
+        once; those that nobody asked for by then are forgotten.
+        """
+        asked, missing = {(table, path) for path in paths}, tuple[Wanted, ...]()
+        if not asked <= self.held.numbers.keys():
+            listings = {name: files.listing() for name, files in self._tables.items()}
+            missing = self._missing(self.held, listings)
+        unread = [each for each in missing if each.place in asked]
+        for each in unread:
+            with self._work:
+                self._read([each])
+                self._bound()
+            self._merge()
+            yield from self._taken(each.place)
+        for place in asked.difference(each.place for each in unread):
+            yield from self._taken(place)
+        self._newest.forget(table)
+
+    def _taken(self, place: Place) -> Iterator[tuple[str, pl.DataFrame]]:
+        rows = self._newest.take(place)
+        if rows is not None:
+            yield place[1], rows
+
     def step(self) -> bool:
         """Follow the tables: let go, read some files, merge; say whether there are more to read."""
         listings = {name: files.listing() for name, files in self._tables.items()}
@@ -140,15 +169,16 @@ class Hot:
             self._number += 1
             try:
                 path = f"{files.folder}/{place[1]}"
-                run = run_of(files.store, path, self._number, modified, held.names)
+                found = rows_of(files.store, path, self._number, modified, held.names)
             except FileNotFoundError:
                 continue
             self.reads += 1
-            if run is None:
+            if found is None:
                 self._refused |= {place}
                 continue
+            self._newest.put(place, found.newest)
             numbers = {**held.numbers, place: self._number}
-            self.held = Held((*held.runs, run), numbers, held.names)
+            self.held = Held((*held.runs, found.run), numbers, held.names)
 
     def _let_go(self, listings: Mapping[str, Listing]) -> None:
         """Forget files that are no more, and runs of which nothing is wanted."""
