@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+import pyarrow as pa
 import uvicorn
 from deltalake.exceptions import DeltaError
 from fastapi import FastAPI
@@ -33,7 +34,7 @@ from telemetry.tables import DEVICE_SLIDING, DEVICES, SESSIONS
 Now = Callable[[], datetime]
 AT_ONCE = 64
 FOLLOW_S, KEEP_UP_S, REBUILD_S = 0.2, 2.0, 900.0
-HOT_S, BETWEEN_S = 1.0, 0.01
+HOT_S, BETWEEN_S, GIVE_BACK_S = 1.0, 0.01, 10.0
 FIRST_LOOK_S = 2.0
 """Who asks a service that has just started has the cores and the disk alone: the latest values are
 read after that, or when somebody asks for them."""
@@ -117,6 +118,7 @@ def keep_up(service: Service, stopping: threading.Event) -> None:
 def keep_hot(service: Service, stopping: threading.Event) -> None:
     """Keep silver's newest files by series, as they come."""
     stopping.wait(FIRST_LOOK_S)
+    given_back = 0.0
     while not stopping.is_set():
         pause_s = HOT_S
         try:
@@ -124,6 +126,10 @@ def keep_hot(service: Service, stopping: threading.Event) -> None:
                 pause_s = BETWEEN_S
         except (OSError, DeltaError):
             log.exception("the newest readings are not kept; trying again")
+        if time.monotonic() - given_back > GIVE_BACK_S:
+            # What is free between small pieces in use, the allocator keeps until it is told.
+            pa.default_memory_pool().release_unused()
+            given_back = time.monotonic()
         stopping.wait(pause_s)
 
 

@@ -48,7 +48,7 @@ class Spilled(Generic[Kind]):
 
     def __init__(self, array: NDArray[Kind], folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
-            left = memoryview(array.tobytes())
+            left = np.ascontiguousarray(array).view(np.uint8).data
             while left:
                 left = left[file.write(left) :]
             self._file = os.dup(file.fileno())
@@ -165,22 +165,25 @@ def ordered(
 def merged(runs: Sequence[Run]) -> Run:
     """Return one run of what several hold."""
     words = pc.unique(pa.concat_arrays([run.words for run in runs]))
-    parts = [_with_words(run, words) for run in runs]
-    together = Columns(np.concatenate(parts), np.concatenate([run.series() for run in runs]), words)
+    records, at = np.empty(sum(len(run.records) for run in runs), RECORD), 0
+    for run in runs:
+        part = records[at : at + len(run.records)]
+        part[:] = run.records[:]
+        _put_words(part, run.words, words)
+        at += len(part)
+    together = Columns(records, np.concatenate([run.series() for run in runs]), words)
     files = frozenset[int]().union(*(run.files for run in runs))
     level = max(run.level for run in runs) + 1
     return ordered(together, files, max(run.newest for run in runs), level)
 
 
-def _with_words(run: Run, words: pa.Array) -> Records:
-    """Return a run's records with the numbers that its words have among others."""
-    found: Records = np.array(run.records[:])
-    numbers = pc.index_in(run.words, value_set=words).to_numpy()
-    found["boot"] = numbers[found["boot"]]
-    is_text = found["kind"] == TEXT
+def _put_words(records: Records, own: pa.Array, words: pa.Array) -> None:
+    """Give records the numbers that their words have among others."""
+    numbers = pc.index_in(own, value_set=words).to_numpy()
+    records["boot"] = numbers[records["boot"]]
+    is_text = records["kind"] == TEXT
     if is_text.any():
-        found["value"][is_text] = numbers[found["value"][is_text].astype(np.int64)]
-    return found
+        records["value"][is_text] = numbers[records["value"][is_text].astype(np.int64)]
 
 
 def without(run: Run, gone: frozenset[int], folder: Path | None) -> Run:
