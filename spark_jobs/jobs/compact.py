@@ -8,14 +8,13 @@ only its closed ones are.
 import argparse
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import polars as pl
-from pyspark.sql import SparkSession
 
-from spark_jobs import packing
+from spark_jobs import packing, sorting
 from spark_jobs.jobs.gold_tables import WINDOW_TABLES
 from spark_jobs.jobs.job_runs import LostError, Result, recorded, tried
 from spark_jobs.jobs.partitions import condition, date_column, last_day
@@ -133,29 +132,22 @@ def _compact(settings: Settings, lake: Lake, plan: Plan, budget: Budget) -> dict
             left += len(group)
         else:
             packing.pack(lake, plan.table, group)
-    for statement, files in _statements(lake, plan):
-        if budget.is_over or not _optimize(session(settings, "headwater-compact"), statement):
-            left += files
+    for partition in plan.unsorted.sort("files", descending=True).iter_slices(1):
+        if budget.is_over or not _sorted(settings, lake, plan.table, partition):
+            left += int(partition["files"].item())
     figures: dict[str, object] = {"files": [plan.files, lake.files(plan.table).height]}
     return figures | ({"left": left} if left else {})
 
 
-def _optimize(spark: SparkSession, statement: str) -> bool:
-    """Optimize; return False if other writers were faster each time, and it is left as it was."""
+def _sorted(settings: Settings, lake: Lake, table: Table, partition: pl.DataFrame) -> bool:
+    """Have Spark sort; return False if other writers were faster each time, and it is left so."""
+    spark = session(settings, "headwater-compact")
+    named = {f"partition.{name}": name for name in table.partition_by}
+    where = condition(table, partition.rename(named))
+    size = sorting.bytes_of(lake.files(table), partition)
     try:
-        tried(lambda: spark.sql(statement), statement.split(" where ")[0])
+        tried(lambda: sorting.sort(spark, lake, table, where, size), f"sorting {table.name}")
     except LostError:
-        log.warning("left for the next run: %s", statement)
+        log.warning("left for the next run: %s, %s", table.name, where)
         return False
     return True
-
-
-def _statements(lake: Lake, plan: Plan) -> Iterator[tuple[str, int]]:
-    """Yield what has Spark sort a partition, and of how many files."""
-    table = plan.table
-    named = {f"partition.{name}": name for name in table.partition_by}
-    order = ", ".join(table.cluster_by)
-    for partition in plan.unsorted.sort("files", descending=True).iter_slices(1):
-        where = condition(table, partition.rename(named))
-        statement = f"optimize delta.`{lake.uri(table)}` where {where} zorder by ({order})"
-        yield statement, partition["files"].item()
