@@ -123,7 +123,8 @@ def _fitting(
     lines: pa.BinaryArray, places: Places, schema: pa.Schema
 ) -> tuple[list[pa.Table], Places]:
     """Return the columns of the lines that fit, and their places; many misfits end the trying."""
-    tables, fits = [], np.zeros(len(lines), dtype=bool)
+    tables: list[pa.Table] = []
+    fits = np.zeros(len(lines), dtype=bool)
     first, at_once, tries = 0, len(lines), float(_TRIES)
     bad = 0  # the end of what is known to hold a misfit, where that is not before `first`
     while first < len(lines) and tries >= 1 and (tables or tries > _TRIES - _FRUITLESS):
