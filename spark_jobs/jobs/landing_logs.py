@@ -15,11 +15,13 @@ from telemetry.settings import Settings
 from telemetry.tables import CONFLICTS, DUPLICATES, LATE, MESSAGES, READINGS, REJECTED, Table
 
 LANDED = (MESSAGES, READINGS, REJECTED, LATE, DUPLICATES, CONFLICTS)
-KEPT = 4_000
-"""Versions; at one a second so many that an hourly job finds the one it saw last."""
+KEPT, KEPT_OF_MANY = 4_000, 1_000
+"""Versions; at one a second so many that an hourly job finds the one it saw last. Where there are
+more a second each has to be cheap."""
+MANY_S = 0.5
 MARGIN = 200
 """Versions before a stream's own place: Spark may go back by a batch."""
-EVERY_S = 300.0
+EVERY_S = 60.0
 log = logging.getLogger(__name__)
 
 
@@ -27,10 +29,11 @@ class LandingLogs:
     """Belongs to the one process that lands."""
 
     def __init__(
-        self, settings: Settings, lake: Lake, *, kept: int = KEPT, margin: int = MARGIN
+        self, settings: Settings, lake: Lake, *, kept: int | None = None, margin: int = MARGIN
     ) -> None:
         self._settings, self._lake = settings, lake
-        self._kept, self._margin = kept, margin
+        usual = KEPT if settings.landing_trigger_s >= MANY_S else KEPT_OF_MANY
+        self._kept, self._margin = usual if kept is None else kept, margin
         self._at = time.monotonic()
 
     def trim_if_due(self) -> None:

@@ -133,6 +133,23 @@ class Handle:
         return self._version
 
 
+def test_fewer_versions_are_kept_where_there_are_many_a_second(settings: Settings) -> None:
+    lake = Lake(settings.lake_root)
+    log = Path(lake.uri(READINGS), "_delta_log")
+    info = next(
+        line
+        for line in (log / f"{VERSIONS:020d}.json").read_text().splitlines()
+        if "commitInfo" in line
+    )
+    for version in range(VERSIONS + 1, 1_200):
+        (log / f"{version:020d}.json").write_text(info + "\n")
+    LandingLogs(settings, lake).trim()
+    assert versions(lake)[0] == 0
+    often = settings.model_copy(update={"landing_trigger_s": 0.1})
+    LandingLogs(often, lake).trim()
+    assert versions(lake)[0] == 99
+
+
 def test_delta_rs_looks_for_old_entries_seldom() -> None:
     looks = [
         bool(hooks(Handle(version)).cleanup_expired_logs) for version in range(10 * TIDIED_EVERY)
