@@ -3,8 +3,9 @@
 `make bench BENCH=fresh OUT=build/fresh.json`
 
 Landing alone of the streams runs, a batch as soon as the one before it is over. Its own small
-files are packed every few minutes, as an hourly job does on a stack that lands once a second; no day
-is sorted, which is the night's work. What was sent is counted in silver by another reader before a figure is printed.
+files are packed every few minutes, as an hourly job does on a stack that lands once a second; no
+day is sorted, which is the night's work. What was sent is counted in silver by another reader
+before a figure is printed.
 """
 
 import multiprocessing
