@@ -6,11 +6,11 @@ from pathlib import Path
 import polars as pl
 from deltalake import DeltaTable
 from polars.testing import assert_frame_equal
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from spark_jobs import sorting
 from spark_jobs.lake import Lake
-from telemetry.tables import READINGS
+from telemetry.tables import READINGS, Table
 from tests.spark_jobs.gold_fleet import fleet
 from tests.spark_jobs.silver_rows import silver
 
@@ -42,6 +42,30 @@ def test_rows_of_a_series_lie_together_in_its_order(spark: SparkSession, lake: L
         found = pl.read_parquet(Path(lake.uri(READINGS).removeprefix("file://")) / path)
         assert found.select(order).equals(found.select(order).sort(order))
     assert _moves_alone(lake)
+
+
+class RacingLake(Lake):
+    """Another writer appends as soon as Spark has been told what to read."""
+
+    def frame(self, spark: SparkSession, table: Table, version: int | None = None) -> DataFrame:
+        found = super().frame(spark, table, version)
+        assert found.schema.names
+        Lake(self.root).append(READINGS, silver(fleet(2, 60), READINGS), None)
+        return found
+
+
+def test_rows_that_come_while_spark_sorts_stay(spark: SparkSession, tmp_path: Path) -> None:
+    lake = RacingLake(str(tmp_path))
+    lake.create(READINGS)
+    lake.append(READINGS, silver(fleet(1, 60), READINGS), None)
+    before = rows(lake).height
+
+    sorting.sort(spark, lake, READINGS, WHERE, sorting.MOST_BYTES - 1)
+
+    after = rows(Lake(str(tmp_path)))
+    columns = sorted(set(after.columns) - {"tags"})
+    assert after.height == before + silver(fleet(2, 60), READINGS).height
+    assert after.select(columns).is_unique().all()
 
 
 def _moves_alone(lake: Lake) -> bool:
