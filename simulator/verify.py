@@ -30,6 +30,10 @@ misplaced   in another table, or for another reason, than the ledger expects
 gold wrong  a window that is not what its rows in silver make
 
 \b
+No broken promise is what a gateway stored twice (as Kafka had it, and said so too late): both
+copies in bronze are of one arrival, by the headers received_at and gateway, and silver has one.
+
+\b
 Of ledgers with labels (simulate theft, wear, traffic, quality) also how well detection did: an
 alarm of the device within [from, to + grace] finds a label, several of one label count once.
 """

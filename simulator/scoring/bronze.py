@@ -9,6 +9,7 @@ from simulator.scoring.bodies import Item, Sentinels, digest, halves, read_items
 from simulator.scoring.lake import LakeFiles
 from simulator.scoring.ledgers import who
 from simulator.scoring.readings import Collected
+from simulator.scoring.storings import arrival
 from telemetry.tables import MESSAGES
 
 SentinelsOf = dict[str, Sentinels]
@@ -21,14 +22,17 @@ _NO_SEQ = 2**63
 def bronze_items(
     lake: LakeFiles, whos: pl.DataFrame, since: datetime, sentinels: SentinelsOf
 ) -> pl.DataFrame:
-    """Return one row a message received from `since` on, with a fingerprint of its readings."""
+    """Return one row a message received from `since` on, with a fingerprint of its readings.
+
+    `arrival` is the same of copies that a gateway made of one record.
+    """
     scan = (
         lake.scan(MESSAGES)
         .filter(
             pl.col("received_date") >= since.date(),
             pl.col("received_at") >= since,
         )
-        .select(*_READ)
+        .select(*_READ, arrival())
     )
     parts = [_items(chunk, whos, sentinels) for chunk in lake.chunks(scan)]
     return pl.concat(parts) if parts else _items(scan.clear().collect(), whos, sentinels)
@@ -58,6 +62,7 @@ def _items(chunk: pl.DataFrame, whos: pl.DataFrame, sentinels: SentinelsOf) -> p
                 "partition",
                 "offset",
                 pl.col("received_at").dt.epoch("us"),
+                "arrival",
             ),
             on="record",
         )

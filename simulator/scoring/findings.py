@@ -36,7 +36,9 @@ def findings(evidence: Evidence, messages: pl.DataFrame, wrong: pl.DataFrame) ->
         lost=pl.concat(
             [_lost(missing.join(changed, on=IDENTITY, how="anti")), _by_rows(wrong, "lost")]
         ),
-        duplicate=pl.concat([_twice(evidence), _by_rows(wrong, "duplicate")]),
+        duplicate=pl.concat(
+            [_twice(evidence), _kept_twice(messages), _by_rows(wrong, "duplicate")]
+        ),
         phantom=pl.concat(
             [
                 _row(strays.join(changed, on=KEY, how="anti"), "never sent"),
@@ -92,8 +94,16 @@ def _twice(evidence: Evidence) -> pl.DataFrame:
     )
 
 
+def _kept_twice(messages: pl.DataFrame) -> pl.DataFrame:
+    """Return what the gateway stored twice and silver cannot tell from two messages."""
+    over = pl.col("keyless") - pl.col("sent") - pl.col("again")
+    kept = pl.min_horizontal(over, "stored_twice")
+    rows = messages.filter(pl.col("seq").is_null(), kept > 0)
+    return _row(rows, "stored twice by the gateway, and kept twice: it has no key", kept)
+
+
 def _extra(messages: pl.DataFrame) -> pl.DataFrame:
-    extra = pl.col("in_bronze") - pl.col("sent") - pl.col("again")
+    extra = pl.col("in_bronze") - pl.col("sent") - pl.col("again") - pl.col("stored_twice")
     return _row(messages.filter(extra > 0), "more copies in bronze than were sent", extra)
 
 

@@ -10,8 +10,11 @@ import polars as pl
 
 from simulator.scoring.lake import COORDINATES
 from simulator.scoring.ledgers import IDENTITY, OUTCOMES, Ledger
+from simulator.scoring.storings import with_storings
 
 KEY = ("who", "boot", "seq")
+PLACE_KEY = "k:"
+"""So begins the boot of what has neither seq nor time: each copy of it is a message of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +28,13 @@ class Evidence:
 
 def placed(evidence: Evidence) -> pl.DataFrame:
     """Return bronze's messages with their outcomes, one row a message and table that holds it."""
-    found = evidence.found.drop("who", "boot", "seq", "received_at").rename(
-        {"fingerprint": "found_fingerprint"}
+    is_kept = pl.col("outcome").is_in(["silver", "late"])
+    found = (
+        evidence.found.with_columns(
+            (is_kept & pl.col("boot").cat.starts_with(PLACE_KEY)).alias("is_keyless")
+        )
+        .drop("who", "boot", "seq", "received_at")
+        .rename({"fingerprint": "found_fingerprint"})
     )
     items = evidence.items.with_row_index("copy")
     joined = items.join(found, on=COORDINATES, how="left", maintain_order="left")
@@ -35,22 +43,25 @@ def placed(evidence: Evidence) -> pl.DataFrame:
 
 
 def identities(evidence: Evidence, places: pl.DataFrame) -> pl.DataFrame:
-    """Return sent, acked and found per identity, with expected and found counts by outcome."""
+    """Return sent, acked and found per identity, with expected and found counts by outcome.
+
+    `stored_twice` are the copies that the gateway made, `keyless` those kept without a key.
+    """
     sent = _expected(evidence.ledger)
     there = places.group_by(IDENTITY).agg(
         pl.col("is_first").sum().alias("in_bronze"),
         (pl.col("is_first") & pl.col("outcome").is_not_null()).sum().alias("found"),
         *((pl.col("outcome") == outcome).sum().alias(f"found_{outcome}") for outcome in OUTCOMES),
+        pl.col("is_keyless").sum().alias("keyless"),
         pl.col("rules").drop_nulls().first(),
         pl.col("received_at").min(),
         *(pl.col(name).first() for name in COORDINATES),
     )
-    counts = ["in_bronze", "found", *(f"found_{outcome}" for outcome in OUTCOMES)]
+    counts = ["in_bronze", "found", "keyless", *(f"found_{outcome}" for outcome in OUTCOMES)]
     joined = sent.join(there, on=IDENTITY, how="left")
     waited = (pl.col("received_at") - pl.col("sent_at")).fill_null(0)
-    return joined.with_columns(pl.col(counts).cast(pl.Int64).fill_null(0), waited=waited).drop(
-        "received_at"
-    )
+    counted = joined.with_columns(pl.col(counts).cast(pl.Int64).fill_null(0), waited=waited)
+    return with_storings(counted.drop("received_at"), evidence.items)
 
 
 def _expected(ledger: Ledger) -> pl.DataFrame:

@@ -30,6 +30,8 @@ class Verdict:
     rejected: dict[str, int]
     duplicates: int
     conflicts: int
+    stored_twice: int
+    """Copies in bronze that the gateway made: no promise speaks of them, silver has one."""
     readings: int
     gold: dict[str, int] | None
     detection: dict[str, object] | None
@@ -59,6 +61,7 @@ def verdict(
         rejected=_rejected(ours, messages),
         duplicates=outcomes.get("duplicate", 0),
         conflicts=outcomes.get("conflict", 0),
+        stored_twice=int(messages["stored_twice"].sum()),
         readings=int(ours["rows"].sum()),
         gold=None,
         detection=None,
@@ -141,6 +144,7 @@ def table(found: Verdict) -> str:
         lines.append(f"{'  windows':12}{found.gold['windows']:>12,}")
     lines += ["", f"{'late':12}{found.late:>12,}", f"{'duplicates':12}{found.duplicates:>12,}"]
     lines += [f"{'conflicts':12}{found.conflicts:>12,}"]
+    lines += [f"{'stored twice':12}{found.stored_twice:>12,}  by the gateway"]
     lines += [f"{'rejected':12}{sum(found.rejected.values()):>12,}"]
     lines += [f"  {rule:24}{count:>12,}" for rule, count in found.rejected.items()]
     if found.detection:

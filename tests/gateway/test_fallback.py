@@ -9,8 +9,10 @@ import pytest
 
 from gateway.counters import Counters
 from gateway.fallback import FallbackOutlet
-from gateway.outlet import OutletError
+from gateway.outlet import Headers, OutletError
 from tests.gateway.outlets import MemoryOutlet
+
+STAMP: Headers = {"tenant": b"default", "received_at": b"1795000000000000", "gateway": b"g1-a-1"}
 
 
 class FakeKafka(MemoryOutlet):
@@ -84,6 +86,20 @@ def test_records_go_to_disk_while_kafka_is_away_and_then_on_in_their_order(tmp_p
     assert {taken.topic for taken in kafka.taken} == {"telemetry"}
     assert all(taken.headers == {"tenant": b"default"} for taken in kafka.taken)
     assert outlet.close(5) == 0
+
+
+def test_both_copies_of_what_kafka_took_too_late_name_the_same_arrival(tmp_path: Path) -> None:
+    kafka, answers = FakeKafka(error="timed out"), Answers()
+    outlet = FallbackOutlet(kafka, tmp_path, Counters(), most_bytes=1_000_000)
+    outlet.send("telemetry", b"d1", b"1", STAMP, answers.settle)
+    settled(outlet, answers, 1)
+
+    kafka.error = None
+    drained(outlet)
+
+    assert answers.told == [None]
+    assert kafka.taken == [("telemetry", b"d1", b"1", STAMP)] * 2
+    outlet.close(5)
 
 
 def test_what_a_killed_gateway_left_on_disk_goes_on_with_the_next(tmp_path: Path) -> None:
