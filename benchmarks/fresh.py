@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import orjson
@@ -37,6 +38,7 @@ from tests.end_to_end.stack import Stack, free_port_base
 MINUTE = timedelta(minutes=1)
 WARM_UP_S = 60
 STEP_S = 10
+PART = 30
 LIMIT_P95_S, LIMIT_P999_S = 0.5, 2.0
 LIMIT_MB = 3072
 PACKED = (MESSAGES, READINGS)
@@ -49,6 +51,8 @@ class Seen:
     lag: list[int] = field(default_factory=list)
     files: list[int] = field(default_factory=list)
     mb: list[float] = field(default_factory=list)
+    samples: list[int] = field(default_factory=list)
+    """How many messages' freshness was known by then."""
 
 
 def run(rate: int, minutes: float, trigger_s: float, pack_every_s: float) -> Figures:
@@ -90,6 +94,7 @@ def _measure(
     packing.start()
     for _ in range(int(for_s / STEP_S)):
         time.sleep(STEP_S)
+        seen.samples.append(len(watcher.seen.event_to_silver_s))
         seen.lag.append(int(str(_progress(stack).get("lag_messages", 0))))
         seen.files.append(len(DeltaTable(silver).file_uris()))
         seen.mb.append(_pss_mb(landing))
@@ -162,6 +167,10 @@ def _figures(seen: Seen, fresh: list[float]) -> dict[str, object]:
     return {
         **{f"event_to_silver_{name}_s": value for name, value in silver.items()},
         "event_to_silver_p999_s": p999,
+        "p95_by_five_minutes_s": [
+            round(quantiles(fresh[first:last])["p95"], 3)
+            for first, last in pairwise([0, *seen.samples[PART - 1 :: PART]])
+        ],
         "p95_of_limit": silver["p95"] / LIMIT_P95_S,
         "p999_of_limit": p999 / LIMIT_P999_S,
         "lag_first_half_mean": sum(seen.lag[:half]) / half,

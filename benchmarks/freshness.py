@@ -12,6 +12,8 @@ import polars as pl
 from deltalake import DeltaTable
 
 LOOK_BACK_S = 900
+SAMPLED, FEWEST = 1000, 5
+"""A row of so many is looked at, and so many of each commit where they are fewer."""
 Minute = tuple[str, datetime]
 """A product and the end of a minute."""
 
@@ -66,7 +68,8 @@ class Watcher(threading.Thread):
         if not add or not add["dataChange"]:
             return
         times = pl.read_parquet(self._silver / str(add["path"]), columns=["event_time"])
-        sampled = times["event_time"].gather_every(max(1, len(times) // 20))
+        # As many of each thousand, so that a batch counts by its rows.
+        sampled = times["event_time"].gather_every(min(SAMPLED, max(1, len(times) // FEWEST)))
         self.seen.event_to_silver_s += [committed - at.timestamp() for at in sampled]
 
     def _read_minutes(self) -> None:
