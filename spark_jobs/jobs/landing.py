@@ -20,7 +20,7 @@ from spark_jobs.jobs.bronze_beside import BronzeBeside
 from spark_jobs.jobs.landing_logs import LandingLogs
 from spark_jobs.jobs.landing_memory import LandingMemory
 from spark_jobs.jobs.landing_progress import LandingProgress, newest_us
-from spark_jobs.jobs.landing_workers import FEW, LandingWorkers
+from spark_jobs.jobs.landing_workers import Few, LandingWorkers
 from spark_jobs.jobs.live_registry import LiveRegistry
 from spark_jobs.jobs.older_lake import MEMORY
 from spark_jobs.jobs.settled import Settled
@@ -51,6 +51,7 @@ from spark_jobs.transforms.staging import (
 from telemetry.settings import Settings
 from telemetry.tables import LATE, MESSAGES, Table
 
+FEW = Few()
 log = logging.getLogger(__name__)
 
 
@@ -58,7 +59,7 @@ class Landing:
     """The one writer of bronze and silver; its memory belongs to one process."""
 
     def __init__(
-        self, settings: Settings, lake: Lake, *, stage_from: int = STAGE_FROM, few: int = FEW
+        self, settings: Settings, lake: Lake, *, stage_from: int = STAGE_FROM, few: Few = FEW
     ) -> None:
         self._lake = lake
         self._staging = Staging(lake.uri(MESSAGES), stage_from)

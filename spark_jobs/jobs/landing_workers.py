@@ -5,6 +5,7 @@ Most often who judges them reads them from Kafka as well.
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import pyarrow as pa
 from pyspark.core.broadcast import Broadcast
@@ -34,9 +35,23 @@ NOTHING = (
     "cast(null as array<struct<key: string, value: binary>>) as headers",
 )
 """Columns of a record that says nothing."""
-FEW = 16_000
-"""So many records of Kafka are judged by the driver: a job of the workers costs more than it saves
-(docs/decisions/0038)."""
+
+
+class Few(NamedTuple):
+    """Records of Kafka that the driver judges: a job of the workers costs more than it saves.
+
+    Workers that had nothing to do for a minute are started anew, which takes seconds
+    (docs/decisions/0038).
+    """
+
+    records: int = 50_000
+    bytes: int = 256 * 1024 * 1024
+
+
+class _LargeError(Exception):
+    """Few records have many bytes."""
+
+
 JudgeBatches = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 log = logging.getLogger(__name__)
 
@@ -44,7 +59,7 @@ log = logging.getLogger(__name__)
 class LandingWorkers:
     """Hands the newest registry to the workers, and takes what they have judged."""
 
-    def __init__(self, registry: LiveRegistry, tolerance_us: int, few: int = FEW) -> None:
+    def __init__(self, registry: LiveRegistry, tolerance_us: int, few: Few) -> None:
         self._registry, self._tolerance_us, self._few = registry, tolerance_us, few
         self._fleet: tuple[int, Broadcast[Fleet]] | None = None
 
@@ -57,9 +72,8 @@ class LandingWorkers:
         """Judge a micro-batch, which is not read by Spark where `reading` says what is in it."""
         if reading is not None:
             try:
-                if reading.length <= self._few:
-                    return self._read_here(reading)
-                return self._read(batch.sparkSession, reading, staging)
+                found = self._read_here(reading)
+                return found or self._read(batch.sparkSession, reading, staging)
             except (PythonException, UnusualRecordsError) as error:
                 if not _is_unusual(error):
                     raise
@@ -74,9 +88,16 @@ class LandingWorkers:
         worker = judge_on_worker(fleet, self._tolerance_us, staging)
         return unpacked(few.mapInArrow(worker, PACK).toArrow())
 
-    def _read_here(self, reading: Reading) -> Judgement:
-        batches = reading.batches(range(len(reading.tasks)))
-        return as_one(judged(batches, self._registry.fleet, tolerance_us=self._tolerance_us))
+    def _read_here(self, reading: Reading) -> Judgement | None:
+        """Return what the driver has judged, None where that is not for it."""
+        if reading.length > self._few.records:
+            return None
+        batches = _bounded(reading.batches(range(len(reading.tasks))), self._few.bytes)
+        try:
+            return as_one(judged(batches, self._registry.fleet, tolerance_us=self._tolerance_us))
+        except _LargeError:
+            log.info("workers read this batch: few records, but of many bytes")
+            return None
 
     def _read(self, spark: SparkSession, reading: Reading, staging: Staging) -> Judgement:
         fleet = self._broadcast(spark.sparkContext)
@@ -94,6 +115,15 @@ class LandingWorkers:
                 self._fleet[1].unpersist()
             self._fleet = edition, context.broadcast(self._registry.fleet)
         return self._fleet[1]
+
+
+def _bounded(batches: Iterable[pa.RecordBatch], most: int) -> Iterator[pa.RecordBatch]:
+    size = 0
+    for batch in batches:
+        size += batch.nbytes
+        if size > most:
+            raise _LargeError
+        yield batch
 
 
 def _is_unusual(error: Exception) -> bool:

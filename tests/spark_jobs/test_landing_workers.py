@@ -1,5 +1,6 @@
 """Be it the driver or workers who read a batch from Kafka and judge it: the tables are the same."""
 
+import logging
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from edge.outbox import OutRecord
 from spark_jobs.jobs.landing import Landing
 from spark_jobs.jobs.landing_queries import RECORDS
-from spark_jobs.jobs.landing_workers import FEW
+from spark_jobs.jobs.landing_workers import Few
 from spark_jobs.kafka_records import Reading
 from spark_jobs.lake import Lake, Txn
 from spark_jobs.planned_offsets import Span
@@ -22,10 +23,14 @@ from tests.spark_jobs.landing_fleet import NOW, Fleet, Model, enrol, landed, wri
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka, pytest.mark.timeout(180)]
 SIZE = 300
-WHO = {"driver": FEW, "workers": SIZE - 1}
+WHO = {
+    "driver": Few(),
+    "workers": Few(records=SIZE - 1),
+    "workers, as the bytes are many": Few(bytes=1000),
+}
 
 
-def landing(home: Path, few: int) -> tuple[Landing, Lake]:
+def landing(home: Path, few: Few) -> tuple[Landing, Lake]:
     enrol(home / "registry")
     settings = Settings(home=home)
     lake = Lake(settings.lake_root)
@@ -52,10 +57,13 @@ def nothing(spark: SparkSession) -> DataFrame:
 
 
 def test_records_that_landing_reads_itself_land_as_the_model_says(
-    spark: SparkSession, broker: Broker, tmp_path: Path
+    spark: SparkSession, broker: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, logger="spark_jobs.jobs.landing_workers")
     fleet, model = Fleet(5), Model()
-    landings = {who: landing(tmp_path / who, few) for who, few in WHO.items()}
+    landings = {
+        who: landing(tmp_path / str(few.records + few.bytes), few) for who, few in WHO.items()
+    }
     for number in range(3):
         # The broker's time is the record's: of another one the header would not be believed.
         now, first = time.time_ns() // 1000, number * SIZE
@@ -68,9 +76,10 @@ def test_records_that_landing_reads_itself_land_as_the_model_says(
     for who, (lands, lake) in landings.items():
         lands.land(nothing(spark), Txn("landing/1", 2), found)
         assert landed(lake) == model.tables, who
+    assert caplog.text.count("of many bytes") == 4
 
 
-@pytest.mark.parametrize("who", WHO)
+@pytest.mark.parametrize("who", ["driver", "workers"])
 def test_records_in_a_form_that_spark_alone_reads_are_left_to_it(
     spark: SparkSession, broker: Broker, tmp_path: Path, who: str
 ) -> None:
