@@ -15,7 +15,7 @@ LIMITED = described(HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE
 DESCRIPTION = """\
 Readings and windows of devices, thinned to what a screen can show. Ranges are [start, end). Every
 answer declares `resolution`, `method`, `points_in`, `points_out`, `tiers`, `truncated` and
-`complete_until`."""
+`complete_until`. A parameter that a path does not have is refused by name (422), never ignored."""
 
 
 class LiveOut(BaseModel):

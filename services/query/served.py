@@ -23,6 +23,7 @@ from services.query.latest import Latest
 from services.query.limits import Limits
 from services.query.listing import TableFiles
 from services.query.live.serving import Live
+from services.query.parameters import names_of, refuse_unknown
 from services.query.reading import Lake
 from services.query.watermarks import Watermarks
 from services.query.zones import Zones
@@ -79,7 +80,14 @@ async def known_caller(
     return known(served, given.credentials if given else "")
 
 
-Known = Annotated[Caller, Depends(known_caller)]
+async def asking(request: Request, who: Annotated[Caller, Depends(known_caller)]) -> Caller:
+    """Return the caller, if the route has every parameter that the request names."""
+    if request.query_params:
+        refuse_unknown(request.query_params, names_of(request.scope["route"].dependant))
+    return who
+
+
+Known = Annotated[Caller, Depends(asking)]
 
 
 @dataclass(frozen=True, slots=True)

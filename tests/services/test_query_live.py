@@ -158,6 +158,7 @@ def test_follow_false_ends_with_what_there_is(live: LiveServer) -> None:
         ({}, 422),
         ({"device_id": "a", "zone": "b"}, 422),
         ({"zone": "north", "width": "sliding"}, 422),
+        ({"zone": "north", "wdith": "hour"}, 422),
         ({"zone": "north", "tenant": "other"}, 403),
     ],
 )

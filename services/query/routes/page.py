@@ -42,6 +42,12 @@ def page() -> Response:
     return _file(FOLDER / "index.html", "text/html")
 
 
+@router.get("/favicon.ico")
+def icon() -> Response:
+    """Say that there is none, which a browser asks for by itself."""
+    return Response(status_code=HTTPStatus.NO_CONTENT, headers={"Cache-Control": "max-age=86400"})
+
+
 @router.get("/live/{name}")
 def part(name: str, served: Served) -> Response:
     """Return a script or a style of the page."""
