@@ -16,8 +16,11 @@ from infra.publish.plan import FilePlan, plan_file
 from infra.publish.publisher import Publisher
 from infra.publish.report import Report, say, show_plan
 from infra.publish.sent_ledger import SentLedger
-from telemetry.products import DEFAULT_PRODUCT
+from telemetry.durations import format_duration
+from telemetry.products import DEFAULT_PRODUCT, Product
 from telemetry.settings import Settings
+
+MOST_NAMED = 5
 
 
 def publish_files(
@@ -80,5 +83,19 @@ def planned(
     elif key == DEFAULT_PRODUCT.key:
         say("product default: no schema, any metric (--product names another one)")
     else:
-        say(f"product {key}: known, left as it is")
+        say(_left_alone(known, plans))
     return plans
+
+
+def _left_alone(known: Product, plans: Sequence[FilePlan]) -> str:
+    """Return what a product that is left as it is will make of the files' messages."""
+    limits = f"lateness {format_duration(known.lateness)}"
+    limits += f", maximum age {format_duration(known.max_age)}"
+    said = f"product {known.key}: known, left as it is ({limits})"
+    metrics = {name for version in known.versions for name in version.metrics}
+    given = {name for plan in plans if plan.layout for name in plan.layout.metrics}
+    if known.versions and (foreign := sorted(given - metrics)):
+        more = f" and {len(foreign) - MOST_NAMED} more" if len(foreign) > MOST_NAMED else ""
+        said += f"; it has no metric {', '.join(foreign[:MOST_NAMED])}{more}: messages with one"
+        said += " will be rejected"
+    return said

@@ -78,6 +78,18 @@ def test_known_product_is_left_alone_and_its_types_hold(home: Home) -> None:
     assert home.messages()[-1]["metrics"] == {"kw": "2", "state": "busy"}
 
 
+def test_what_a_known_product_will_reject_is_said_before(home: Home) -> None:
+    home.publish(home.file("a.csv", CSV), "--product", "pump")
+    known = "product pump: known, left as it is (lateness unbounded, maximum age unbounded)"
+    again = home.publish(home.file("a.csv", CSV), "--product", "pump")
+    assert known in again.stderr.splitlines()
+
+    other = CSV.replace("kw", "kwh", 1)
+    result = home.publish(home.file("b.csv", other), "--product", "pump")
+    rejected = "; it has no metric kwh: messages with one will be rejected"
+    assert known + rejected in result.stderr.splitlines()
+
+
 def test_unit_in_a_column_name_is_taken(home: Home) -> None:
     home.publish(home.file("a.csv", "Torque [Nm],x\n1,2\n"), "--product", "mill", "--no-time")
     metrics = registry(home).products()["default", "mill"].versions[0].metrics
