@@ -11,6 +11,7 @@ from infra.console import table_console
 from infra.declaration_files import Declaration, declarations
 from infra.lateness import Proposal, measured, propose
 from infra.plotting.delays import draw_delays, save_delays
+from infra.product_fields import check_fields
 from infra.registry.book import open_book
 from telemetry.durations import format_duration
 from telemetry.errors import ProductError
@@ -57,9 +58,11 @@ def add(files: tuple[Path, ...]) -> None:
 
 def _product(path: Path, declaration: Declaration) -> Product:
     try:
-        return product_from_dict(declaration)
+        found = product_from_dict(declaration)
+        check_fields(declaration)
     except ProductError as error:
         raise ProductError(f"{path}: {error}") from error
+    return found
 
 
 @product.command("list")

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from gateway.rules import read_rules
+from infra.product_fields import check_fields
 from telemetry.products import Product, product_from_dict
 from telemetry.rules.fitting import check_fits
 from telemetry.rules.form import rule_from_dict
@@ -38,6 +39,7 @@ def test_products_hold() -> None:
     assert {"first-device.md", "registry.md"} <= set(declared)
     for declaration in (each for each in declared.values() if "versions" in each):
         assert product_from_dict(declaration).versions
+        check_fields(declaration)
 
 
 def test_rules_hold_and_fit_the_fleets_that_they_name() -> None:

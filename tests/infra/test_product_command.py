@@ -12,11 +12,8 @@ from telemetry.durations import format_duration
 from tests.infra.lakes import NOON, delay, lake_of
 from tests.infra.publishing import Home
 
-METER = {
-    "product": "meter",
-    "lateness": "30 s",
-    "versions": [{"version": 1, "metrics": {"kwh": {"type": "double", "unit": "kWh", "min": 0}}}],
-}
+VERSION = {"version": 1, "metrics": {"kwh": {"type": "double", "unit": "kWh", "min": 0}}}
+METER = {"product": "meter", "lateness": "30 s", "versions": [VERSION]}
 
 
 @pytest.fixture
@@ -74,6 +71,30 @@ def test_wrong_file_is_named_with_what_is_wrong(
     home: Home, name: str, text: str, reason: str
 ) -> None:
     assert reason in product(home, "add", home.file(name, text), code=1).stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"latenes": "30 s"}, "no field of a product 'latenes'; did you mean lateness?"),
+        ({"versions": [{**VERSION, "metric": {}}]}, "no field of a version 'metric'; did you mean"),
+        ({"sliding": {"widht": "1 h"}}, "no field of sliding windows 'widht'; did you mean width?"),
+    ],
+)
+def test_misspelt_field_is_refused_and_nothing_is_written(
+    home: Home, wrong: dict[str, object], said: str
+) -> None:
+    result = product(home, "add", home.file("m.json", json.dumps(METER | wrong)), code=1)
+    assert f"m.json: product meter: there is {said}" in result.stderr
+    assert "meter" not in product(home, "list").stdout
+
+
+def test_every_field_that_is_shown_can_be_added_again(home: Home) -> None:
+    whole = {"sliding": {"width": "2 h"}, "session_gap": "5 min", "compatibility": "FULL"}
+    add(home, METER | whole)
+    shown = product(home, "show", "meter", "--json").stdout
+    assert set(whole) <= set(json.loads(shown))
+    assert "as it was" in product(home, "add", home.file("again.json", shown)).stderr
 
 
 def test_unknown_product_gets_near_names(home: Home) -> None:
