@@ -67,6 +67,17 @@ def holds(page: Path, target: str) -> bool:
     return place in {anchor(each) for each in headings}
 
 
+def test_lists_and_tables_stand_apart() -> None:
+    """The site's builder takes them for words of the paragraph above otherwise."""
+    runs_on = re.compile(r"^(?![ #|]|- |1\. )\S.*\n(?:- |1\. |\|).*", re.M)
+    found = [
+        f"{page.relative_to(ROOT)}: {each}"
+        for page in sorted(DOCS.rglob("*.md"))
+        for each in runs_on.findall(FENCE.sub("```", page.read_text("utf-8")))
+    ]
+    assert found == []
+
+
 class Loads(HTMLParser):
     """What a page has the browser load by itself."""
 
