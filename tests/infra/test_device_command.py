@@ -35,7 +35,8 @@ def test_added_device_is_shown_and_listed(home: Home) -> None:
     shown = device(home, "show", "meter.m1").stdout
     assert all(word in shown for word in ("north", "industrial", "enabled"))
     assert "meter.m1" in device(home, "list", "--product", "meter").stdout
-    assert device(home, "list", "--product", "pump", "--json").stdout == ""
+    assert "no product 'pump'" in device(home, "list", "--product", "pump", code=1).output
+    assert device(home, "list", "--product", "default", "--json").stdout == ""
 
 
 def test_what_is_not_given_stays(home: Home) -> None:
