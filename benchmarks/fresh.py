@@ -13,11 +13,11 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,10 +27,8 @@ import psutil
 from deltalake import DeltaTable
 
 from benchmarks.freshness import Watcher
+from benchmarks.open_days import pack_open
 from benchmarks.report import Figures, parser, quantiles, report
-from spark_jobs import packing
-from spark_jobs.jobs.compact import planned
-from spark_jobs.lake import Lake
 from telemetry.settings import Settings
 from telemetry.tables import MESSAGES, READINGS
 from tests.end_to_end.stack import Stack, free_port_base
@@ -89,9 +87,9 @@ def _measure(
     fleet = _start(stack, "simulator", "simulate", "clean", *sizes, "--seed", "1", "--quiet")
     time.sleep(WARM_UP_S)
     watcher, seen, load = Watcher(stack.home / "lake", {}), Seen(), os.getloadavg()[0]
-    packing = threading.Thread(target=_pack, args=(str(stack.home / "lake"), for_s, pack_every_s))
+    thread = ThreadPoolExecutor(1)
+    packing = thread.submit(_pack, str(stack.home / "lake"), for_s, pack_every_s)
     watcher.start()
-    packing.start()
     for _ in range(int(for_s / STEP_S)):
         time.sleep(STEP_S)
         seen.samples.append(len(watcher.seen.event_to_silver_s))
@@ -99,7 +97,7 @@ def _measure(
         seen.files.append(len(DeltaTable(silver).file_uris()))
         seen.mb.append(_pss_mb(landing))
     fresh = watcher.stop().event_to_silver_s
-    packing.join()
+    packing.result()
     sent = orjson.loads(fleet.communicate(timeout=120)[0])["acked"]
     _wait_for(lambda: _progress(stack).get("lag_messages") == 0)
     return _figures(seen, fresh) | _counted(silver, sent) | {"rate": rate, "load": load}
@@ -109,19 +107,10 @@ def _pack(root: str, for_s: float, every_s: float) -> None:
     until = time.monotonic() + for_s
     while time.monotonic() + every_s < until:
         time.sleep(every_s)
-        apart = multiprocessing.get_context("spawn").Process(target=_pack_open, args=(root,))
+        apart = multiprocessing.get_context("spawn").Process(target=pack_open, args=(root, PACKED))
         apart.start()
         apart.join()
         assert apart.exitcode == 0
-
-
-def _pack_open(root: str) -> None:
-    """Pack as the job does with days that are open; a closed one, Spark sorts at night."""
-    os.nice(10)
-    lake = Lake(root)
-    for table in PACKED:
-        for group in packing.groups(planned(lake, table, date.min).small, table):
-            packing.pack(lake, table, group)
 
 
 def _progress(stack: Stack) -> dict[str, object]:
