@@ -21,6 +21,8 @@ from tests.spark_jobs.replay_home import copied, damage
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = days(NOON.date(), NOON.date())
 EXPIRING = pl.col("retention_class") == "default"
+LAST, OVER = (datetime.combine(date(2027, 2, day), NOON.timetz()) for day in (19, 20))
+"""The last moment of a day's retention, and one behind it."""
 
 
 def at(*offsets: int) -> pl.LazyFrame:
@@ -54,10 +56,9 @@ def test_rows_that_retention_has_dropped_are_left_out(
     settings = copied(replay_home, tmp_path / "home")
     lake = Lake(settings.lake_root)
     count = damage(settings, READINGS, EXPIRING)
-    last, over = (datetime.combine(date(2027, 2, day), NOON.timetz()) for day in (19, 20))
 
-    before = replay(settings, lake, Asked(DAY), last)
-    after = replay(settings, lake, Asked(DAY, in_place=True), over)
+    before = replay(settings, lake, Asked(DAY), LAST)
+    after = replay(settings, lake, Asked(DAY, in_place=True), OVER)
 
     assert isinstance(listed := before["differences"], dict)
     assert listed[READINGS.name] == count
@@ -75,20 +76,19 @@ def test_rejected_messages_of_days_that_retention_has_dropped_stay_rejected(
     lake = Lake(settings.lake_root)
     RegistryFiles(settings.registry_dir).enrol([Device("meter.stranger")])
     held = lake.scan(READINGS).select(pl.len()).collect().item()
-    last, over = (datetime.combine(date(2027, 2, day), NOON.timetz()) for day in (19, 20))
 
-    left = replay_rejected(settings, lake, over, Wanted("unknown_device"))
+    left = replay_rejected(settings, lake, OVER, Wanted("unknown_device"))
 
     assert left["expired"], "the stranger sent something that passes"
     assert (left["taken_up"], left["landed"]) == (0, {})
     assert lake.scan(READINGS).select(pl.len()).collect().item() == held
     stamped = lake.scan(REJECTED).filter(pl.col("replayed_at").is_not_null())
     assert stamped.collect().is_empty()
-    taken = replay_rejected(settings, lake, last, Wanted("unknown_device"))
+    taken = replay_rejected(settings, lake, LAST, Wanted("unknown_device"))
     assert (taken["taken_up"], taken["expired"]) == (left["expired"], 0)
     # A run that was killed before it stamped what it had landed ends what it began.
     lake.replace(REJECTED, _unstamped(lake), None, None)
-    again = replay_rejected(settings, lake, over, Wanted("unknown_device"))
+    again = replay_rejected(settings, lake, OVER, Wanted("unknown_device"))
     assert (again["taken_up"], again["expired"]) == (left["expired"], 0)
 
 
