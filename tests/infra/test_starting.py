@@ -99,7 +99,7 @@ def test_services_of_a_demo_are_the_stack_s_alone(
 ) -> None:
     monkeypatch.setenv(DEMO_MARK, str(home))
     begin(home, service("one"))
-    assert len(stack_processes(home)) == 2
+    wait_for(lambda: len(stack_processes(home)) == 2)
     assert stack_processes(home, DEMO_MARK) == []
 
 
