@@ -43,8 +43,9 @@ fmt: install-dev ## format and fix what can be fixed
 
 # Virtual machines that live for minutes never earn back what optimising compilers cost.
 test test-faults: export JAVA_TOOL_OPTIONS ?= -XX:TieredStopAtLevel=1
-# Tests wait for jobs, and nobody for the streams beside them.
+# Tests wait for jobs and answers, and nobody for the streams beside them.
 test test-faults test-faults-full: export HEADWATER_JOB_NICE ?= 0
+test test-faults test-faults-full: export HEADWATER_QUERY_NICE ?= 0
 test: install-dev ## everything that CI holds; PYTEST_ARGS="-k late" narrows it
 	@$(MAKE) --no-print-directory -j 2 .checked fetch
 	$(BIN)/pytest -m "not long" $(SIDE_BY_SIDE) --ignore tests/end_to_end $(PYTEST_ARGS) || test $$? = 5

@@ -2,6 +2,7 @@
 
 import sys
 
+from infra.priority import behind_streams
 from infra.probes import http_complaint
 from infra.stack import Mode
 from infra.supervision.service import Service
@@ -22,7 +23,7 @@ def query_service(settings: Settings, mode: Mode) -> Service:
     key = settings.registry_admin_key_file if mode == "full" else settings.query_key_file
     return Service(
         name="query",
-        command=lambda: (*_gentle(settings), sys.executable, "-m", "services.query"),
+        command=lambda: (*behind_streams(settings), sys.executable, "-m", "services.query"),
         budget_mb=BUDGET_MB,
         part="web",
         # A stack that changes its mode must start it anew.
@@ -33,8 +34,3 @@ def query_service(settings: Settings, mode: Mode) -> Service:
         after=("kafka", "registry") if mode == "full" else (),
         complaint=lambda: http_complaint(f"{url}/health"),
     )
-
-
-def _gentle(settings: Settings) -> tuple[str, ...]:
-    """Who looks must not hold up what lands."""
-    return "nice", "-n", str(settings.query_nice)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from infra.fetch.paths import trino_home
 from infra.java import java_for_trino
+from infra.priority import behind_streams
 from infra.probes import http_json
 from infra.stack import write_whole
 from infra.supervision.service import Service
@@ -157,7 +158,8 @@ def _command(settings: Settings) -> tuple[str, ...]:
     flags = (f"-Xmx{settings.trino_heap_mb}m", *JVM_FLAGS, *class_archive_flags("trino"))
     java = (str(java_for_trino().executable), *flags)
     named = tuple(f"-D{name}={value}" for name, value in properties.items())
-    return (*java, *named, "-cp", f"{settings.trino_dir / 'lib'}/*", "io.trino.server.TrinoServer")
+    server = ("-cp", f"{settings.trino_dir / 'lib'}/*", "io.trino.server.TrinoServer")
+    return (*behind_streams(settings), *java, *named, *server)
 
 
 def _lines(properties: dict[str, object]) -> str:
