@@ -1,10 +1,10 @@
 """Packs small files of days that are open, as `headwater job compact` does, and nothing else."""
 
-import os
 from collections.abc import Sequence
 from datetime import date
 
 from spark_jobs import packing
+from spark_jobs.idle_time import take_idle_time_only
 from spark_jobs.jobs.compact import planned
 from spark_jobs.lake import Lake
 from telemetry.tables import Table
@@ -12,7 +12,7 @@ from telemetry.tables import Table
 
 def pack_open(root: str, tables: Sequence[Table]) -> None:
     """Pack, in a process of its own; a closed day is not touched: Spark sorts it at night."""
-    os.nice(10)
+    take_idle_time_only()
     lake = Lake(root)
     for table in tables:
         for group in packing.groups(planned(lake, table, date.min).small, table):

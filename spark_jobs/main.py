@@ -11,6 +11,7 @@ from typing import Protocol, cast
 
 import dagster_pipes
 
+from spark_jobs.idle_time import take_idle_time_only
 from spark_jobs.lake import Lake
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
@@ -33,6 +34,7 @@ JOBS = (
     "replay",
     "recover",
 )
+IDLE_TIME_JOBS = ("compact",)
 Result = dict[str, object]
 
 
@@ -63,6 +65,8 @@ def main(argv: Sequence[str]) -> int:
     )
     job.add_arguments(parser)
     settings = Settings()
+    if name in IDLE_TIME_JOBS and settings.job_nice:
+        take_idle_time_only()
     try:
         result = _run(job, parser.parse_args(rest), settings)
     except HeadwaterError as error:
