@@ -21,9 +21,10 @@ import polars as pl
 import pyarrow as pa
 
 from benchmarks.report import Figures, parser, report
+from spark_jobs.commit_info import Txn
 from spark_jobs.gold_state import Position
 from spark_jobs.jobs.gold_tables import TABLES, GoldTables
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.lake import Lake
 from spark_jobs.planned_files import PlannedFiles, Unread, planned_files
 from spark_jobs.transforms.partials import READING_COLUMNS
 from spark_jobs.transforms.reduction import reduced, unpacked

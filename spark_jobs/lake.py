@@ -2,19 +2,20 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from functools import partial
 from typing import Self, TypeAlias
 
 import polars as pl
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_jobs import column_files, table_files
-from spark_jobs.commit_info import own_words
+from spark_jobs.commit_info import Txn, properties
 from spark_jobs.log_files import hooks, is_newest
+from spark_jobs.log_tail import LogTail
 from spark_jobs.reading_rows import ReadingRows
 from spark_jobs.row_files import PACKED, RecentFiles, RowFiles
 from spark_jobs.schema import conform, delta_schema, table_properties
@@ -34,14 +35,6 @@ class CommitError(HeadwaterError):
     """A commit lost against other writers as often as it was tried."""
 
 
-@dataclass(frozen=True, slots=True)
-class Txn:
-    """Makes a write idempotent: an application commits each version to a table at most once."""
-
-    app_id: str
-    version: int
-
-
 class Lake:
     """All tables below one root. It keeps handles open, so each thread has a lake of its own."""
 
@@ -50,6 +43,7 @@ class Lake:
         self._handles: dict[str, DeltaTable] = {}
         self._recent = RecentFiles()
         self._checksums = Checksums()
+        self._tails: dict[str, LogTail] = {}
 
     def for_thread(self) -> Self:
         """Return a lake on the same root for another thread."""
@@ -99,15 +93,29 @@ class Lake:
         count = rows.num_rows + sum(map(column_files.records, along.files))
         said, written = {**(info or {}), "rows": str(count)}, list[AddAction]()
 
-        def write(handle: DeltaTable) -> None:
+        def files() -> list[AddAction]:
             if not written:
                 written.extend(column_files.added(self.uri(table), table, rows))
                 along.wait()
-            before, files = handle.version(), [*along.files, *written]
-            table_files.commit(handle, table, [*files], _commit(txn, said))
-            self._checksums.note(self.uri(table), table, handle, before, files)
+            return [*along.files, *written]
 
-        return self._commit(table, write, txn)
+        def write(handle: DeltaTable) -> None:
+            before = handle.version()
+            table_files.commit(handle, table, [*files()], properties(txn, said))
+            self._checksums.note(self.uri(table), table, handle, before, files())
+
+        told = self._tail(table).append(files, txn, said)
+        if told is None:
+            return self._commit(table, write, txn)
+        if told.is_new:
+            look = partial(self.table, table)
+            self._checksums.note_appended(self.uri(table), table, told.version, files(), look)
+        return told.is_new
+
+    def _tail(self, table: Table) -> LogTail:
+        if table.name not in self._tails:
+            self._tails[table.name] = LogTail(partial(self.table, table))
+        return self._tails[table.name]
 
     def rows_of(self, table: Table, staged: Iterable[AddAction], columns: list[str]) -> pa.Table:
         """Return rows of files that are written, be they committed or not."""
@@ -135,7 +143,7 @@ class Lake:
                 predicate=predicate,
                 writer_properties=WRITER,
                 # delta-rs itself tries again beside a packing, and leaves the packed rows there.
-                commit_properties=_commit(txn, info, retries=0),
+                commit_properties=properties(txn, info, retries=0),
                 post_commithook_properties=hooks(handle),
             )
 
@@ -158,7 +166,7 @@ class Lake:
         def write(handle: DeltaTable) -> None:
             wanted = change(pl.scan_delta(handle))
             if wanted is not None:
-                self._swap(handle, table, wanted, _commit(txn, info, retries=0))
+                self._swap(handle, table, wanted, properties(txn, info, retries=0))
                 done.append(sum(map(len, wanted.frames)))
 
         self._commit(table, write, txn)
@@ -166,7 +174,7 @@ class Lake:
 
     def delete(self, table: Table, predicate: str) -> None:
         """Delete the rows that the SQL predicate names; whole partitions cost no rewrite."""
-        commit = _commit(None, None, retries=0)
+        commit = properties(None, None, retries=0)
 
         def write(handle: DeltaTable) -> None:
             handle.delete(predicate, commit_properties=commit)
@@ -190,7 +198,8 @@ class Lake:
         table = snapshot.rows.table
         try:
             if actions := snapshot.actions(wanted):
-                table_files.commit(snapshot.handle, table, actions, _commit(txn, None, retries=0))
+                commit = properties(txn, None, retries=0)
+                table_files.commit(snapshot.handle, table, actions, commit)
         except CommitFailedError:
             self._handles.pop(table.name, None)
             return False
@@ -214,7 +223,7 @@ class Lake:
         small = table_files.crowded(table_files.listed(handle), table, grown)
         if small.is_empty():
             return
-        commit = _commit(None, {PACKED: str(small.height)}, retries=0)
+        commit = properties(None, {PACKED: str(small.height)}, retries=0)
         try:
             table_files.commit(
                 handle, table, table_files.pack(self.row_files(table), small), commit
@@ -288,13 +297,3 @@ class Lake:
         except TableNotFoundError:
             return False
         return True
-
-
-def _commit(
-    txn: Txn | None, info: Mapping[str, str] | None, *, retries: int = 3
-) -> CommitProperties:
-    return CommitProperties(
-        custom_metadata=own_words(info),
-        max_commit_retries=retries,
-        app_transactions=[Transaction(txn.app_id, txn.version)] if txn else None,
-    )

@@ -25,9 +25,18 @@ class AtVersion(Protocol):
 
 
 def hooks(handle: AtVersion) -> PostCommitHookProperties:
-    """Say what a commit on this version does beside: seldom, delete what the table's age allows."""
-    is_due = (handle.version() + 1) % TIDIED_EVERY == 0
+    """Say what a commit on this version does beside: seldom, delete what the table's age allows.
+
+    It is one that makes a checkpoint too, which our own appends leave to delta-rs.
+    """
+    is_due = (handle.version() + 2) % TIDIED_EVERY == 0
     return PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=is_due)
+
+
+def local_log(handle: DeltaTable) -> Path | None:
+    """Return the folder of a table's log; None: it is not on this machine."""
+    scheme, _, folder = handle.table_uri.partition("://")
+    return Path(folder) / "_delta_log" if scheme == "file" else None
 
 
 def is_newest(handle: DeltaTable) -> bool:
@@ -35,10 +44,9 @@ def is_newest(handle: DeltaTable) -> bool:
 
     Versions follow one another without a gap, and old entries go before newer ones.
     """
-    scheme, _, folder = handle.table_uri.partition("://")
-    if scheme != "file":
+    log, version = local_log(handle), handle.version()
+    if log is None:
         return False
-    log, version = Path(folder) / "_delta_log", handle.version()
     is_there, is_followed = ((log / f"{at:020d}.json").exists() for at in (version, version + 1))
     return is_there and not is_followed
 

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.commit_info import Txn
+from spark_jobs.lake import Lake
 from spark_jobs.table_files import Change
 from spark_jobs.transforms.spans import Span
 from telemetry.tables import RESTATEMENTS

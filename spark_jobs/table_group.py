@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from spark_jobs.lake import ATTEMPTS, FIRST_PAUSE_S, CommitError, Lake, Txn
+from spark_jobs.commit_info import Txn
+from spark_jobs.lake import ATTEMPTS, FIRST_PAUSE_S, CommitError, Lake
 from spark_jobs.table_files import Snapshot, Swap, has_transaction
 from telemetry.tables import Table
 

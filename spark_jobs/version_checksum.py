@@ -8,7 +8,7 @@ File"; delta-rs writes none.
 import json
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import polars as pl
 import pyarrow as pa
@@ -37,6 +37,24 @@ class Checksums:
         if table in STREAMED:
             self._of.setdefault(uri, VersionChecksums(uri)).note(handle, before, added)
 
+    def note_appended(
+        self,
+        uri: str,
+        table: Table,
+        version: int,
+        added: Sequence[AddAction],
+        look: Callable[[], DeltaTable],
+    ) -> None:
+        """Write the checksum of a version that `added` made of the one before it.
+
+        `look` returns the table at its newest version, where that has to be counted.
+        """
+        if table not in STREAMED:
+            return
+        of_table = self._of.setdefault(uri, VersionChecksums(uri))
+        if not of_table.note_next(version, added):
+            of_table.note(look(), version - 1, added)
+
 
 class VersionChecksums:
     """Writes the checksums of one table; a table without them is whole."""
@@ -44,6 +62,7 @@ class VersionChecksums:
     def __init__(self, uri: str) -> None:
         self._uri = uri
         self._version, self._files, self._bytes = -1, 0, 0
+        self._about: dict[str, object] = {}
         self._written: deque[int] = deque()
 
     def note(self, handle: DeltaTable, before: int, added: Sequence[AddAction]) -> None:
@@ -51,39 +70,32 @@ class VersionChecksums:
         handle.update_incremental()
         version = handle.version()
         if self._version == before and version == before + 1:
-            self._files += len(added)
-            self._bytes += sum(file.size for file in added)
+            self._count(added)
         else:
             files = pl.DataFrame(pa.table(handle.get_add_actions()))
             self._files, self._bytes = files.height, int(files["size_bytes"].sum())
+        self._about = _about(handle)
+        self._write(version)
+
+    def note_next(self, version: int, added: Sequence[AddAction]) -> bool:
+        """Write the checksum of a version that only adds files to the last one noted."""
+        if version != self._version + 1 or not self._about:
+            return False
+        self._count(added)
+        self._write(version)
+        return True
+
+    def _count(self, added: Sequence[AddAction]) -> None:
+        self._files += len(added)
+        self._bytes += sum(file.size for file in added)
+
+    def _write(self, version: int) -> None:
         self._version = version
+        said = {"tableSizeBytes": self._bytes, "numFiles": self._files, **self._about}
         try:
-            self._put(version, json.dumps(self._said(handle)).encode())
+            self._put(version, json.dumps(said).encode())
         except OSError as error:
             log.warning("%s has no checksum of version %d: %s", self._uri, version, error)
-
-    def _said(self, handle: DeltaTable) -> dict[str, object]:
-        metadata, protocol = handle.metadata(), handle.protocol()
-        return {
-            "tableSizeBytes": self._bytes,
-            "numFiles": self._files,
-            "numMetadata": 1,
-            "numProtocol": 1,
-            "metadata": {
-                "id": str(metadata.id),
-                "name": metadata.name,
-                "description": metadata.description,
-                "format": {"provider": "parquet", "options": {}},
-                "schemaString": handle.schema().to_json(),
-                "partitionColumns": metadata.partition_columns,
-                "configuration": metadata.configuration,
-                "createdTime": metadata.created_time,
-            },
-            "protocol": {
-                "minReaderVersion": protocol.min_reader_version,
-                "minWriterVersion": protocol.min_writer_version,
-            },
-        }
 
     def _put(self, version: int, said: bytes) -> None:
         store, root = fs.FileSystem.from_uri(self._uri)
@@ -93,6 +105,29 @@ class VersionChecksums:
         # Who reads an old version can do without, and nobody else would delete them.
         while self._written[0] <= version - KEPT:
             store.delete_file(_path(root, self._written.popleft()))
+
+
+def _about(handle: DeltaTable) -> dict[str, object]:
+    """Return what a checksum says of the table beside its size."""
+    metadata, protocol = handle.metadata(), handle.protocol()
+    return {
+        "numMetadata": 1,
+        "numProtocol": 1,
+        "metadata": {
+            "id": str(metadata.id),
+            "name": metadata.name,
+            "description": metadata.description,
+            "format": {"provider": "parquet", "options": {}},
+            "schemaString": handle.schema().to_json(),
+            "partitionColumns": metadata.partition_columns,
+            "configuration": metadata.configuration,
+            "createdTime": metadata.created_time,
+        },
+        "protocol": {
+            "minReaderVersion": protocol.min_reader_version,
+            "minWriterVersion": protocol.min_writer_version,
+        },
+    }
 
 
 def _path(root: str, version: int) -> str:

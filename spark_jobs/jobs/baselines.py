@@ -11,8 +11,9 @@ from pathlib import Path
 
 import polars as pl
 
+from spark_jobs.commit_info import Txn
 from spark_jobs.jobs.job_runs import Result, recorded
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.lake import Lake
 from spark_jobs.session import session
 from telemetry.settings import Settings
 from telemetry.tables import BASELINES, DEVICE_HOUR

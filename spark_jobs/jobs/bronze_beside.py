@@ -7,7 +7,8 @@ from contextlib import contextmanager
 import pyarrow as pa
 from deltalake.transaction import AddAction
 
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.commit_info import Txn
+from spark_jobs.lake import Lake
 from spark_jobs.table_files import Along
 from telemetry.tables import MESSAGES
 

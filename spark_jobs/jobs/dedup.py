@@ -10,6 +10,7 @@ import polars as pl
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from spark_jobs.commit_info import Txn
 from spark_jobs.jobs.changed_files import written_since
 from spark_jobs.jobs.job_runs import (
     Days,
@@ -25,7 +26,7 @@ from spark_jobs.jobs.partitions import condition
 from spark_jobs.jobs.removal_plan import RemovalPlan
 from spark_jobs.jobs.restating import runs_of_days, silver_versions, take_up
 from spark_jobs.jobs.setting_aside import set_aside
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.lake import Lake
 from spark_jobs.restatements import Mark, Restatements
 from spark_jobs.session import session
 from spark_jobs.transforms.copies import (

@@ -15,13 +15,14 @@ from pyspark.sql import DataFrame, SparkSession
 
 from edge.registry_files import RegistryFiles
 from spark_jobs.checkpoint import gold_damage
+from spark_jobs.commit_info import Txn
 from spark_jobs.gold_state import GoldFiles, GoldState, Position
 from spark_jobs.jobs.gold_rebuild import Rebuild
 from spark_jobs.jobs.gold_restate import Restate
 from spark_jobs.jobs.gold_tables import TABLES, GoldTables
 from spark_jobs.jobs.gold_worker import reduced_files
 from spark_jobs.jobs.older_lake import gold_is_ahead, refuse_older_lake
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.lake import Lake
 from spark_jobs.planned_files import PlannedFiles, Unread, planned_files
 from spark_jobs.refusal import refuse_damaged
 from spark_jobs.restatements import MERGED, Restatements

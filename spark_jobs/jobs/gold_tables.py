@@ -2,9 +2,10 @@
 
 import polars as pl
 
+from spark_jobs.commit_info import Txn
 from spark_jobs.jobs.gold_sessions import Regrown, grown
 from spark_jobs.jobs.gold_windows import GoldWindows
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.lake import Lake
 from spark_jobs.table_files import Change
 from spark_jobs.transforms import delays, sessions, window_rows, windows
 from spark_jobs.transforms.finality import OPEN, due, open_windows

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 
 import polars as pl
 
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.commit_info import Txn
+from spark_jobs.lake import Lake
 from spark_jobs.row_files import PATH
 from spark_jobs.table_files import Swap
 from spark_jobs.table_group import Snapshots, Swaps, update_group

@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from edge.registry_files import RegistryFiles
 from spark_jobs.collector import no_collection
 from spark_jobs.column_files import from_text, records
+from spark_jobs.commit_info import Txn
 from spark_jobs.dedup.decision import decide, firsts, verdict_rows
 from spark_jobs.jobs.bronze_beside import BronzeBeside
 from spark_jobs.jobs.landing_logs import LandingLogs
@@ -26,7 +27,7 @@ from spark_jobs.jobs.older_lake import MEMORY
 from spark_jobs.jobs.settled import Settled
 from spark_jobs.jobs.silver_pause import SilverPause
 from spark_jobs.kafka_records import Reading
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.lake import Lake
 from spark_jobs.restatements import LATE_ROWS, Mark, Restatements, Versions
 from spark_jobs.table_files import Along
 from spark_jobs.transforms import routes

@@ -17,6 +17,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from edge.outboxes import stack_mode
 from edge.spool_partition import next_offset
 from spark_jobs.checkpoint import APP_ID, has_batches, landing_damage, spool_damage
+from spark_jobs.commit_info import Txn
 from spark_jobs.jobs.alone import Owner
 from spark_jobs.jobs.kafka_source import KafkaLag, kafka_options
 from spark_jobs.jobs.landing import Landing
@@ -30,7 +31,7 @@ from spark_jobs.jobs.older_lake import MEMORY, landing_is_ahead, refuse_older_la
 from spark_jobs.jobs.query import Figures, Query, Running, Trigger
 from spark_jobs.jobs.rate import Rate
 from spark_jobs.kafka_records import Reading
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.lake import Lake
 from spark_jobs.planned_offsets import planned, shared_out
 from spark_jobs.refusal import refuse_damaged
 from telemetry.settings import Settings

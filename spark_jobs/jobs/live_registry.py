@@ -8,8 +8,9 @@ import polars as pl
 import pyarrow as pa
 
 from edge.registry_files import RegistryFiles
+from spark_jobs.commit_info import Txn
 from spark_jobs.jobs.corrections import mark_back_dated
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.lake import Lake
 from spark_jobs.transforms.device_history import changed, grown, history_rows
 from spark_jobs.transforms.fleet import COLUMNS, Fleet, ordered
 from telemetry.devices import Device

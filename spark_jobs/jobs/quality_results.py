@@ -10,7 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from expectations.holding import Verdict
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.commit_info import Txn
+from spark_jobs.lake import Lake
 from telemetry.tables import QUALITY, Table
 
 

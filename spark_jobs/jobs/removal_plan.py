@@ -6,7 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.commit_info import Txn
+from spark_jobs.lake import Lake
 from telemetry.tables import BY_NAME, DEVICE_DUPLICATES
 
 _RUN, _IS_REMOVED = "run", "is removed"

@@ -20,8 +20,9 @@ from detection.rules.evaluator import Evaluator, Outcome
 from edge.durable_files import mark_of
 from edge.rule_files import RuleFiles
 from spark_jobs.checkpoint import has_batches
+from spark_jobs.commit_info import Txn
 from spark_jobs.gold_state import GoldFiles, Position
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.lake import Lake
 from spark_jobs.planned_files import Unread, planned_files
 from spark_jobs.scoring_state import ScoringFiles, ScoringState
 from spark_jobs.stored_baselines import StoredBaselines

@@ -10,8 +10,9 @@ from urllib.parse import unquote
 import numpy as np
 import polars as pl
 
+from spark_jobs.commit_info import Txn
 from spark_jobs.jobs.gold_tables import WINDOW_TABLES, GoldTables
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.lake import Lake
 from spark_jobs.transforms import delays, marks
 from spark_jobs.transforms.finality import due
 from spark_jobs.transforms.reduction import reduction

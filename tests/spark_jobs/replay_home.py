@@ -12,12 +12,13 @@ import polars as pl
 from pyspark.sql import SparkSession
 
 from edge.registry_files import RegistryFiles
+from spark_jobs.commit_info import Txn
 from spark_jobs.jobs import replay
 from spark_jobs.jobs.gold import Gold
 from spark_jobs.jobs.job_runs import Result
 from spark_jobs.jobs.landing import Landing
 from spark_jobs.jobs.landing_queries import RECORDS
-from spark_jobs.lake import Frame, Lake, Txn
+from spark_jobs.lake import Frame, Lake
 from spark_jobs.reading_rows import ReadingRows
 from spark_jobs.table_files import NOTHING_ALONG, Along, Change
 from telemetry.products import Sliding

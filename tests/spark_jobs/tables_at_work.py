@@ -13,9 +13,10 @@ import polars as pl
 from pyspark.sql import SparkSession
 
 from infra.trino.registration import trino_connection
+from spark_jobs.commit_info import Txn
 from spark_jobs.jobs import compact, dedup, retention, vacuum
 from spark_jobs.jobs.job_runs import Result
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.lake import Lake
 from telemetry.settings import Settings
 from telemetry.tables import READINGS
 from tests.spark_jobs.gold_fleet import fleet

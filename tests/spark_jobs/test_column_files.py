@@ -6,7 +6,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.commit_info import Txn
+from spark_jobs.lake import Lake
 from spark_jobs.schema import arrow_schema
 from spark_jobs.table_files import is_append
 from telemetry.errors import HeadwaterError

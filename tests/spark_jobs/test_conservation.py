@@ -11,11 +11,12 @@ import pytest
 
 from edge.outbox import OutboxError
 from edge.registry_files import RegistryFiles
+from spark_jobs.commit_info import Txn
 from spark_jobs.jobs import conservation
 from spark_jobs.jobs.conservation import ConservationError
 from spark_jobs.jobs.conservation_alerts import Sink
 from spark_jobs.jobs.job_runs import Result
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.lake import Lake
 from telemetry.alerts import Alert
 from telemetry.errors import HeadwaterError
 from telemetry.products import Product

@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from spark_jobs.commit_info import Txn
 from spark_jobs.jobs import dedup
 from spark_jobs.jobs.job_runs import Result
-from spark_jobs.lake import Frame, Lake, Txn
+from spark_jobs.lake import Frame, Lake
 from telemetry.settings import Settings
 from telemetry.tables import DEVICE_DUPLICATES, LATE, READINGS, Table
 from tests.spark_jobs.gold_fleet import fleet

@@ -8,10 +8,11 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from spark_jobs.commit_info import Txn
 from spark_jobs.gold_state import GoldState, Position
 from spark_jobs.jobs.gold_rebuild import Rebuild
 from spark_jobs.jobs.gold_tables import WINDOW_TABLES, GoldTables
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.lake import Lake
 from spark_jobs.table_files import Change, Snapshot, Swap
 from spark_jobs.transforms import delays
 from spark_jobs.transforms.reduction import Reduction, pack, reduction, unpacked

@@ -8,7 +8,8 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.commit_info import Txn
+from spark_jobs.lake import Lake
 from spark_jobs.schema import arrow_schema
 from telemetry import tables
 from telemetry.tables import Table

@@ -11,11 +11,12 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from edge.registry_files import RegistryFiles
+from spark_jobs.commit_info import Txn
 from spark_jobs.jobs import backfill, conservation
 from spark_jobs.jobs.alone import alone
 from spark_jobs.jobs.landing import Landing
 from spark_jobs.jobs.landing_queries import RECORDS, SharedLanding, SpoolQuery
-from spark_jobs.lake import Frame, Lake, Txn
+from spark_jobs.lake import Frame, Lake
 from spark_jobs.reading_rows import ReadingRows
 from spark_jobs.restatements import NEVER
 from spark_jobs.table_files import NOTHING_ALONG, Along

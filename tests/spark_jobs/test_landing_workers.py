@@ -10,11 +10,12 @@ from kafka import KafkaProducer
 from pyspark.sql import DataFrame, SparkSession
 
 from edge.outbox import OutRecord
+from spark_jobs.commit_info import Txn
 from spark_jobs.jobs.landing import Landing
 from spark_jobs.jobs.landing_queries import RECORDS
 from spark_jobs.jobs.landing_workers import Few
 from spark_jobs.kafka_records import Reading
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.lake import Lake
 from spark_jobs.planned_offsets import Span
 from telemetry.settings import Settings
 from telemetry.topics import SPOOL_TOPIC, TELEMETRY

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from spark_jobs import packing
+from spark_jobs.commit_info import Txn
 from spark_jobs.gold_state import Position
 from spark_jobs.jobs import compact
 from spark_jobs.jobs.gold import behind_rewrites
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.lake import Lake
 from telemetry.settings import Settings
 from telemetry.tables import DEVICE_MINUTE, JOB_RUNS, READINGS, Table
 from tests.spark_jobs.gold_fleet import NOON, fleet

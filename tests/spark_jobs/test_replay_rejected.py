@@ -11,10 +11,11 @@ from pyspark.sql import SparkSession
 
 from edge.outbox import OutRecord
 from edge.registry_files import RegistryFiles
+from spark_jobs.commit_info import Txn
 from spark_jobs.jobs.landing import Landing
 from spark_jobs.jobs.landing_queries import RECORDS
 from spark_jobs.jobs.live_registry import LiveRegistry
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.lake import Lake
 from spark_jobs.restatements import REPLAYED_ROWS
 from spark_jobs.transforms.marks import TOUCHED, WINDOWS, of_rows
 from telemetry.devices import Device

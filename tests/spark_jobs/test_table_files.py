@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from spark_jobs import table_files
-from spark_jobs.lake import Lake, Txn
+from spark_jobs.commit_info import Txn
+from spark_jobs.lake import Lake
 from spark_jobs.table_files import Change
 from spark_jobs.transforms.windows import completed, minutes
 from telemetry.tables import DEVICE_MINUTE

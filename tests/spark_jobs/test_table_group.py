@@ -6,7 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from spark_jobs.lake import CommitError, Lake, Txn
+from spark_jobs.commit_info import Txn
+from spark_jobs.lake import CommitError, Lake
 from spark_jobs.table_files import Swap
 from spark_jobs.table_group import Snapshots, Swaps, update_group
 from telemetry.tables import DEVICE_MINUTE, ZONE_MINUTE, Table
