@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from gateway.account import Account
 from gateway.channels import Channel
 from gateway.counters import Tally
+from gateway.mqtt.sessions import Came
 from gateway.mqtt.wire import Sink
 from gateway.outlet import Settle
 
@@ -119,14 +120,25 @@ class Answering(Protocol):
 class Run:
     """Messages of one topic and QoS that have not all been answered."""
 
-    __slots__ = ("_answers", "_asked", "_page", "_ready", "packet_ids", "qos", "sent", "topic")
+    __slots__ = (
+        "_answers", "_asked", "_page", "_ready", "came", "packet_ids", "qos", "sent", "topic",
+    )  # fmt: skip
 
-    def __init__(self, asked: Answering, packet_ids: list[bytes], qos: int, topic: str) -> None:
+    def __init__(
+        self,
+        asked: Answering,
+        packet_ids: list[bytes],
+        qos: int,
+        topic: str,
+        came: Came | None = None,
+    ) -> None:
         self._asked = asked
         self._page = asked.account.page
         self.packet_ids = packet_ids
         self.qos = qos
         self.topic = topic
+        self.came = came
+        """What the session notes of it, for QoS 2."""
         self._ready = 0
         """All messages before this one are settled."""
         self.sent = 0

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from edge.mqtt.packets import Publish, Subscription, Will
@@ -49,6 +50,15 @@ class Sent(NamedTuple):
     expires_at: float | None = None
 
 
+@dataclass(slots=True, eq=False)
+class Came:
+    """A message of QoS 2 that came from the client, which has not released it yet."""
+
+    mark: int
+    """Tells its topic and payload from those of another message under the same packet id."""
+    is_durable: bool = False
+
+
 class Link(Protocol):
     """The connection that a session has for now."""
 
@@ -87,8 +97,8 @@ class Session:
         self.subscriptions: dict[str, Held] = {}
         self.queue: deque[Queued] = deque()
         self.inflight: OrderedDict[int, Sent] = OrderedDict()
-        self.received: dict[int, bool] = {}
-        """QoS 2 packet ids that came; True once the message is durable."""
+        self.received: dict[int, Came] = {}
+        """Messages of QoS 2 by their packet ids."""
         self.expiry_s = 0.0
         self.ends_at = NEVER
         self.link: Link | None = None

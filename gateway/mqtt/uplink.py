@@ -19,6 +19,7 @@ from gateway.mqtt.connecting import ALIAS_MAXIMUM, PROTOCOL
 from gateway.mqtt.echo import as_downlink
 from gateway.mqtt.link import Link
 from gateway.mqtt.runs import MOST_CUT, NO_ID, PACKET_ID, Route, Run, alone, cut
+from gateway.mqtt.sessions import Came
 from gateway.outcome import Rejected
 from telemetry.encodings import content_type_of
 from telemetry.records import JSON
@@ -50,7 +51,7 @@ class Uplink:
         """Packet ids of QoS 2 that have their PUBREC from here and are not released."""
         # What came by an earlier connection and is not durable has nobody to be answered by.
         given = link.session.received
-        for packet_id in [each for each, is_durable in given.items() if not is_durable]:
+        for packet_id in [each for each, came in given.items() if not came.is_durable]:
             del given[packet_id]
         self.runs: deque[Run] = deque()
         """What has no answer yet; answers go out in the order in which messages came."""
@@ -129,18 +130,14 @@ class Uplink:
             before = run.sent
             found += run.answers()
             self.unanswered -= run.sent - before
-            if run.qos == 2 and run.sent > before:
-                self._note_half(int.from_bytes(run.packet_ids[0]))
+            if run.came is not None and run.came.is_durable and run.sent > before:
+                self._half.add(int.from_bytes(run.packet_ids[0]))
             if run.sent < len(run.packet_ids):
                 break
             runs.popleft()
         if self.is_paused:
             self._resume()
         return found
-
-    def _note_half(self, packet_id: int) -> None:
-        if self._link.session.received.get(packet_id):
-            self._half.add(packet_id)
 
     def _resume(self) -> None:
         wire = self._link.sink.wire
@@ -153,26 +150,39 @@ class Uplink:
         if publish.properties.subscription_ids:
             raise MqttError(PROTOCOL_ERROR, "a subscription identifier from a client")
         topic = self._topic(publish)
-        link, qos = self._link, publish.qos
-        packet_id = publish.packet_id.to_bytes(2)
-        if qos == 2 and publish.packet_id in link.session.received:
-            self._again(publish.packet_id)
+        qos, came = publish.qos, None
+        if qos == 2 and (came := self._came(publish, topic)) is None:
             return
-        run = Run(self, [packet_id], qos, topic)
+        run = Run(self, [publish.packet_id.to_bytes(2)], qos, topic, came)
         settle = run.settle
         if qos:
             self.runs.append(run)
             self.unanswered += 1
             self._bound()
-        if qos == 2:
-            link.session.received[publish.packet_id] = False
         refusal = self._published(publish, topic, settle, now)
         if refusal is not None:
             settle(refusal, None)
 
-    def _again(self, packet_id: int) -> None:
+    def _came(self, publish: Publish, topic: str) -> Came | None:
+        """Take note of a message of QoS 2; None: it came before, and is answered.
+
+        A device that lost its memory uses packet ids again that it never released. To answer its
+        new message for the old one's sake would be to acknowledge what nobody has.
+        """
+        known, came = self._link.session.received, Came(hash((topic, publish.payload)))
+        before = known.get(publish.packet_id)
+        if before is not None and before.mark == came.mark:
+            self._again(publish.packet_id, before)
+            return None
+        if before is not None and not before.is_durable:
+            raise MqttError(PROTOCOL_ERROR, "the packet id of another message without its PUBREC")
+        self._half.discard(publish.packet_id)
+        known[publish.packet_id] = came
+        return came
+
+    def _again(self, packet_id: int, came: Came) -> None:
         """Answer a QoS 2 message that came before; while it is on its way, its answer is too."""
-        if self._link.session.received[packet_id]:
+        if came.is_durable:
             self._half.add(packet_id)
             # What was decided before it is told before it, however the packets came.
             self.sink.write(self.answers() + encode(Ack(PUBREC, packet_id), self._link.version))
@@ -238,11 +248,11 @@ class Uplink:
         link, packet_id = self._link, int.from_bytes(run.packet_ids[number])
         kind = PUBREC if run.qos == 2 else PUBACK
         if error is None:
-            if run.qos == 2:
-                link.session.received[packet_id] = True
+            if run.came is not None:
+                run.came.is_durable = True
             return encode(Ack(kind, packet_id), link.version) if run.qos else b""
         refusal = link.entrance.ingest.unavailable(error)
-        if run.qos == 2:
+        if link.session.received.get(packet_id) is run.came:
             link.session.received.pop(packet_id, None)
         self._receipt(run.topic, packet_id, refusal)
         if not run.qos:
@@ -252,8 +262,9 @@ class Uplink:
             return encode_within(Ack(kind, packet_id, refusal.code.mqtt, properties), link.largest)
         if refusal.is_kept:
             # Sent again it would be refused again, and its bytes are in `telemetry.dead`.
-            if run.qos == 2:
-                link.session.received[packet_id] = True
+            if run.came is not None:
+                run.came.is_durable = True
+                link.session.received[packet_id] = run.came
             return encode(Ack(kind, packet_id), link.version)
         link.close(0, refusal.text)
         return b""
@@ -282,5 +293,6 @@ class Uplink:
 
     def check(self, ack: Ack) -> None:
         """Raise for a PUBREL of a message that has no PUBREC yet."""
-        if self._link.session.received.get(ack.packet_id) is False:
+        came = self._link.session.received.get(ack.packet_id)
+        if came is not None and not came.is_durable:
             raise MqttError(PROTOCOL_ERROR, "PUBREL before PUBREC")
