@@ -27,7 +27,7 @@ from edge.mqtt.properties import Properties
 from edge.mqtt.wire import LONGEST, PACKET_TOO_LARGE, PROTOCOL_ERROR, V5, V311, MqttError
 from gateway.identity import Identity
 from gateway.mqtt.connecting import OVERHEAD_BYTES, Admitted, Desk, Peer, largest_packet
-from gateway.mqtt.delivery import Delivery
+from gateway.mqtt.delivery import Delivery, check_code
 from gateway.mqtt.link import Link
 from gateway.mqtt.sessions import NEVER, Session
 from gateway.mqtt.subscribing import subscribe, unsubscribe
@@ -174,6 +174,7 @@ class Connection:
         return Client(connect, session, Uplink(link), delivery, admitted.keep_alive_s, is_willed)
 
     def _acknowledge(self, client: Client, ack: Ack) -> None:
+        check_code(ack)
         if ack.kind == PUBREL:
             client.uplink.check(ack)
             client.uplink.released(ack)

@@ -3,17 +3,29 @@
 import time
 from collections import deque
 from dataclasses import replace
+from math import ceil
 
 from edge.mqtt.encoding import encode
 from edge.mqtt.packets import PUBACK, PUBCOMP, PUBREC, PUBREL, Ack, Publish
 from edge.mqtt.properties import NONE, Properties
-from edge.mqtt.wire import LONGEST, V5
+from edge.mqtt.wire import LONGEST, PROTOCOL_ERROR, V5, MqttError
 from gateway.counters import Counters
 from gateway.mqtt.sessions import Queued, Sent, Session
 from gateway.mqtt.wire import Sink
 
 WINDOW = 100
 NOT_FOUND = 0x92
+LONGEST_EXPIRY_S = 0xFFFF_FFFF
+_OF_MESSAGE = frozenset({0, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99})
+_OF_RELEASE = frozenset({0, NOT_FOUND})
+CODES = {PUBACK: _OF_MESSAGE, PUBREC: _OF_MESSAGE, PUBREL: _OF_RELEASE, PUBCOMP: _OF_RELEASE}
+"""Reason codes that an answer may have (MQTT 5, 3.4.2.1 to 3.7.2.1)."""
+
+
+def check_code(ack: Ack) -> None:
+    """Raise for a reason code that answers of this kind do not have."""
+    if ack.code not in CODES[ack.kind]:
+        raise MqttError(PROTOCOL_ERROR, f"reason code {ack.code:#04x} in packet {ack.packet_id}")
 
 
 class Delivery:
@@ -116,7 +128,7 @@ class Delivery:
         downlink = queued.downlink
         found = Properties(
             payload_format=downlink.payload_format,
-            message_expiry_s=None if left_s is None else int(left_s),
+            message_expiry_s=None if left_s is None else _whole_s(left_s),
             content_type=downlink.content_type,
             response_topic=downlink.response_topic,
             correlation=downlink.correlation,
@@ -148,6 +160,8 @@ class Delivery:
         """Take PUBACK, PUBREC or PUBCOMP."""
         inflight, packet_id = self._session.inflight, ack.packet_id
         sent = inflight.get(packet_id)
+        if sent is not None and not _is_due(ack.kind, sent):
+            raise MqttError(PROTOCOL_ERROR, f"kind {ack.kind} is no answer to packet {packet_id}")
         if ack.kind == PUBREC and ack.code < 0x80:
             code = 0
             if sent is None:
@@ -164,6 +178,13 @@ class Delivery:
             self.pump()
 
 
+def _is_due(kind: int, sent: Sent) -> bool:
+    """Say whether a message may be answered so now; PUBREC may come again."""
+    if sent.publish.qos == 1:
+        return kind == PUBACK
+    return kind == PUBREC or (kind == PUBCOMP and sent.is_released)
+
+
 def _left_s(expires_at: float | None) -> float | None:
     return None if expires_at is None else expires_at - time.time()
 
@@ -173,5 +194,9 @@ def _aged(publish: Publish, left_s: float | None) -> Publish:
     given = publish.properties
     if left_s is None or given.message_expiry_s is None:
         return publish
-    aged = replace(given, message_expiry_s=max(int(left_s), 0))
-    return publish._replace(properties=aged)
+    return publish._replace(properties=replace(given, message_expiry_s=_whole_s(left_s)))
+
+
+def _whole_s(left_s: float) -> int:
+    """Return the time that is told: what was given, less the whole seconds that have passed."""
+    return min(max(ceil(left_s), 0), LONGEST_EXPIRY_S)

@@ -91,7 +91,7 @@ def test_what_is_sent_again_says_how_long_it_is_still_good(version: int, qos: in
     assert [each.payload for each in again] == [b"old"] * (qos == 2) + [b"new"]
     if version == V5:
         left = [each.properties.message_expiry_s for each in again]
-        assert left in ([9], [0, 9])
+        assert left in ([10], [0, 10])
     assert one.house.entrance.counters.value("downlinks", channel="expired") == (qos == 1)
 
 
