@@ -6,6 +6,7 @@ from typing import NamedTuple
 from gateway.authentication import Authentication
 from gateway.channels import (
     REJECTS_CHANNEL,
+    ROOT,
     TELEMETRY_CHANNEL,
     Channel,
     channel,
@@ -61,6 +62,10 @@ class Entrance:
         else:
             self.counters.add("connects", protocol=protocol)
         return found
+
+    def is_foreign(self, topic: str) -> bool:
+        """Say whether a topic is for the rules to judge: there are some, and it is no device's."""
+        return bool(self.rules) and not topic.startswith(f"{ROOT}/")
 
     def foreign(self, said: Foreign, *, now: int, settle: Settle) -> Rejected | None:
         """Publish a foreign topic's payload as the message that a rule makes of it.

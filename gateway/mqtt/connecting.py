@@ -10,12 +10,13 @@ from edge.mqtt.packets import Connack, Connect, Will
 from edge.mqtt.properties import NONE, Properties
 from edge.mqtt.wire import LONGEST, V5
 from gateway.channels import REJECTS_CHANNEL, own_part
-from gateway.entrance import Entrance
+from gateway.entrance import Entrance, Foreign
 from gateway.identity import Identity, Presented
 from gateway.ingest import Arrival
 from gateway.mqtt.echo import as_downlink
 from gateway.mqtt.sessions import NEVER, Session, Sessions
 from gateway.outcome import Rejected
+from gateway.rules import translate
 from telemetry.encodings import content_type_of
 
 PROTOCOL = "mqtt"
@@ -87,9 +88,8 @@ class Desk:
         identity = self._identity(connect, peer, now)
         if isinstance(identity, Rejected):
             return _refusal(connect, BAD_CREDENTIALS, identity.words)
-        will = connect.will
-        if will and (part := own_part(will.topic, identity)) in (None, REJECTS_CHANNEL):
-            return _refusal(connect, NOT_AUTHORISED, f"the will's topic {part or will.topic!r}")
+        if connect.will and not self._may_leave(connect.will, identity):
+            return _refusal(connect, NOT_AUTHORISED, f"the will's topic {connect.will.topic!r}")
         assigned = None if connect.client_id else f"auto-{uuid4().hex}"
         keep_alive_s = self._keep_alive_s(connect)
         properties = self._properties(connect, assigned, keep_alive_s) if is_5 else NONE
@@ -123,6 +123,9 @@ class Desk:
 
     def publish_will(self, session: Session, will: Will, now: float) -> None:
         """Publish a will by the path of every message; nobody is there to be answered."""
+        if self.entrance.is_foreign(will.topic):
+            self._publish_foreign(session, will, now)
+            return
         content_type = content_type_of(will.payload)
         channel = self.entrance.channel(
             session.identity, will.topic, protocol=PROTOCOL, content_type=content_type
@@ -137,6 +140,27 @@ class Desk:
 
         arrival = Arrival(channel, will.payload, content_type)
         self.entrance.ingest.ingest(arrival, now=int(now * 1_000_000), settle=settled)
+
+    def _publish_foreign(self, session: Session, will: Will, now: float) -> None:
+        page = self.entrance.ingest.account.page
+
+        def settled(error: object, _message: object) -> None:
+            if error is None:
+                # As for any message that is acknowledged: what a condition leaves out is taken off.
+                page.acknowledged += 1
+
+        said = Foreign(session.identity, will.topic, will.payload, PROTOCOL)
+        self.entrance.foreign(said, now=int(now * 1_000_000), settle=settled)
+
+    def _may_leave(self, will: Will, identity: Identity) -> bool:
+        """Say whether a device may publish a will: below itself, or where a rule lets it speak."""
+        if self.entrance.is_foreign(will.topic):
+            found = translate(self.entrance.rules, identity, will.topic, will.payload)
+            if isinstance(found, Rejected):
+                # What cannot be read is kept in `telemetry.dead`, as it is of any message.
+                return found.reason == "undecodable"
+            return found is not None
+        return own_part(will.topic, identity) not in (None, REJECTS_CHANNEL)
 
     def _identity(self, connect: Connect, peer: Peer, now: float) -> Identity | Rejected:
         password = connect.password

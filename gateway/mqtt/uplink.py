@@ -11,7 +11,7 @@ from edge.mqtt.encoding import encode, encode_within
 from edge.mqtt.packets import PUBACK, PUBCOMP, PUBREC, Ack, Publish
 from edge.mqtt.properties import NONE, Properties
 from edge.mqtt.wire import PROTOCOL_ERROR, TOPIC_ALIAS_INVALID, V5, MqttError
-from gateway.channels import REJECTS_CHANNEL, ROOT, Channel
+from gateway.channels import REJECTS_CHANNEL, Channel
 from gateway.downlink import Downlink
 from gateway.entrance import Foreign
 from gateway.ingest import Arrival
@@ -205,7 +205,7 @@ class Uplink:
         self, publish: Publish, topic: str, settle: Callable[[object, object], None], now: int
     ) -> Rejected | None:
         link = self._link
-        if link.entrance.rules and not topic.startswith(f"{ROOT}/"):
+        if link.entrance.is_foreign(topic):
             said = Foreign(link.session.identity, topic, publish.payload, PROTOCOL)
             return link.entrance.foreign(said, now=now, settle=settle)
         content_type = content_type_of(publish.payload)
