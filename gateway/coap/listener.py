@@ -2,9 +2,11 @@
 
 from aiocoap import Context, resource
 from aiocoap.numbers.constants import TransportTuning
+from aiocoap.tokenmanager import TokenManager
 
 from gateway.coap.assembly import Assemblies
 from gateway.coap.options import CheckedSite
+from gateway.coap.recent import Messages
 from gateway.coap.site import DeviceTree
 from gateway.coap.sockets import open_socket
 from gateway.entrance import Entrance
@@ -20,7 +22,10 @@ async def listen_coap(entrance: Entrance, host: str, port: int, timers: Transpor
     site.add_resource((".well-known", "core"), core)
     site.add_resource(("devices",), tree)
     context = Context(serversite=site, loggername="coap-server")
-    await context._append_tokenmanaged_messagemanaged_transport(
-        lambda messages: open_socket(host, port, messages)
-    )
+    # As aiocoap puts its layers together, with our memory of what came before.
+    tokens = TokenManager(context)
+    messages = Messages(tokens, kept_s=timers.EXCHANGE_LIFETIME)
+    messages.message_interface = await open_socket(host, port, messages)
+    tokens.token_interface = messages
+    context.request_interfaces.append(tokens)
     return context

@@ -47,7 +47,11 @@ class OneAddress(MessageInterfaceSimpleServer):  # type: ignore[misc]
         if isinstance(found, Message):
             self._mman.dispatch_message(found)
         elif found:
-            address.send(found)
+            self.send_bytes(found, address)
+
+    def send_bytes(self, data: bytes, remote: EndpointAddress) -> None:
+        """Send a message that is encoded already."""
+        remote.send(data)
 
 
 class AllAddresses(MessageInterfaceUDP6):  # type: ignore[misc]
@@ -62,13 +66,19 @@ class AllAddresses(MessageInterfaceUDP6):  # type: ignore[misc]
     ) -> None:
         """Take a datagram and the address that it came to."""
         asked = [each for each in ancdata if each[:2] == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO)]
-        info = asked[0][2] if asked else None
-        found = read(data, UDP6EndpointAddress(address, self, pktinfo=info))
+        remote = UDP6EndpointAddress(address, self, pktinfo=asked[0][2] if asked else None)
+        found = read(data, remote)
         if isinstance(found, Message):
             found.direction = Direction.INCOMING
             self._ctx.dispatch_message(found)
         elif found:
-            self.transport.sendmsg(found, asked, 0, address)
+            self.send_bytes(found, remote)
+
+    def send_bytes(self, data: bytes, remote: UDP6EndpointAddress) -> None:
+        """Send a message that is encoded already, from the address that was asked."""
+        level, kind, info = socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, remote.pktinfo
+        asked = [] if info is None else [(level, kind, info)]
+        self.transport.sendmsg(data, asked, 0, remote.sockaddr)
 
 
 async def open_socket(host: str, port: int, messages: MessageManager) -> OneAddress | AllAddresses:
