@@ -9,7 +9,7 @@ from aiocoap.numbers.constants import TransportTuning
 from aiocoap.protocol import ServerObservation
 
 from gateway.batches import ingest_batch
-from gateway.channels import DOWNLINKS, own_part
+from gateway.channels import DOWNLINKS, TELEMETRY_CHANNEL, own_part
 from gateway.coap.blocks import Blocks
 from gateway.coap.observing import Observation, Target, shown
 from gateway.coap.refusals import host, refusal
@@ -52,10 +52,11 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
         identity = self._identity(request)
         if isinstance(identity, Rejected):
             return self._refusal(identity)
-        form = _content_type(request)
-        if isinstance(form, Rejected):
-            return self._refusal(self._entrance.ingest.counted(form))
         topic = "/".join(("devices", *request.opt.uri_path))
+        form = _content_type(request)
+        if form is None and own_part(topic, identity) == TELEMETRY_CHANNEL:
+            return self._refusal(self._entrance.ingest.counted(_no_reading(request)))
+        form = form or _media_type(request)
         channel = self._entrance.channel(identity, topic, protocol=PROTOCOL, content_type=form)
         if isinstance(channel, Rejected):
             return self._refusal(channel)
@@ -78,8 +79,8 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
         if isinstance(identity, Rejected):
             return self._refusal(identity)
         part = self._part(request, identity)
-        if isinstance(part, Rejected):
-            return self._refusal(part)
+        if isinstance(part, Message):
+            return part
         newest = self._newest.get((identity.tenant, identity.device_full, part))
         if newest is None:
             return Message(code=Code.CONTENT, payload=b"", transport_tuning=self._timers)
@@ -87,10 +88,15 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
         # The first answer of an observation is nobody else's to cut.
         return self._block2.begun(request, answer)[0] if request.opt.observe == 0 else answer
 
-    def _part(self, request: Message, identity: Identity) -> str | Rejected:
+    def _part(self, request: Message, identity: Identity) -> str | Message:
+        """Return which downlink is asked for, or the answer where it is none."""
         part = own_part("/".join(("devices", *request.opt.uri_path)), identity)
-        if part is None or part.partition("/")[0] not in DOWNLINKS:
-            return Rejected("not_authorised", "a device reads its own commands, twin and firmware")
+        text = "a device reads its own commands, twin and firmware"
+        if part is None:
+            return self._refusal(Rejected("not_authorised", text))
+        if part.partition("/")[0] not in DOWNLINKS:
+            code = Code.METHOD_NOT_ALLOWED
+            return Message(code=code, payload=text.encode(), transport_tuning=self._timers)
         return part
 
     async def add_observation(self, request: Message, observed: ServerObservation) -> None:
@@ -101,8 +107,11 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
             observed.deregister()
             return
         identity = self._entering[id(request)] = self._identity(request)
-        part = identity if isinstance(identity, Rejected) else self._part(request, identity)
-        if isinstance(identity, Rejected) or isinstance(part, Rejected):
+        if isinstance(identity, Rejected):
+            observed.deregister()
+            return
+        part = self._part(request, identity)
+        if isinstance(part, Message):
             observed.deregister()
             return
         target = Target(observed, request, self._block2)
@@ -170,11 +179,18 @@ def _token(request: Message) -> str | None:
     return None
 
 
-def _content_type(request: Message) -> str | Rejected:
+def _content_type(request: Message) -> str | None:
+    """Return which form of a message a payload has, None if it is said to have another."""
     form = request.opt.content_format
     known: Mapping[int, str] = {50: JSON, 60: CBOR, 0: JSON}
-    if form is None:
-        return content_type_of(request.payload)
-    if int(form) not in known:
-        return Rejected("content_type", f"content format {int(form)}; known are 50, 60 and 0")
-    return known[int(form)]
+    return content_type_of(request.payload) if form is None else known.get(int(form))
+
+
+def _no_reading(request: Message) -> Rejected:
+    form = int(request.opt.content_format)
+    return Rejected("content_type", f"content format {form}; known are 50, 60 and 0")
+
+
+def _media_type(request: Message) -> str:
+    """Return what a payload that is no reading is said to be; bytes where IANA knows no such."""
+    return str(getattr(request.opt.content_format, "media_type", "application/octet-stream"))

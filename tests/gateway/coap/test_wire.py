@@ -214,7 +214,7 @@ def test_refused_observation_leaves_no_trace(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         answer = device.asked(observe(path=TELEMETRY))
-        assert answer.code == Code.FORBIDDEN
+        assert answer.code == Code.METHOD_NOT_ALLOWED
         assert device.heard(QUIET_S) is None
 
     assert caplog.records == []
