@@ -10,10 +10,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
+from starlette.types import Scope
 
 from telemetry.errors import HeadwaterError
 
 MEDIA_TYPE = "application/problem+json"
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 class Fault(BaseModel):
@@ -129,10 +132,22 @@ def answer_problems(app: FastAPI) -> None:
         return answer(HTTPStatus.UNPROCESSABLE_ENTITY, first, faults)
 
     @app.exception_handler(HTTPException)
-    def _http(_request: Request, error: HTTPException) -> JSONResponse:
+    def _http(request: Request, error: HTTPException) -> JSONResponse:
         said = answer(error.status_code, str(error.detail))
         said.headers.update(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            said.headers["Allow"] = ", ".join(_allowed(app, request.scope))
         return said
+
+
+def _allowed(app: FastAPI, scope: Scope) -> list[str]:
+    """Return the methods of a path: by itself the error names those of its first route alone."""
+
+    def is_taken(method: str) -> bool:
+        asked = {**scope, "method": method}
+        return any(route.matches(asked)[0] is Match.FULL for route in app.routes)
+
+    return [method for method in METHODS if is_taken(method)]
 
 
 def described(*statuses: HTTPStatus) -> dict[int | str, dict[str, object]]:

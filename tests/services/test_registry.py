@@ -193,6 +193,25 @@ def test_what_cannot_be_done_is_a_problem(
     assert detail in problem["detail"]
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v1/devices", "GET"),
+        ("/v1/devices/m1", "GET, PATCH, PUT"),
+        ("/v1/devices/m1/credentials", "GET, POST"),
+        ("/v1/devices/m1/credentials/rotate", "DELETE, POST"),
+        ("/v1/authorities/a", "DELETE, PUT"),
+        ("/health", "GET"),
+        ("/openapi.json", "GET, HEAD"),
+    ],
+)
+def test_method_that_is_not_taken_is_told_which_ones_are(
+    registry: TestedRegistry, path: str, allowed: str
+) -> None:
+    answer = registry.ask("OPTIONS", path)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
+
+
 def test_devices_and_products_reach_the_files_of_the_home(registry: TestedRegistry) -> None:
     registry.meter("meter.m1")
     registry.done("PATCH", M1, {"zone": "north"})
