@@ -12,10 +12,20 @@ from fastapi.exceptions import RequestValidationError
 from gateway.batches import MOST_RECORDS, ingest_batch, ingest_unread
 from gateway.channels import Channel
 from gateway.entrance import Entrance
-from gateway.http.bodies import MOST_BODY, NDJSON, content_type, parts, too_large, unpacked
+from gateway.http.bodies import (
+    FORMS,
+    MOST_BODY,
+    NDJSON,
+    PACKINGS,
+    content_type,
+    parts,
+    too_large,
+    unpacked,
+)
 from gateway.http.document import DESCRIPTION, Documented, responses, telemetry_body
 from gateway.http.idempotency import LONGEST_KEY, Answer, Answers, Place, Told, Underway, digest
 from gateway.http.logins import CERTIFICATE, CHALLENGE, PROTOCOL, Logins, Sender
+from gateway.http.missing import answer_missing
 from gateway.identity import Identity
 from gateway.outcome import Fault, Rejected
 from telemetry.records import JSON
@@ -65,7 +75,7 @@ class Posts:
         raw = await _body(request)
         if isinstance(raw, Rejected):
             return self.answer(refusal_of(self._entrance.ingest.counted(raw)))
-        body = unpacked(raw, request.headers.get("content-encoding"))
+        body = unpacked(raw, ",".join(request.headers.getlist("content-encoding")))
         if isinstance(body, Rejected):
             return self.answer(await self._unread(identity, device, raw, body))
         if idempotency_key:
@@ -175,6 +185,9 @@ def refusal_of(rejected: Rejected, lines: list[int] | None = None) -> Told:
         headers["Retry-After"] = str(max(1, round(rejected.retry_after_s + 0.5)))
     if rejected.code.http == 401:
         headers["WWW-Authenticate"] = CHALLENGE
+    if rejected.code.http == 415:
+        # RFC 9110, 12.5.1 and 12.5.3: what would have been taken.
+        headers |= {"Accept": ", ".join(FORMS), "Accept-Encoding": ", ".join(PACKINGS)}
     text = rejected.text
     if lines and rejected.faults:
         text = f"line {_place(rejected.faults[0], lines)[0]}: {text}"
@@ -237,6 +250,8 @@ def http_app(entrance: Entrance) -> FastAPI:
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> Response:
         return posts.answer(refusal_of(entrance.ingest.counted(_of_validation(error))))
+
+    answer_missing(app)
 
     @app.get("/health", summary="Whether the gateway answers", operation_id="health")
     @app.head("/health", include_in_schema=False)

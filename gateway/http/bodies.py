@@ -20,7 +20,10 @@ MOST_WINDOW = 8 * 1024 * 1024
 _CHUNK = 256 * 1024
 _PIECE = 256
 GZIP = ("gzip", "x-gzip")
-ENCODINGS = (*GZIP, "zstd", "identity")
+PACKINGS = ("gzip", "zstd")
+MOST_PACKINGS = 3
+"""One within the other: each is a pass over all of the body."""
+FORMS = (JSON, NDJSON[0], CBOR)
 
 
 class Part(NamedTuple):
@@ -37,17 +40,31 @@ def content_type(header: str | None) -> str | Rejected:
         return CBOR if name == CBOR else JSON
     if name in NDJSON:
         return NDJSON[0]
-    known = ", ".join((JSON, NDJSON[0], CBOR))
+    known = ", ".join(FORMS)
     return Rejected("content_type", f"content type {name[:60]!r}; known are {known}")
 
 
 def unpacked(body: bytes, encoding: str | None) -> bytes | Rejected:
-    """Undo the Content-Encoding; a body that unpacks to too much is refused before it does."""
-    name = (encoding or "identity").strip().lower()
-    if name in ("", "identity"):
-        return body
-    if name not in ENCODINGS:
-        return Rejected("content_type", f"content encoding {name[:40]!r}; known are gzip and zstd")
+    """Undo the Content-Encoding, the last one first (RFC 9110, 8.4).
+
+    A body that unpacks to too much is refused before it does.
+    """
+    said = [name.strip().lower() for name in (encoding or "").split(",")]
+    names = [name for name in said if name not in ("", "identity")]
+    strange = [name for name in names if name not in (*GZIP, *PACKINGS)]
+    if strange:
+        text = f"content encoding {strange[0][:40]!r}; known are gzip and zstd"
+        return Rejected("content_type", text)
+    if len(names) > MOST_PACKINGS:
+        return Rejected("content_type", f"a body is packed {MOST_PACKINGS} times at most")
+    found: bytes | Rejected = body
+    for name in reversed(names):
+        if isinstance(found, bytes):
+            found = _unpacked(found, name)
+    return found
+
+
+def _unpacked(body: bytes, name: str) -> bytes | Rejected:
     try:
         chunks = _gunzipped(body) if name in GZIP else _decompressed(body)
         out = bytearray()

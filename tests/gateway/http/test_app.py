@@ -23,7 +23,10 @@ NDJSON = {"Content-Type": "application/x-ndjson"}
 
 
 def posted(
-    one: House, body: bytes, headers: dict[str, str] | None = None, path: str = PATH
+    one: House,
+    body: bytes,
+    headers: dict[str, str] | list[tuple[str, str]] | None = None,
+    path: str = PATH,
 ) -> httpx.Response:
     return answers(one, lambda client: client.post(path, content=body, headers=headers))
 
@@ -109,6 +112,29 @@ def test_refusals_by_status(
 @pytest.mark.parametrize("path", ["/health", "/metrics"])
 def test_those_who_balance_load_may_ask_by_head(path: str) -> None:
     assert answers(anonymous(), lambda client: client.head(path)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "reason", "allowed"),
+    [
+        ("GET", PATH, 405, "method", "POST"),
+        ("HEAD", PATH, 405, "method", "POST"),
+        ("OPTIONS", PATH, 405, "method", "POST"),
+        ("POST", "/health", 405, "method", "GET, HEAD"),
+        ("DELETE", "/metrics", 405, "method", "GET, HEAD"),
+        ("POST", "/openapi.json", 405, "method", "GET, HEAD"),
+        ("POST", "/devices/d1", 404, "topic", None),
+        ("BREW", PATH, 405, "method", "POST"),
+    ],
+)
+def test_what_is_not_there_has_its_reason_and_what_is_instead(
+    method: str, path: str, status: int, reason: str, allowed: str | None
+) -> None:
+    answer = answers(anonymous(), lambda client: client.request(method, path))
+
+    assert (answer.status_code, answer.headers.get("Allow")) == (status, allowed)
+    assert answer.headers["Content-Type"] == "application/json"
+    assert method == "HEAD" or answer.json()["reason"] == reason
 
 
 def test_bad_line_is_named_and_kept_and_nothing_else_is_taken() -> None:

@@ -38,6 +38,48 @@ def test_gzip_has_other_names(name: str) -> None:
     assert unpacked(PACKED["gzip"], name) == LINES
 
 
+@pytest.mark.parametrize(
+    "names", ["identity, gzip", "gzip,, ", "zstd,gzip, identity", "gzip, zstd"]
+)
+def test_packings_are_undone_from_the_last_to_the_first(names: str) -> None:
+    body = LINES
+    for name in map(str.strip, names.split(",")):
+        if name == "gzip":
+            body = gzip.compress(body, 1)
+        elif name == "zstd":
+            body = zstandard.compress(body)
+
+    assert unpacked(body, names) == LINES
+
+
+def test_each_of_several_packings_has_its_bounds() -> None:
+    bomb = gzip.compress(gzip.compress(bytes(2 * MOST_UNPACKED)))
+    often = unpacked(b"", "gzip, " * 4)
+
+    found = unpacked(bomb, "gzip, gzip")
+
+    assert isinstance(found, Rejected)
+    assert found.reason == "too_large"
+    assert isinstance(often, Rejected)
+    assert often.reason == "content_type"
+
+
+def test_packings_of_two_lines_of_the_head_count_both() -> None:
+    body = zstandard.compress(gzip.compress(MESSAGE))
+    heads = [("Content-Encoding", "gzip"), ("Content-Encoding", "zstd")]
+
+    assert posted(anonymous(), body, heads).status_code == 202
+
+
+@pytest.mark.parametrize("head", ["Content-Type", "Content-Encoding"])
+def test_who_sends_a_strange_form_is_told_which_ones_are_known(head: str) -> None:
+    answer = posted(anonymous(), MESSAGE, {head: "x/y"})
+
+    assert answer.status_code == 415
+    assert answer.headers["Accept"] == "application/json, application/x-ndjson, application/cbor"
+    assert answer.headers["Accept-Encoding"] == "gzip, zstd"
+
+
 @PACKING
 def test_bomb_is_refused_before_it_is_unpacked(encoding: str) -> None:
     zeros = bytes(2 * MOST_UNPACKED)
