@@ -196,7 +196,9 @@ class Desk:
         session.expiry_s = self._expiry_s(connect)
         session.ends_at = session.will_at = NEVER
         session.will = connect.will
-        self.sessions.add(session)
+        gone = self.sessions.add(session)
+        if gone is not None and gone.will is not None:
+            self.publish_will(gone, gone.will, time.time())
         return session, is_present
 
     def _end(self, session: Session) -> None:

@@ -144,8 +144,8 @@ class Sessions:
         """Return a device's sessions by client id."""
         return self._by_device.get((identity.tenant, identity.device_full), {})
 
-    def add(self, session: Session) -> None:
-        """Keep a session; a device with too many loses the one that is away for longest."""
+    def add(self, session: Session) -> Session | None:
+        """Keep a session; return the one away for longest, which a device with too many loses."""
         key = (session.identity.tenant, session.identity.device_full)
         sessions = self._by_device.setdefault(key, {})
         sessions[session.client_id] = session
@@ -155,6 +155,8 @@ class Sessions:
             oldest = min(away, key=lambda each: each.ends_at, default=None)
             if oldest is not None:
                 self.remove(oldest)
+            return oldest
+        return None
 
     def restore(self, now: float) -> None:
         """Take up what an earlier gateway left on disk."""

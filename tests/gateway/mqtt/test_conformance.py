@@ -19,6 +19,7 @@ from edge.mqtt.packets import (
 from edge.mqtt.properties import Properties
 from edge.mqtt.wire import V5
 from gateway.downlink import Downlink
+from gateway.mqtt.sessions import MOST_SESSIONS_OF_DEVICE
 from gateway.mqtt.subscribing import MOST_SUBSCRIPTIONS
 from tests.gateway.entrances import house
 from tests.gateway.mqtt.clients import COMMANDS, TOPIC, Broker, Client, broker, published, telemetry
@@ -108,6 +109,20 @@ def test_clean_start_publishes_the_will_that_waits() -> None:
     assert one.house.outlet.taken == []
 
     Client(one, V5).send(connect(clean=True))
+    assert [taken.value for taken in one.house.outlet.taken] == [will.payload]
+
+
+def test_session_that_must_go_for_another_leaves_its_will() -> None:
+    one = broker()
+    will = Will(TOPIC, b'{"metrics":{"gone":1}}', 1, properties=Properties(will_delay_s=30))
+    first = Client(one, V5)
+    first.send(connect(will=will))
+    first.connection.lost()
+
+    for number in range(MOST_SESSIONS_OF_DEVICE):
+        assert one.house.outlet.taken == []
+        Client(one, V5).connect(f"other{number}")
+
     assert [taken.value for taken in one.house.outlet.taken] == [will.payload]
 
 
