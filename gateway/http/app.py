@@ -43,6 +43,8 @@ ClientId = Annotated[
     str | None, Header(description="with Basic and a signed password: the client id it was for")
 ]
 OTHER_BODY = Rejected("undecodable", "the idempotency key was used with another body")
+SILENT_S = 60.0
+"""How long a client may be silent in the middle of a body."""
 REPLAYED = {"Idempotent-Replayed": "true"}
 UNANSWERED: Told = (
     409,
@@ -54,8 +56,9 @@ UNANSWERED: Told = (
 class Posts:
     """Takes telemetry by POST."""
 
-    def __init__(self, entrance: Entrance) -> None:
+    def __init__(self, entrance: Entrance, silent_s: float) -> None:
         self._entrance = entrance
+        self._silent_s = silent_s
         self._logins = Logins(entrance)
         self._answers = Answers()
 
@@ -72,7 +75,7 @@ class Posts:
         identity = self._logins.identity(authorization, x_client_id, _sender(request), now=now)
         if isinstance(identity, Rejected):
             return self.answer(refusal_of(identity))
-        raw = await _body(request)
+        raw = await _body(request, self._silent_s)
         if isinstance(raw, Rejected):
             return self.answer(refusal_of(self._entrance.ingest.counted(raw)))
         body = unpacked(raw, ",".join(request.headers.getlist("content-encoding")))
@@ -164,18 +167,24 @@ def _sender(request: Request) -> Sender:
     return Sender(address, request.url.scheme == "https", request.scope.get(CERTIFICATE))
 
 
-async def _body(request: Request) -> bytes | Rejected:
-    """Read the body, at most what is allowed."""
+async def _body(request: Request, silent_s: float) -> bytes | Rejected:
+    """Read the body, at most what is allowed, for as long as there comes any of it."""
     announced = request.headers.get("content-length", "")
     text = f"a body has at most {MOST_BODY:,} bytes"
     if announced.isdigit() and int(announced) > MOST_BODY:
         return too_large(text, MOST_BODY)
-    body = bytearray()
-    async for chunk in request.stream():
+    body, chunks = bytearray(), aiter(request.stream())
+    while True:
+        try:
+            async with asyncio.timeout(silent_s):
+                chunk = await anext(chunks, None)
+        except TimeoutError:
+            return Rejected("incomplete", f"nothing of the body came for {silent_s:g} s")
+        if chunk is None:
+            return bytes(body)
         body += chunk
         if len(body) > MOST_BODY:
             return too_large(text, MOST_BODY)
-    return bytes(body)
 
 
 def refusal_of(rejected: Rejected, lines: list[int] | None = None) -> Told:
@@ -225,7 +234,7 @@ def _of_validation(error: RequestValidationError) -> Rejected:
     )
 
 
-def http_app(entrance: Entrance) -> FastAPI:
+def http_app(entrance: Entrance, *, silent_s: float = SILENT_S) -> FastAPI:
     """Return the application."""
     app = Documented(
         title="Headwater gateway",
@@ -234,7 +243,7 @@ def http_app(entrance: Entrance) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    posts = Posts(entrance)
+    posts = Posts(entrance, silent_s)
     app.add_api_route(
         "/devices/{device}/telemetry",
         posts.telemetry,

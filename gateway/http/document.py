@@ -77,6 +77,7 @@ REFUSED: Schema = {
 MEANINGS = {
     401: "who sends is not known, or its credential does not hold",
     403: "the device is another one's",
+    408: "the body stopped in the middle: send all of it again",
     409: "the first request of this idempotency key ended without an answer: send it again",
     413: "the request or one of its messages is too large",
     415: "the form or the packing of the body is not known",

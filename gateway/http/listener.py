@@ -12,6 +12,7 @@ from gateway.entrance import Entrance
 from gateway.http.app import http_app
 from gateway.http.connections import Connection, Framing
 from gateway.http.logins import Certified
+from gateway.probes import probe
 from gateway.secure import server_context
 from telemetry.settings import Settings
 
@@ -60,6 +61,7 @@ class HttpListener:
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
         app, loop = self._app, asyncio.get_running_loop()
+        probe(writer.get_extra_info("socket"))
         secured = cast("ssl.SSLObject | None", writer.get_extra_info("ssl_object"))
         if secured is not None and (certificate := secured.getpeercert(binary_form=True)):
             app = ASGIWrapper(Certified(self._framing, certificate))  # type: ignore[arg-type]

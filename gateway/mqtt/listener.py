@@ -1,7 +1,6 @@
 """The MQTT listener on asyncio: sockets below connections, and the clock that ends them."""
 
 import asyncio
-import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -10,19 +9,13 @@ from typing import cast
 from gateway.mqtt.connecting import Desk, Peer
 from gateway.mqtt.connection import Connection
 from gateway.mqtt.wire import Sink
+from gateway.probes import probe
 
 BACKLOG = 4_096
 SHUTTING_DOWN = 0x8B
 LINGER_S = 2.0
 """How long a client that is being closed may write on; a reset would take our last words away."""
 MOST_UNSENT = 4 * 1024 * 1024
-PROBES = {
-    "TCP_KEEPIDLE": 300,
-    "TCP_KEEPINTVL": 60,
-    "TCP_KEEPCNT": 5,
-    "TCP_USER_TIMEOUT": 600_000,
-}
-"""A client that is gone without a word is known after 10 minutes; devices on slow radio sleep."""
 
 
 class _Socket(asyncio.Protocol):
@@ -37,7 +30,7 @@ class _Socket(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=MOST_UNSENT)
-        _probe(transport.get_extra_info("socket"))
+        probe(transport.get_extra_info("socket"))
         listener = self._listener
         self._sink = Sink(self, listener.dirty)
         self.connection = Connection(listener.desk, self._sink, _peer(transport))
@@ -81,15 +74,6 @@ class _Socket(asyncio.Protocol):
 
 def _unheard(_data: bytes, _now: int) -> None:
     """Let go what comes after the end."""
-
-
-def _probe(sock: socket.socket) -> None:
-    """Have the system ask a silent client whether it is there: it may have no keep-alive."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in PROBES.items():
-        # Not every system has each of them.
-        if hasattr(socket, name):
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _peer(transport: asyncio.BaseTransport) -> Peer:

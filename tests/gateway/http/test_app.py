@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import gzip
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 import orjson
@@ -20,6 +20,7 @@ TWO = b'{"seq":1,"metrics":{"a":1}}\n\n{"seq":2,"metrics":{"a":2}}\n'
 PATH = "/devices/d1/telemetry"
 AUTH = {"Authorization": "Basic " + base64.b64encode(b"d1:x").decode()}
 NDJSON = {"Content-Type": "application/x-ndjson"}
+STATUSES = {"202", "401", "403", "408", "409", "413", "415", "422", "429", "503"}
 
 
 def posted(
@@ -32,10 +33,12 @@ def posted(
 
 
 def answers(
-    one: House, asked: Callable[[httpx.AsyncClient], Awaitable[httpx.Response]]
+    one: House,
+    asked: Callable[[httpx.AsyncClient], Awaitable[httpx.Response]],
+    silent_s: float = 5.0,
 ) -> httpx.Response:
     async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(http_app(one.entrance))
+        transport = httpx.ASGITransport(http_app(one.entrance, silent_s=silent_s))
         async with httpx.AsyncClient(transport=transport, base_url="http://g", headers=AUTH) as c:
             asking = asyncio.ensure_future(asked(c))
             while not asking.done():
@@ -135,6 +138,22 @@ def test_what_is_not_there_has_its_reason_and_what_is_instead(
     assert (answer.status_code, answer.headers.get("Allow")) == (status, allowed)
     assert answer.headers["Content-Type"] == "application/json"
     assert method == "HEAD" or answer.json()["reason"] == reason
+
+
+@pytest.mark.parametrize(("gap_s", "status"), [(0.02, 202), (5.0, 408)])
+def test_body_may_come_slowly_and_not_stop(gap_s: float, status: int) -> None:
+    one = anonymous()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for piece in (MESSAGE[:9], MESSAGE[9:20], MESSAGE[20:]):
+            yield piece
+            await asyncio.sleep(gap_s)
+
+    answer = answers(one, lambda client: client.post(PATH, content=pieces()), silent_s=0.5)
+
+    assert answer.status_code == status
+    assert len(one.outlet.taken) == (status == 202)
+    assert status == 202 or answer.json()["reason"] == "incomplete"
 
 
 def test_bad_line_is_named_and_kept_and_nothing_else_is_taken() -> None:
@@ -261,7 +280,7 @@ def test_document_names_every_status() -> None:
     answer = answers(anonymous(), lambda client: client.get("/openapi.json"))
 
     post = orjson.loads(answer.content)["paths"]["/devices/{device}/telemetry"]["post"]
-    assert set(post["responses"]) == {"202", "401", "403", "409", "413", "415", "422", "429", "503"}
+    assert set(post["responses"]) == STATUSES
 
 
 def test_figures_are_counted_by_reason() -> None:
