@@ -91,6 +91,11 @@ class Landing:
         """Start the workers, so that the first batch does not wait for them."""
         self._workers.warm_up(spark)
 
+    def follow(self) -> None:
+        """Take up what the registry says, though no message comes."""
+        with self._lock:
+            self._registry.refresh()
+
     def land(self, batch: DataFrame, txn: Txn, reading: Reading | None = None) -> None:
         """Land one micro-batch; harmless if parts of it, or all, were landed before.
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from deltalake.exceptions import DeltaError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
@@ -34,17 +35,34 @@ from spark_jobs.kafka_records import Reading
 from spark_jobs.lake import Lake
 from spark_jobs.planned_offsets import planned, shared_out
 from spark_jobs.refusal import refuse_damaged
+from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 from telemetry.topics import SPOOL_TOPIC, TELEMETRY
 
 KAFKA = "landing"
 SPOOL = "landing_spool"
 SPOOL_BYTES_PER_RECORD = 64
+FOLLOW_EVERY_S = 5.0
 RECORDS = (
     "key binary, value binary, topic string, partition int, offset bigint, timestamp timestamp,"
     " headers array<struct<key: string, value: binary>>"
 )
 log = logging.getLogger(__name__)
+
+
+def follow(
+    take_up: Callable[[], None], is_active: Callable[[], bool], every_s: float = FOLLOW_EVERY_S
+) -> None:
+    """Take up the registry's word while a query waits: no batch comes without a message.
+
+    Messages that were parked are landed once `dim.devices` knows their device.
+    """
+    while is_active():
+        try:
+            take_up()
+        except (HeadwaterError, DeltaError, OSError):
+            log.exception("the registry is not followed; trying again")
+        time.sleep(every_s)
 
 
 class SharedLanding:
@@ -100,7 +118,10 @@ class SharedLanding:
             return located.trigger(availableNow=True).start()
         landing.warm_up(source.sparkSession)
         interval = f"{round(self.settings.landing_trigger_s * 1000)} milliseconds"
-        return located.trigger(processingTime=interval).start()
+        query = located.trigger(processingTime=interval).start()
+        told = (landing.follow, lambda: query.isActive)
+        threading.Thread(target=follow, args=told, daemon=True).start()
+        return query
 
     def _behind_bronze(self, spark: SparkSession, checkpoint: Path, topic: str) -> Landing:
         """Make ready for a checkpoint that is new or was lost: the tables are what is known.

@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
-from spark_jobs.jobs.landing_queries import checkpoint_id, spool_lag
+from edge.registry_files import RegistryFiles
+from spark_jobs.jobs.landing import Landing
+from spark_jobs.jobs.landing_queries import checkpoint_id, follow, spool_lag
+from spark_jobs.lake import Lake
+from telemetry.devices import Device
+from telemetry.settings import Settings
+from telemetry.tables import DEVICES
 from tests.spark_jobs.landing_fleet import NOW, Fleet, write_segment
 
 
@@ -19,3 +25,31 @@ def test_lost_checkpoint_begins_with_another_id(tmp_path: Path) -> None:
     assert checkpoint_id(tmp_path / "landing") == first
     (tmp_path / "landing").rename(tmp_path / "lost")
     assert checkpoint_id(tmp_path / "landing") != first
+
+
+def test_device_that_is_registered_is_known_though_no_message_comes(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    lake = Lake(settings.lake_root)
+    lake.create_all()
+    landing = Landing(settings, lake)
+    assert lake.scan(DEVICES).collect().is_empty()
+    RegistryFiles(settings.registry_dir).enrol([Device("meter.d1", zone="north")])
+
+    looks = iter([True, False])
+    follow(landing.follow, lambda: next(looks), every_s=0)
+
+    known = lake.scan(DEVICES).collect()
+    assert known.select("device_full", "zone").rows() == [("meter.d1", "north")]
+
+
+def test_registry_that_cannot_be_followed_is_tried_again() -> None:
+    tried: list[int] = []
+
+    def fail() -> None:
+        tried.append(1)
+        raise OSError("no such folder")
+
+    looks = iter([True, True, False])
+    follow(fail, lambda: next(looks), every_s=0)
+
+    assert len(tried) == 2
