@@ -80,6 +80,8 @@ class Landing:
         self._silver = SilverPause(settings)
         self._marks = Restatements(lake)
         self._lock = threading.Lock()
+        self._is_cut_short = False
+        """Whether a batch has failed in the middle: some of its tables may have it."""
         self.progress = LandingProgress(self._memory, self._registry)
 
     @property
@@ -129,8 +131,11 @@ class Landing:
             before = dict(self.progress.rows)
             found = self._workers.judge(records)
             if found.messages.num_rows:
-                self._take(found, None)
-                self._memory.save(time.time())
+                with self._silver.batch() as is_changed:
+                    if is_changed:
+                        self._remember_anew()
+                    self._take(found, None)
+                    self._memory.save(time.time())
             return {name: n - before.get(name, 0) for name, n in self.progress.rows.items()}
 
     def _remember_anew(self) -> None:
@@ -143,8 +148,11 @@ class Landing:
         offsets = ranges(heads)
         info = _commit_info(txn, offsets)
         firsts = heads.filter(pl.col("item") == 0)
-        if any(first <= self.landed.get(at, -1) for at, (first, _) in offsets.items()):
-            # A part of the batch is there: what the tables hold decides, not the transaction.
+        is_there = any(first <= self.landed.get(at, -1) for at, (first, _) in offsets.items())
+        is_unsure, self._is_cut_short = self._is_cut_short, True
+        if is_there or is_unsure:
+            # A part of the batch is there: what the tables hold decides, not the transaction. The
+            # registry may be another one by now, and have a message go to another table.
             txn = None
             found = self._unstaged(found)
             firsts = self._settled.new_records(firsts, offsets)
@@ -157,6 +165,7 @@ class Landing:
             self._note(MESSAGES, messages.num_rows + sum(map(records, files)), is_new=is_new())
         self._memory.note_landed({at: last for at, (_, last) in offsets.items()})
         self.progress.landed(heads)
+        self._is_cut_short = False
 
     def _unstaged(self, found: Judgement) -> Judgement:
         """Return a batch as if its records had not been written; vacuum finds their files."""

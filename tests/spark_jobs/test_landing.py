@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import ClassVar
@@ -16,6 +17,7 @@ from spark_jobs.jobs import backfill, conservation
 from spark_jobs.jobs.alone import alone
 from spark_jobs.jobs.landing import Landing
 from spark_jobs.jobs.landing_queries import RECORDS, SharedLanding, SpoolQuery
+from spark_jobs.jobs.silver_pause import SilverPause
 from spark_jobs.lake import Frame, Lake
 from spark_jobs.reading_rows import ReadingRows
 from spark_jobs.restatements import NEVER
@@ -36,7 +38,16 @@ from telemetry.tables import (
     RESTATEMENTS,
     Table,
 )
-from tests.spark_jobs.landing_fleet import NOW, SECOND, Fleet, Model, enrol, landed, write_segment
+from tests.spark_jobs.landing_fleet import (
+    METER,
+    NOW,
+    SECOND,
+    Fleet,
+    Model,
+    enrol,
+    landed,
+    write_segment,
+)
 
 pytestmark = pytest.mark.spark
 SEGMENTS, RUNS, SIZE = 24, 3, 40
@@ -139,6 +150,47 @@ def test_crash_between_any_two_commits_leaves_each_message_once(
             landing = Landing(settings, lake, stage_from=stage_from)
         landing.land(segment(spark, path), Txn("landing_spool/1", batch_id))
         assert landed(lake) == model.tables, name
+
+
+def test_a_batch_cut_short_is_whole_though_the_registry_has_changed_before_it_comes_again(
+    spark: SparkSession, settings: Settings
+) -> None:
+    lake = FailingLake(settings.lake_root)
+    landing = Landing(settings, lake)
+    records = list(Fleet(5).batch(200, NOW))
+    path = write_segment(settings.spool_dir, records, 0, NOW)
+    FailingLake.fails_at = READINGS.name
+    with pytest.raises(OSError, match="disk is full"):
+        landing.land(segment(spark, path), Txn("landing_spool/1", 0))
+    FailingLake.fails_at = None
+    assert lake.scan(REJECTED).collect().height, "some tables have the batch"
+
+    RegistryFiles(settings.registry_dir).put_product(replace(METER, lateness=None, max_age=None))
+    landing.land(segment(spark, path), Txn("landing_spool/1", 0))
+
+    assert lake.scan(READINGS).collect().height
+    day = Namespace(first=date(2026, 11, 21), last=None, rows=500, exit_zero=True)
+    found = conservation.check(day, settings, lake, datetime(2026, 11, 22, tzinfo=UTC))
+    assert found["wrong"] == []
+
+
+def test_landing_again_knows_what_another_process_has_put_into_silver(
+    spark: SparkSession, settings: Settings
+) -> None:
+    lake, model = Lake(settings.lake_root), Model()
+    records = list(Fleet(6).batch(80, NOW))
+    knows_nothing = Landing(settings, lake)
+    first = write_segment(settings.spool_dir, records, 0, NOW)
+    with SilverPause(settings).change():
+        pass
+    Landing(settings, lake).land(segment(spark, first), Txn("landing_spool/1", 0))
+    again = write_segment(settings.spool_dir, records, 80, NOW)
+    for offset in (0, 80):
+        model.land(records, offset, NOW)
+
+    knows_nothing.land_again(segment(spark, again))
+
+    assert landed(lake) == model.tables
 
 
 def test_nothing_is_landed_in_silver_before_bronze_has_it(
