@@ -6,6 +6,7 @@ filled, one a second, that is most of a second.
 """
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -27,10 +28,12 @@ class AtVersion(Protocol):
 def hooks(handle: AtVersion) -> PostCommitHookProperties:
     """Say what a commit on this version does beside: seldom, delete what the table's age allows.
 
-    It is one that makes a checkpoint too, which our own appends leave to delta-rs.
+    It is one that makes a checkpoint too, which our own appends leave to delta-rs. Whether age
+    allows anything is the table's own property: with None delta-rs asks that.
     """
     is_due = (handle.version() + 2) % TIDIED_EVERY == 0
-    return PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=is_due)
+    looks = None if is_due else False
+    return PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=looks)
 
 
 def local_log(handle: DeltaTable) -> Path | None:
@@ -51,6 +54,16 @@ def is_newest(handle: DeltaTable) -> bool:
     return is_there and not is_followed
 
 
+def can_go_on(handle: DeltaTable, version: int) -> bool:
+    """Tell whether a stream can go on with a version: it is in the log, or will be the next one."""
+    newest = handle.version()
+    if version > newest:
+        return version == newest + 1
+    store, root = fs.FileSystem.from_uri(handle.table_uri.rstrip("/"))
+    (entry,) = store.get_file_info([f"{root}/_delta_log/{version:020d}.json"])
+    return bool(entry.type == fs.FileType.File)
+
+
 def trim(handle: DeltaTable, keep_from: int) -> int:
     """Delete entries that no version from `keep_from` on needs; return how many.
 
@@ -65,5 +78,7 @@ def trim(handle: DeltaTable, keep_from: int) -> int:
     first = max((at for at in checkpoints if at <= keep_from), default=0)
     old = sorted((at, path) for path, at in versions.items() if at < first)
     for _, path in old:
-        store.delete_file(path)
+        # Another writer may look for old entries at the same time.
+        with suppress(FileNotFoundError):
+            store.delete_file(path)
     return len(old)

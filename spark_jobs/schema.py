@@ -11,6 +11,9 @@ REWRITTEN = {
     "delta.deletedFileRetentionDuration": f"interval {REWRITTEN_HOURS} hours",
 }
 """Of tables that each batch rewrites: a day of their versions would slow every commit down."""
+READ_ON = {"delta.enableExpiredLogCleanup": "false"}
+"""Of tables that streams and jobs go on reading where they were: landing deletes what none needs
+(docs/decisions/0039). By age alone a stream that was stopped for a day would lose its place."""
 REASON = pa.struct([("field", pa.string()), ("rule", pa.string()), ("value", pa.string())])
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 ARROW_TYPES: dict[Type, pa.DataType] = {
@@ -70,7 +73,13 @@ def table_properties(table: Table) -> dict[str, str | None]:
     statistics: dict[str, str | None] = (
         {"delta.dataSkippingStatsColumns": ",".join(table.statistics)} if table.statistics else {}
     )
-    return {**PROPERTIES, **statistics, **(REWRITTEN if is_rewritten(table) else {})}
+    own = REWRITTEN if is_rewritten(table) else READ_ON if is_landed(table) else {}
+    return {**PROPERTIES, **statistics, **own}
+
+
+def is_landed(table: Table) -> bool:
+    """Tell whether landing writes the table, and keeps its log short."""
+    return table.layer in ("bronze", "silver")
 
 
 def is_rewritten(table: Table) -> bool:

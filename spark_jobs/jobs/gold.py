@@ -21,8 +21,13 @@ from spark_jobs.jobs.gold_rebuild import Rebuild
 from spark_jobs.jobs.gold_restate import Restate
 from spark_jobs.jobs.gold_tables import TABLES, GoldTables
 from spark_jobs.jobs.gold_worker import reduced_files
-from spark_jobs.jobs.older_lake import gold_is_ahead, refuse_older_lake
+from spark_jobs.jobs.older_lake import (
+    gold_has_lost_its_place,
+    gold_is_ahead,
+    refuse_older_lake,
+)
 from spark_jobs.lake import Lake
+from spark_jobs.pins import Pins
 from spark_jobs.planned_files import PlannedFiles, Unread, planned_files
 from spark_jobs.refusal import refuse_damaged
 from spark_jobs.restatements import MERGED, Restatements
@@ -70,6 +75,7 @@ class Gold:
         with self._lock:
             refuse_damaged(NAME, gold_damage(self._files.checkpoint))
             refuse_older_lake(NAME, gold_is_ahead(self._settings, self._lake))
+            refuse_damaged(NAME, gold_has_lost_its_place(self._settings, self._lake))
             self._fingerprint = None
             self.state = self._files.state() or self._first_state()
             self._read_rules()
@@ -79,8 +85,11 @@ class Gold:
         readings, late = (self._newest(table) for table in SOURCES)
         state = GoldState(f"{NAME}/{uuid.uuid4().hex}", readings=readings, late=late)
         rebuild = Rebuild(self._lake, rules(self._registry.products().values()), state)
-        state = rebuild.everything()
-        self._files.save(state)
+        # Until gold's place is known by its state, nobody else knows what it reads.
+        read = {READINGS.name: readings.version - 1, LATE.name: late.version - 1}
+        with Pins(self._settings).held(read):
+            state = rebuild.everything()
+            self._files.save(state)
         return state
 
     def _newest(self, table: Table) -> Position:

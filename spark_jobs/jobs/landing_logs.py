@@ -4,11 +4,15 @@ import logging
 import time
 from collections.abc import Iterator
 
+from deltalake.exceptions import DeltaError
+
 from spark_jobs.gold_state import GoldFiles, Position
 from spark_jobs.jobs.gold import NAME as GOLD
 from spark_jobs.jobs.scoring import NAME as SCORING
+from spark_jobs.jobs.scoring_query import is_wanted
 from spark_jobs.lake import Lake
 from spark_jobs.log_files import trim
+from spark_jobs.pins import Pins
 from spark_jobs.scoring_state import ScoringFiles
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
@@ -29,21 +33,31 @@ class LandingLogs:
     """Belongs to the one process that lands."""
 
     def __init__(
-        self, settings: Settings, lake: Lake, *, kept: int | None = None, margin: int = MARGIN
+        self,
+        settings: Settings,
+        lake: Lake,
+        *,
+        kept: int | None = None,
+        margin: int = MARGIN,
+        every_s: float = EVERY_S,
     ) -> None:
-        self._settings, self._lake = settings, lake
+        self._settings, self._lake, self._pins = settings, lake, Pins(settings)
         usual = KEPT if settings.landing_trigger_s >= MANY_S else KEPT_OF_MANY
         self._kept, self._margin = usual if kept is None else kept, margin
+        self._every_s = every_s
         self._at = time.monotonic()
 
     def trim_if_due(self) -> None:
-        """Trim from time to time, between two batches."""
-        if time.monotonic() - self._at >= EVERY_S:
+        """Trim from time to time, between two batches, none of which may fail by it."""
+        if time.monotonic() - self._at >= self._every_s:
             self._at = time.monotonic()
-            self.trim()
+            try:
+                self.trim()
+            except (DeltaError, OSError) as error:
+                log.warning("old entries of logs stay for now: %s", error)
 
     def trim(self) -> None:
-        """Delete what is beyond the newest versions and what streams have still to read."""
+        """Delete what is beyond the newest versions and what somebody has still to read."""
         for table in LANDED:
             keep_from = min([self._lake.table(table).version() - self._kept, *self._unread(table)])
             if keep_from > 0:
@@ -51,18 +65,23 @@ class LandingLogs:
                 log.info("%s: %d old entries of the log deleted", table.name, entries)
 
     def _unread(self, table: Table) -> Iterator[int]:
-        if table in (READINGS, LATE):
-            try:
+        try:
+            yield from self._pins.of(table)
+            if table in (READINGS, LATE):
                 yield from [at.version - self._margin for at in self._positions(table)]
-            except (HeadwaterError, OSError, ValueError, KeyError, TypeError) as error:
-                log.warning("old entries of logs stay, a stream's place is not known: %s", error)
-                yield 0
+        except (HeadwaterError, OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("old entries of logs stay, a reader's place is not known: %s", error)
+            yield 0
 
     def _positions(self, table: Table) -> Iterator[Position]:
-        """Yield how far each stream over a table has come."""
+        """Yield how far each stream over a table has come.
+
+        Rules that are all off do not come further: once one is on again they begin anew.
+        """
         gold = GoldFiles(self._settings.checkpoint_dir / GOLD).state()
         if gold is not None:
             yield gold.readings if table is READINGS else gold.late
-        scoring = ScoringFiles(self._settings.checkpoint_dir / SCORING).position()
-        if scoring is not None and table is READINGS:
-            yield scoring
+        if table is READINGS and is_wanted(self._settings):
+            scoring = ScoringFiles(self._settings.checkpoint_dir / SCORING).position()
+            if scoring is not None:
+                yield scoring

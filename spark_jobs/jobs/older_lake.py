@@ -1,4 +1,4 @@
-"""Whether the lake is older than what a stream keeps beside it, as after a backup was put back."""
+"""Whether the lake has what a stream goes on with: it may be older, or its log shorter."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from spark_jobs.gold_state import GoldFiles
 from spark_jobs.jobs.landing_start import newest_offsets
 from spark_jobs.jobs.memory_file import MemoryFile
 from spark_jobs.lake import Lake
+from spark_jobs.log_files import can_go_on
 from spark_jobs.noted_topic import generation
 from spark_jobs.refusal import CheckpointError
 from telemetry.settings import Settings
@@ -14,6 +15,7 @@ from telemetry.tables import LATE, READINGS
 from telemetry.topics import SPOOL_TOPIC
 
 MEMORY = "landing-memory"
+LOG_GONE = "SILVER_LOG_GONE"
 
 
 def landing_is_ahead(settings: Settings, lake: Lake, stream: str) -> Damage | None:
@@ -51,6 +53,21 @@ def gold_is_ahead(settings: Settings, lake: Lake) -> Damage | None:
             said = f"version {position.version - 1} of {table.name} was read, it has {newest}"
             _note(files.checkpoint / OLDER_NOTE, said)
             return Damage(LAKE_OLDER, said)
+    return None
+
+
+def gold_has_lost_its_place(settings: Settings, lake: Lake) -> Damage | None:
+    """Return what gold is to read next and silver's log does not tell any more."""
+    state = GoldFiles(settings.checkpoint_dir / "gold").state()
+    if state is None:
+        return None
+    for table, position in ((READINGS, state.readings), (LATE, state.late)):
+        if not can_go_on(lake.table(table), position.version):
+            return Damage(
+                LOG_GONE,
+                f"it goes on with version {position.version} of {table.name}, which is gone from"
+                " the table's log",
+            )
     return None
 
 

@@ -21,7 +21,7 @@ from spark_jobs.jobs.landing_start import (
     newest_offsets,
 )
 from spark_jobs.jobs.lost_records import accepted, write_down
-from spark_jobs.jobs.older_lake import gold_is_ahead, landing_is_ahead
+from spark_jobs.jobs.older_lake import gold_has_lost_its_place, gold_is_ahead, landing_is_ahead
 from spark_jobs.lake import Lake
 from spark_jobs.lost_offsets import shown, unanswered
 from spark_jobs.noted_topic import NotedTopic, generation, generation_name, note_topic
@@ -104,7 +104,7 @@ def _damage(settings: Settings, stream: str, folder: Path) -> Damage | None:
 
 def _older_lake(settings: Settings, lake: Lake, stream: str) -> Damage | None:
     if stream == GOLD:
-        return gold_is_ahead(settings, lake)
+        return gold_is_ahead(settings, lake) or gold_has_lost_its_place(settings, lake)
     return landing_is_ahead(settings, lake, stream)
 
 

@@ -1,6 +1,7 @@
 """Replays a range: silver and gold beside, the list of differences, and rows put in place."""
 
 import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from spark_jobs.jobs.replay_range import RangeReplay
 from spark_jobs.jobs.restating import restate, runs_of_days, silver_versions
 from spark_jobs.jobs.silver_pause import SilverPause
 from spark_jobs.lake import Lake
+from spark_jobs.pins import Pins
 from spark_jobs.transforms.offsets import Offsets
 from spark_jobs.transforms.routes import SILVER
 from spark_jobs.transforms.spans import Span
@@ -88,18 +90,35 @@ class Run:
 def replay(settings: Settings, lake: Lake, asked: Asked, now: datetime) -> Result:
     """Replay a range and say what differs; a run that was killed is simply run again."""
     folder = (asked.beside or settings.home / "replay" / asked.name).resolve()
-    file = settings.home / "replay" / f"{asked.name}.differences.ndjson"
     beside = _empty_lake(folder, lake)
-    with SilverPause(settings).still():
-        tables = (MESSAGES, *(table for table in SILVER))
-        versions = {table.name: lake.table(table).version() for table in tables}
-        gold = caught_up_gold(settings, lake, versions, asked.received)
-    run = Run(settings, lake, beside, asked.received, versions, Expired(lake, now.date()))
+    with ExitStack() as until_done:
+        with SilverPause(settings).still():
+            tables = (MESSAGES, *(table for table in SILVER))
+            versions = {table.name: lake.table(table).version() for table in tables}
+            gold = caught_up_gold(settings, lake, versions, asked.received)
+            # Landing goes on meanwhile, and shortens the tables' logs.
+            until_done.enter_context(Pins(settings).held(_read(versions, gold)))
+        run = Run(settings, lake, beside, asked.received, versions, Expired(lake, now.date()))
+        return _replayed(run, asked, gold, now)
+
+
+def _read(versions: dict[str, int], gold: PinnedGold | None) -> dict[str, int]:
+    """Return the oldest version of each table that is read; gold may have been behind."""
+    if gold is None:
+        return versions
+    state = gold.state
+    of_gold = {READINGS.name: state.readings.version - 1, LATE.name: state.late.version - 1}
+    return versions | {name: min(at, versions[name]) for name, at in of_gold.items()}
+
+
+def _replayed(run: Run, asked: Asked, gold: PinnedGold | None, now: datetime) -> Result:
+    settings, lake, beside = run.settings, run.main, run.beside
+    file = settings.home / "replay" / f"{asked.name}.differences.ndjson"
     lost = run.orphans()
     if asked.in_place and not asked.drop_orphans:
         refuse_orphans(lost)
     replayed = RangeReplay(lake, beside, known(settings, lake, now), received=asked.received)
-    replayed.run(_judge(run), versions[MESSAGES.name])
+    replayed.run(_judge(run), run.versions[MESSAGES.name])
     with comparison(file) as compared:
         partitions = {table.name: compared.compare(run.sides(table)) for table in SILVER}
         if gold is not None:
@@ -108,7 +127,7 @@ def replay(settings: Settings, lake: Lake, asked: Asked, now: datetime) -> Resul
         "from": asked.received.start,
         "to": asked.received.end,
         "messages": replayed.messages,
-        "beside": str(folder),
+        "beside": beside.root,
         "compared": dict(compared.compared),
         "expired": run.left_out(),
         "orphans": lost["records"].sum(),

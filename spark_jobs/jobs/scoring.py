@@ -23,6 +23,7 @@ from spark_jobs.checkpoint import has_batches
 from spark_jobs.commit_info import Txn
 from spark_jobs.gold_state import GoldFiles, Position
 from spark_jobs.lake import Lake
+from spark_jobs.log_files import can_go_on
 from spark_jobs.planned_files import Unread, planned_files
 from spark_jobs.scoring_state import ScoringFiles, ScoringState
 from spark_jobs.stored_baselines import StoredBaselines
@@ -89,6 +90,10 @@ class Scoring:
         """Take up what was remembered; what is damaged, or has no checkpoint, begins anew."""
         with self._lock:
             kept = self._recalled()
+            if kept and not can_go_on(self._lake.table(READINGS), kept.readings.version):
+                log.error("rules forget what they have learnt: silver does not have their place")
+                self._evaluator = Evaluator(self._predicts, self._baselines)
+                kept = None
             if kept is None:
                 shutil.rmtree(self._files.checkpoint, ignore_errors=True)
                 kept = ScoringState(_app_id(), readings=self._newest())

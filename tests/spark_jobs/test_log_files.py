@@ -1,14 +1,21 @@
 """Old entries of a log go; what is left is whole: from a checkpoint on, each version."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
+from deltalake import write_deltalake
 
+from edge.rule_files import RuleFiles
 from spark_jobs.gold_state import GoldFiles, GoldState, Position
 from spark_jobs.jobs.landing_logs import LandingLogs
 from spark_jobs.lake import Lake
 from spark_jobs.log_files import TIDIED_EVERY, hooks, is_newest, trim
+from spark_jobs.schema import conform
 from spark_jobs.scoring_state import ScoringFiles, ScoringState
+from telemetry.rules.form import rule_from_dict
+from telemetry.rules.rule import VersionedRule
 from telemetry.settings import Settings
 from telemetry.tables import READINGS
 from tests.spark_jobs.gold_fleet import fleet
@@ -81,7 +88,23 @@ def test_what_gold_has_still_to_read_stays(settings: Settings) -> None:
     assert versions(lake)[0] == 49
 
 
+def put_rule(settings: Settings, *, on: bool) -> None:
+    said = {"rule": "hot", "metric": "t", "check": {"kind": "threshold", "bound": 90}}
+    RuleFiles(settings.registry_dir).put(VersionedRule(rule_from_dict(said), 1, on))
+
+
+@pytest.mark.parametrize(("on", "first"), [(True, 49), (False, 99)])
+def test_scoring_that_is_off_holds_nothing(settings: Settings, first: int, *, on: bool) -> None:
+    put_rule(settings, on=on)
+    files = ScoringFiles(settings.checkpoint_dir / "scoring")
+    files.save(ScoringState("scoring/1", 0, Position(90)), Remembered())
+    lake = Lake(settings.lake_root)
+    LandingLogs(settings, lake, kept=10, margin=5).trim()
+    assert versions(lake)[0] == first
+
+
 def test_what_scoring_has_still_to_read_stays(settings: Settings) -> None:
+    put_rule(settings, on=True)
     lake = Lake(settings.lake_root)
     files = ScoringFiles(settings.checkpoint_dir / "scoring")
     for batch_id, version in enumerate((20, 90, 106)):
@@ -95,6 +118,7 @@ def test_what_scoring_has_still_to_read_stays(settings: Settings) -> None:
 def test_nothing_goes_while_a_stream_s_place_cannot_be_read(
     settings: Settings, damage: bytes
 ) -> None:
+    put_rule(settings, on=True)
     lake = Lake(settings.lake_root)
     path = settings.checkpoint_dir / "scoring" / "rules.state"
     path.parent.mkdir(parents=True)
@@ -107,6 +131,34 @@ def test_without_streams_the_newest_versions_stay(settings: Settings) -> None:
     lake = Lake(settings.lake_root)
     LandingLogs(settings, lake, kept=30).trim()
     assert versions(lake)[0] == 49
+
+
+def test_what_cannot_be_deleted_fails_no_batch(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    lake = Lake(settings.lake_root)
+    lake.table(READINGS)
+    entry = Path(lake.uri(READINGS), "_delta_log", f"{3:020d}.json")
+    entry.unlink()
+    entry.mkdir()
+    LandingLogs(settings, lake, kept=10, every_s=0).trim_if_due()
+    assert "old entries of logs stay" in caplog.text
+
+
+def test_age_alone_takes_nothing_away_that_a_stream_may_have_to_read(settings: Settings) -> None:
+    lake = Lake(settings.lake_root)
+    long_ago = time.time() - 30 * 86_400
+    for path in Path(lake.uri(READINGS), "_delta_log").iterdir():
+        os.utime(path, (long_ago, long_ago))
+
+    write_deltalake(
+        lake.table(READINGS),
+        conform(READINGS, ROWS.to_arrow()),
+        mode="append",
+        post_commithook_properties=hooks(Handle(TIDIED_EVERY - 1)),
+    )
+
+    assert versions(lake)[0] == 0
 
 
 def test_a_version_that_another_writer_adds_is_seen(settings: Settings) -> None:
@@ -151,7 +203,7 @@ def test_fewer_versions_are_kept_where_there_are_many_a_second(settings: Setting
 
 
 def test_delta_rs_looks_for_old_entries_seldom() -> None:
-    looks = [
-        bool(hooks(Handle(version)).cleanup_expired_logs) for version in range(10 * TIDIED_EVERY)
-    ]
-    assert sum(looks) == 10
+    asked = [hooks(Handle(version)).cleanup_expired_logs for version in range(10 * TIDIED_EVERY)]
+    # None: as the table says.
+    assert asked.count(None) == 10
+    assert asked.count(False) == len(asked) - 10

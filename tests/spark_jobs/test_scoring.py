@@ -11,10 +11,11 @@ import pytest
 from pyspark.sql import SparkSession
 
 from edge.rule_files import RuleFiles
+from spark_jobs.gold_state import Position
 from spark_jobs.jobs.scoring import NAME, Scoring
 from spark_jobs.jobs.scoring_query import ScoringQuery, is_wanted
 from spark_jobs.lake import Lake
-from spark_jobs.scoring_state import ScoringFiles
+from spark_jobs.scoring_state import ScoringFiles, ScoringState
 from spark_jobs.transforms.reduction import NO_READING
 from telemetry.alerts import Alert
 from telemetry.rules.form import rule_from_dict
@@ -164,6 +165,26 @@ def scoring(settings: Settings, sink: Heard, minute: float) -> Scoring:
     made = Scoring(Lake(settings.lake_root), settings, sink, lambda: clock(minute))
     made.prepare()
     return made
+
+
+@pytest.mark.parametrize("version", [50, 1], ids=["of a newer lake", "gone from the log"])
+def test_scoring_without_its_place_in_silver_begins_anew_behind_it(
+    settings: Settings, version: int
+) -> None:
+    for _ in range(3):
+        land(settings, ("boiler.b1", 0, 20))
+    lake = Lake(settings.lake_root)
+    newest = lake.table(READINGS).version()
+    Path(lake.uri(READINGS), "_delta_log", f"{1:020d}.json").unlink()
+    before = Scoring(lake, settings, Heard())
+    before.state = ScoringState("scoring/before", readings=Position(version))
+    before.save()
+
+    after = Scoring(lake, settings, Heard())
+    after.prepare()
+
+    assert after.state.app_id != "scoring/before"
+    assert after.state.readings == Position(newest)
 
 
 def test_scoring_is_wanted_once_a_rule_is_on(settings: Settings) -> None:

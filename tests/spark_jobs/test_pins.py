@@ -1,0 +1,130 @@
+"""What is read of a table's log stays while it is read; a stream whose place is gone says so."""
+
+import json
+from argparse import Namespace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from spark_jobs.gold_state import GoldFiles, GoldState, Position
+from spark_jobs.jobs import recover
+from spark_jobs.jobs.gold import Gold
+from spark_jobs.jobs.landing_logs import LandingLogs
+from spark_jobs.jobs.older_lake import gold_has_lost_its_place
+from spark_jobs.jobs.replay_job import Asked, replay
+from spark_jobs.lake import Lake
+from spark_jobs.log_files import trim
+from spark_jobs.pins import Pins
+from spark_jobs.refusal import CheckpointError
+from spark_jobs.transforms.spans import days
+from telemetry.settings import Settings
+from telemetry.tables import DEVICE_MINUTE, LATE, MESSAGES, READINGS, Table
+from tests.spark_jobs.gold_fleet import fleet
+from tests.spark_jobs.replay_home import copied
+from tests.spark_jobs.silver_rows import silver
+
+VERSIONS = 60
+"""Of which 49 has a checkpoint."""
+DAY = date(2026, 11, 21)
+ROWS = silver(fleet(seed=1, messages=1), READINGS)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    made = Settings(home=tmp_path)
+    lake = Lake(made.lake_root)
+    lake.create_all()
+    grow(lake, VERSIONS)
+    return made
+
+
+def grow(lake: Lake, versions: int) -> None:
+    for _ in range(versions):
+        lake.append(READINGS, ROWS, None)
+
+
+def first_version(lake: Lake) -> int:
+    return min(int(path.stem) for path in Path(lake.uri(READINGS), "_delta_log").glob("*.json"))
+
+
+def test_what_a_job_reads_stays_until_it_ends(settings: Settings) -> None:
+    lake = Lake(settings.lake_root)
+    logs = LandingLogs(settings, lake, kept=5)
+    with Pins(settings).held({READINGS.name: 40, LATE.name: 0}):
+        logs.trim()
+        assert first_version(lake) == 0
+    logs.trim()
+    assert first_version(lake) == 49
+
+
+def test_a_job_that_was_killed_holds_nothing(settings: Settings) -> None:
+    lake, folder = Lake(settings.lake_root), settings.checkpoint_dir / "pins"
+    folder.mkdir(parents=True)
+    (folder / "killed.json").write_text(json.dumps({READINGS.name: 40}))
+    LandingLogs(settings, lake, kept=5).trim()
+    assert first_version(lake) == 49
+    assert not list(folder.iterdir())
+
+
+class BusyLake(Lake):
+    """Landing goes on, and shortens silver's log, once a table is read."""
+
+    def __init__(self, settings: Settings, busy_at: Table) -> None:
+        super().__init__(settings.lake_root)
+        self.settings, self.busy_at, self.is_landed = settings, busy_at, False
+
+    def scan_at(self, table: Table, version: int) -> pl.LazyFrame:
+        if table == self.busy_at and not self.is_landed:
+            self.is_landed = True
+            other = Lake(self.root)
+            grow(other, 110)
+            LandingLogs(self.settings, other, kept=5).trim()
+        return super().scan_at(table, version)
+
+
+def test_gold_made_from_all_of_silver_can_go_on_though_landing_does(settings: Settings) -> None:
+    lake = BusyLake(settings, READINGS)
+
+    Gold(lake, settings).prepare()
+
+    assert lake.is_landed
+    assert lake.scan(DEVICE_MINUTE).collect()["count"].max() == VERSIONS - 1
+    state = GoldFiles(settings.checkpoint_dir / "gold").state()
+    assert state is not None
+    assert state.readings == Position(VERSIONS)
+    assert gold_has_lost_its_place(settings, lake) is None
+
+
+@pytest.mark.spark
+def test_a_replay_ends_with_what_it_began_with_though_landing_goes_on(
+    replay_home: Settings, tmp_path: Path
+) -> None:
+    settings = copied(replay_home, tmp_path / "replayed")
+    lake = BusyLake(settings, MESSAGES)
+
+    result = replay(settings, lake, Asked(days(DAY, DAY)), datetime(2026, 11, 22, tzinfo=UTC))
+
+    assert lake.is_landed
+    assert first_version(lake) < lake.table(READINGS).version() - 60
+    assert (result["ok"], result["gold"]) == (True, "compared")
+    assert not list((settings.checkpoint_dir / "pins").iterdir())
+
+
+def test_gold_whose_place_is_gone_from_the_log_is_refused_and_made_anew(
+    settings: Settings,
+) -> None:
+    lake = Lake(settings.lake_root)
+    state = GoldState("gold/1", readings=Position(40), late=Position(1))
+    GoldFiles(settings.checkpoint_dir / "gold").save(state)
+    assert gold_has_lost_its_place(settings, lake) is None
+    trim(lake.table(READINGS), 55)
+
+    with pytest.raises(CheckpointError, match=r"\[SILVER_LOG_GONE\].*version 40.*recover gold"):
+        Gold(lake, settings).prepare()
+    asked = Namespace(stream="gold", dry_run=False, accept_loss=False)
+    assert "[SILVER_LOG_GONE]" in str(recover.run(asked, settings, lake)["found"])
+
+    Gold(lake, settings).prepare()
+    assert lake.scan(DEVICE_MINUTE).collect().height
