@@ -1,12 +1,13 @@
 """Kafka as landing sees it: the source's options, what the broker holds, how far behind it is."""
 
 import logging
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from edge.listening import reach
 from spark_jobs.lost_offsets import Log
@@ -68,29 +69,28 @@ def kafka_options(settings: Settings) -> dict[str, str]:
 
 
 class KafkaLag:
-    """Asks the broker for its newest offsets, since streaming commits none to it."""
+    """Asks the broker for its newest offsets, since streaming commits none to it.
 
-    def __init__(self, bootstrap: str) -> None:
+    `read` says up to which offset of each partition whole batches have read: behind a record may
+    stand marks of transactions, which are offsets and no records.
+    """
+
+    def __init__(self, bootstrap: str, read: Callable[[], Mapping[int, int] | None]) -> None:
         self.landed_as = TELEMETRY.name
-        self._bootstrap = bootstrap
+        self._bootstrap, self._read = bootstrap, read
         self._consumer: KafkaConsumer | None = None
-        self._partitions = [TopicPartition(TELEMETRY.name, n) for n in range(TELEMETRY.partitions)]
         self._newest = 0
 
     def behind(self, landed: dict[tuple[str, int], int]) -> int:
         """Return the records not landed; what was last known while the broker is away."""
         try:
-            consumer = self._open()
-            lows = consumer.beginning_offsets(self._partitions)
-            highs = consumer.end_offsets(self._partitions)
+            logs = _logs(self._open())
         except KafkaError as error:
             log.debug("the broker does not tell its offsets: %s", error)
             return self._newest
-        behind = (
-            high - max(lows[at], landed.get((self.landed_as, at.partition), -1) + 1)
-            for at, high in highs.items()
-        )
-        self._newest = max(0, sum(behind))
+        read = self._read() or {}
+        ends = {n: landed.get((self.landed_as, n), -1) + 1 for n in logs}
+        self._newest = unread(logs, {n: max(end, read.get(n, 0)) for n, end in ends.items()})
         return self._newest
 
     def _open(self) -> KafkaConsumer:
@@ -100,5 +100,23 @@ class KafkaLag:
                 bootstrap_servers=self._bootstrap,
                 request_timeout_ms=2000,
                 bootstrap_timeout_ms=2000,
+                # So soon are partitions seen that were added.
+                metadata_max_age_ms=30_000,
             )
         return self._consumer
+
+
+def _logs(consumer: KafkaConsumer) -> dict[int, Log]:
+    """Return what each partition of the topic holds now, those that were added among them."""
+    known = consumer.partitions_for_topic(TELEMETRY.name)
+    if not known:
+        raise UnknownTopicOrPartitionError(TELEMETRY.name)
+    partitions = [TopicPartition(TELEMETRY.name, number) for number in sorted(known)]
+    firsts = consumer.beginning_offsets(partitions)
+    ends = consumer.end_offsets(partitions)
+    return {at.partition: Log(firsts[at], ends[at]) for at in partitions}
+
+
+def unread(logs: Mapping[int, Log], needed: Mapping[int, int]) -> int:
+    """Return how many offsets there are from the next one needed of each partition on."""
+    return sum(max(0, log.end - max(log.first, needed.get(n, 0))) for n, log in logs.items())

@@ -27,6 +27,7 @@ from spark_jobs.jobs.landing_start import (
     kafka_start,
     last_batch,
     newest_offsets,
+    read_up_to,
 )
 from spark_jobs.jobs.older_lake import MEMORY, landing_is_ahead, refuse_older_lake
 from spark_jobs.jobs.query import Figures, Query, Running, Trigger
@@ -167,7 +168,9 @@ class KafkaQuery:
 
     def __init__(self, shared: SharedLanding) -> None:
         self._shared = shared
-        self._lag = KafkaLag(shared.settings.kafka_bootstrap)
+        settings = shared.settings
+        read = partial(read_up_to, settings.checkpoint_dir / KAFKA)
+        self._lag = KafkaLag(settings.kafka_bootstrap, read)
         self._rate = Rate()
 
     def own(self) -> None:

@@ -88,7 +88,7 @@ def kafka_standing(settings: Settings, lake: Lake, *, is_damaged: bool = False) 
     now = topic_now(settings.kafka_bootstrap)
     topic, known_id = noted_topic(checkpoint) or (_newest_name(lake), now.id)
     is_anew = known_id != now.id
-    read = None if is_damaged else _read_up_to(checkpoint)
+    read = None if is_damaged else read_up_to(checkpoint)
     if read is not None and not lost(read, now.logs, is_anew=is_anew):
         return Standing(topic, now, read, [], is_stuck=False, is_anew=False)
     landed = {at[1]: last + 1 for at, last in newest_offsets(lake).items() if at[0] == topic}
@@ -102,7 +102,8 @@ def kafka_standing(settings: Settings, lake: Lake, *, is_damaged: bool = False) 
     return Standing(topic, now, needed, found, is_stuck=read is not None, is_anew=is_anew)
 
 
-def _read_up_to(checkpoint: Path) -> dict[int, int] | None:
+def read_up_to(checkpoint: Path) -> dict[int, int] | None:
+    """Return the next offset of each partition behind whole batches, None before there is any."""
     lines = read_offsets(checkpoint) if has_batches(checkpoint) else None
     if not lines:
         return None
@@ -141,9 +142,17 @@ def last_batch(spark: SparkSession, lake: Lake, topic: str) -> DataFrame | None:
 def _last_spans(lake: Lake, topic: str) -> Offsets:
     for commit in lake.table(MESSAGES).history(LATEST_COMMITS):
         spans = _spans(commit)
-        if any(at[0] == topic for at in spans):
+        if any(_is_of_one_source(at[0], topic) for at in spans):
             return spans
     return {}
+
+
+def _is_of_one_source(topic: str, other: str) -> bool:
+    """Tell whether two names in bronze are of one stream: a topic that was made anew has another.
+
+    A batch of the old topic may have been cut short by what took the topic away.
+    """
+    return topic == other or None not in (generation(topic), generation(other))
 
 
 def _spans(commit: Mapping[str, object]) -> Offsets:
