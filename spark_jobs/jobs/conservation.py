@@ -145,7 +145,10 @@ def _hours(frame: pl.DataFrame) -> list[datetime]:
 def _balanced(
     tables: LandedTables, hours: list[datetime], until: LandedUntil, *, is_asked: bool, rows: int
 ) -> Iterator[BalancedHour]:
-    """Yield the hours that landing has passed in every partition, or all that were asked for."""
+    """Yield the hours that landing has passed in every partition, or all that were asked for.
+
+    One with records of a batch that is cut short is left until the batch is whole.
+    """
     if not hours:
         return
     known = until.with_records(tables.newest(hours[0]))
@@ -153,6 +156,7 @@ def _balanced(
         ends = tables.ends(hour)
         places = ends.select("topic", "partition").rows()
         has_passed = all(known.has_passed(place, hour + HOUR) for place in places)
+        has_passed = has_passed and not tables.is_open(hour)
         if has_passed or is_asked:
             yield balanced(tables, hour, ends, is_closed=has_passed, rows=rows)
 

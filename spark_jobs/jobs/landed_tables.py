@@ -43,7 +43,7 @@ class LandedTables:
 
     def newest(self, since: datetime) -> dict[Partition, datetime]:
         """Return the newest Kafka time of each partition with a record since a moment."""
-        rows = self._whole(MESSAGES, pl.col("max.kafka_time") >= since)
+        rows = self._settled(self._near(MESSAGES, pl.col("max.kafka_time") >= since))
         at = rows.group_by(_ITEM[:2]).agg(pl.col("kafka_time").max()).collect(engine="streaming")
         return {(topic, partition): newest for topic, partition, newest in at.iter_rows()}
 
@@ -55,6 +55,13 @@ class LandedTables:
             pl.col("items").cast(pl.Int64).sum(), first=offset.min(), last=offset.max()
         )
         return sums.sort(_ITEM[:2]).collect(engine="streaming")
+
+    def is_open(self, hour: datetime) -> bool:
+        """Tell whether records of an hour are of a batch that is not whole yet."""
+        if not self.open_offsets:
+            return False
+        mine = self._at(MESSAGES, hour).filter(within(self.open_offsets)).head(1)
+        return not mine.collect(engine="streaming").is_empty()
 
     def records(self, hour: datetime) -> pl.LazyFrame:
         """Return the records of bronze of an hour."""
@@ -77,19 +84,24 @@ class LandedTables:
         return places if table in ONE_ROW_A_MESSAGE else places.unique()
 
     def _rows(self, table: Table, hour: datetime) -> pl.LazyFrame:
+        return self._settled(self._at(table, hour))
+
+    def _at(self, table: Table, hour: datetime) -> pl.LazyFrame:
         from_, until = pl.col("max.kafka_time"), pl.col("min.kafka_time")
         near = (from_ >= hour - _ROUNDED) & (until < hour + HOUR)
         at = pl.col("kafka_time")
-        return self._whole(table, near).filter(at >= hour, at < hour + HOUR)
+        return self._near(table, near).filter(at >= hour, at < hour + HOUR)
 
-    def _whole(self, table: Table, near: pl.Expr) -> pl.LazyFrame:
-        """Return the rows of files near, but those of a batch that is not whole."""
+    def _settled(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """Return rows but those of a batch that is not whole."""
+        return rows.filter(~within(self.open_offsets)) if self.open_offsets else rows
+
+    def _near(self, table: Table, near: pl.Expr) -> pl.LazyFrame:
         files = self.files[table].filter(near.fill_null(value=True))
         if files.is_empty():
             return _nothing()
         paths = [f"{self.roots[table]}/{unquote(path)}" for path in files["path"]]
-        rows = scan_files(paths, table)
-        return rows.filter(~within(self.open_offsets)) if self.open_offsets else rows
+        return scan_files(paths, table)
 
 
 def landed_tables(lake: Lake, checkpoints: Path) -> LandedTables:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from spark_jobs.checkpoint import APP_ID
+from spark_jobs.checkpoint import APP_ID, has_batches
 from spark_jobs.jobs.landing_queries import KAFKA, SPOOL
+from spark_jobs.noted_topic import generation, generation_name, noted_topic
 from spark_jobs.transforms.offsets import Offsets, offsets_from_text
 from telemetry.settings import Settings
 from telemetry.topics import SPOOL_TOPIC, TELEMETRY
@@ -46,14 +47,25 @@ class LandedUntil:
 
 def landed_until(settings: Settings, now: datetime) -> LandedUntil:
     """Return how far landing says that it is, by its checkpoint and its progress."""
-    topics = {
-        topic: at
-        for topic, name in ((TELEMETRY.name, KAFKA), (SPOOL_TOPIC, SPOOL))
-        if (at := _idle_at(settings.progress_dir / f"{name}.json"))
-    }
+    checkpoint = settings.checkpoint_dir / KAFKA
+    topic = _topic(checkpoint)
+    # Nothing comes any more of a topic in whose place there is a new one.
+    topics = {generation_name(older): now for older in range(1, generation(topic) or 1)}
+    for name, query in ((topic, KAFKA), (SPOOL_TOPIC, SPOOL)):
+        if at := _idle_at(settings.progress_dir / f"{query}.json"):
+            topics[name] = at
     if not any((settings.spool_dir / "segments").glob("*.parquet")):
         topics[SPOOL_TOPIC] = now
-    return LandedUntil(quiet_partitions(settings.checkpoint_dir / KAFKA), topics)
+    return LandedUntil(quiet_partitions(checkpoint), topics)
+
+
+def _topic(checkpoint: Path) -> str:
+    """Return what bronze calls the topic that a checkpoint reads."""
+    try:
+        noted = noted_topic(checkpoint)
+    except ValueError:
+        noted = None
+    return noted.name if noted else TELEMETRY.name
 
 
 def _idle_at(progress: Path) -> datetime | None:
@@ -69,7 +81,8 @@ def quiet_partitions(checkpoint: Path) -> dict[Partition, datetime]:
     if newest < 1:
         return {}
     (before, _), (after, planned_at) = (_planned(checkpoint, n) for n in (newest - 1, newest))
-    return {place: planned_at for place, end in after.items() if before.get(place) == end}
+    topic = _topic(checkpoint)
+    return {(topic, part): planned_at for part, end in after.items() if before.get(part) == end}
 
 
 def newest_done(checkpoint: Path) -> int:
@@ -77,16 +90,12 @@ def newest_done(checkpoint: Path) -> int:
     return max((int(path.name) for path in (checkpoint / "commits").glob("[0-9]*")), default=-1)
 
 
-def _planned(checkpoint: Path, batch_id: int) -> tuple[dict[Partition, int], datetime]:
+def _planned(checkpoint: Path, batch_id: int) -> tuple[dict[int, int], datetime]:
     path = checkpoint / "offsets" / str(batch_id)
     if not path.exists():
         return {}, _EVER
     _, metadata, source = path.read_text().splitlines()[:3]
-    ends = {
-        (topic, int(partition)): end
-        for topic, partitions in json.loads(source).items()
-        for partition, end in partitions.items()
-    }
+    ends = {int(part): end for part, end in json.loads(source)[TELEMETRY.name].items()}
     return ends, datetime.fromtimestamp(json.loads(metadata)["batchTimestampMs"] / 1000, UTC)
 
 
@@ -107,5 +116,7 @@ def _is_whole(commit: Mapping[str, object], checkpoints: Path) -> bool:
     checkpoint = checkpoints / query
     if not query or not (checkpoint / APP_ID).exists():
         return False
-    is_same = (checkpoint / APP_ID).read_text() == checkpoint_id
-    return is_same and newest_done(checkpoint) >= int(str(commit["batch"]))
+    if (checkpoint / APP_ID).read_text() != checkpoint_id:
+        # A new checkpoint holds silver against bronze's last batch before it plans one of its own.
+        return has_batches(checkpoint)
+    return newest_done(checkpoint) >= int(str(commit["batch"]))

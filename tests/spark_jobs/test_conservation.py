@@ -269,10 +269,14 @@ def test_a_batch_that_is_not_whole_is_left_out_of_both_sides(settings: Settings)
     put(settings, READINGS, [message(n, TWO_AGO) for n in (5, 6)])
     idle(settings, NOW)
 
-    assert check(settings)["messages"] == 5
+    assert check(settings, "--from", f"{TWO_AGO.date()}")["messages"] == 5
+    assert rows(settings)[0]["items"] == 5
+    Lake(settings.lake_root).delete(CONSERVATION, "true")
+    left = check(settings)
+    assert (left["hours"], left["hours_left"]) == (0, 1), "it would not be looked at again"
     (checkpoint / "commits" / "1").touch()
     with pytest.raises(ConservationError, match="7-8 in no table"):
-        check(settings, "--from", f"{TWO_AGO.date()}")
+        check(settings)
 
 
 def test_open_hours_are_checked_up_to_bronze_when_asked_for(settings: Settings) -> None:

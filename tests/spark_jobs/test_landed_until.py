@@ -13,6 +13,7 @@ from spark_jobs.jobs.landed_until import (
     landed_until,
     quiet_partitions,
 )
+from spark_jobs.noted_topic import NotedTopic, note_topic
 from telemetry.settings import Settings
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -70,15 +71,35 @@ def test_progress_counts_only_where_nothing_is_left_to_read(tmp_path: Path) -> N
     assert landed_until(settings, NOON).topics == {"telemetry": NOON, "spool": NOON}
 
 
+def test_a_topic_that_was_made_anew_is_known_by_its_own_name(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    checkpoint = settings.checkpoint_dir / "landing"
+    for number, ends in enumerate(({"0": 5, "1": 8}, {"0": 5, "1": 9})):
+        plan(checkpoint, number, NOON, ends)
+        end(checkpoint, number)
+    note_topic(checkpoint, NotedTopic("telemetry~3", "id"))
+    settings.progress_dir.mkdir()
+    said = {"idle": True, "at": NOON.timestamp()}
+    (settings.progress_dir / "landing.json").write_text(json.dumps(said))
+    now = NOON + 10 * MINUTE
+
+    until = landed_until(settings, now)
+
+    older = {"telemetry": now, "telemetry~2": now}
+    assert until.topics == {**older, "telemetry~3": NOON, "spool": now}
+    assert until.partitions == {("telemetry~3", 0): NOON}
+
+
 @pytest.mark.parametrize(
     ("commit", "expected"),
     [
         ({"query": "landing/one", "batch": "3"}, {}),
         ({"query": "landing/one", "batch": "4"}, {("telemetry", 2): (7, 9)}),
-        ({"query": "landing/lost", "batch": "3"}, {("telemetry", 2): (7, 9)}),
+        ({"query": "landing/lost", "batch": "4"}, {}),
+        ({"query": "landing_spool/lost", "batch": "3"}, {("telemetry", 2): (7, 9)}),
         ({}, {("telemetry", 2): (7, 9)}),
     ],
-    ids=["ended", "not ended", "of a lost checkpoint", "of no query"],
+    ids=["ended", "not ended", "before this checkpoint", "of a lost checkpoint", "of no query"],
 )
 def test_the_newest_batch_is_in_flight_until_its_checkpoint_says_that_it_ended(
     tmp_path: Path, commit: dict[str, object], expected: object
@@ -86,7 +107,10 @@ def test_the_newest_batch_is_in_flight_until_its_checkpoint_says_that_it_ended(
     checkpoint = tmp_path / "landing"
     plan(checkpoint, 3, NOON, {})
     end(checkpoint, 3)
-    (checkpoint / "headwater-id").write_text("one")
+    begun_anew = tmp_path / "landing_spool"
+    begun_anew.mkdir()
+    for each in (checkpoint, begun_anew):
+        (each / "headwater-id").write_text("one")
     rewrite = {"operation": "OPTIMIZE"}
     older = {"offsets": json.dumps({"telemetry/2": [1, 6]})}
 
