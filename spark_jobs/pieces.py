@@ -1,11 +1,14 @@
 """Rows of some of a table's files, a bearable number at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 import polars as pl
 
 from spark_jobs.lake import Lake
+from spark_jobs.log_files import can_go_on
+from spark_jobs.new_files import files_since
 from spark_jobs.row_files import scan_files
 from spark_jobs.table_files import paths
 from telemetry.tables import Table
@@ -13,17 +16,31 @@ from telemetry.tables import Table
 PIECE_ROWS = 1_000_000
 
 
-def pieces(lake: Lake, table: Table, since: datetime | None = None) -> Iterator[pl.LazyFrame]:
-    """Yield the rows of files written since a moment (None: all), a bounded number at a time.
+class Since(NamedTuple):
+    """A state of tables: their versions by name, and a moment before it, for what has no log."""
+
+    versions: Mapping[str, int]
+    moment: datetime
+
+
+def pieces(lake: Lake, table: Table, since: Since | None = None) -> Iterator[pl.LazyFrame]:
+    """Yield the rows of files that came since then (None: all), a bounded number at a time.
 
     What the table is partitioned by is not among the columns.
     """
-    files = lake.files(table)
-    if since is not None:
-        files = files.filter(pl.col("modification_time") >= int(since.timestamp() * 1000))
+    files = lake.files(table) if since is None else _came(lake, table, since)
     piece = files["num_records"].fill_null(PIECE_ROWS).cum_sum() // PIECE_ROWS
     for some in files.with_columns(piece=piece).partition_by("piece", maintain_order=True):
         yield _rows_of(lake, table, some)
+
+
+def _came(lake: Lake, table: Table, since: Since) -> pl.DataFrame:
+    """Return the files that are new: by the log, since clocks are set back, else by their age."""
+    version = since.versions.get(table.name)
+    if version is not None and can_go_on(lake.table(table), version + 1):
+        return files_since(lake.table(table), version)
+    first = int(since.moment.timestamp() * 1000)
+    return lake.files(table).filter(pl.col("modification_time") >= first)
 
 
 def newest(lake: Lake, table: Table, rows: int) -> pl.LazyFrame:

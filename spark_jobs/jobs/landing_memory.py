@@ -14,12 +14,14 @@ from spark_jobs.dedup.recent import Copies, marks_of
 from spark_jobs.jobs.first_copies import KEY, FirstCopies
 from spark_jobs.jobs.memory_file import MemoryFile, Saved
 from spark_jobs.lake import Lake
-from spark_jobs.pieces import pieces
+from spark_jobs.pieces import Since, pieces
 from telemetry.tables import LATE, MESSAGES, READINGS
 
 BOOT = ("tenant", "device_full", "boot")
 OVERLAP = timedelta(minutes=10)
-"""Files from before the moment of saving are read again: clocks step, commits take their time."""
+"""Where the log does not go back to what was saved, files from before that moment are read again:
+clocks step, commits take their time."""
+REMEMBERED = (MESSAGES, READINGS, LATE)
 log = logging.getLogger(__name__)
 
 
@@ -45,15 +47,15 @@ class LandingMemory:
         self.copies.know_newest(self._remembered)
         log.info("landing remembers silver after %.1f s", time.monotonic() - began)
 
-    def _restore(self, saved: Saved | None) -> datetime | None:
+    def _restore(self, saved: Saved | None) -> Since | None:
         if saved is None or saved.index.probe != PROBE:
             return None
         self.index.unpack(saved.index)
         self.note_landed({(topic, part): offset for topic, part, offset in saved.landed})
         self.note_received({(tenant, product): at for tenant, product, at in saved.received})
-        return datetime.fromtimestamp(saved.at, UTC) - OVERLAP
+        return Since(saved.versions, datetime.fromtimestamp(saved.at, UTC) - OVERLAP)
 
-    def _load_keys(self, since: datetime | None) -> None:
+    def _load_keys(self, since: Since | None) -> None:
         for table in (READINGS, LATE):
             for rows in pieces(self._lake, table, since):
                 boots = rows.select(*KEY, "received_at")
@@ -70,7 +72,7 @@ class LandingMemory:
             self.index.merge((tenant, device_full, boot), zip(firsts, lasts, strict=True), now)
         self.index.keep_room(now)
 
-    def _load_landed(self, since: datetime | None) -> None:
+    def _load_landed(self, since: Since | None) -> None:
         for rows in pieces(self._lake, MESSAGES, since):
             newest = rows.group_by("topic", "partition", "tenant", "product").agg(
                 pl.col("offset").max(), pl.col("received_at").max().dt.timestamp("us")
@@ -104,7 +106,8 @@ class LandingMemory:
         """Save what silver holds as of now, in seconds since 1970."""
         landed = [(topic, part, offset) for (topic, part), offset in self.landed.items()]
         received = [(tenant, product, at) for (tenant, product), at in self.received.items()]
-        self._file.save(Saved(now, self.index.packed(), landed, received))
+        versions = {table.name: self._lake.table(table).version() for table in REMEMBERED}
+        self._file.save(Saved(now, self.index.packed(), landed, received, versions))
 
 
 def _ranges(keys: pl.LazyFrame) -> pl.DataFrame:

@@ -17,12 +17,13 @@ log = logging.getLogger(__name__)
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """The memory as of a moment; files that were written later are not in it."""
+    """The memory as of a moment, and of versions of the tables: what came later is not in it."""
 
     at: float
     index: PackedIndex
     landed: list[tuple[str, int, int]]
     received: list[tuple[str, str | None, int]]
+    versions: dict[str, int] = {}
 
 
 class MemoryFile:

@@ -1,0 +1,32 @@
+"""What landing remembers after a restart: all that silver holds."""
+
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from spark_jobs.jobs.first_copies import KEY
+from spark_jobs.jobs.landing_memory import REMEMBERED, LandingMemory
+from spark_jobs.lake import Lake
+from telemetry.tables import READINGS
+from tests.spark_jobs.gold_fleet import fleet
+from tests.spark_jobs.silver_rows import silver
+
+
+@pytest.mark.parametrize("ahead_s", [0, 3600], ids=["a true clock", "a clock set back since"])
+def test_what_landed_since_the_last_save_is_known(tmp_path: Path, ahead_s: int) -> None:
+    lake, rows = Lake(str(tmp_path / "lake")), fleet(seed=1, messages=6)
+    for table in REMEMBERED:
+        lake.create(table)
+
+    def memory() -> LandingMemory:
+        return LandingMemory(lake, tmp_path / "memory", remembered=100, horizon_us=None)
+
+    is_first = pl.col("seq") < 3
+    lake.append(READINGS, silver(rows.filter(is_first), READINGS), None)
+    memory().save(time.time() + ahead_s)
+    lake.append(READINGS, silver(rows.filter(~is_first), READINGS), None)
+
+    index = memory().index
+    assert not any(index.add(key, 0) for key in rows.select(KEY).unique().rows())
