@@ -90,10 +90,13 @@ def _judged(
 ) -> tuple[Verdict, bool]:
     """Return the verdict, and whether the streams were idle; a bad one of busy ones is retried."""
     give_up = time.monotonic() + timeout
+    spools = [home / "spool" / "segments" for home in (settings.gateway_dir, settings.bridge_dir)]
     sentinels = registered_sentinels(RegistryFiles(settings.registry_dir))
     while True:
         left = give_up - time.monotonic()
-        is_still = timeout <= 0 or wait_until_taken_up(settings.progress_dir, left, needs=LAST)
+        is_still = timeout <= 0 or wait_until_taken_up(
+            settings.progress_dir, left, needs=LAST, spools=spools
+        )
         found = score(LakeFiles(settings.lake_root), ledgers, sentinels, grace)
         if found.ok or is_still or give_up - time.monotonic() < AGAIN_S:
             return found, is_still

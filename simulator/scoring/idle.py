@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,11 @@ class Clock:
 
 
 def wait_until_taken_up(
-    progress: Path, timeout_s: float, clock: Clock | None = None, needs: Iterable[str] = ()
+    progress: Path,
+    timeout_s: float,
+    clock: Clock | None = None,
+    needs: Iterable[str] = (),
+    spools: Collection[Path] = (),
 ) -> bool:
     """Return once the streams have taken up what there was when this began; True if they are idle.
 
@@ -35,7 +39,8 @@ def wait_until_taken_up(
     may leave some from before behind in a partition of Kafka's.
     Only progress written after this began counts, since older files know nothing of newer messages.
     `needs` are streams that must have written theirs: those that are taken up one after another
-    begin with nothing to wait for.
+    begin with nothing to wait for. `spools` are folders of what gateways hold back while Kafka is
+    away: it was acknowledged, and no stream knows of it.
     """
     clock = clock or Clock()
     began = clock.now()
@@ -44,13 +49,14 @@ def wait_until_taken_up(
     while True:
         states = read_progress(progress)
         figures = {name: state.get("rows") for name, state in states.items()}
-        unfinished = _unfinished(states, began) or _absent(progress, needs)
+        unfinished = _unfinished(states, began) or _absent(progress, needs) or _held_back(spools)
         if unfinished or figures != before:
             settled_since = None
         settled_since = settled_since if settled_since is not None else clock.now()
         if not unfinished and clock.now() - settled_since >= SETTLED_S:
             return True
-        if not _absent(progress, needs) and _have_passed(states, began):
+        is_all_there = not _absent(progress, needs) and not _held_back(spools)
+        if is_all_there and _have_passed(states, began):
             return False
         if clock.now() - began > timeout_s:
             raise HeadwaterError(
@@ -109,6 +115,11 @@ def _unfinished(states: State, began: float) -> str:
 def _absent(progress: Path, needs: Iterable[str]) -> str:
     absent = [name for name in needs if not (progress / f"{name}.json").exists()]
     return f"{', '.join(absent)} has not begun" if absent else ""
+
+
+def _held_back(spools: Collection[Path]) -> str:
+    files = sum(1 for folder in spools for _ in folder.glob("*.parquet"))
+    return f"a gateway has {files} files of messages that Kafka has not taken" if files else ""
 
 
 def _reason(state: dict[str, object], began: float) -> str | None:

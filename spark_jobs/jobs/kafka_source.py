@@ -80,6 +80,8 @@ class KafkaLag:
         self._bootstrap, self._read = bootstrap, read
         self._consumer: KafkaConsumer | None = None
         self._newest = 0
+        self.is_known = True
+        """Whether the broker said it when it was asked last."""
 
     def behind(self, landed: dict[tuple[str, int], int]) -> int:
         """Return the records not landed; what was last known while the broker is away."""
@@ -87,7 +89,9 @@ class KafkaLag:
             logs = _logs(self._open())
         except KafkaError as error:
             log.debug("the broker does not tell its offsets: %s", error)
+            self.is_known = False
             return self._newest
+        self.is_known = True
         read = self._read() or {}
         ends = {n: landed.get((self.landed_as, n), -1) + 1 for n in logs}
         self._newest = unread(logs, {n: max(end, read.get(n, 0)) for n, end in ends.items()})

@@ -207,7 +207,7 @@ class KafkaQuery:
         """Say how far it is behind the newest offsets, and how fast it reads."""
         found = self._shared.figures(self._lag.behind)
         rate = self._rate.of(found.rows.get("bronze", 0), time.monotonic())
-        return replace(found, input_rows_per_s=rate)
+        return replace(found, input_rows_per_s=rate, is_lag_known=self._lag.is_known)
 
 
 class SpoolQuery:

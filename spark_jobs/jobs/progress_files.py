@@ -23,7 +23,7 @@ class Run(NamedTuple):
 def progress(name: str, run: Run, figures: Figures, at: float) -> dict[str, object]:
     """Return a query's progress; idle once nothing is left to read and no batch runs."""
     received_at = figures.received_at
-    is_settled = run.state in ("running", "stopped")
+    is_settled = run.state in ("running", "stopped") and figures.is_lag_known
     return {
         "name": name,
         "state": run.state,
@@ -31,6 +31,7 @@ def progress(name: str, run: Run, figures: Figures, at: float) -> dict[str, obje
         "batch_id": run.batch_id,
         "input_rows_per_s": run.input_rows_per_s,
         "lag_messages": figures.lag_messages,
+        "is_lag_known": figures.is_lag_known,
         "age_s": None if received_at is None else round(max(0.0, at - received_at / 1e6), 3),
         "event_time": None if figures.event_time is None else _iso(figures.event_time),
         "idle": is_settled and figures.lag_messages == 0 and not run.is_busy,

@@ -13,10 +13,12 @@ Trigger = Literal["always", "available-now"]
 class Figures:
     """How far a query is; times in microseconds since 1970, None before the first row.
 
-    `input_rows_per_s` is None where Spark counts what the query reads.
+    `input_rows_per_s` is None where Spark counts what the query reads. A lag may be one of before:
+    who knows it is away.
     """
 
     lag_messages: int = 0
+    is_lag_known: bool = True
     received_at: int | None = None
     event_time: int | None = None
     watermarks: dict[str, int] = field(default_factory=dict)

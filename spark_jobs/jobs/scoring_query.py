@@ -106,6 +106,7 @@ class ScoringQuery:
         try:
             said = json.loads((path if path.exists() else spooled).read_bytes())
             is_landed = said["state"] in ("running", "stopped") and said["lag_messages"] == 0
+            is_landed = is_landed and said.get("is_lag_known", True)
             is_fresh = time.time() - said["at"] < FRESH_S
         except (OSError, ValueError, KeyError, TypeError):
             return False

@@ -62,6 +62,27 @@ def test_a_stream_that_follows_is_waited_for(tmp_path: Path) -> None:
     assert turned.time >= 1_023
 
 
+def test_what_a_gateway_holds_back_is_waited_for(tmp_path: Path) -> None:
+    segments = tmp_path / "spool" / "segments"
+    segments.mkdir(parents=True)
+    (segments / "00000-0.parquet").touch()
+
+    def step(now: float) -> None:
+        progress(tmp_path, "landing", now)
+        busy(tmp_path, "gold", now, now - 1)
+        if now >= 1_020:
+            (segments / "00000-0.parquet").unlink(missing_ok=True)
+            progress(tmp_path, "gold", now)
+
+    turned = Turned(step)
+    assert wait_until_taken_up(tmp_path, 60, turned.clock, spools=[segments])
+    assert turned.time >= 1_023
+
+    (segments / "00000-9.parquet").touch()
+    with pytest.raises(HeadwaterError, match="a gateway has 1 files of messages"):
+        wait_until_taken_up(tmp_path, 10, turned.clock, spools=[segments])
+
+
 def test_a_stream_that_never_begins_is_named(tmp_path: Path) -> None:
     turned = Turned(lambda now: progress(tmp_path, "landing", now))
 

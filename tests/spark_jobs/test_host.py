@@ -131,6 +131,8 @@ def test_progress_says_age_and_is_idle_when_nothing_is_left() -> None:
     assert progress("landing", Run("stopped"), Figures(), 10.0)["idle"]
     assert not progress("landing", Run("degraded"), Figures(), 10.0)["idle"]
     assert not progress("landing", Run("running", is_busy=True), Figures(), 10.0)["idle"]
+    is_away = Figures(is_lag_known=False)
+    assert not progress("landing", Run("running"), is_away, 10.0)["idle"]
 
 
 def test_cause_is_the_innermost_that_is_named() -> None:
