@@ -36,6 +36,14 @@ def noted_topic(checkpoint: Path) -> NotedTopic | None:
     return NotedTopic(found["name"], found["id"])
 
 
+def readable_note(checkpoint: Path) -> NotedTopic | None:
+    """Return what was noted, None also where that is damaged."""
+    try:
+        return noted_topic(checkpoint)
+    except ValueError:
+        return None
+
+
 def note_topic(checkpoint: Path, topic: NotedTopic) -> None:
     """Keep in the checkpoint which topic its offsets are of."""
     checkpoint.mkdir(parents=True, exist_ok=True)

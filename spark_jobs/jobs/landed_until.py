@@ -15,7 +15,7 @@ from pathlib import Path
 
 from spark_jobs.checkpoint import APP_ID, has_batches
 from spark_jobs.jobs.landing_queries import KAFKA, SPOOL
-from spark_jobs.noted_topic import generation, generation_name, noted_topic
+from spark_jobs.noted_topic import generation, generation_name, readable_note
 from spark_jobs.transforms.offsets import Offsets, offsets_from_text
 from telemetry.settings import Settings
 from telemetry.topics import SPOOL_TOPIC, TELEMETRY
@@ -61,10 +61,7 @@ def landed_until(settings: Settings, now: datetime) -> LandedUntil:
 
 def _topic(checkpoint: Path) -> str:
     """Return what bronze calls the topic that a checkpoint reads."""
-    try:
-        noted = noted_topic(checkpoint)
-    except ValueError:
-        noted = None
+    noted = readable_note(checkpoint)
     return noted.name if noted else TELEMETRY.name
 
 

@@ -24,6 +24,7 @@ from spark_jobs.noted_topic import (
     generation_name,
     note_topic,
     noted_topic,
+    readable_note,
 )
 from spark_jobs.refusal import LostOffsetsError
 from spark_jobs.transforms.offsets import Offsets
@@ -86,7 +87,8 @@ def kafka_standing(settings: Settings, lake: Lake, *, is_damaged: bool = False) 
     """Hold the checkpoint, or bronze where it is gone or damaged, against what the broker has."""
     checkpoint = settings.checkpoint_dir / LANDING
     now = topic_now(settings.kafka_bootstrap)
-    topic, known_id = noted_topic(checkpoint) or (_newest_name(lake), now.id)
+    noted = readable_note(checkpoint) if is_damaged else noted_topic(checkpoint)
+    topic, known_id = noted or (_newest_name(lake), now.id)
     is_anew = known_id != now.id
     read = None if is_damaged else read_up_to(checkpoint)
     if read is not None and not lost(read, now.logs, is_anew=is_anew):

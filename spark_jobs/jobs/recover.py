@@ -24,7 +24,13 @@ from spark_jobs.jobs.lost_records import accepted, write_down
 from spark_jobs.jobs.older_lake import gold_has_lost_its_place, gold_is_ahead, landing_is_ahead
 from spark_jobs.lake import Lake
 from spark_jobs.lost_offsets import shown, unanswered
-from spark_jobs.noted_topic import NotedTopic, generation, generation_name, note_topic
+from spark_jobs.noted_topic import (
+    NotedTopic,
+    generation,
+    generation_name,
+    note_topic,
+    readable_note,
+)
 from spark_jobs.refusal import InUseError, LostOffsetsError
 from telemetry.settings import Settings
 from telemetry.topics import SPOOL_TOPIC
@@ -90,9 +96,10 @@ def _recover(
         aside = folder.with_name(f"{folder.name}.broken-{now:%Y%m%dT%H%M%SZ}")
         result["set_aside"] = str(aside) if folder.exists() else None
         if not arguments.dry_run:
+            noted = readable_note(folder)
             if folder.exists():
                 folder.rename(aside)
-            _renew(stream, folder, standing)
+            _renew(stream, folder, standing, noted)
     return result | {"goes_on_behind": _behind(stream, lake, standing)}
 
 
@@ -144,13 +151,18 @@ def _answer_loss(
     write_down(lake, standing.topic, standing.lost, now, is_accepted=True)
 
 
-def _renew(stream: str, folder: Path, standing: Standing | None) -> None:
-    """Begin a checkpoint with an id of its own: the tables have the old one's batch numbers."""
+def _renew(stream: str, folder: Path, standing: Standing | None, noted: NotedTopic | None) -> None:
+    """Begin a checkpoint with an id of its own: the tables have the old one's batch numbers.
+
+    While the broker is away it goes on knowing the topic: another one may be there when it is back.
+    """
     if stream != GOLD:
         checkpoint_id(folder)
     if standing:
         number = (generation(standing.topic) or 1) + standing.is_anew
         note_topic(folder, NotedTopic(generation_name(number), standing.now.id))
+    elif noted:
+        note_topic(folder, noted)
 
 
 def _behind(stream: str, lake: Lake, standing: Standing | None) -> str | dict[str, int]:

@@ -163,6 +163,12 @@ def test_lost_and_damaged_checkpoints_lose_and_double_nothing(scene: Scene) -> N
     scene.assert_kept()
     assert scene.recover()["found"] == "the checkpoint is sound"
 
+    (scene.checkpoint / "headwater-topic").write_bytes(b"{}")
+    scene.send(4)
+    assert "CHECKPOINT_FILE_ALTERED" in str(scene.recover()["found"])
+    scene.land()
+    scene.assert_kept()
+
 
 def test_dropped_records_stop_landing_until_the_loss_is_accepted(scene: Scene) -> None:
     scene.send(20)

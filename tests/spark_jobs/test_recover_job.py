@@ -8,6 +8,7 @@ import pytest
 from spark_jobs.gold_state import GoldFiles, OwnedError
 from spark_jobs.jobs import recover
 from spark_jobs.lake import Lake
+from spark_jobs.noted_topic import noted_topic
 from telemetry.settings import Settings
 from telemetry.tables import JOB_RUNS, LATE, READINGS
 from tests.spark_jobs.checkpoints import gold_checkpoint, landing_checkpoint
@@ -75,6 +76,7 @@ def test_landing_gets_another_id_even_while_the_broker_is_away(settings: Setting
     assert (folder / "headwater-id").read_text() != before
     (aside,) = asides(settings, "landing")
     assert (aside / "headwater-id").read_text() == before
+    assert noted_topic(folder) == noted_topic(aside), "the topic may be another one by then"
 
 
 def test_spool_without_a_checkpoint_needs_nothing(settings: Settings) -> None:
