@@ -32,6 +32,10 @@ A product in JSON (YAML may say the same):
      "kwh": {"type": "double", "unit": "kWh", "kind": "counter", "min": 0, "required": true}}}]}
 """
 TENANT = "default"
+CUT_OTHERWISE = (
+    "its sessions and sliding windows of before were cut by the rule of before, and those that were"
+    " open are of neither: `headwater job rebuild-gold --from DATE` makes them again by the new one"
+)
 
 
 @click.group(epilog=EXAMPLES)
@@ -51,9 +55,19 @@ def add(files: tuple[Path, ...]) -> None:
     declared = [(path, one) for path in files for one in declarations(path, "product")]
     products = [_product(path, declaration) for path, declaration in declared]
     book = open_book(Settings())
+    before = book.products()
     for each in products:
         is_changed = book.put_product(each)
         click.echo(f"{each.key}: {'written' if is_changed else 'as it was'}", err=True)
+        if _is_cut_otherwise(before.get((each.tenant, each.key)), each):
+            click.echo(f"{each.key}: {CUT_OTHERWISE}", err=True)
+
+
+def _is_cut_otherwise(before: Product | None, now: Product) -> bool:
+    """Tell whether windows of gold that are there were cut by another rule than those to come."""
+    if before is None:
+        return False
+    return (before.session_gap, before.sliding) != (now.session_gap, now.sliding)
 
 
 def _product(path: Path, declaration: Declaration) -> Product:

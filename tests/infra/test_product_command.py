@@ -44,6 +44,15 @@ def test_added_product_is_shown_and_listed(home: Home) -> None:
     assert "meter" in product(home, "list").stdout
 
 
+def test_windows_that_were_cut_otherwise_are_told_of(home: Home) -> None:
+    assert "rebuild-gold" not in add(home, METER | {"session_gap": "90 s"}).stderr
+    assert "rebuild-gold" not in add(home, METER | {"session_gap": "90 s"}).stderr
+    assert "rebuild-gold --from DATE" in add(home, METER | {"session_gap": "30 s"}).stderr
+    sliding = {"sliding": {"width": "1 h", "every": "5 min"}}
+    assert "rebuild-gold --from DATE" in add(home, METER | sliding).stderr
+    assert "rebuild-gold" not in add(home, METER | sliding | {"lateness": "5 s"}).stderr
+
+
 def test_yaml_says_the_same(home: Home) -> None:
     path = home.file("pump.yaml", "product: pump\nlateness: 5 s\n")
     product(home, "add", path)
