@@ -19,6 +19,7 @@ from spark_jobs.jobs.gold_tables import WINDOW_TABLES
 from spark_jobs.jobs.job_runs import LostError, Result, recorded, tried
 from spark_jobs.jobs.partitions import condition, date_column, last_day
 from spark_jobs.lake import Lake
+from spark_jobs.pins import Pins
 from spark_jobs.session import session
 from telemetry.settings import Settings
 from telemetry.tables import TABLES, Table
@@ -146,7 +147,9 @@ def _sorted(settings: Settings, lake: Lake, table: Table, partition: pl.DataFram
     where = condition(table, partition.rename(named))
     size = sorting.bytes_of(lake.files(table), partition)
     try:
-        tried(lambda: sorting.sort(spark, lake, table, where, size), f"sorting {table.name}")
+        # Spark holds its commit against all commits since it has read.
+        with Pins(settings).held({table.name: lake.table(table).version()}):
+            tried(lambda: sorting.sort(spark, lake, table, where, size), f"sorting {table.name}")
     except LostError:
         log.warning("left for the next run: %s, %s", table.name, where)
         return False

@@ -27,6 +27,7 @@ from spark_jobs.jobs.removal_plan import RemovalPlan
 from spark_jobs.jobs.restating import runs_of_days, silver_versions, take_up
 from spark_jobs.jobs.setting_aside import set_aside
 from spark_jobs.lake import Lake
+from spark_jobs.pins import Pins
 from spark_jobs.restatements import Mark, Restatements
 from spark_jobs.session import session
 from spark_jobs.transforms.copies import (
@@ -64,7 +65,9 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
         # A run that was killed has left what it was about to change.
         Restatements(lake).settle(REASON, silver_versions(lake))
         plan = RemovalPlan(settings.checkpoint_dir / "dedup.plan", lake)
-        removed = tried(lambda: _remove(spark, lake, plan, dates, now), "dedup of silver")
+        # Spark holds its commit against all commits since it has read.
+        with Pins(settings).held({table.name: lake.table(table).version() for table in SILVER}):
+            removed = tried(lambda: _remove(spark, lake, plan, dates, now), "dedup of silver")
         days = _received_days(lake, asked, since) | set(removed["day"])
         restated = "nothing to do"
         if removed.height:
