@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from edge.registry_files import RegistryFiles
+from spark_jobs.jobs.replay_expired import Expired
 from spark_jobs.jobs.replay_job import Asked, replay
 from spark_jobs.jobs.replay_orphans import orphans, refuse_orphans
 from spark_jobs.jobs.replay_rejected import Wanted, replay_rejected
@@ -15,8 +16,10 @@ from spark_jobs.transforms.spans import days
 from telemetry.devices import Device
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
-from telemetry.tables import READINGS, REJECTED
+from telemetry.tables import DELIVERY_DELAY, DEVICE_MINUTE, READINGS, REJECTED
+from tests.spark_jobs.gold_fleet import fleet
 from tests.spark_jobs.replay_home import copied, damage
+from tests.spark_jobs.silver_rows import silver
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = days(NOON.date(), NOON.date())
@@ -56,16 +59,36 @@ def test_rows_that_retention_has_dropped_are_left_out(
     settings = copied(replay_home, tmp_path / "home")
     lake = Lake(settings.lake_root)
     count = damage(settings, READINGS, EXPIRING)
+    windows = damage(settings, DEVICE_MINUTE, EXPIRING)
 
     before = replay(settings, lake, Asked(DAY), LAST)
     after = replay(settings, lake, Asked(DAY, in_place=True), OVER)
 
     assert isinstance(listed := before["differences"], dict)
-    assert listed[READINGS.name] == count
+    assert (listed[READINGS.name], listed[DEVICE_MINUTE.name]) == (count, windows)
     assert isinstance(expired := after["expired"], dict)
     assert (before["expired"], after["differences"]) == ({}, {})
     assert expired[READINGS.name] == count
     assert lake.scan(READINGS).filter(EXPIRING).collect().is_empty()
+    for result, is_compared in ((before, True), (after, False)):
+        assert isinstance(compared := result["compared"], dict)
+        assert (DELIVERY_DELAY.name in compared) == is_compared
+
+
+def test_history_expires_by_when_it_came(tmp_path: Path) -> None:
+    lake, beside = Lake(str(tmp_path / "main")), Lake(str(tmp_path / "beside"))
+    old = fleet(seed=1, messages=20).with_columns(pl.col("event_time").dt.offset_by("-22y"))
+    for each in (lake, beside):
+        each.create(READINGS)
+        each.append(READINGS, silver(old, READINGS), None)
+    expired, usual = Expired(lake, NOON.date()), old.filter(EXPIRING).height
+
+    kept = expired.kept(READINGS, beside.scan(READINGS), beside).collect()
+
+    assert 0 < usual < old.height
+    assert expired.rows(READINGS, beside) == usual
+    assert set(kept["retention_class"]) == {"history"}
+    assert kept.height == old.height - usual
 
 
 @pytest.mark.spark
