@@ -38,9 +38,10 @@ log = logging.getLogger(__name__)
 def offsets_now(settings: Settings, since_s: float | None) -> dict[int, int]:
     """Return where to begin: at a time, or behind all that is there."""
     reach(settings.kafka_bootstrap)
-    partitions = [TopicPartition(TELEMETRY.name, number) for number in range(TELEMETRY.partitions)]
     limits = {"request_timeout_ms": 10_000, "bootstrap_timeout_ms": 10_000}
     with closing(KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap, **limits)) as consumer:
+        known = consumer.partitions_for_topic(TELEMETRY.name)
+        partitions = [TopicPartition(TELEMETRY.name, number) for number in sorted(known)]
         ends = consumer.end_offsets(partitions)
         found = {}
         if since_s is not None:
@@ -149,7 +150,7 @@ class FastQuery:
             return None
         job, info = running[0]
         stages = [tracker.getStageInfo(int(stage)) for stage in info.stageIds]
-        is_own = any(stage and stage.numTasks == TELEMETRY.partitions for stage in stages)
+        is_own = any(stage and stage.numTasks == len(self.offsets) for stage in stages)
         return int(job) if is_own else None
 
     @property

@@ -3,14 +3,17 @@
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 
 from infra.kafka.topics import create_topics
+from spark_jobs.jobs.fast_lane import offsets_now
 from spark_jobs.jobs.kafka_source import KafkaLag, unread
 from spark_jobs.lost_offsets import Log
+from telemetry.settings import Settings
 from telemetry.topics import TELEMETRY
 from tests.brokers import Broker
 
@@ -44,7 +47,9 @@ def make_topic_anew(bootstrap: str) -> None:
 
 
 @pytest.mark.kafka
-def test_marks_of_transactions_are_not_waited_for_and_new_partitions_are(bootstrap: str) -> None:
+def test_marks_of_transactions_are_not_waited_for_and_new_partitions_are(
+    bootstrap: str, tmp_path: Path
+) -> None:
     with closing(KafkaProducer(bootstrap_servers=bootstrap, transactional_id="lag")) as producer:
         producer.init_transactions()
         producer.begin_transaction()
@@ -59,3 +64,5 @@ def test_marks_of_transactions_are_not_waited_for_and_new_partitions_are(bootstr
     with closing(KafkaProducer(bootstrap_servers=bootstrap)) as producer:
         producer.send(TELEMETRY.name, b"1", partition=TELEMETRY.partitions).get(30)
     assert KafkaLag(bootstrap, lambda: {3: 2}).behind(landed) == 1
+    begins = offsets_now(Settings(home=tmp_path, kafka=bootstrap), None)
+    assert begins == {0: 0, 1: 0, 2: 0, 3: 2, 4: 1}
