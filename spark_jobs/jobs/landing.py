@@ -112,6 +112,7 @@ class Landing:
                 with self._silver.batch() as is_changed, no_collection():
                     if is_changed:
                         self._remember_anew()
+                        found = self._workers.read(batch, reading, self._staging)
                     self._take(found, txn)
                     self._memory.save_if_due(time.time())
                     self._logs.trim_if_due()
@@ -134,11 +135,16 @@ class Landing:
                 with self._silver.batch() as is_changed:
                     if is_changed:
                         self._remember_anew()
+                        found = self._workers.judge(records)
                     self._take(found, None)
                     self._memory.save(time.time())
             return {name: n - before.get(name, 0) for name, n in self.progress.rows.items()}
 
     def _remember_anew(self) -> None:
+        """Take up what another process did; what was judged before it is to be judged again.
+
+        The other may have fixed types of metrics, which messages contradict that use them first.
+        """
         log.info("another process changed silver")
         self._memory.renew()
         self._registry.recall()

@@ -3,7 +3,7 @@
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
@@ -165,7 +165,8 @@ def test_a_batch_cut_short_is_whole_though_the_registry_has_changed_before_it_co
     FailingLake.fails_at = None
     assert lake.scan(REJECTED).collect().height, "some tables have the batch"
 
-    RegistryFiles(settings.registry_dir).put_product(replace(METER, lateness=None, max_age=None))
+    laxer = replace(METER, lateness=timedelta(days=9), max_age=timedelta(days=60))
+    RegistryFiles(settings.registry_dir).put_product(laxer)
     landing.land(segment(spark, path), Txn("landing_spool/1", 0))
 
     assert lake.scan(READINGS).collect().height
