@@ -97,6 +97,12 @@ class KafkaLag:
         self._newest = unread(logs, {n: max(end, read.get(n, 0)) for n, end in ends.items()})
         return self._newest
 
+    def close(self) -> None:
+        """Let go of the broker."""
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None
+
     def _open(self) -> KafkaConsumer:
         if self._consumer is None:
             reach(self._bootstrap)

@@ -179,6 +179,7 @@ class KafkaQuery:
 
     def close(self) -> None:
         """Let others land."""
+        self._lag.close()
         self._shared.close()
 
     def start(self, spark: SparkSession, trigger: Trigger) -> StreamingQuery:
