@@ -2,6 +2,7 @@
 
 import json
 from argparse import Namespace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -80,8 +81,14 @@ class BusyLake(Lake):
             self.is_landed = True
             other = Lake(self.root)
             grow(other, 110)
-            LandingLogs(self.settings, other, kept=5).trim()
+            self._let_gold_follow(other.table(READINGS).version())
+            LandingLogs(self.settings, other, kept=5, margin=0).trim()
         return super().scan_at(table, version)
+
+    def _let_gold_follow(self, version: int) -> None:
+        files = GoldFiles(self.settings.checkpoint_dir / "gold")
+        if state := files.state():
+            files.save(replace(state, readings=Position(version)))
 
 
 def test_gold_made_from_all_of_silver_can_go_on_though_landing_does(settings: Settings) -> None:
