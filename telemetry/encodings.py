@@ -19,7 +19,7 @@ from typing import cast
 import cbor2
 import orjson
 
-from telemetry.message import Decoded, Reason, decode, read, shown
+from telemetry.message import MOST_REASONS, Decoded, Reason, decode, read, shown
 from telemetry.records import JSON
 
 CBOR = "application/cbor"
@@ -27,6 +27,15 @@ MOST_ROWS = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ARRAYS = range(0x80, 0xA0)
 _MAPS = range(0xA0, 0xC0)
+_NO_CBOR = (
+    cbor2.CBORDecodeError,
+    ArithmeticError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What is raised of bytes that are no message: CBOR has dates, fractions, patterns, and more."""
 
 
 def content_type_of(payload: bytes) -> str:
@@ -50,9 +59,9 @@ def _decode_cbor(payload: bytes) -> list[Decoded]:
         data = _whole(payload)
         if isinstance(data, Mapping) and "r" in data and "metrics" not in data:
             return _expanded(payload, cast(Mapping[str, object], data))
-    except (cbor2.CBORDecodeError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        return [_one(payload, data)]
+    except _NO_CBOR as error:
         return [_refused(payload, "malformed", str(error))]
-    return [_one(payload, data)]
 
 
 def _whole(payload: bytes) -> object:
@@ -102,19 +111,36 @@ def _one(raw: bytes, data: object) -> Decoded:
     message = dict(cast(Mapping[str, object], data))
     if isinstance(moment := message.get("ts"), datetime):
         message["ts"] = moment.isoformat()
-    metrics = message.get("metrics")
-    if isinstance(metrics, Mapping):
-        reasons = tuple(
-            Reason(str(name), "not_finite", str(value))
-            for name, value in metrics.items()
-            if isinstance(value, float) and not math.isfinite(value)
-        )
-        if reasons:
-            return Decoded(raw, None, reasons)
-        if not all(isinstance(name, str) for name in metrics):
-            return _refused(raw, "not_a_message", "a metric's name is no text")
-        message["metrics"] = dict(metrics)
-    return read(raw, message)
+    for field in ("metrics", "tags"):
+        if isinstance(said := message.get(field), Mapping):
+            if not all(isinstance(name, str) for name in said):
+                return _refused(raw, "not_a_message", f"a name in {field} is no text")
+            message[field] = dict(said)
+    reasons = _not_finite(message.get("metrics"))
+    return Decoded(raw, None, reasons) if reasons else read(raw, message)
+
+
+def _not_finite(metrics: object) -> tuple[Reason, ...]:
+    """Return a reason for each number that no double can be, as far as there is room."""
+    if not isinstance(metrics, dict):
+        return ()
+    wrong = [name for name, value in metrics.items() if _is_beyond(value)]
+    found = [Reason(name, "not_finite", _told(metrics[name])) for name in wrong[:MOST_REASONS]]
+    left_out = len(wrong) - len(found)
+    more = (Reason("", "not_finite", f"and {left_out:,} metrics more"),) if left_out else ()
+    return (*found, *more)
+
+
+def _is_beyond(value: object) -> bool:
+    try:
+        return isinstance(value, int | float) and not math.isfinite(value)
+    except OverflowError:
+        # A whole number of any size is one in CBOR.
+        return True
+
+
+def _told(value: object) -> str:
+    return str(value) if isinstance(value, float) else shown(value)
 
 
 def _refused(raw: bytes, rule: str, value: str) -> Decoded:
@@ -125,24 +151,37 @@ def _expanded(payload: bytes, data: Mapping[str, object]) -> list[Decoded]:
     names, decimals, rows = _list(data, "m"), _list(data, "d"), _list(data, "r")
     if not rows or len(rows) > MOST_ROWS or len(names) != len(decimals):
         return [_refused(payload, "malformed", f"1 to {MOST_ROWS} rows, a scale for each metric")]
-    time_us = data.get("t")
+    if len(rows) * (len(names) + 1) > len(payload):
+        # Each value takes a byte, but where CBOR's references say the same rows many times.
+        return [_refused(payload, "malformed", "more values than bytes")]
+    time_us, first = _number(data, "t"), _number(data, "s")
     last: list[int] = [0] * len(names)
     found: list[Decoded] = []
     for number, row in enumerate(rows):
-        if not isinstance(row, Sequence) or len(row) != len(names) + 1:
+        if not isinstance(row, list) or len(row) != len(names) + 1:
             return [_refused(payload, "malformed", f"row {number} has another length")]
-        if isinstance(time_us, int):
-            time_us += int(row[0] or 0)
         message: dict[str, object] = {"v": 1}
         if time_us is not None:
-            message["ts"] = _iso(int(cast(int, time_us)))
+            time_us += 0 if row[0] is None else _whole_number(row[0])
+            message["ts"] = _iso(time_us)
         if data.get("b") is not None:
             message["boot"] = data["b"]
-        if data.get("s") is not None:
-            message["seq"] = int(cast(int, data["s"])) + number
+        if first is not None:
+            message["seq"] = first + number
         message["metrics"] = dict(_values(names, decimals, row[1:], last))
         found.append(_one(orjson.dumps(message), message))
     return found
+
+
+def _number(data: Mapping[str, object], name: str) -> int | None:
+    said = data.get(name)
+    return None if said is None else _whole_number(said)
+
+
+def _whole_number(said: object) -> int:
+    if isinstance(said, bool) or not isinstance(said, int | float) or said != int(said):
+        raise ValueError(f"{shown(said)} is no whole number")
+    return int(said)
 
 
 def _list(data: Mapping[str, object], name: str) -> Sequence[object]:
@@ -166,8 +205,8 @@ def _values(
         if scale is None:
             yield str(names[place]), value
             continue
-        last[place] += int(cast(int, value))
-        power = int(cast(int, scale))
+        last[place] += _whole_number(value)
+        power = _whole_number(scale)
         if not 0 <= power <= 12:
             raise ValueError(f"decimals {power}")
         yield str(names[place]), last[place] / 10**power if power else last[place]

@@ -1,8 +1,10 @@
 """The message, version 1: its JSON codec, its key, and what can be wrong with its form."""
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from itertools import takewhile
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import orjson
@@ -11,8 +13,15 @@ Value = float | int | str | bool
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
+_FIRST_US = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST_US = (datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC) - _EPOCH) // _MICROSECOND
 _MAX_SEQ = 2**63 - 1
 _SHOWN = 200
+_LONG_BITS = 1024
+_Item = TypeVar("_Item")
+MOST_REASONS = 100
+"""Of one message. Of those left out each rule is told once, with a count: else a message of nothing
+but unknown names would be many times its size in reasons."""
 
 
 class Reason(NamedTuple):
@@ -55,14 +64,50 @@ class Decoded(NamedTuple):
 
 
 def shown(value: object) -> str:
-    """Return the value as JSON, cut to what a person reads."""
-    if isinstance(value, str):
-        value = value[: _SHOWN + 1]
+    """Return the value as JSON, cut to what a person reads; what JSON has not is named."""
     try:
-        text = orjson.dumps(value).decode()
-    except (TypeError, ValueError):
-        text = repr(value)
+        text = orjson.dumps(_cut(value, [_SHOWN]), default=_named).decode()
+    except TypeError:
+        text = type(value).__name__
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def _cut(value: object, room: list[int]) -> object:
+    """Return as much of a value as is shown: a device may send one of any size and depth.
+
+    Each part of it is a sign at least, so there is room for no more parts than signs.
+    """
+    room[0] -= 1
+    if isinstance(value, str):
+        return value[: _SHOWN + 1]
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**64 else orjson.Fragment(_digits(value))
+    if isinstance(value, Mapping):
+        return {_name(name): _cut(each, room) for name, each in _some(value.items(), room)}
+    if isinstance(value, list | tuple):
+        return [_cut(each, room) for each in _some(value, room)]
+    return value
+
+
+def _some(items: Iterable[_Item], room: list[int]) -> Iterable[_Item]:
+    return takewhile(lambda _: room[0] >= 0, items)
+
+
+def _name(name: object) -> str:
+    if isinstance(name, str):
+        return name[: _SHOWN + 1]
+    return _digits(name) if isinstance(name, int) else type(name).__name__
+
+
+def _digits(value: int) -> str:
+    # Python makes no decimal digits of very long numbers.
+    return str(value) if value.bit_length() < _LONG_BITS else hex(value)
+
+
+def _named(value: object) -> orjson.Fragment:
+    if isinstance(value, bytes):
+        return orjson.Fragment(repr(value[: _SHOWN + 1]))
+    return orjson.Fragment(type(value).__name__)
 
 
 def decode(value: bytes | None) -> list[Decoded]:
@@ -137,14 +182,18 @@ def _time(data: dict[str, object], reasons: list[Reason]) -> int | None:
 
 
 def parse_time(text: str) -> int | None:
-    """Return microseconds since 1970 of an ISO 8601 time, UTC where it names no zone."""
+    """Return microseconds since 1970 of an ISO 8601 time, UTC where it names no zone.
+
+    None for one that is in no year from 1 to 9999 of UTC: its offset may lead out of them.
+    """
     try:
         moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        return (moment - _EPOCH) // _MICROSECOND
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    micros = (moment - _EPOCH) // _MICROSECOND
+    return micros if _FIRST_US <= micros <= _LAST_US else None
 
 
 def _text(name: str, data: dict[str, object], reasons: list[Reason]) -> str | None:
@@ -199,7 +248,10 @@ def _tags(data: dict[str, object], reasons: list[Reason]) -> dict[str, str] | No
         reasons.append(Reason("tags", "type", shown(tags)))
         return None
     wrong = [name for name, value in tags.items() if not isinstance(value, str)]
-    reasons.extend(Reason(f"tags.{name}", "type", shown(tags[name])) for name in wrong)
+    told, left_out = wrong[:MOST_REASONS], wrong[MOST_REASONS:]
+    reasons.extend(Reason(f"tags.{name}", "type", shown(tags[name])) for name in told)
+    if left_out:
+        reasons.append(Reason("tags", "type", f"and {len(left_out):,} tags more"))
     return None if wrong else tags
 
 

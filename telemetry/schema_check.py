@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
-from telemetry.message import Reason, shown
+from telemetry.message import MOST_REASONS, Reason, shown
 from telemetry.products import Metric, Product, SchemaVersion
 
 
@@ -20,9 +20,6 @@ class Reading(NamedTuple):
     quality: str
 
 
-MOST_REASONS = 100
-"""Of one message. Of those left out each rule is told once, with a count: else a message of nothing
-but unknown names would be many times its size in reasons."""
 Checked = tuple[int | None, tuple[Reading, ...], tuple[Reason, ...]]
 
 

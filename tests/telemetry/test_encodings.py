@@ -3,11 +3,12 @@
 import cbor2
 import orjson
 import pytest
+from cbor2 import CBORTag
 from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.encodings import CBOR, content_type_of, decode_as, encode_compact
-from telemetry.message import decode
+from telemetry.message import MOST_REASONS, Reason, decode
 from telemetry.records import JSON
 
 MESSAGE = {"v": 1, "ts": "2026-11-21T08:00:00Z", "boot": "b", "seq": 4, "metrics": {"a": 1.5}}
@@ -44,6 +45,15 @@ def test_elements_of_a_list_keep_their_own_bytes(head: bytes) -> None:
         (cbor2.dumps({"r": [], "m": [], "d": []}), "malformed"),
         (cbor2.dumps({"r": [[1]], "m": ["a"], "d": [0]}), "malformed"),
         (cbor2.dumps({"r": 1}), "malformed"),
+        (cbor2.dumps({"metrics": {"a": 10**400}}), "not_finite"),
+        (cbor2.dumps({"metrics": {2**20_000: 1}}), "not_a_message"),
+        (cbor2.dumps({2**20_000: 1}), "not_a_message"),
+        (cbor2.dumps({"metrics": {"a": 1}, "tags": {1: "x"}}), "not_a_message"),
+        (cbor2.dumps({"metrics": {"a": 1}, "seq": 2**20_000}), "range"),
+        (cbor2.dumps({"metrics": {"a": 1}, "lat": 2**20_000, "lng": 0}), "range"),
+        (cbor2.dumps({"metrics": {"a": 1}, "tags": {"x": 2**20_000}}), "type"),
+        (cbor2.dumps({"metrics": {"a": 1}, "v": CBORTag(30, [1, 2**20_000])}), "version"),
+        (cbor2.dumps({"metrics": {"a": 1}, "ts": CBORTag(1, 1e300)}), "malformed"),
     ],
 )
 def test_what_is_no_message_has_its_reason(payload: bytes, rule: str) -> None:
@@ -51,6 +61,59 @@ def test_what_is_no_message_has_its_reason(payload: bytes, rule: str) -> None:
 
     assert found.message is None
     assert found.reasons[0].rule == rule
+
+
+def compact(**changes: object) -> bytes:
+    said = {"b": "b", "s": 7, "t": 10, "m": ["a"], "d": [1], "r": [[0, 15], [5, -3]]}
+    return cbor2.dumps(said | changes)
+
+
+def test_whole_numbers_of_the_compact_form_may_be_floats_but_have_no_fraction() -> None:
+    found = decode_as(compact(t=10.0, r=[[0.0, 15.0], [None, -3]], s=7.0), CBOR)
+    messages = [each.message for each in found]
+    assert [each and (each.ts, each.seq, each.metrics) for each in messages] == [
+        (10, 7, {"a": 1.5}),
+        (10, 8, {"a": 1.2}),
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"t": 1.5},
+        {"t": "10"},
+        {"t": 2**80},
+        {"s": 1.9},
+        {"s": True},
+        {"s": 2**64},
+        {"d": [0.5]},
+        {"d": [13]},
+        {"r": [[0.5, 1]]},
+        {"r": [[0, 1.9]]},
+        {"r": [[0, "15"]]},
+        {"r": [[0, float("inf")]]},
+        {"r": [[0, 2**2000]]},
+        {"r": [b"\0\1"]},
+        {"r": ["01"]},
+    ],
+)
+def test_compact_form_with_numbers_that_are_none_is_malformed(changes: dict[str, object]) -> None:
+    (found,) = decode_as(compact(**changes), CBOR)
+    assert [reason.rule for reason in found.reasons] == ["malformed"]
+
+
+def test_compact_rows_that_are_one_row_many_times_are_refused() -> None:
+    wide = CBORTag(28, [0, *[None] * 1000])
+    names = {"m": [""] * 1000, "d": [None] * 1000}
+    (found,) = decode_as(compact(**names, r=[wide, *[CBORTag(29, 0)] * 9000]), CBOR)
+    assert found.reasons == (Reason("", "malformed", "more values than bytes"),)
+
+
+def test_of_very_many_numbers_that_are_not_finite_the_last_are_counted() -> None:
+    metrics = dict.fromkeys(map(str, range(MOST_REASONS + 30)), float("nan"))
+    (found,) = decode_as(cbor2.dumps({"metrics": metrics}), CBOR)
+    assert len(found.reasons) == MOST_REASONS + 1
+    assert found.reasons[-1] == Reason("", "not_finite", "and 30 metrics more")
 
 
 rows = st.lists(

@@ -3,10 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from telemetry.devices import Device
 from telemetry.judge import clamp, judge
@@ -249,29 +246,3 @@ def test_device_is_joined_as_it_was_at_event_time() -> None:
     zones = [known.device_at("default", "meter.d1", edge + step) for step in (-1, 0)]
 
     assert [device.zone for device in zones if device] == ["a", "b"]
-
-
-@given(st.binary(max_size=60))
-def test_no_bytes_raise_and_each_message_has_one_verdict(value: bytes) -> None:
-    for one in judge(record(value), registry(), tolerance_us=TOLERANCE):
-        assert bool(one.readings) != bool(one.reasons)
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["metrics", "kwh", "ts", "seq", "lat", "x"]), inner)
-    ),
-    max_leaves=8,
-)
-
-
-@given(json_values)
-def test_no_json_raises(value: object) -> None:
-    try:
-        encoded = orjson.dumps(value)
-    except TypeError:
-        return
-    for one in judge(record(encoded), registry(), tolerance_us=TOLERANCE):
-        assert bool(one.readings) != bool(one.reasons)
