@@ -8,7 +8,6 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from datetime import date, datetime
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
 from pyarrow import fs
 
+from spark_jobs.bounds import greatest, least
 from spark_jobs.reading_rows import OF_READING, Block, ReadingRows, parted
 from spark_jobs.row_files import folder, now_ms
 from spark_jobs.schema import arrow_schema
@@ -197,9 +197,9 @@ def _nulls(block: Block, name: str) -> int:
 
 def _span(columns: list[pa.ChunkedArray]) -> tuple[object, object]:
     found = [pc.min_max(_distinct(column)).as_py() for column in columns]
-    least = [span["min"] for span in found if span["min"] is not None]
-    greatest = [span["max"] for span in found if span["max"] is not None]
-    return _plain(min(least, default=None)), _plain(max(greatest, default=None))
+    low = [span["min"] for span in found if span["min"] is not None]
+    high = [span["max"] for span in found if span["max"] is not None]
+    return least(min(low, default=None)), greatest(max(high, default=None))
 
 
 def _distinct(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -210,9 +210,3 @@ def _distinct(column: pa.ChunkedArray) -> pa.ChunkedArray:
         used = pc.unique(column.chunk(0).indices)
         return column.chunk(0).dictionary.take(used)
     return column.unify_dictionaries().unique().cast(pa.string())
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return str(value) if isinstance(value, date) else value

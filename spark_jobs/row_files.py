@@ -5,15 +5,15 @@ import json
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from urllib.parse import quote, unquote
 
 import polars as pl
 from deltalake.transaction import AddAction
 from pyarrow import fs
 
+from spark_jobs.bounds import greatest, least
 from spark_jobs.schema import arrow_schema
 from telemetry.tables import Table
 
@@ -159,8 +159,8 @@ def _statistics(
         tuple(row[name] for name in keys): json.dumps(
             {
                 "numRecords": row["rows"],
-                "minValues": _values(row.get("least", {})),
-                "maxValues": _values(row.get("greatest", {})),
+                "minValues": _values(row.get("least", {}), least),
+                "maxValues": _values(row.get("greatest", {}), greatest),
                 "nullCount": row.get("nulls", {}),
             }
         )
@@ -168,14 +168,8 @@ def _statistics(
     }
 
 
-def _values(said: dict[str, object]) -> dict[str, object]:
-    return {name: _plain(value) for name, value in said.items() if value is not None}
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return str(value) if isinstance(value, date) else value
+def _values(said: dict[str, object], bound: Callable[[object], object]) -> dict[str, object]:
+    return {name: bound(value) for name, value in said.items() if value is not None}
 
 
 def now_ms() -> int:

@@ -46,7 +46,7 @@ _NULLABLE = pa.schema([each.with_nullable(True) for each in arrow_schema(READING
 
 def _row(said: dict[str, object], day: int) -> dict[str, object]:
     at = datetime(2026, 11, day, 8, 0, 0, day, tzinfo=UTC)
-    return {**said, "seq": day, "offset": day, "event_time": at, "event_date": at.date()}
+    return {"seq": day, "offset": day, "event_time": at, "event_date": at.date(), **said}
 
 
 @pytest.fixture
@@ -75,6 +75,18 @@ def test_file_a_partition_has_its_statistics(silver: Lake) -> None:
     assert files["max.device_full"].to_list() == ["meter.d1", "meter.d1"]
     assert files["null_count.received_at"].to_list() == [2, 1]
     assert "min.value" not in files.columns
+
+
+def test_statistics_of_the_first_year_and_of_long_texts_are_read(silver: Lake) -> None:
+    first = datetime(1, 1, 1, tzinfo=UTC)
+    old = rows(1, event_time=first, event_date=first.date(), device_full="d" * 100_000)
+    silver.append(READINGS, old, None)
+    silver.append(READINGS, rows(2), None)
+    files = silver.files(READINGS).sort("min.event_time")
+    assert files["min.event_time"].to_list()[0] == first
+    assert files["max.device_full"].str.len_chars().max() == 301
+    found = silver.scan(READINGS).filter(pl.col("device_full") == "d" * 100_000).collect()
+    assert found["event_time"].to_list() == [first]
 
 
 def test_row_without_what_is_required_is_refused(silver: Lake) -> None:
