@@ -2,6 +2,8 @@
 
 import bisect
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 from telemetry.devices import FIRST_VALID_FROM, Device
@@ -33,9 +35,9 @@ class Registry:
         self._histories = {key: _history(versions) for key, versions in histories.items()}
 
     def product(self, tenant: str, key: str) -> Product | None:
-        """Return the product; every tenant has product `default`."""
+        """Return the product; every tenant has a product `default` of its own."""
         found = self.products.get((tenant, key))
-        return DEFAULT_PRODUCT if found is None and key == DEFAULT_PRODUCT.key else found
+        return _default_of(tenant) if found is None and key == DEFAULT_PRODUCT.key else found
 
     def versions(self, tenant: str, device_full: str) -> tuple[Device, ...]:
         """Return all versions of a device in their order, none for an unknown device."""
@@ -48,6 +50,11 @@ class Registry:
         if history is None:
             return None
         return history.versions[max(0, bisect.bisect_right(history.starts, event_time) - 1)]
+
+
+@lru_cache(maxsize=1024)
+def _default_of(tenant: str) -> Product:
+    return replace(DEFAULT_PRODUCT, tenant=tenant)
 
 
 def _history(versions: list[Device]) -> _History:

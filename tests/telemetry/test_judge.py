@@ -204,6 +204,21 @@ def test_plain_name_is_of_product_default_with_types_fixed_by_first_use() -> Non
     assert rules(breaks) == [("x", "type")]
 
 
+def test_types_that_first_use_has_fixed_are_those_of_a_tenant() -> None:
+    devices = [Device("plain"), Device("plain", tenant="acme")]
+    fixed = {("default", "default"): {"x": "double"}, ("acme", "default"): {"x": "string"}}
+    known = Registry([], devices, fixed)
+
+    def verdict_of(tenant: str, value: bytes) -> list[tuple[str, str]]:
+        headers = record(value, "plain").headers | {"tenant": tenant.encode()}
+        return rules(verdict(value, known, device_full="plain", headers=headers))
+
+    assert verdict_of("default", b'{"metrics":{"x":1}}') == []
+    assert verdict_of("default", b'{"metrics":{"x":"1"}}') == [("x", "type")]
+    assert verdict_of("acme", b'{"metrics":{"x":"1"}}') == []
+    assert verdict_of("acme", b'{"metrics":{"x":1}}') == [("x", "type")]
+
+
 def test_two_versions_live_at_once_and_reasons_are_of_the_newest() -> None:
     versions = [
         {"version": 1, "metrics": {"a": {"type": "int"}, "b": {"type": "double"}}},
