@@ -50,6 +50,17 @@ def decode_as(payload: bytes | None, content_type: str) -> list[Decoded]:
     return decode(payload)
 
 
+def message_bytes(value: bytes, content_type: str, item: int) -> bytes | None:
+    """Return the bytes of one of a record's messages, None where it has not so many."""
+    messages = decode_as(value, content_type)
+    return messages[item].raw if item < len(messages) else None
+
+
+def decode_message(raw: bytes) -> Decoded:
+    """Decode the bytes of one message again, which say by themselves whether they are CBOR."""
+    return decode_as(raw, CBOR if raw[:1] >= b"\x80" else JSON)[0]
+
+
 def _decode_cbor(payload: bytes) -> list[Decoded]:
     try:
         if payload[0] in _ARRAYS:

@@ -62,8 +62,13 @@ def sender(record: Record) -> Sender:
         tenant=_text(headers.get("tenant")) or "default",
         device_full=_device_full(record),
         received_at=_received_at(record),
-        content_type=_text(headers.get("content_type")) or JSON,
+        content_type=content_type(headers.get("content_type")),
     )
+
+
+def content_type(header: bytes | None) -> str:
+    """Return what a record's header says of its form; JSON where it says nothing."""
+    return _text(header) or JSON
 
 
 def _text(value: bytes | None) -> str:

@@ -8,10 +8,10 @@ import polars as pl
 
 from spark_jobs.dedup.names import Key
 from spark_jobs.dedup.recent import Copies, Copy, RecentCopies, copies, digests, marks_of
+from spark_jobs.jobs.record_bytes import RECORD, bytes_at, contents
 from spark_jobs.lake import Lake
 from spark_jobs.pieces import newest
-from telemetry.message import decode
-from telemetry.tables import LATE, MESSAGES, READINGS
+from telemetry.tables import LATE, READINGS
 
 KEY = ("tenant", "device_full", "boot", "seq")
 COORDINATES = ("topic", "partition", "offset", "item")
@@ -79,20 +79,12 @@ class FirstCopies:
         if not found:
             return {}
         places = [(copy.topic, copy.partition, copy.offset) for copy in found.values()]
-        values = self._values(places)
+        columns = {name: _PLACE[name] for name in RECORD}
+        held = contents(self._lake, pl.DataFrame(places, columns, orient="row").unique())
         return {
-            key: copy._replace(digest=_digest_of(values.get(place), copy.item))
+            key: copy._replace(digest=_digest_of(bytes_at(held, place, copy.item)))
             for (key, copy), place in zip(found.items(), places, strict=True)
         }
-
-    def _values(self, places: list[tuple[str, int, int]]) -> dict[tuple[str, int, int], bytes]:
-        columns = {"topic": pl.String, "partition": pl.Int32, "offset": pl.Int64}
-        wanted = pl.LazyFrame(places, columns, orient="row").unique()
-        offsets = [offset for _, _, offset in places]
-        near = pl.col("offset").is_between(min(offsets), max(offsets))
-        rows = self._lake.scan(MESSAGES).select(*columns, "value").filter(near)
-        found = rows.join(wanted, on=list(columns), how="semi").collect(engine="streaming")
-        return {(topic, part, offset): value for topic, part, offset, value in found.iter_rows()}
 
 
 def _key(row: Sequence[Any]) -> Key:
@@ -105,8 +97,5 @@ def _copy(row: Sequence[Any]) -> Copy:
     return Copy(topic, partition, offset, item, None)
 
 
-def _digest_of(value: bytes | None, item: int) -> int | None:
-    messages = decode(value)
-    if item >= len(messages):
-        return None
-    return int(digests(pl.Series([messages[item].raw], dtype=pl.Binary))[0])
+def _digest_of(raw: bytes | None) -> int | None:
+    return None if raw is None else int(digests(pl.Series([raw], dtype=pl.Binary))[0])

@@ -1,17 +1,16 @@
 """Messages that the proof takes out of silver, with their bytes: duplicates and conflicts."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 import polars as pl
 
+from spark_jobs.jobs.record_bytes import RECORD, Content, Place, bytes_at, contents
 from spark_jobs.lake import Lake
 from spark_jobs.transforms.copies import ITEM, MESSAGE
-from telemetry.message import decode
-from telemetry.tables import CONFLICTS, DUPLICATES, MESSAGES
+from telemetry.tables import CONFLICTS, DUPLICATES
 
 PIECE = 20_000
-_RECORD = ITEM[:3]
-_FIRST_RECORD = [f"first_{name}" for name in _RECORD]
+_FIRST_RECORD = [f"first_{name}" for name in RECORD]
 
 
 def set_aside(lake: Lake, later: pl.DataFrame) -> None:
@@ -39,9 +38,7 @@ def _not_there(lake: Lake, messages: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_bytes(lake: Lake, messages: pl.DataFrame) -> pl.DataFrame:
-    values = dict(_values(lake, messages))
-    places = messages.select(*ITEM).rows()
-    firsts = messages.select(*_FIRST_RECORD, "first_item").rows()
+    held = contents(lake, _records(messages))
     never = pl.lit(None, pl.Datetime("us", "UTC"))
     reason = pl.lit([], pl.List(pl.Struct(dict.fromkeys(("field", "rule", "value"), pl.String()))))
     return messages.select(
@@ -54,33 +51,20 @@ def _with_bytes(lake: Lake, messages: pl.DataFrame) -> pl.DataFrame:
         "kafka_time",
         *_FIRST_RECORD,
         "first_item",
-        message=pl.Series([_raw(values, place) for place in places], dtype=pl.Binary),
-        first_message=pl.Series([_raw(values, place) for place in firsts], dtype=pl.Binary),
+        message=_bytes(held, messages.select(ITEM)),
+        first_message=_bytes(held, messages.select(*_FIRST_RECORD, "first_item")),
         reasons=reason,
         replayed_at=never,
         received_date=pl.col("received_at").dt.date(),
     )
 
 
-def _values(lake: Lake, messages: pl.DataFrame) -> Iterator[tuple[tuple[object, ...], bytes]]:
-    wanted = pl.concat(
-        [
-            messages.select(_RECORD),
-            messages.select(_FIRST_RECORD).rename(dict(zip(_FIRST_RECORD, _RECORD, strict=True))),
-        ]
-    ).unique()
-    near = pl.col("offset").is_between(wanted["offset"].min(), wanted["offset"].max())
-    rows = lake.scan(MESSAGES).filter(near).select(*_RECORD, "value")
-    found = rows.join(wanted.lazy(), on=_RECORD, how="semi").collect(engine="streaming")
-    for *place, value in found.iter_rows():
-        yield tuple(place), value
+def _bytes(held: Mapping[Place, Content], places: pl.DataFrame) -> pl.Series:
+    said = [bytes_at(held, row[:3], row[3]) for row in places.iter_rows()]
+    return pl.Series(said, dtype=pl.Binary)
 
 
-def _raw(values: dict[tuple[object, ...], bytes], place: tuple[object, ...]) -> bytes | None:
-    *record, item = place
-    value = values.get(tuple(record))
-    if value is None:
-        return None
-    messages = decode(value)
-    assert isinstance(item, int)
-    return messages[item].raw if item < len(messages) else None
+def _records(messages: pl.DataFrame) -> pl.DataFrame:
+    """Return the coordinates of the records of messages and of their first copies."""
+    firsts = messages.select(pl.col(f"first_{name}").alias(name) for name in RECORD)
+    return pl.concat([messages.select(RECORD), firsts]).unique()

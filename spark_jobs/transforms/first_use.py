@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from telemetry.message import decode, shown
+from telemetry.encodings import decode_message
+from telemetry.message import shown
 
 Types = Mapping[tuple[str, str], Mapping[str, str]]
 """(tenant, product) → metric → double, string or bool"""
@@ -68,7 +69,7 @@ def _fixed(judged: pl.DataFrame, known: Types) -> FirstUse:
 
 
 def _broken(against: list[dict[str, Any]]) -> list[dict[str, str]]:
-    message = decode(against[0]["message"])[0].message
+    message = decode_message(against[0]["message"]).message
     metrics = message.metrics if message else {}
     return [
         {"field": use["metric"], "rule": "type", "value": shown(metrics.get(use["metric"]))}

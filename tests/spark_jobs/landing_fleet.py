@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import cbor2
 import orjson
 import pyarrow.parquet as pq
 
@@ -15,6 +16,7 @@ from edge.registry_files import RegistryFiles
 from edge.spool_partition import segment_name, segments_frame
 from spark_jobs.lake import Lake
 from telemetry.devices import Device
+from telemetry.encodings import content_type_of, encode_cbor, encode_compact
 from telemetry.judge import Judged, judge
 from telemetry.products import DEFAULT_PRODUCT, product_from_dict
 from telemetry.records import Record, record_headers
@@ -64,7 +66,12 @@ class Fleet:
         for _ in range(size):
             device, value = self._message(received_at)
             self.sent.append((device, value))
-            headers = record_headers(device, received_at=received_at, protocol="mqtt")
+            headers = record_headers(
+                device,
+                received_at=received_at,
+                protocol="mqtt",
+                content_type=content_type_of(value),
+            )
             yield OutRecord(device.encode(), value, headers)
 
     def _message(self, at: int) -> tuple[str, bytes]:
@@ -78,9 +85,24 @@ class Fleet:
             return "meter.stranger", self._body("meter.stranger", at)
         if fate < 0.35:
             return device, b"[%b, %b]" % (self._body(device, at), self._body(device, at))
+        if fate < 0.45:
+            return device, self._binary(device, at)
         return device, self._body(device, at)
 
+    def _binary(self, device: str, at: int) -> bytes:
+        """Return a message, a list of them, or the compact form of some."""
+        form = self.chance.choice(("message", "list", "compact"))
+        if form == "message":
+            return encode_cbor(self._said(device, at))
+        if form == "list":
+            return cbor2.dumps([self._said(device, at) for _ in range(3)])
+        rows = [(at - ago * SECOND, {"kwh": ago / 4, "state": "idle"}) for ago in (40, 20, 0)]
+        return encode_compact(rows, {"kwh": 2, "state": None}, boot="b1", seq=self._seq(device))
+
     def _body(self, device: str, at: int) -> bytes:
+        return orjson.dumps(self._said(device, at))
+
+    def _said(self, device: str, at: int) -> dict[str, object]:
         pick = self.chance
         metrics: dict[str, object] = {
             "kwh": pick.choice((1, 2.5, 99.5, 101)),
@@ -97,7 +119,7 @@ class Fleet:
             body["seq"] = self._seq(device)
         if pick.random() < 0.5:
             body |= {"boot": "b1", "tags": {"line": "3"}, "lat": 47.5, "lng": 10.5}
-        return orjson.dumps(body)
+        return body
 
     def _seq(self, device: str) -> int:
         if self.chance.random() < 0.1:
@@ -147,8 +169,12 @@ class Model:
         for offset, sent in enumerate(records, start=first):
             record = Record(SPOOL_TOPIC, 0, offset, at, sent.key, sent.value, dict(sent.headers))
             self.tables[MESSAGES.name].add((offset, sent.value))
-            for message in judge(record, self.registry, tolerance_us=TOLERANCE):
-                self._place(offset, message)
+            # Each message by itself: the one before it may have fixed a type.
+            for item in range(len(self._judged(record))):
+                self._place(offset, self._judged(record)[item])
+
+    def _judged(self, record: Record) -> list[Judged]:
+        return judge(record, self.registry, tolerance_us=TOLERANCE)
 
     def _place(self, offset: int, message: Judged) -> None:
         at = (offset, message.item)

@@ -1,5 +1,6 @@
 """First use fixes the types of metrics that no schema knows."""
 
+import cbor2
 import polars as pl
 import pyarrow as pa
 
@@ -10,6 +11,7 @@ from spark_jobs.transforms.fleet import Fleet
 from spark_jobs.transforms.judged import judged
 from spark_jobs.transforms.judgement import packed, unpacked
 from spark_jobs.transforms.routes import heads, unsettled
+from telemetry.encodings import CBOR
 from telemetry.products import DEFAULT_PRODUCT
 from tests.spark_jobs.landing_fleet import DEVICES, METER, NOW, TOLERANCE
 
@@ -55,6 +57,18 @@ def test_contradiction_is_rejected_and_fixes_nothing() -> None:
     use = used(b'{"a": 1}', b'{"a": "x", "b": "y"}', b'{"b": 2, "a": 3}')
     assert fixed(use) == {"a": ("double", 0), "b": ("double", 2)}
     assert reasons(use) == {1: [("a", "type", '"x"')]}
+
+
+def test_contradiction_in_cbor_is_told_as_in_json() -> None:
+    said = {"seq": 1, "metrics": {"a": "x"}}
+    headers = [("content_type", CBOR.encode())]
+    records = [
+        OutRecord(b"plain", b'{"seq": 0, "metrics": {"a": 1}}', []),
+        OutRecord(b"plain", cbor2.dumps(said), headers),
+        OutRecord(b"plain", cbor2.dumps([said | {"seq": 2}]), headers),
+    ]
+    use = of_records(records, Fleet.of([METER, DEFAULT_PRODUCT], DEVICES), {})
+    assert reasons(use) == {row: [("a", "type", '"x"')] for row in (1, 2)}
 
 
 def test_known_types_hold_and_cost_nothing() -> None:
