@@ -1,6 +1,5 @@
 """Products as data: metrics with type, unit, kind and range, in versions that may live together."""
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import Literal, cast, get_args
 
 from telemetry.durations import format_duration, micros, parse_duration
 from telemetry.errors import HeadwaterError, ProductError
+from telemetry.metric_fields import wrong_field
 from telemetry.retention import DAY, HISTORY, Kept, Reach, shortfalls
 from telemetry.tables import MESSAGES
 
@@ -25,7 +25,6 @@ Compatibility = Literal[
 """What a new version of a schema is held to: see `telemetry.compatibility`."""
 Json = Mapping[str, object]
 
-METRIC_FIELDS = {"type", "unit", "kind", "min", "max", "required", "sentinels", "values"}
 NAME = re.compile(r"[A-Za-z0-9_:\-]{1,128}")
 RETENTION_CLASSES: dict[str, timedelta | None] = {
     "default": timedelta(days=90),
@@ -216,9 +215,8 @@ def _version(data: Json) -> SchemaVersion:
 def _metric(name: str, spec: object) -> Metric:
     if not isinstance(spec, Mapping):
         raise ProductError(f"metric {name}: must be an object")
-    unknown = set(spec) - METRIC_FIELDS
-    if unknown:
-        raise ProductError(f"metric {name}: unknown field {', '.join(sorted(unknown))}")
+    if wrong := wrong_field(spec):
+        raise ProductError(f"metric {name}: {wrong}")
     metric = Metric(
         name=name,
         type=cast(MetricType, spec.get("type", "double")),
@@ -247,8 +245,6 @@ def _check_metric(metric: Metric) -> None:
         raise ProductError(f"metric {metric.name}: min and max are for numbers")
     if least is not None and greatest is not None and least > greatest:
         raise ProductError(f"metric {metric.name}: min {least} is above max {greatest}")
-    if any(isinstance(s, float) and not math.isfinite(s) for s in metric.sentinels):
-        raise ProductError(f"metric {metric.name}: a sentinel must be finite")
 
 
 def product_to_dict(product: Product) -> dict[str, object]:

@@ -26,6 +26,10 @@ def test_product_survives_its_json_form() -> None:
     assert product_from_dict(product_to_dict(product)) == product
 
 
+def of_metric(**fields: object) -> dict[str, object]:
+    return {"versions": [{"version": 1, "metrics": {"a": fields}}]}
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -39,6 +43,12 @@ def test_product_survives_its_json_form() -> None:
         ({"versions": [{"version": 1, "metrics": {"a": {"type": "float"}}}]}, "type must be"),
         ({"versions": [{"version": 1, "metrics": {"a": {"min": 2, "max": 1}}}]}, "above max"),
         ({"versions": [{"version": 1, "metrics": {"a": {"unti": "C"}}}]}, "unknown field unti"),
+        (of_metric(min="0"), "metric a: min must be a number"),
+        (of_metric(max=float("inf")), "metric a: max must be a number"),
+        (of_metric(unit=5), "metric a: unit must be a text"),
+        (of_metric(sentinels=-200), "metric a: sentinels must be a list"),
+        (of_metric(sentinels=[float("nan")]), "metric a: sentinels must be finite"),
+        (of_metric(type="string", values=None), "metric a: values must be a list"),
         ({"sliding": {"width": "7 min", "every": "5 min"}}, "multiple"),
     ],
 )

@@ -1,0 +1,32 @@
+"""The fields of a metric's declaration, each by itself: what would stop the judging later."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+METRIC_FIELDS = {"type", "unit", "kind", "min", "max", "required", "sentinels", "values"}
+
+
+def wrong_field(spec: Mapping[str, object]) -> str | None:
+    """Return what is wrong with the first field that is, None where none is."""
+    return next(_wrong(spec), None)
+
+
+def _wrong(spec: Mapping[str, object]) -> Iterator[str]:
+    unknown = set(spec) - METRIC_FIELDS
+    if unknown:
+        yield f"unknown field {', '.join(sorted(unknown))}"
+    for name in ("min", "max"):
+        if spec.get(name) is not None and not _is_number(spec[name]):
+            yield f"{name} must be a number"
+    if not isinstance(spec.get("unit"), str | None):
+        yield "unit must be a text"
+    for name in ("sentinels", "values"):
+        said = spec.get(name, ())
+        if not isinstance(said, list | tuple):
+            yield f"{name} must be a list"
+        elif any(isinstance(each, float) and not math.isfinite(each) for each in said):
+            yield f"{name} must be finite"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
