@@ -1,5 +1,6 @@
 """Messages of one product among a batch's records, parsed into columns."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ _TIME = (
     r"^(?:000[1-9]|00[1-9]\d|0[1-9]\d\d|[1-9]\d{3})-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3}|\.\d{6})?Z$"
 )
 """Times as most devices write them; others are read one by one."""
+_WHOLE_ZERO = re.compile(rb"-0(?![\d.eE])")
+_NEGATIVE_ZERO = np.float64(-0.0).view(np.int64)
 
 
 class Group(NamedTuple):
@@ -82,7 +85,20 @@ def _group(
         dict(zip(named, metrics.flatten(), strict=True)),
         times,
     )
-    return only(group, is_time & _is_formal(group))
+    return only(group, is_time & _is_formal(group) & ~_has_whole_zero(group, lines, found.places))
+
+
+def _has_whole_zero(group: Group, lines: pa.BinaryArray, places: Places) -> np.ndarray:
+    """Tell which messages say `-0`: a whole number, so 0, but columns read -0.0 of it."""
+    numbers = [group.columns[name] for name in ("lat", "lng")]
+    numbers += [column for column in group.metrics.values() if column.type == pa.float64()]
+    found = np.zeros(len(places), dtype=bool)
+    for column in numbers:
+        if column.null_count < len(column):
+            found |= column.fill_null(0).to_numpy().view(np.int64) == _NEGATIVE_ZERO
+    for row in np.flatnonzero(found):
+        found[row] = _WHOLE_ZERO.search(lines[int(places[row])].as_py()) is not None
+    return found
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

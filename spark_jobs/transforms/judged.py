@@ -197,8 +197,9 @@ def _array(column: Sequence[object], type_: pa.DataType) -> pa.Array:
 
 
 def _tags(messages: list[Judged]) -> pa.Array:
+    """Return the tags of each in the order of their names, as columns have them."""
     tags = [judged.message.tags if judged.message else None for judged in messages]
-    return pa.array([None if tag is None else list(tag.items()) for tag in tags], TAGS)
+    return pa.array([None if tag is None else sorted(tag.items()) for tag in tags], TAGS)
 
 
 def _reasons(lists: list[tuple[Reason, ...]]) -> pa.Array:

@@ -47,8 +47,11 @@ def shape(product: Product, fixed: Mapping[str, str], lines: pa.Array) -> pa.Sch
     if not types or len(types) > _MOST_METRICS:
         return None
     fields = [*_OF_ALL, pa.field("metrics", pa.struct([*types.items()]))]
-    tags = [(name, pa.string()) for name in _keys(samples, "tags") if name][:_MOST_TAGS]
-    return pa.schema([*fields, pa.field("tags", pa.struct(tags))] if tags else fields)
+    names = [name for name in _keys(samples, "tags") if name][:_MOST_TAGS]
+    if not names:
+        return pa.schema(fields)
+    tags = pa.struct([(name, pa.string()) for name in sorted(names)])
+    return pa.schema([*fields, pa.field("tags", tags)])
 
 
 def _samples(lines: pa.Array) -> list[dict[str, object]]:
@@ -143,7 +146,8 @@ def _limit(said: float) -> float:
 def _holds_text(metric: Metric, column: pa.Array) -> tuple[np.ndarray | None, np.ndarray | None]:
     sentinels = [each for each in metric.sentinels if isinstance(each, str)]
     is_sentinel = _is_in(column, sentinels) if sentinels else None
-    keeps = _is_in(column, [*metric.values, *sentinels]) if metric.values else None
+    words = [each for each in metric.values if isinstance(each, str)]
+    keeps = _is_in(column, [*words, *sentinels]) if metric.values else None
     return keeps, is_sentinel
 
 
