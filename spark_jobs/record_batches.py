@@ -4,6 +4,7 @@ A record is varints and bytes (format 2, https://kafka.apache.org/documentation/
 where each one ends is found by its length, one after the other; all else is read in columns.
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -117,10 +118,38 @@ _CODECS: dict[int, Callable[[memoryview], bytes]] = {
 }
 
 
+class Joined(NamedTuple):
+    """Bytes of many batches; what lies behind their size is of others."""
+
+    content: bytearray
+    size: int
+
+
+class _Room(threading.local):
+    """Memory of a thread that is used again: new pages cost more than the copying."""
+
+    def __init__(self) -> None:
+        self._content = bytearray()
+
+    def joined(self, parts: Sequence[bytes]) -> Joined:
+        """Return the parts one after the other; they are overwritten the next time."""
+        size = sum(map(len, parts))
+        if size > len(self._content):
+            self._content = bytearray(size + size // 4)
+        at = 0
+        for part in parts:
+            self._content[at : at + len(part)] = part
+            at += len(part)
+        return Joined(self._content, size)
+
+
+_room = _Room()
+
+
 def columns(found: Sequence[Batch]) -> Columns:
     """Return the records of batches, in their order."""
     counts = np.array([batch.rows for batch in found], np.int64)
-    whole = b"".join([*(batch.records for batch in found), _PADDING])
+    whole = _room.joined([*(batch.records for batch in found), _PADDING])
     ends = _ends(whole, found)
     fields = _Fields(whole, np.concatenate(([0], ends))[:-1])
     fields.varint()  # the length, by which the ends were found
@@ -143,18 +172,19 @@ def _repeated(of_batches: Sequence[int], counts: Places) -> Places:
     return np.repeat(np.array(of_batches, np.int64), counts)
 
 
-def _ends(whole: bytes, found: Sequence[Batch]) -> Places:
+def _ends(whole: Joined, found: Sequence[Batch]) -> Places:
     """Return where each record ends; each batch ends with its last one."""
     ends: list[int] = []
     until = at = 0
+    content = whole.content
     try:
         for batch in found:
             for _ in range(batch.rows):
-                byte = whole[at]
+                byte = content[at]
                 size, shift = byte & 127, 7
                 at += 1
                 while byte > 127:
-                    byte = whole[at]
+                    byte = content[at]
                     size |= (byte & 127) << shift
                     shift += 7
                     at += 1
@@ -171,9 +201,9 @@ def _ends(whole: bytes, found: Sequence[Batch]) -> Places:
 class _Fields:
     """Reads a field of all records at once; `at` is where each record goes on."""
 
-    def __init__(self, whole: bytes, at: Places) -> None:
-        self._bytes = np.frombuffer(whole, np.uint8)
-        self._buffer = pa.py_buffer(whole)
+    def __init__(self, whole: Joined, at: Places) -> None:
+        self._bytes = np.frombuffer(whole.content, np.uint8, whole.size)
+        self._buffer = pa.py_buffer(whole.content)
         self.at = at
 
     def varint(self) -> Places:

@@ -1,11 +1,12 @@
 """Records to judged messages, an Arrow batch at a time, as Spark's workers run it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from spark_jobs.collector import no_collection
 from spark_jobs.dedup.recent import digests
@@ -23,7 +24,7 @@ from spark_jobs.transforms.judgement import (
     bodies,
 )
 from spark_jobs.transforms.senders import Headers, headers_of, named, senders
-from spark_jobs.transforms.words import Places
+from spark_jobs.transforms.words import Places, mask_of
 from telemetry.devices import split_full_name
 from telemetry.judge import Judged, judge
 from telemetry.message import Reason
@@ -91,16 +92,22 @@ def _with_records(
             # Bytes are taken once: poison has many.
             columns[name] = column.take(of_first if name in _OF_FIRST else of_all)
     messages = columns | {name: found.messages[name] for name in found.messages.column_names}
-    messages["digest"] = _digests(messages["message"], messages["value"])
+    messages["digest"] = _digests(messages)
     messages["is_staged"] = pa.array(np.zeros(len(places), dtype=bool))
     table = pa.table([messages[name] for name in MESSAGES.names], schema=MESSAGES)
     return found._replace(messages=table)
 
 
-def _digests(messages: pa.ChunkedArray, values: pa.ChunkedArray) -> pa.Array:
-    series = pl.from_arrow(bodies(messages, values))
+def _digests(messages: Mapping[str, pa.ChunkedArray]) -> pa.Array:
+    """Return 64 bits of each accepted message's bytes; of others, which may be long, 0."""
+    whole = bodies(messages["message"], messages["value"])
+    is_accepted = pc.equal(pc.list_value_length(messages["reasons"]), 0)
+    found = np.zeros(len(whole), dtype=np.int64)
+    kept = mask_of(is_accepted)
+    series = pl.from_arrow(whole if kept.all() else whole.filter(is_accepted))
     assert isinstance(series, pl.Series)
-    return pa.array(digests(series))
+    found[kept] = digests(series)
+    return pa.array(found)
 
 
 def _record_columns(batch: pa.RecordBatch, headers: Headers) -> pa.Table:

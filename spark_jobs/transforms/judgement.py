@@ -53,8 +53,9 @@ MESSAGES = pa.schema(
     [*OF_RECORD, *OF_MESSAGE, pa.field("tags", TAGS), pa.field("reasons", pa.list_(REASON))]
 )
 """A row a message. `message` is null where it is the record's whole value; key, value and headers
-stand on the record's first message alone. `digest` is of the message's bytes. Where it is staged,
-the record is in a file of bronze already, and key, value and headers are null."""
+stand on the record's first message alone. `digest` is of the message's bytes, 0 where it broke a
+rule. Where it is staged, the record is in a file of bronze already, and key, value and headers are
+null."""
 READINGS = pa.schema(
     [
         pa.field("place", pa.int32()),

@@ -106,6 +106,17 @@ def test_records_without_headers_or_with_one_twice_are_landed() -> None:
     assert records["headers"].to_arrow().to_pylist() == [[], [("device", b"meter.d1")]]
 
 
+def test_digest_is_of_the_bytes_of_messages_that_broke_no_rule() -> None:
+    first, same, other, *broken = (
+        found(out(BODY), out(b"[%b]" % BODY), out(BODY + b" "), out(b"{"), out(b"[1]"))
+        .messages["digest"]
+        .to_pylist()
+    )
+    assert first == same != other
+    assert {first, other}.isdisjoint({0})
+    assert broken == [0, 0]
+
+
 def test_no_record_is_no_batch() -> None:
     empty = segments_frame([], 3, 10, NOW)
     assert list(judged(empty.to_batches(), REGISTRY, tolerance_us=TOLERANCE)) == []
