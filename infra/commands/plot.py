@@ -75,7 +75,10 @@ def _source(service: str | None, window: str | None) -> tuple[Source, str | None
 
 
 def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise click.UsageError(f"{text!r} names nothing")
+    return list(dict.fromkeys(names))
 
 
 def _moment(option: str, text: str | None) -> datetime | None:

@@ -35,7 +35,11 @@ class Answers:
         first, last = _span(asked)
         # Few points of a long span say about when; those of the span that they name say exactly.
         for _ in range(3):
-            _, points = self._points(asked, first, last, POINTS)
+            _, found = self._points(asked, first, last, POINTS)
+            # Of what only wide windows tell any more, a narrower span has nothing whole.
+            if not found:
+                break
+            points = found
             first = max(first, points[0][0] - (last - first) / POINTS)
             last = min(last, points[-1][0] + (last - first) / POINTS + _MICROSECOND)
         return Extent(points[0][0], points[-1][0], None)

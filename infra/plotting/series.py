@@ -28,7 +28,8 @@ _LONGEST = (
 )
 """A chart shows some thousands of points at most, whatever its span."""
 
-_NUMBER = pl.coalesce("value", pl.col("value_bool").cast(pl.Float64))
+_SAID = pl.coalesce("value", pl.col("value_bool").cast(pl.Float64))
+_NUMBER = pl.when(_SAID.is_finite()).then(_SAID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class Series:
         table = self._scan(DEVICE_WINDOWS[window])
         columns = ("window_start", "mean", "min", "max")
         found = _within(table, asked, "window_start").select(columns).sort("window_start").collect()
-        known = found.drop_nulls("mean")
+        known = found.filter(pl.all_horizontal(pl.col("mean", "min", "max").is_finite()))
         times = tuple(known["window_start"].to_list())
         return Line(
             label,

@@ -32,6 +32,11 @@ def home(tmp_path: Path) -> Home:
         reading("pump.p1", "on", NOON, True),
         reading("pump.p1", "on", NOON + MINUTE, False),
         reading("pump.p1", "state", NOON, "idle"),
+        reading("pump.p1", "one", NOON, 4.0),
+        *(
+            reading("pump.p1", "odd", NOON + n * MINUTE, [1.0, math.nan, 3.0, math.inf][n])
+            for n in range(4)
+        ),
         reading("pump.p1", "void", NOON, None),
         *(reading("pump.p1", "kw", NOON + n * MINUTE, 1.0, "kW") for n in range(50)),
     ]
@@ -130,6 +135,21 @@ def test_what_cannot_be_drawn_says_why(home: Home, arguments: list[str], reason:
 )
 def test_wrong_use_ends_with_2(home: Home, arguments: list[str], reason: str) -> None:
     assert reason in plot(home, "pump.p1", "bar", *arguments, code=2).stderr
+
+
+def test_device_that_has_no_name_is_wrong_use(home: Home) -> None:
+    assert "names nothing" in plot(home, " ,", "bar", code=2).stderr
+
+
+@pytest.mark.parametrize(("metric", "count"), [("one", 1), ("odd", 2)])
+def test_one_reading_and_no_numbers_among_others_are_drawn(
+    home: Home, metric: str, count: int
+) -> None:
+    assert len(line(home, "raw", metric).times) == count
+    assert f"{metric} of pump.p1" in plot(home, "pump.p1", metric).stdout
+    path = home.path / "plot.png"
+    plot(home, "pump.p1", metric, "--png", str(path))
+    assert path.read_bytes().startswith(PNG)
 
 
 def test_home_without_tables_says_what_to_run(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from click.testing import CliRunner, Result
@@ -86,3 +88,11 @@ def test_windows_are_the_services_choice(live: LiveServer) -> None:
 def test_service_that_is_away_is_named(live: LiveServer) -> None:
     away = plot(live, "meter.m1", "kwh", code=1, url="http://127.0.0.1:1")
     assert "query at http://127.0.0.1:1 does not answer" in away.stderr
+
+
+def test_span_in_which_no_window_is_whole_is_as_it_was_told_first() -> None:
+    points = [{"time": f"2026-01-01T0{hour}:00:00Z", "value": 1.0} for hour in (5, 9)]
+    told = [points, []]
+    client = SimpleNamespace(ask=lambda *_: {"type": "number", "points": told.pop(0)})
+    extent = Answers(cast(ServiceClient, client)).extent(Asked("meter.m1", "kwh"))
+    assert (extent.first.hour, extent.last.hour) == (5, 9)
