@@ -77,6 +77,29 @@ def test_a_break_is_made_up_for_exactly(live: LiveServer) -> None:
         assert first(events, "windows")["rows"] == []
 
 
+def test_a_break_outlives_the_service(tmp_path: Path) -> None:
+    def resumed(last: str | None) -> dict[str, Any]:
+        """Return the first windows of a service that has just started."""
+        anew = LiveServer(tmp_path)
+        with served(anew), anew.events(device_id="meter.m1", last=last) as events:
+            return first(events, "windows")
+
+    lake = LiveServer(tmp_path)
+    before = resumed(None)["cursor"]
+    lake.close_minute(START, 0.0)
+    told = resumed(before)
+    assert (told["whole"], told["gap"], starts(told)) == (True, False, ["00:00"])
+    nothing = resumed(told["cursor"])
+    assert (nothing["whole"], nothing["rows"]) == (False, [])
+    lake.close_minute(START + MINUTE, 1.0)
+    again = resumed(told["cursor"])
+    assert (again["whole"], again["gap"], starts(again)) == (True, False, ["00:00", "00:01"])
+    # So much later that what came between is not held, though no series has let go of any.
+    lake.close_minute(START + 200 * MINUTE, 2.0)
+    late = resumed(told["cursor"])
+    assert (late["whole"], late["gap"], starts(late)) == (True, True, ["03:20"])
+
+
 def test_cursor_of_another_service_or_subject_gets_all_there_is(live: LiveServer) -> None:
     with live.events(device_id="meter.m1") as events:
         version, end, mark = first(events, "windows")["cursor"].split("-")

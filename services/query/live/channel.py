@@ -50,6 +50,8 @@ class Channel:
         """Changes are known from this version of the table on."""
         self.mailboxes: set[Mailbox] = set()
         self.idle_since = 0.0
+        self.filled_from_us = 0
+        """Windows that begin before it were not read."""
         self.products: frozenset[str] = frozenset()
         """Products that it has windows of; put anew, never changed, so anybody may read it."""
         self._held: dict[Series, dict[int, Window]] = {}
@@ -100,6 +102,8 @@ class Channel:
         return max((max(held) for held in self._held.values()), default=0)
 
     def has_let_go(self, end_us: int) -> bool:
-        """Say whether a series' windows that ended after `end_us` may have been let go."""
+        """Say whether windows that ended after `end_us` may have been let go, or never read."""
+        if 0 < end_us < self.filled_from_us:
+            return True
         full = [held for held in self._held.values() if len(held) >= HELD]
         return any(min(held) > end_us for held in full)

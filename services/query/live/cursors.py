@@ -6,11 +6,11 @@ from zlib import crc32
 
 from services.query.live.channel import Subject
 
-_FORM = re.compile(r"(\d{1,12})-(-?\d{1,18})-([0-9a-f]{8})")
+_FORM = re.compile(r"(-?\d{1,12})-(-?\d{1,18})-([0-9a-f]{8})")
 
 
 class Cursor(NamedTuple):
-    """A table's version, and the newest end of a window in microseconds since 1970."""
+    """A table's version, -1 without one, and a window's newest end in microseconds since 1970."""
 
     version: int
     end_us: int

@@ -107,6 +107,7 @@ class Follower:
         if newest is None:
             return
         first = newest - HELD * WINDOW_MINUTES[subject.width] * 60_000_000
+        channel.filled_from_us = first
         paths = [listing.paths[n] for n in listing.between(first, newest + 1)]
         self.reads += 1
         channel.take(final_points(files, paths, [subject], first).get(subject, ()), version)

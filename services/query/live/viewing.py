@@ -73,7 +73,7 @@ async def _told(
     while True:
         batches, version = mailbox.take()
         end_us = max([end_us, *(_newest_us(batch) for batch in batches)])
-        text = cursor_text(Cursor(max(version, 0), end_us), viewer.subject)
+        text = cursor_text(Cursor(version, end_us), viewer.subject)
         for batch in batches:
             viewer.live.counts["skipped"] += batch.skipped
             # Only what comes after the last of them goes on where they end.
