@@ -11,7 +11,16 @@ from services.problems import Problem
 from services.query.covering import Lookup, Wanted
 from services.query.pieces import TooManyRows
 from services.query.planning import RAW, WINDOWS, Span, Tier, tiers_for, windows_within
-from services.query.points import NO_POINTS, Points, edges, extremes, last_of_each, with_gaps
+from services.query.points import (
+    NO_POINTS,
+    Micros,
+    Points,
+    edges,
+    extremes,
+    last_of_each,
+    with_breaks,
+    with_gaps,
+)
 from services.query.reading import Found, Lake
 from services.query.rows import EXTREME_COLUMNS, WINDOW_COLUMNS, Rows, candidates
 from services.query.statistics import NUMBERS_ONLY, Agg, Fill, aggregated, filled, grid, width_for
@@ -132,8 +141,11 @@ def _made(
     asked: Question, end_us: int, found: Found, final_us: int | None, seen: list[Lookup]
 ) -> Answer:
     points, method, bucket_us = (
-        _aggregate(asked, found.rows, asked.agg) if asked.agg else _thinned(asked, found)
+        _aggregate(asked, end_us, found.rows, asked.agg)
+        if asked.agg
+        else _thinned(asked, end_us, found)
     )
+    is_expired = any(span.tier.name == "expired" for span in found.spans)
     return Answer(
         asked,
         points,
@@ -142,51 +154,56 @@ def _made(
         method,
         found.rows.points_in,
         found.spans,
-        end_us < asked.end_us or any(span.tier.name == "expired" for span in found.spans),
+        end_us < asked.end_us or is_expired or found.rows.others > 0,
         final_us,
         bucket_us,
         tuple(seen),
     )
 
 
-def _aggregate(asked: Question, rows: Rows, agg: Agg) -> Thinned:
+def _aggregate(asked: Question, end_us: int, rows: Rows, agg: Agg) -> Thinned:
+    """Return the buckets up to where the range was read."""
     if rows.kind in ("text", "boolean") and (agg in NUMBERS_ONLY or asked.fill == "linear"):
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY,
             f"{asked.metric} is {rows.kind}: agg can be count, first or last, and fill not linear",
         )
     width = _width(asked)
-    starts = grid(asked.start_us, asked.end_us, width)
+    starts = grid(asked.start_us, end_us, width)
     return filled(aggregated(rows, starts, agg), starts, asked.fill), agg, width
 
 
-def _thinned(asked: Question, found: Found) -> Thinned:
+def _thinned(asked: Question, end_us: int, found: Found) -> Thinned:
     """Return all points where they are few, else those that matter in each bucket."""
     rows = found.rows
-    is_raw = all(span.tier is RAW for span in found.spans)
-    if is_raw and len(rows.times) <= asked.points:
-        return _as_they_are(asked, rows), "raw", None
+    if all(span.tier is RAW for span in found.spans) and len(rows.times) <= asked.points:
+        shown = _as_they_are(asked, rows)
+        if len(shown.times) <= asked.points:
+            return shown, "raw", None
     starts = edges(asked.start_us, asked.end_us, _buckets(asked))
-    there = candidates(rows)
-    width = (asked.end_us - asked.start_us) // len(starts)
-    if not len(there.times):
-        kept = NO_POINTS
-    elif rows.kind == "number":
-        kept = extremes(there, starts)
-    else:
-        kept = last_of_each(there, starts)
+    is_text = rows.kind in ("text", "boolean")
+    kept = _kept(candidates(rows), starts, is_text=is_text)
     if asked.fill == "null":
-        kept = with_gaps(kept, starts)
-    return kept, "minmax" if rows.kind == "number" else "last", width
+        kept = with_gaps(kept, starts[starts < end_us])
+    width = (asked.end_us - asked.start_us) // len(starts)
+    return kept, "last" if is_text else "minmax", width
+
+
+def _kept(there: Points, starts: Micros, *, is_text: bool) -> Points:
+    if not len(there.times):
+        return NO_POINTS
+    return last_of_each(there, starts) if is_text else extremes(there, starts)
 
 
 def _as_they_are(asked: Question, rows: Rows) -> Points:
     """Return readings; a sentinel is a gap, which is shown where gaps are asked for."""
-    shown = np.arange(len(rows.times)) if asked.fill == "null" else np.flatnonzero(rows.count > 0)
+    if asked.fill == "null":
+        return with_breaks(Points(rows.times, rows.last))
+    shown = np.flatnonzero(rows.count > 0)
     return Points(rows.times[shown], rows.last[shown])
 
 
 def resolution(spans: tuple[Span, ...]) -> str:
-    """Return the widest tier that was read."""
-    widest = max(spans, key=lambda span: span.tier.width_us, default=None)
-    return widest.tier.name if widest else RAW.name
+    """Return the widest tier that was read; of what has expired nothing was."""
+    read = [span.tier for span in spans if span.tier.name != "expired"]
+    return max(read, key=lambda tier: tier.width_us, default=RAW).name

@@ -24,25 +24,32 @@ def time_of(text: str, where: str) -> int:
         if _MICROS.fullmatch(text):
             found = int(text)
         else:
-            at = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+            at = datetime.fromisoformat(_as_meant(text).upper())
             if at.tzinfo is None:
-                raise _wrong(where, f"{text!r} names no zone: add Z or +01:00")
+                raise wrong(where, f"{text!r} names no zone: add Z or +01:00")
             found = micros(at)
     except (ValueError, OverflowError) as error:
-        raise _wrong(where, f"{text!r} is no time: {TIME}") from error
+        raise wrong(where, f"{text!r} is no time: {TIME}") from error
     if not micros(_EARLIEST) <= found < micros(_LATEST):
-        raise _wrong(where, f"{text!r} is not between 1900 and 2200")
+        raise wrong(where, f"{text!r} is not between 1900 and 2200")
     return found
+
+
+def _as_meant(text: str) -> str:
+    """Put back the + of a zone, which comes as a blank where the caller did not encode it."""
+    head, blank, zone = text.rpartition(" ")
+    return f"{head}+{zone}" if blank and ("T" in head.upper() or " " in head) else text
 
 
 def range_of(start: str, end: str) -> tuple[int, int]:
     """Return [start, end) in microseconds since 1970."""
     start_us, end_us = time_of(start, "query.start"), time_of(end, "query.end")
     if start_us >= end_us:
-        raise _wrong("query.end", f"end {end!r} is not after start {start!r}")
+        raise wrong("query.end", f"end {end!r} is not after start {start!r}")
     return start_us, end_us
 
 
-def _wrong(where: str, reason: str) -> Problem:
+def wrong(where: str, reason: str) -> Problem:
+    """Say what is wrong with one parameter."""
     faults = [Fault(where=where, reason=reason)]
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{where}: {reason}", errors=faults)

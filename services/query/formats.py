@@ -1,13 +1,17 @@
 """Answers as JSON, CSV and Arrow: the same points, the same declaration."""
 
 import io
+import json
+import math
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Literal, NamedTuple
 
 import numpy as np
 import orjson
 import pyarrow as pa
-import pyarrow.csv as pc
+import pyarrow.compute as pc
+import pyarrow.csv
 
 from services.query.answering import Answer
 from services.query.covering import Lookup
@@ -34,31 +38,42 @@ class Body(NamedTuple):
     """The files that it was made of."""
 
 
+def body_of(content: bytes, media_type: str, headers: Mapping[str, str] | None = None) -> Body:
+    """Return content as a body, with the tag by which callers ask whether it is still so."""
+    told = dict(headers or {})
+    tag = blake2b(content, digest_size=16)
+    tag.update(repr(sorted(told.items())).encode())
+    told |= {
+        "ETag": f'"{tag.hexdigest()}"',
+        "Cache-Control": "private, no-cache",
+        "Vary": "Accept, Authorization",
+    }
+    return Body(content, media_type, told)
+
+
 def encoded(answer: Answer, form: Format) -> Body:
     """Encode an answer."""
     said = declaration(answer)
     if form == "json":
         rows = zip(texts_of(answer.points.times), _plain(answer), strict=True)
         points = [{"time": time, "value": value} for time, value in rows]
-        return Body(orjson.dumps(said | {"points": points}), MEDIA[form], {})
+        return body_of(orjson.dumps(said | {"points": points}), MEDIA[form])
     return table_body(_table(answer), said, form)
 
 
 def table_body(table: pa.Table, said: Mapping[str, object], form: Format) -> Body:
     """Encode a table: CSV with its declaration in a header, Arrow with it in the schema."""
-    text = orjson.dumps(said)
+    shown = _with_nulls(table)
     sink = io.BytesIO()
     if form == "csv":
-        pc.write_csv(_with_texts(table), sink)
-        return Body(sink.getvalue(), f"{MEDIA[form]}; charset=utf-8", {DECLARATION: _ascii(text)})
-    told = table.replace_schema_metadata({"headwater": text})
-    with pa.ipc.new_stream(sink, told.schema) as writer:
-        writer.write_table(told)
-    return Body(sink.getvalue(), MEDIA[form], {})
-
-
-def _ascii(text: bytes) -> str:
-    return text.decode().encode("ascii", "backslashreplace").decode()
+        pyarrow.csv.write_csv(_with_texts(shown), sink)
+        # A header is ASCII: other letters stand there as JSON escapes them.
+        told = {DECLARATION: json.dumps(said, separators=(",", ":"))}
+        return body_of(sink.getvalue(), f"{MEDIA[form]}; charset=utf-8", told)
+    declared = shown.replace_schema_metadata({"headwater": orjson.dumps(said)})
+    with pa.ipc.new_stream(sink, declared.schema) as writer:
+        writer.write_table(declared)
+    return body_of(sink.getvalue(), MEDIA[form])
 
 
 def declaration(answer: Answer) -> dict[str, object]:
@@ -98,13 +113,17 @@ def spans_said(spans: tuple[Span, ...]) -> list[dict[str, str]]:
 
 
 def _plain(answer: Answer) -> list[object]:
-    """Return values as JSON knows them; NaN is no value."""
+    """Return values as JSON knows them; NaN is no value, nor is infinity."""
     values = answer.points.values
     if values.dtype != np.float64:
         return values.tolist()  # type: ignore[no-any-return]
-    if answer.method == "count":
-        return [None if value != value else int(value) for value in values.tolist()]
-    return [None if value != value else value for value in values.tolist()]
+    whole = int if _is_whole(answer) else float
+    return [whole(value) if math.isfinite(value) else None for value in values.tolist()]
+
+
+def _is_whole(answer: Answer) -> bool:
+    """Say whether values are counts: those on a line between two of them are not."""
+    return answer.method == "count" and answer.question.fill != "linear"
 
 
 def _table(answer: Answer) -> pa.Table:
@@ -115,8 +134,18 @@ def _table(answer: Answer) -> pa.Table:
 
 def _kind(answer: Answer) -> pa.DataType:
     if answer.method == "count":
-        return pa.int64()
+        return pa.int64() if _is_whole(answer) else pa.float64()
     return {"text": pa.string(), "boolean": pa.bool_()}.get(answer.kind, pa.float64())
+
+
+def _with_nulls(table: pa.Table) -> pa.Table:
+    """Return a table with nulls for numbers that JSON cannot say: NaN and infinity."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_floating(field.type):
+            column = table.column(place)
+            known = pc.if_else(pc.is_finite(column), column, pa.scalar(None, field.type))
+            table = table.set_column(place, field.name, known)
+    return table
 
 
 def _with_texts(table: pa.Table) -> pa.Table:

@@ -21,6 +21,8 @@ class Points(NamedTuple):
 
 
 NO_POINTS = Points(np.empty(0, np.int64), np.empty(0, np.float64))
+USUAL_DISTANCES = 3
+"""Readings that stand more than so many times their usual distance apart have a gap between."""
 
 
 def edges(start_us: int, end_us: int, buckets: int) -> Micros:
@@ -65,10 +67,24 @@ def with_gaps(points: Points, starts: Micros) -> Points:
     """Add a point without a value at the start of each bucket that has none."""
     bucket = np.searchsorted(starts, points.times, side="right") - 1
     empty = np.setdiff1d(np.arange(len(starts)), bucket)
-    if not len(empty):
+    return _with_nothing_at(points, starts[empty])
+
+
+def with_breaks(points: Points) -> Points:
+    """Add a point without a value in the middle of each gap between readings."""
+    distances = np.diff(points.times)
+    usual = np.median(distances) if len(distances) else 0
+    if not usual:
+        return points
+    gaps = np.flatnonzero(distances > USUAL_DISTANCES * usual)
+    return _with_nothing_at(points, points.times[gaps] + distances[gaps] // 2)
+
+
+def _with_nothing_at(points: Points, added: Micros) -> Points:
+    if not len(added):
         return points
     nothing = np.nan if points.values.dtype == np.float64 else None
-    times = np.concatenate([points.times, starts[empty]])
-    values = np.concatenate([points.values, np.full(len(empty), nothing, points.values.dtype)])
+    times = np.concatenate([points.times, added])
+    values = np.concatenate([points.values, np.full(len(added), nothing, points.values.dtype)])
     order = np.argsort(times, kind="stable")
     return Points(times[order], values[order])

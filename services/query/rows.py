@@ -43,6 +43,8 @@ class Rows:
     m2: Floats
     first_seq: Micros
     last_seq: Micros
+    others: int = 0
+    """Readings of another kind, which are left out."""
 
     def at(self, places: NDArray[np.int64]) -> "Rows":
         """Return some of the rows."""
@@ -54,7 +56,7 @@ class Rows:
         return int(self.count.sum())
 
 
-_COLUMNS = tuple(field.name for field in fields(Rows))[1:]
+_COLUMNS = tuple(field.name for field in fields(Rows))[1:-1]
 
 
 def of_readings(tables: Iterable[pa.Table]) -> Rows:
@@ -63,7 +65,7 @@ def of_readings(tables: Iterable[pa.Table]) -> Rows:
     if not len(whole):
         return NO_ROWS
     whole = _each_once(_sorted(whole, "event_time_us", "seq"))
-    kind = _kind(whole, "value", "value_text", "value_bool")
+    kind, others = _kind(whole, "value", "value_text", "value_bool")
     values = _values(whole, kind, "value", "value_text", "value_bool")
     times, seq = _whole(whole, "event_time_us"), _whole(whole, "seq")
     numbers = _numbers(whole, "value")
@@ -82,6 +84,7 @@ def of_readings(tables: Iterable[pa.Table]) -> Rows:
         m2=np.where(np.isnan(numbers), np.nan, 0.0),
         first_seq=seq,
         last_seq=seq,
+        others=others,
     )
 
 
@@ -112,13 +115,16 @@ def of_windows(tables: Sequence[pa.Table]) -> Rows:
     if not len(whole):
         return NO_ROWS
     whole = _sorted(whole, "window_start")
-    kind = _kind(whole, "min", "last_text", "last_bool")
+    kind, _ = _kind(whole, "min", "last_text", "last_bool")
     columns: dict[str, Any] = {name: _whole(whole, name) for name in _WHOLE}
     columns |= {name: _numbers(whole, name) for name in ("min", "max", "sum", "mean", "m2")}
     columns |= {
         end: _values(whole, kind, end, f"{end}_text", f"{end}_bool") for end in ("first", "last")
     }
-    return Rows(kind=kind, times=_whole(whole, "window_start"), **columns)
+    is_mine = _is_there(columns["min"] if kind == "number" else columns["last"])
+    others = int(columns["count"][~is_mine].sum())
+    columns["count"] = np.where(is_mine, columns["count"], 0)
+    return Rows(kind=kind, times=_whole(whole, "window_start"), **columns, others=others)
 
 
 def together(parts: Sequence[Rows]) -> Rows:
@@ -131,11 +137,13 @@ def together(parts: Sequence[Rows]) -> Rows:
         # Products without a schema fix a metric's type by its first use, so this is a product
         # whose schema was replaced: what most readings are is the series.
         kind = max(kinds, key=lambda kind: sum(p.points_in for p in there if p.kind == kind))
-        return together([part for part in there if part.kind in (kind, "none")])
+        found = together([part for part in there if part.kind in (kind, "none")])
+        left = sum(p.points_in + p.others for p in there if p.kind not in (kind, "none"))
+        return replace(found, others=found.others + left)
     kind = kinds.pop() if kinds else "none"
     as_one = [part if part.kind == kind else _retyped(part, kind) for part in there]
     columns = {name: np.concatenate([getattr(part, name) for part in as_one]) for name in _COLUMNS}
-    return Rows(kind, **columns)
+    return Rows(kind, **columns, others=sum(part.others for part in there))
 
 
 def _retyped(part: Rows, kind: Kind) -> Rows:
@@ -178,11 +186,12 @@ def _in_order(parts: Sequence[Points]) -> Points:
     return Points(times[order], values[order])
 
 
-def _kind(rows: pa.Table, number: str, text: str, truth: str) -> Kind:
+def _kind(rows: pa.Table, number: str, text: str, truth: str) -> tuple[Kind, int]:
+    """Return the kind that most rows are of, and how many are of another one."""
     kinds: tuple[tuple[Kind, str], ...] = (("number", number), ("text", text), ("boolean", truth))
     counts = {kind: len(rows) - rows.column(name).null_count for kind, name in kinds}
     most = max(counts, key=lambda kind: counts[kind])
-    return most if counts[most] else "none"
+    return (most if counts[most] else "none"), sum(counts.values()) - counts[most]
 
 
 def _values(rows: pa.Table, kind: Kind, number: str, text: str, truth: str) -> Values:

@@ -21,7 +21,7 @@ WIDTHS: tuple[int, ...] = (
     *(n * _S for n in (1, 2, 5, 10, 15, 30)),
     *(n * _M for n in (1, 2, 5, 10, 15, 30)),
     *(n * _H for n in (1, 2, 3, 6, 12)),
-    *(n * 10**power * _D for power in range(5) for n in (1, 2, 5)),
+    *(n * 10**power * _D for power in range(6) for n in (1, 2, 5)),
 )
 """Widths that buckets have, in microseconds; each begins at a multiple of it since 1970."""
 

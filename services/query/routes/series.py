@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.problems import Problem
 from services.query.answering import Question, answered
-from services.query.asked import MOST_POINTS, USUAL_POINTS, NameText, TimeText, range_of
+from services.query.asked import MOST_POINTS, USUAL_POINTS, NameText, TimeText, range_of, wrong
 from services.query.formats import Body, Format, encoded
 from services.query.openapi import contents
 from services.query.served import Viewer, chosen_format, respond
@@ -27,7 +27,9 @@ class SeriesIn(BaseModel):
     metric: NameText
     start: TimeText
     end: TimeText
-    points: int = Field(USUAL_POINTS, ge=2, le=MOST_POINTS, description="most points of the answer")
+    points: int = Field(
+        USUAL_POINTS, ge=1, le=MOST_POINTS, description="most points of the answer; 1 needs agg"
+    )
     agg: Agg | None = Field(None, description="one value for each bucket of a round width")
     fill: Fill = Field(
         "none",
@@ -83,6 +85,8 @@ def query(access: Viewer, request: Request, wanted: Annotated[SeriesIn, Query()]
     """Return a series: without `agg` its readings, or the extremes of each bucket."""
     if wanted.fill in ("previous", "linear") and wanted.agg is None:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"fill={wanted.fill} needs agg")
+    if wanted.points == 1 and wanted.agg is None:
+        raise wrong("query.points", "the least and the greatest value are two points; 1 needs agg")
     asked = Question(
         access.tenant,
         wanted.device_id,
@@ -92,7 +96,7 @@ def query(access: Viewer, request: Request, wanted: Annotated[SeriesIn, Query()]
         wanted.agg,
         wanted.fill,
     )
-    return respond(_body(access, asked, chosen_format(request, wanted.form)))
+    return respond(request, _body(access, asked, chosen_format(request, wanted.form)))
 
 
 def _body(access: Viewer, asked: Question, form: Format) -> Body:

@@ -1,0 +1,131 @@
+"""Series whose readings changed their kind, gaps between few readings, and the fewest points."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.query.answering import Answer, Question, answered
+from services.query.pieces import Pieces
+from services.query.reading import Lake
+from services.query.statistics import Agg, width_for
+from services.query.times import micros, time_text
+from tests.services.query_lake import Reading, TestLake, numbered
+from tests.services.query_parts import NOW, TestedQueries
+from tests.services.test_query_bounds import ROOM
+from tests.services.test_query_series import DAY, HOUR, MINUTE, START
+from tests.services.test_query_service import ASKED
+
+CHANGED = START + 4 * DAY
+END = START + 6 * DAY
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Lake:
+    """Numbers for four days, then texts for two: the product's schema was replaced."""
+    made = TestLake(tmp_path / "lake")
+    rows = [Reading(START + n * HOUR, float(n)) for n in range(4 * 24)]
+    rows += [Reading(CHANGED + n * HOUR, "high") for n in range(2 * 24)]
+    made.land(numbered(rows))
+    made.make_gold(END)
+    return Lake(str(made.root), Pieces(1 << 20))
+
+
+def ask(tables: Lake, start_us: int, end_us: int, points: int, agg: Agg | None = None) -> Answer:
+    asked = Question("default", "meter.m1", "kwh", start_us, end_us, points, agg)
+    return answered(tables, lambda *_: END, asked)
+
+
+@pytest.mark.parametrize("agg", [None, "mean", "sum", "count"])
+@pytest.mark.parametrize("days", [0.5, 6])
+def test_readings_of_another_kind_are_left_out_and_that_is_said(
+    changed: Lake, agg: Agg | None, days: float
+) -> None:
+    start, end = CHANGED - int(days / 3 * 2 * DAY), CHANGED + int(days / 3 * DAY)
+    answer = ask(changed, start, end, 12, agg)
+    assert (answer.kind, answer.points_in) == ("number", days * 24 // 3 * 2)
+    assert answer.truncated
+    assert all(math.isfinite(value) for value in answer.points.values.tolist())
+    assert max(answer.points.times.tolist()) < CHANGED
+
+
+def test_ranges_of_one_kind_are_whole(changed: Lake) -> None:
+    for start, end, kind, count in ((START, CHANGED, "number", 96), (CHANGED, END, "text", 48)):
+        answer = ask(changed, start, end, 20)
+        assert (answer.kind, answer.points_in, answer.truncated) == (kind, count, False)
+
+
+def test_long_range_without_readings_has_no_last_text(changed: Lake) -> None:
+    answer = ask(changed, START - 90 * DAY, START, 20)
+    assert (answer.kind, answer.method, answer.points_in) == ("none", "minmax", 0)
+
+
+@pytest.fixture
+def sparse(tmp_path: Path) -> TestedQueries:
+    """A reading each five minutes of a day but for four hours; three of another metric."""
+    lake = TestLake(tmp_path / "lake")
+    start = micros(NOW) - DAY
+    rows = [Reading(start + n * 5 * MINUTE, float(n)) for n in range(288) if not 96 <= n < 144]
+    rows += [Reading(start + n, 1.0, metric="v") for n in (HOUR, 9 * HOUR, 9 * HOUR + MINUTE)]
+    lake.land(numbered(rows))
+    return TestedQueries(tmp_path)
+
+
+def gaps(said: dict[str, Any]) -> list[str]:
+    return [point["time"][11:16] for point in said["points"] if point["value"] is None]
+
+
+def test_gap_between_few_readings_is_told_where_it_is_asked_for(sparse: TestedQueries) -> None:
+    said = sparse.json("/v1/query", **ASKED, fill="null")
+    assert (said["method"], said["points_in"], said["points_out"]) == ("raw", 240, 241)
+    assert gaps(said) == ["09:57"]
+    assert gaps(sparse.json("/v1/query", **ASKED)) == []
+    # The least number of points that has room for the gap, and one less.
+    assert sparse.json("/v1/query", **ASKED, fill="null", points=241)["method"] == "raw"
+    few = sparse.json("/v1/query", **ASKED, fill="null", points=240)
+    assert few["method"] == "minmax"
+    assert few["points_out"] <= 240
+
+
+def test_three_readings_have_no_usual_distance_to_miss(sparse: TestedQueries) -> None:
+    said = sparse.json("/v1/query", **{**ASKED, "metric": "v"}, fill="null")
+    assert [point["value"] for point in said["points"]] == [1.0, 1.0, 1.0]
+
+
+def test_one_point_is_one_bucket_and_needs_an_aggregate(sparse: TestedQueries) -> None:
+    said = sparse.json("/v1/query", **ASKED, points=1, agg="count")
+    (point,) = said["points"]
+    assert (point["time"], point["value"]) == (said["start"], 240)
+    refused = sparse.ask("/v1/query", **ASKED, points=1)
+    assert refused.status_code == 422
+    assert "needs agg" in refused.json()["errors"][0]["reason"]
+
+
+@pytest.mark.parametrize("points", [2, 3, 10])
+def test_longest_range_has_no_more_buckets_than_points(points: int) -> None:
+    start, end = -70 * 365 * DAY, 230 * 365 * DAY
+    width = width_for(start, end, points)
+    assert (end - 1) // width - start // width < points
+
+
+def test_counts_on_a_line_between_two_are_no_whole_numbers(sparse: TestedQueries) -> None:
+    asked = {**ASKED, "metric": "v", "agg": "count", "points": 24}
+    line = [point["value"] for point in sparse.json("/v1/query", **asked, fill="linear")["points"]]
+    assert line[1:10] == [1 + n / 8 for n in range(9)]
+    assert line[0] is line[10] is None
+    plain = [point["value"] for point in sparse.json("/v1/query", **asked)["points"]]
+    assert (plain, [type(value) for value in plain]) == ([1, 2], [int, int])
+
+
+@pytest.mark.parametrize("agg", [None, "max"])
+def test_what_was_not_read_is_no_gap_and_is_not_filled(tmp_path: Path, agg: str | None) -> None:
+    made = TestLake(tmp_path / "lake")
+    start = micros(NOW) - DAY
+    made.land(numbered(Reading(start + n * 15 * MINUTE, float(n)) for n in range(96)), files=12)
+    queries = TestedQueries(tmp_path, most_raw_rows=ROOM)
+    fill = "previous" if agg else "null"
+    said = queries.json("/v1/query", **ASKED, agg=agg, fill=fill, points=20)
+    end = said["tiers"][-1]["end"]
+    assert said["truncated"]
+    assert time_text(start + DAY) > end > said["points"][-1]["time"]
