@@ -17,6 +17,7 @@ from telemetry.errors import HeadwaterError
 
 MEDIA_TYPE = "application/problem+json"
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+FAILED = "the service failed at this; its log says why"
 
 
 class Fault(BaseModel):
@@ -138,6 +139,10 @@ def answer_problems(app: FastAPI) -> None:
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             said.headers["Allow"] = ", ".join(_allowed(app, request.scope))
         return said
+
+    @app.exception_handler(Exception)
+    def _failed(_request: Request, _error: Exception) -> JSONResponse:
+        return answer(HTTPStatus.INTERNAL_SERVER_ERROR, FAILED)
 
 
 def _allowed(app: FastAPI, scope: Scope) -> list[str]:

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from services.problems import RESPONSES, answer_problems, describe_problems, described, wait
 from services.query.examples import give_examples
+from services.query.heads import Heads
 from services.query.routes import aggregates, latest, live, page, places, series, windows
 from services.query.served import Served, Service
 
@@ -66,6 +67,7 @@ def application(parts: Service) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = parts
+    app.add_middleware(Heads, streams=("/v1/live",))
     answer_problems(app)
     for module in MODULES:
         app.include_router(module.router)

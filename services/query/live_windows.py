@@ -8,6 +8,7 @@ import polars as pl
 from services.query.kept_windows import Found, Wanted, kept_windows
 from services.query.listing import TableFiles
 from services.query.planning import WINDOWS, Span, Tier, TierName
+from services.query.scanning import TIME
 from services.query.times import texts_of
 from services.query.zones import TIERS
 from telemetry.tables import DEVICE_SLIDING, DEVICE_WINDOWS, SESSIONS, ZONE_WINDOWS, Table
@@ -31,6 +32,13 @@ KEPT_LIKE: dict[Width, TierName] = {"sliding": "minute", "sessions": "hour"}
 """Which windows lie in partitions as long as these, for which no other windows can stand in."""
 STATISTICS = ("count", "sum", "mean", "stddev", "min", "max")
 ENDS = ("first", "last", "first_text", "last_text", "first_bool", "last_bool")
+_TYPES = {
+    **dict.fromkeys(("window_start", "window_end"), TIME),
+    **dict.fromkeys((*STATISTICS, "first", "last"), pl.Float64()),
+    **dict.fromkeys(("is_final", "first_bool", "last_bool"), pl.Boolean()),
+    "count": pl.Int64(),
+}
+"""Types of columns, where there are no rows too; the others are texts."""
 
 
 class Asked(NamedTuple):
@@ -55,10 +63,15 @@ def columns(table: Table) -> tuple[str, ...]:
 def windows(tables: Mapping[str, TableFiles], asked: Asked) -> Found:
     """Return the windows, the newest first; of wider ones where retention took those asked for."""
     found = kept_windows(tables, _wanted(asked))
-    if found.rows.is_empty():
-        return found
-    ordered = found.rows.sort("window_start", "metric", descending=[True, False])
+    names = columns(asked.table)
+    typed = found.rows.select(pl.col(name).cast(_TYPES.get(name, pl.String())) for name in names)
+    ordered = typed.sort("window_start", "metric", "product", descending=[True, False, False])
     return found._replace(rows=ordered)
+
+
+def versions(tables: Mapping[str, TableFiles], asked: Asked) -> tuple[int, ...]:
+    """Return the versions of the tables that an answer depends on."""
+    return tuple(tables[name].listing().version for name in sorted(_wanted(asked).tables))
 
 
 def _wanted(asked: Asked) -> Wanted:
@@ -76,6 +89,11 @@ def _wanted(asked: Asked) -> Wanted:
     )
 
 
+def named(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return windows with the names that answers have for columns."""
+    return rows.rename({"device_full": "device_id"}, strict=False)
+
+
 def points(rows: pl.DataFrame) -> list[dict[str, object]]:
     """Return windows as JSON has them."""
     if rows.is_empty():
@@ -84,11 +102,9 @@ def points(rows: pl.DataFrame) -> list[dict[str, object]]:
         name: pl.Series(name, texts_of(rows[name].cast(pl.Int64).to_numpy()), pl.String())
         for name in ("window_start", "window_end")
     }
-    found = rows.with_columns(**times).to_dicts()
+    found = named(rows).with_columns(**times).to_dicts()
     for row in found:
         for end in ("first", "last"):
             kinds = (row[end], row.pop(f"{end}_text"), row.pop(f"{end}_bool"))
             row[end] = next((value for value in kinds if value is not None), None)
-        if "device_full" in row:
-            row["device_id"] = row.pop("device_full")
     return found

@@ -1,12 +1,12 @@
-"""Parameters that a route does not have: refused by name, since a slip may change the question."""
+"""Parameters that a route does not have, or has once: refused, since they change the question."""
 
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from http import HTTPStatus
-from itertools import islice
 
 from fastapi.dependencies.models import Dependant
 from pydantic import BaseModel
+from starlette.requests import HTTPConnection
 
 from services.problems import Fault, Problem
 
@@ -25,10 +25,24 @@ def names_of(asked: Dependant) -> set[str]:
     return found
 
 
+def names_given(asked: HTTPConnection) -> list[str]:
+    """Return the names of the parameters of a request, each as often as it is given."""
+    return [name for name, _ in asked.query_params.multi_items()]
+
+
 def refuse_unknown(given: Iterable[str], known: Collection[str]) -> None:
-    """Answer which parameters there are not, each with the one that may have been meant."""
-    unknown = islice((name for name in given if name not in known), MOST_FAULTS)
-    faults = [Fault(where=f"query.{name}", reason=_nearest(name, known)) for name in unknown]
+    """Answer which parameters there are not, each with the one that may have been meant.
+
+    One that is given twice is refused too: which of both is meant, nobody knows.
+    """
+    faults, seen = list[Fault](), set[str]()
+    for name in given:
+        if name not in known or name in seen:
+            reason = "is given twice" if name in seen else _nearest(name, known)
+            faults.append(Fault(where=f"query.{name}", reason=reason))
+        if len(faults) == MOST_FAULTS:
+            break
+        seen.add(name)
     if faults:
         first = f"{faults[0].where}: {faults[0].reason}"
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, first, errors=faults)

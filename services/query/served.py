@@ -16,14 +16,15 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from services.callers import Caller
 from services.directory import Directory
 from services.problems import Problem, not_believed
+from services.query.accepting import accepted
 from services.query.asked import NameText
 from services.query.cache import Cache
-from services.query.formats import MEDIA, Body, Format
+from services.query.formats import Body, Format
 from services.query.latest import Latest
 from services.query.limits import Limits
 from services.query.listing import TableFiles
 from services.query.live.serving import Live
-from services.query.parameters import names_of, refuse_unknown
+from services.query.parameters import names_given, names_of, refuse_unknown
 from services.query.reading import Lake
 from services.query.watermarks import Watermarks
 from services.query.zones import Zones
@@ -83,7 +84,7 @@ async def known_caller(
 async def asking(request: Request, who: Annotated[Caller, Depends(known_caller)]) -> Caller:
     """Return the caller, if the route has every parameter that the request names."""
     if request.query_params:
-        refuse_unknown(request.query_params, names_of(request.scope["route"].dependant))
+        refuse_unknown(names_given(request), names_of(request.scope["route"].dependant))
     return who
 
 
@@ -121,12 +122,18 @@ Viewer = Annotated[Access, Depends(access)]
 
 def chosen_format(request: Request, form: Format | None) -> Format:
     """Return the form that `format` or the header Accept asks for; JSON where neither does."""
-    if form:
-        return form
-    accepted = request.headers.get("accept", "")
-    return next((name for name, media in MEDIA.items() if media in accepted), "json")
+    return form or accepted(request.headers.get("accept", ""))
 
 
-def respond(body: Body) -> Response:
-    """Return a body as a response."""
-    return Response(body.content, media_type=body.media_type, headers=dict(body.headers))
+def respond(request: Request, body: Body) -> Response:
+    """Return a body as a response; to a caller who has it, that it is still so."""
+    headers = dict(body.headers)
+    if _has(request, headers["ETag"]):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return Response(body.content, media_type=body.media_type, headers=headers)
+
+
+def _has(request: Request, tag: str) -> bool:
+    """Say whether If-None-Match names a tag; a proxy that packs answers calls it a weak one."""
+    named = request.headers.get("if-none-match", "").split(",")
+    return not {"*", tag}.isdisjoint(each.strip().removeprefix("W/") for each in named)

@@ -78,7 +78,7 @@ class TestedQueries:
         transport = ASGITransport(self.app)
         async with AsyncClient(transport=transport, base_url="http://query") as client:
             given = {name: str(value) for name, value in query.items() if value is not None}
-            return await client.get(path, params=given, headers=headers)
+            return await client.get(path, params=given or None, headers=headers)
 
     def json(self, path: str, **query: Any) -> dict[str, Any]:
         """Return the answer to a question that must have one."""

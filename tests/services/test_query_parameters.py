@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from services.problems import Problem
+from services.query.asked import time_of
 from services.query.parameters import MOST_FAULTS, refuse_unknown
 from services.query.routes.live import LiveIn
 from tests.services.query_parts import TestedQueries
@@ -74,6 +75,48 @@ def test_flood_of_names_is_answered_with_the_first() -> None:
     with pytest.raises(Problem) as refused:
         refuse_unknown((f"a{n}" for n in range(10**9)), {"zone"})
     assert len(refused.value.errors) == MOST_FAULTS
+
+
+def test_parameter_that_is_given_twice_is_refused(queries: TestedQueries) -> None:
+    answer = queries.ask("/v1/latest?metric=kwh&metric=v&zone=a")
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "query.metric: is given twice"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-06-01T01:30:00Z",
+        "2026-06-01t01:30:00z",
+        "2026-06-01 01:30:00Z",
+        "2026-06-01T03:30:00+02:00",
+        "2026-06-01T03:30:00 02:00",
+        "2026-06-01 03:30:00 02:00",
+        "2026-05-31T20:00:00-05:30",
+        "2026-06-01T01:30:00.000000000Z",
+        "1780277400000000",
+    ],
+)
+def test_time_is_taken_in_every_way_that_names_a_zone(text: str) -> None:
+    assert time_of(text, "query.start") == 1_780_277_400_000_000
+
+
+@pytest.mark.parametrize("text", ["2026-06-01", "2026-06-01 01:30", "2026-06-01T01:30:00", "now"])
+def test_time_without_a_zone_is_none(text: str) -> None:
+    with pytest.raises(Problem, match=r"query\.start"):
+        time_of(text, "query.start")
+
+
+def test_range_of_windows_that_has_one_end_is_a_day_long(queries: TestedQueries) -> None:
+    asked = {"width": "minute", "device_id": "meter.m1"}
+    for given, expected in (
+        ({}, ("2026-05-31T00:00:00Z", "2026-06-02T00:00:00Z")),
+        ({"end": "2020-01-02T00:00:00Z"}, ("2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z")),
+        ({"start": "2026-01-01T00:00:00Z"}, ("2026-01-01T00:00:00Z", "2026-06-02T00:00:00Z")),
+        ({"start": "2100-01-01T00:00:00Z"}, ("2100-01-01T00:00:00Z", "2100-01-02T00:00:00Z")),
+    ):
+        said = queries.json("/v1/windows", **asked, **given)
+        assert (said["start"], said["end"]) == expected
 
 
 def test_browser_that_asks_for_an_icon_is_told_that_there_is_none(queries: TestedQueries) -> None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.problems import Problem
 from services.query.answering import resolution
 from services.query.asked import MOST_POINTS, NameText, TimeText, range_of
-from services.query.formats import MEDIA, Body, Format, spans_said, table_body
+from services.query.formats import MEDIA, Body, Format, body_of, spans_said, table_body
 from services.query.kept_windows import Found
 from services.query.openapi import contents
 from services.query.routes.series import TierOut
@@ -86,7 +86,7 @@ def aggregate(
     asked = Asked(
         access.tenant, wanted.metric, wanted.by, start_us, end_us, width, wanted.agg, where
     )
-    return respond(_body(access, asked, chosen_format(request, wanted.form)))
+    return respond(request, _body(access, asked, chosen_format(request, wanted.form)))
 
 
 def _body(access: Access, asked: Asked, form: Format) -> Body:
@@ -109,7 +109,7 @@ def _made(access: Access, asked: Asked, form: Format) -> Body:
         return table_body(shown.to_arrow(), said, form)
     times = texts_of(shown["time"].cast(pl.Int64).to_numpy())
     points = shown.with_columns(pl.Series("time", times, pl.String())).to_dicts()
-    return Body(orjson.dumps(said | {"points": points}), MEDIA[form], {})
+    return body_of(orjson.dumps(said | {"points": points}), MEDIA[form])
 
 
 def _said(access: Access, asked: Asked, found: Found) -> dict[str, object]:

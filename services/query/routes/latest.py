@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.query.asked import NameText
-from services.query.formats import MEDIA, Body, Format, table_body
+from services.query.formats import MEDIA, Body, Format, body_of, table_body
 from services.query.latest import State
 from services.query.openapi import contents
 from services.query.served import Access, Viewer, chosen_format, respond
@@ -27,7 +27,9 @@ class LatestIn(BaseModel):
     product: NameText | None = None
     device_id: NameText | None = None
     metric: NameText | None = None
-    limit: int | None = Field(None, ge=1, le=10_000_000, description="most rows; default all")
+    limit: int | None = Field(
+        None, ge=1, le=10_000_000, description="most rows, by device and metric; default all"
+    )
     form: Format | None = Field(None, alias="format", description="else by the header Accept")
 
 
@@ -43,7 +45,7 @@ class LatestRow(BaseModel):
 
 
 class LatestOut(BaseModel):
-    """The latest value of each series, by device and metric."""
+    """The latest value of each series; parts of a tenant by device and metric."""
 
     tenant: str
     resolution: str
@@ -60,7 +62,7 @@ class LatestOut(BaseModel):
 @router.get("/latest", responses={**contents(LatestOut)})
 def latest(access: Viewer, request: Request, wanted: Annotated[LatestIn, Query()]) -> Response:
     """Return the latest value of each series of a zone, a product or the whole tenant."""
-    return respond(_body(access, wanted, chosen_format(request, wanted.form)))
+    return respond(request, _body(access, wanted, chosen_format(request, wanted.form)))
 
 
 @router.get("/devices/{device_id}/metrics", responses={**contents(LatestOut)})
@@ -72,7 +74,7 @@ def metrics(
 ) -> Response:
     """Return the metrics of a device, each with its latest value."""
     wanted = LatestIn(device_id=device_id, limit=None, format=None)
-    return respond(_body(access, wanted, chosen_format(request, form)))
+    return respond(request, _body(access, wanted, chosen_format(request, form)))
 
 
 def _body(access: Access, wanted: LatestIn, form: Format) -> Body:
@@ -88,17 +90,18 @@ def _body(access: Access, wanted: LatestIn, form: Format) -> Body:
 
 
 def _made(access: Access, state: State, wanted: LatestIn, form: Format) -> Body:
-    rows = state.rows.filter(pl.col("tenant") == access.tenant)
     names = {"zone": "zone", "product": "product", "device_full": "device_id", "metric": "metric"}
-    for column, field in names.items():
-        if (value := getattr(wanted, field)) is not None:
-            rows = rows.filter(pl.col(column) == value)
-    shown = rows.head(wanted.limit) if wanted.limit else rows
+    asked = {column: getattr(wanted, field) for column, field in names.items()}
+    is_part = wanted.limit or any(asked.values())
+    asked["tenant"] = access.tenant
+    rows = state.rows.filter(*(pl.col(name) == value for name, value in asked.items() if value))
+    # All of a tenant are not sorted: that would take longer than all else.
+    shown = rows.sort("device_full", "metric").head(wanted.limit or len(rows)) if is_part else rows
     said = _said(access, rows, shown)
     if form == "json":
         points = shown["json"].str.join(",").item() if len(shown) else ""
         head = orjson.dumps(said)[:-1]
-        return Body(b"".join([head, b',"points":[', points.encode(), b"]}"]), MEDIA[form], {})
+        return body_of(b"".join([head, b',"points":[', points.encode(), b"]}"]), MEDIA[form])
     return table_body(_table(shown), said, form)
 
 

@@ -17,7 +17,7 @@ from services.query.live.channel import HELD, LiveWidth, Subject
 from services.query.live.server_events import MEDIA_TYPE, EventStream
 from services.query.live.viewing import STALLED_S, Viewer, messages
 from services.query.openapi import Responses
-from services.query.parameters import refuse_unknown
+from services.query.parameters import names_given, refuse_unknown
 from services.query.served import Known, Service, admitted, known
 
 router = APIRouter(prefix="/v1", tags=["live"])
@@ -73,7 +73,7 @@ async def live_socket(socket: WebSocket) -> None:
     try:
         text, protocol = _key_of(socket)
         who = known(served, text)
-        refuse_unknown(socket.query_params, LiveIn.model_fields)
+        refuse_unknown(names_given(socket), LiveIn.model_fields)
         wanted = LiveIn.model_validate(dict(socket.query_params))
         viewer = await _viewer(served, who, text, wanted)
     except ValidationError as error:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.query import places
 from services.query.asked import MOST_POINTS, NameText
-from services.query.formats import MEDIA, Body, Format, table_body
+from services.query.formats import MEDIA, Body, Format, body_of, table_body
 from services.query.openapi import contents
 from services.query.served import Access, Viewer, chosen_format, respond
 from services.query.times import texts_of
@@ -25,6 +25,9 @@ class PlacesIn(BaseModel):
 
     zone: NameText | None = None
     limit: int = Field(1000, ge=1, le=MOST_POINTS, description="most rows")
+    after: NameText | None = Field(
+        None, description="only what comes after this name: where the answer before ended"
+    )
     form: Format | None = Field(None, alias="format", description="else by the header Accept")
 
 
@@ -73,7 +76,8 @@ class ZonesOut(BaseModel):
 def devices(access: Viewer, request: Request, wanted: Annotated[PlacesIn, Query()]) -> Response:
     """Return devices of the tenant or of a zone."""
     rows = places.devices(access.service.latest.state(), access.tenant, wanted.zone)
-    return respond(_body(access, rows, wanted, chosen_format(request, wanted.form)))
+    rows = _after(rows, "device_id", wanted)
+    return respond(request, _body(access, rows, wanted, chosen_format(request, wanted.form)))
 
 
 @router.get("/zones", responses={**contents(ZonesOut)})
@@ -82,7 +86,12 @@ def zones(access: Viewer, request: Request, wanted: Annotated[PlacesIn, Query()]
     rows = places.zones(access.service.latest.state(), access.tenant)
     if wanted.zone is not None:
         rows = rows.filter(pl.col("zone") == wanted.zone)
-    return respond(_body(access, rows, wanted, chosen_format(request, wanted.form)))
+    rows = _after(rows, "zone", wanted)
+    return respond(request, _body(access, rows, wanted, chosen_format(request, wanted.form)))
+
+
+def _after(rows: pl.DataFrame, name: str, wanted: PlacesIn) -> pl.DataFrame:
+    return rows if wanted.after is None else rows.filter(pl.col(name) > wanted.after)
 
 
 def _body(access: Access, rows: pl.DataFrame, wanted: PlacesIn, form: Format) -> Body:
@@ -96,4 +105,4 @@ def _body(access: Access, rows: pl.DataFrame, wanted: PlacesIn, form: Format) ->
         return table_body(shown.to_arrow(), said, form)
     times = pl.Series("time", texts_of(shown["time"].cast(pl.Int64).to_numpy()), pl.String())
     points = shown.with_columns(times).to_dicts()
-    return Body(orjson.dumps(said | {"points": points}), MEDIA[form], {})
+    return body_of(orjson.dumps(said | {"points": points}), MEDIA[form])

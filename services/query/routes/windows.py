@@ -11,8 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.problems import Problem
 from services.query import live_windows
 from services.query.answering import resolution
-from services.query.asked import MOST_POINTS, USUAL_POINTS, NameText, TimeText, range_of
-from services.query.formats import MEDIA, Body, Format, spans_said, table_body
+from services.query.asked import (
+    MOST_POINTS,
+    USUAL_POINTS,
+    NameText,
+    TimeText,
+    range_of,
+    time_of,
+)
+from services.query.formats import MEDIA, Body, Format, body_of, spans_said, table_body
 from services.query.kept_windows import Found
 from services.query.live_windows import OF_DEVICES, OF_ZONES, Asked, Width
 from services.query.openapi import contents
@@ -21,7 +28,7 @@ from services.query.served import Access, Viewer, chosen_format, respond
 from services.query.times import micros, time_text
 
 router = APIRouter(prefix="/v1", tags=["windows"])
-DAY_US = 86_400_000_000
+SECOND_US, DAY_US = 1_000_000, 86_400_000_000
 
 
 class WindowsIn(BaseModel):
@@ -79,19 +86,32 @@ class WindowsOut(BaseModel):
 @router.get("/windows", responses={**contents(WindowsOut)})
 def windows(access: Viewer, request: Request, wanted: Annotated[WindowsIn, Query()]) -> Response:
     """Return windows that begin in the range, with what they hold so far."""
-    asked = _asked(access, wanted)
     form = chosen_format(request, wanted.form)
+    return respond(request, _body(access, _asked(access, wanted), wanted.points, form))
+
+
+def _body(access: Access, asked: Asked, most: int, form: Format) -> Body:
+    """Answer from the cache while the tables are at the same versions."""
+    served = access.service
+    marks = served.watermarks.edition()
+    versions = live_windows.versions(served.window_tables, asked)
+    return served.answers.get(
+        ("windows", asked, most, form, marks, versions),
+        lambda: _made(access, asked, most, form),
+        lambda body: 1024 + len(body.content),
+    )
+
+
+def _made(access: Access, asked: Asked, most: int, form: Format) -> Body:
     found = live_windows.windows(access.service.window_tables, asked)
-    shown = found.rows.head(wanted.points)
+    shown = found.rows.head(most)
     said = _said(access, asked, found) | {
         "points_out": len(shown),
         "truncated": found.lacks or len(shown) < len(found.rows),
     }
     if form != "json":
-        return respond(table_body(shown.to_arrow(), said, form))
-    return respond(
-        Body(orjson.dumps(said | {"points": live_windows.points(shown)}), MEDIA[form], {})
-    )
+        return table_body(live_windows.named(shown).to_arrow(), said, form)
+    return body_of(orjson.dumps(said | {"points": live_windows.points(shown)}), MEDIA[form])
 
 
 def _asked(access: Access, wanted: WindowsIn) -> Asked:
@@ -100,12 +120,21 @@ def _asked(access: Access, wanted: WindowsIn) -> Asked:
     tables = OF_ZONES if wanted.zone else OF_DEVICES
     if wanted.width not in tables:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"zones have no windows {wanted.width}")
-    now_us = micros(access.service.now())
-    end = wanted.end or str(now_us + DAY_US)
-    start = wanted.start or str(now_us - DAY_US)
     subject = wanted.zone or wanted.device_id or ""
-    table = tables[wanted.width]
-    return Asked(access.tenant, wanted.width, table, subject, wanted.metric, *range_of(start, end))
+    table, within = tables[wanted.width], _range(wanted, micros(access.service.now()))
+    return Asked(access.tenant, wanted.width, table, subject, wanted.metric, *within)
+
+
+def _range(wanted: WindowsIn, now_us: int) -> tuple[int, int]:
+    """Return the range; the end that nobody named is a day from the other, or from now."""
+    now_us -= now_us % SECOND_US  # so that all who ask in a second ask the same
+    end, start = wanted.end, wanted.start
+    if end is None:
+        begins_us = time_of(start, "query.start") if start else now_us
+        end = str(max(now_us, begins_us) + DAY_US)
+    elif start is None:
+        start = str(time_of(end, "query.end") - DAY_US)
+    return range_of(start or str(now_us - DAY_US), end)
 
 
 def _said(access: Access, asked: Asked, found: Found) -> dict[str, object]:
