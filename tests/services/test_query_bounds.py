@@ -89,7 +89,24 @@ def test_latest_says_that_a_limit_left_rows_out(tmp_path: Path) -> None:
         said = queries.json("/v1/latest", limit=limit)
         assert (said["points_in"], said["truncated"]) == (5, truncated)
         assert said["points_out"] == len(said["points"]) == min(limit, 5)
+        names = [point["device_id"] for point in said["points"]]
+        assert names == [f"meter.m{n}" for n in range(min(limit, 5))]
     assert queries.ask("/v1/latest", limit=0).status_code == 422
+
+
+def test_devices_are_listed_page_by_page(tmp_path: Path) -> None:
+    made = TestLake(tmp_path / "lake")
+    names = [f"meter.m{n}" for n in range(5)]
+    made.land(numbered(Reading(START, 1.0, device=name) for name in reversed(names)))
+    queries = TestedQueries(tmp_path)
+    found: list[str] = []
+    while True:
+        said = queries.json("/v1/devices", limit=2, after=found[-1] if found else None)
+        found += [point["device_id"] for point in said["points"]]
+        if not said["truncated"]:
+            break
+    assert found == names
+    assert queries.json("/v1/devices", after=names[-1])["points"] == []
 
 
 def test_more_at_once_than_may_be_are_told_when_to_come_again(tmp_path: Path) -> None:

@@ -96,6 +96,34 @@ def test_files_that_are_not_held_are_read_for_the_latest_values_alone(tmp_path: 
     assert service.lake.hot.reads == 0
 
 
+def test_latest_rows_that_nobody_asked_for_are_forgotten(tmp_path: Path) -> None:
+    TestLake(tmp_path).land(numbered(Reading(START + n, 1.0) for n in range(2)), files=2)
+    lake = opened(tmp_path)
+    lake.hot.step()
+    first, second = lake.tables[READINGS.name].listing().paths
+    assert dict(lake.hot.newest(READINGS.name, [first])).keys() == {first}
+    assert dict(lake.hot.newest(READINGS.name, [second])) == {}
+
+
+def test_what_is_read_for_the_latest_values_is_bounded_too(tmp_path: Path) -> None:
+    # Fewer files than are merged; their names alone are more than may be held.
+    rows = numbered(Reading(START + n, 1.0, device=f"meter.m{n}") for n in range(7))
+    TestLake(tmp_path).land(rows, files=7)
+    lake = Lake(str(tmp_path), Pieces(1 << 20), Bounds(2000))
+    known = lake.tables[READINGS.name].listing().paths
+    found = pl.concat(dict(lake.hot.newest(READINGS.name, known)).values())
+    assert sorted(found["device_full"]) == [each.device for each in rows]
+    assert lake.hot.memory <= 2000
+
+
+def test_file_that_no_run_can_say_is_read_for_the_latest_values(tmp_path: Path) -> None:
+    both = Reading(START, 1.5).row() | {"value_text": "high"}
+    put(tmp_path / "lake", READINGS, [both])
+    service = TestedQueries(tmp_path).service
+    assert service.latest.state().rows["number"].to_list() == [1.5]
+    assert service.lake.hot.counted()["files"] == 0
+
+
 def test_rows_are_taken_once_and_those_without_room_are_let_go(tmp_path: Path) -> None:
     kept = Newest(most_rows=3)
     frame = pl.DataFrame({"n": [1, 2]})
