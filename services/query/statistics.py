@@ -52,7 +52,9 @@ def aggregated(rows: Rows, starts: Micros, agg: Agg) -> Points:
     times = starts[bucket[firsts]]
     if not len(firsts):
         return Points(times, np.empty(0, np.float64))
-    return Points(times, _value(kept, bucket, firsts, agg))
+    # What is beyond the greatest number is infinite, and answered as no number.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return Points(times, _value(kept, bucket, firsts, agg))
 
 
 def _value(
