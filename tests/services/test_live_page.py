@@ -126,6 +126,8 @@ def test_page_fits_a_phone_and_asks_for_a_key(live: LiveServer, page: Page, tmp_
     assert page.run("document.documentElement.scrollWidth <= innerWidth")
     small = "[...document.querySelectorAll('nav select, nav button')].filter(e=>e.clientHeight<38)"
     assert page.run(f"{small}.length") == 0
+    moves = "[...document.querySelectorAll('main *')].map(e => getComputedStyle(e).touchAction)"
+    assert set(page.run(moves)) == {"auto"}  # a finger scrolls the page wherever it lies
     page.picture(tmp_path / "phone.png")
 
 

@@ -95,6 +95,7 @@ def test_forms_say_the_same(route: str, queries: TestedQueries) -> None:
     assert json.loads(table.schema.metadata[b"headwater"]) == said
     assert as_json(path, table.to_pylist()) == points
     assert not any(pa.types.is_null(field.type) for field in table.schema)
+    assert "device_full" not in table.column_names
 
     by_csv = queries.ask(path, **asked, format="csv")
     assert json.loads(by_csv.headers["Headwater-Answer"]) == said

@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.query.answering import Question, answered
+from services.query.answering import Question, planned
 from services.query.hot.runs import NO_RECORDS, RECORD, Spilled
 from services.query.hot.tier import Bounds
 from services.query.hot.view import Names, View
@@ -51,11 +51,10 @@ def filled(root: Path, bounds: Bounds = ROOMY) -> Lake:
 
 
 def shown(lake: Lake, series: Names, start: int = START, end: int = END) -> list[tuple[int, Value]]:
-    """Return a series as the service answers it, with its gaps."""
-    asked = Question(*series, start, end, 10_000, None, "null")
-    points = answered(lake, lambda *_: None, asked).points
-    values = [None if value != value else value for value in points.values.tolist()]
-    return list(zip(points.times.tolist(), values, strict=True))
+    """Return a series as the service reads it for an answer, with what is no value."""
+    rows = lake.read(planned(Question(*series, start, end, 10_000)), None, []).rows
+    values = [None if value != value else value for value in rows.last.tolist()]
+    return list(zip(rows.times.tolist(), values, strict=True))
 
 
 def known(
