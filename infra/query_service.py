@@ -2,7 +2,6 @@
 
 import sys
 
-from infra.priority import behind_streams
 from infra.probes import http_complaint
 from infra.stack import Mode
 from infra.supervision.service import Service
@@ -23,8 +22,9 @@ def query_service(settings: Settings, mode: Mode) -> Service:
     key = settings.registry_admin_key_file if mode == "full" else settings.query_key_file
     return Service(
         name="query",
-        command=lambda: (*behind_streams(settings), sys.executable, "-m", "services.query"),
+        command=lambda: (sys.executable, "-m", "services.query"),
         budget_mb=BUDGET_MB,
+        nice=settings.query_nice,
         part="web",
         # A stack that changes its mode must start it anew.
         environment={"HEADWATER_STACK_MODE": mode, **MEMORY},

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from edge.key_file import write_secret
 from infra.environment import PROJECT
-from infra.priority import behind_streams
 from infra.probes import page_complaint
 from infra.superset.environment import superset_python
 from infra.superset.logins import make_logins, secret_key
@@ -25,8 +24,9 @@ def superset_service(settings: Settings) -> Service:
     url = f"http://127.0.0.1:{settings.port('superset')}"
     return Service(
         name="superset",
-        command=lambda: _command(settings),
+        command=lambda: (str(superset_python(settings)), "-m", "infra.superset.inside.serve"),
         budget_mb=BUDGET_MB,
+        nice=settings.query_nice,
         environment=superset_variables(settings),
         ports=(settings.port("superset"),),
         url=url,
@@ -36,11 +36,6 @@ def superset_service(settings: Settings) -> Service:
         complaint=lambda: page_complaint(f"{url}/health"),
         before_start=lambda: write_superset_settings(settings),
     )
-
-
-def _command(settings: Settings) -> tuple[str, ...]:
-    serve = (str(superset_python(settings)), "-m", "infra.superset.inside.serve")
-    return (*behind_streams(settings), *serve)
 
 
 def superset_variables(settings: Settings) -> dict[str, str]:

@@ -65,9 +65,10 @@ def _daemon(home: Path) -> str:
 def _program(home: Path, service: Service, environment: Mapping[str, str]) -> str:
     """Write one service; a start that fails is tried again after 1 s, 2 s, 3 s and so on."""
     variables = {**environment, **service.environment}
+    gentle = ("nice", "-n", str(service.nice)) if service.nice else ()
     return (
         f"[program:{service.name}]\n"
-        f"command = {_text(shlex.join(service.command()))}\n"
+        f"command = {_text(shlex.join([*gentle, *service.command()]))}\n"
         f"directory = {_text(service.folder or home / 'run')}\n"
         f"environment = {_environment(variables)}\n"
         "autostart = false\nautorestart = true\nstartsecs = 5\nstartretries = 12\n"

@@ -37,6 +37,8 @@ class Service:
     before_start: Callable[[], None] = nothing
     when_ready: Callable[[], str | None] = no_complaint
     """Makes it of use once it answers; asked again while it says what is missing."""
+    nice: int = 0
+    """Niceness of its processes: who looks does not hold up what lands."""
     stop_wait_s: int = 20
     stops_group: bool = True
     """Whether SIGTERM goes to all its processes; SIGKILL does in any case."""

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from infra.fetch.paths import trino_home
 from infra.java import java_for_trino
-from infra.priority import behind_streams
 from infra.probes import http_json
 from infra.stack import write_whole
 from infra.supervision.service import Service
@@ -55,6 +54,7 @@ def trino_service(settings: Settings, *, waits_for_tables: bool) -> Service:
         name="trino",
         command=lambda: _command(settings),
         budget_mb=1331,
+        nice=settings.query_nice,
         ports=(port,),
         url=f"http://127.0.0.1:{port}",
         login="any user, no password; catalog lake",
@@ -159,7 +159,7 @@ def _command(settings: Settings) -> tuple[str, ...]:
     java = (str(java_for_trino().executable), *flags)
     named = tuple(f"-D{name}={value}" for name, value in properties.items())
     server = ("-cp", f"{settings.trino_dir / 'lib'}/*", "io.trino.server.TrinoServer")
-    return (*behind_streams(settings), *java, *named, *server)
+    return (*java, *named, *server)
 
 
 def _lines(properties: dict[str, object]) -> str:
