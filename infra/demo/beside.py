@@ -48,10 +48,21 @@ class Beside:
             return False
         nothing = subprocess.DEVNULL
         command = [sys.executable, "-m", "infra.cli", "up"]
-        self._last = subprocess.Popen(
-            command, env=self._marked, stdin=nothing, stdout=nothing, stderr=nothing
-        )
+        with self._dashboards_log.open("wb") as log:
+            self._last = subprocess.Popen(
+                command, env=self._marked, stdin=nothing, stdout=log, stderr=log
+            )
         return True
+
+    def await_dashboards(self) -> str | None:
+        """Wait until Superset is up, if it was started; return what it failed by."""
+        if self._last is None or self._last.wait() == 0:
+            return None
+        return self._dashboards_log.read_text().strip()
+
+    @property
+    def _dashboards_log(self) -> Path:
+        return self._folder / "dashboards.log"
 
     def is_starting(self) -> bool:
         """Say whether the rest is not up yet; raise if it failed, or if the fleet has ended."""

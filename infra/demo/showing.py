@@ -37,6 +37,17 @@ class Showing:
             )
         while for_s is None or time.monotonic() - self._started < for_s:
             self._live(for_s)
+        self._await_dashboards()
+
+    def _await_dashboards(self) -> None:
+        """Let them come up before the demo ends, since what it started ends with it."""
+        with self._console.status("Waiting for the dashboards, the last to come up"):
+            failed = self._beside.await_dashboards()
+        if failed:
+            self._console.print(
+                f"The dashboards did not come up, `headwater up` tries again: {failed}",
+                highlight=False,
+            )
 
     def _live(self, until_s: float | None) -> None:
         """Redraw until `until_s` after the start, gold has rows, and the rest is up."""
