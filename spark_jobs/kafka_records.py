@@ -49,6 +49,10 @@ class Reading(NamedTuple):
         """How many offsets there are in all."""
         return sum(span.length for spans in self.tasks for span in spans)
 
+    def at_once(self) -> "Reading":
+        """Return the same as a single task, which asks for all its partitions together."""
+        return self._replace(tasks=(tuple(span for spans in self.tasks for span in spans),))
+
     def batches(self, numbers: Iterable[int]) -> Iterator[pa.RecordBatch]:
         """Yield the records of the tasks that have these numbers."""
         for number in numbers:

@@ -92,7 +92,7 @@ class LandingWorkers:
         """Return what the driver has judged, None where that is not for it."""
         if reading.length > self._few.records:
             return None
-        batches = _bounded(reading.batches(range(len(reading.tasks))), self._few.bytes)
+        batches = _bounded(reading.at_once().batches([0]), self._few.bytes)
         try:
             return as_one(judged(batches, self._registry.fleet, tolerance_us=self._tolerance_us))
         except _LargeError:

@@ -57,7 +57,8 @@ def send(broker: Broker, topic: str, *partitions: int) -> None:
 def test_records_come_as_they_were_sent(broker: Broker) -> None:
     send(broker, "telemetry", 0, 1, 2)
 
-    found = read(broker, "telemetry", (Span(0, 0, 7), Span(2, 1, 4)), (Span(1, 5, 7),))
+    tasks = (Span(0, 0, 7), Span(2, 1, 4)), (Span(1, 5, 7),)
+    found = read(broker, "telemetry", *tasks)
 
     rows = found.to_pylist()
     expected = [(0, n) for n in range(7)] + [(2, n) for n in (1, 2, 3)] + [(1, 5), (1, 6)]
@@ -69,6 +70,11 @@ def test_records_come_as_they_were_sent(broker: Broker) -> None:
     ]
     assert {row["topic"] for row in rows} == {"landed as"}
     assert found["timestamp"].null_count == 0
+
+    reading = Reading(broker.settings.kafka_bootstrap, "telemetry", "landed as", tasks)
+    (at_once,) = reading.at_once().batches([0])
+    order = [("partition", "ascending"), ("offset", "ascending")]
+    assert pa.Table.from_batches([at_once]).equals(found.sort_by(order))
 
 
 @pytest.mark.usefixtures("connections")
