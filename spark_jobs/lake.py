@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_jobs import column_files, table_files
 from spark_jobs.commit_info import Txn, properties
+from spark_jobs.log_checkpoints import LogCheckpoints
 from spark_jobs.log_files import hooks, is_newest
 from spark_jobs.log_tail import LogTail
 from spark_jobs.reading_rows import ReadingRows
@@ -27,8 +28,7 @@ from telemetry.tables import TABLES, Table
 
 Frame: TypeAlias = pa.Table | pl.DataFrame
 WRITER = WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=256 * 1024)
-ATTEMPTS = 8
-FIRST_PAUSE_S = 0.05
+ATTEMPTS, FIRST_PAUSE_S = 8, 0.05
 
 
 class CommitError(HeadwaterError):
@@ -44,6 +44,7 @@ class Lake:
         self._recent = RecentFiles()
         self._checksums = Checksums()
         self._tails: dict[str, LogTail] = {}
+        self._checkpoints = LogCheckpoints()
 
     def for_thread(self) -> Self:
         """Return a lake on the same root for another thread."""
@@ -114,7 +115,8 @@ class Lake:
 
     def _tail(self, table: Table) -> LogTail:
         if table.name not in self._tails:
-            self._tails[table.name] = LogTail(partial(self.table, table))
+            make_checkpoint = partial(self._checkpoints.make, self.uri(table))
+            self._tails[table.name] = LogTail(partial(self.table, table), make_checkpoint)
         return self._tails[table.name]
 
     def rows_of(self, table: Table, staged: Iterable[AddAction], columns: list[str]) -> pa.Table:
@@ -174,10 +176,9 @@ class Lake:
 
     def delete(self, table: Table, predicate: str) -> None:
         """Delete the rows that the SQL predicate names; whole partitions cost no rewrite."""
-        commit = properties(None, None, retries=0)
 
         def write(handle: DeltaTable) -> None:
-            handle.delete(predicate, commit_properties=commit)
+            handle.delete(predicate, commit_properties=properties(None, None, retries=0))
 
         self._commit(table, write, None)
 

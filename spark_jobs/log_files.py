@@ -28,12 +28,16 @@ class AtVersion(Protocol):
 def hooks(handle: AtVersion) -> PostCommitHookProperties:
     """Say what a commit on this version does beside: seldom, delete what the table's age allows.
 
-    It is one that makes a checkpoint too, which our own appends leave to delta-rs. Whether age
-    allows anything is the table's own property: with None delta-rs asks that.
+    Our own appends leave it to delta-rs. Whether age allows anything is the table's own property:
+    with None delta-rs asks that.
     """
-    is_due = (handle.version() + 2) % TIDIED_EVERY == 0
-    looks = None if is_due else False
+    looks = None if is_tidied_after(handle.version()) else False
     return PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=looks)
+
+
+def is_tidied_after(version: int) -> bool:
+    """Tell whether the commit that follows a version looks for old entries; it is one in many."""
+    return (version + 2) % TIDIED_EVERY == 0
 
 
 def local_log(handle: DeltaTable) -> Path | None:

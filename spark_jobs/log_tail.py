@@ -18,7 +18,7 @@ from deltalake import DeltaTable
 from deltalake.transaction import AddAction
 
 from spark_jobs.commit_info import Txn, own_words
-from spark_jobs.log_files import local_log
+from spark_jobs.log_files import is_tidied_after, local_log
 from spark_jobs.row_files import now_ms
 
 PLAIN_PROTOCOL = (1, 2)
@@ -40,9 +40,14 @@ class Appended(NamedTuple):
 class LogTail:
     """Follows one table's log, and adds to it; what needs the table is left to delta-rs."""
 
-    def __init__(self, look: Callable[[], DeltaTable]) -> None:
-        """Follow the table that `look` returns at its newest version."""
-        self._look = look
+    def __init__(
+        self, look: Callable[[], DeltaTable], make_checkpoint: Callable[[int], None]
+    ) -> None:
+        """Follow the table that `look` returns at its newest version.
+
+        A version of ours that is to have a checkpoint is told to `make_checkpoint`.
+        """
+        self._look, self._make_checkpoint = look, make_checkpoint
         self._log: Path | None = None
         self._version, self._every, self._partition_by = -1, CHECKPOINT_EVERY, "[]"
         self._newest: dict[str, int | None] = {}
@@ -50,7 +55,7 @@ class LogTail:
     def append(
         self, files: Callable[[], Sequence[AddAction]], txn: Txn | None, said: Mapping[str, str]
     ) -> Appended | None:
-        """Add files once; None: delta-rs must, and reads what there is, or makes a checkpoint."""
+        """Add files once; None: delta-rs must, and reads what there is, or tidies the log."""
         if not self._is_followed():
             return None
         if self._has(txn):
@@ -60,13 +65,15 @@ class LogTail:
             return None
         entry = self._entry(added, txn, said)
         for _ in range(TRIES):
-            if not self._is_followed() or self._is_checkpoint_due():
+            if not self._is_followed() or is_tidied_after(self._version):
                 return None
             if self._has(txn):
                 return Appended(is_new=False, version=self._version)
             if self._put(entry):
                 if txn is not None:
                     self._newest[txn.app_id] = txn.version
+                if (self._version + 1) % self._every == 0:
+                    self._make_checkpoint(self._version)
                 return Appended(is_new=True, version=self._version)
         return None
 
@@ -118,10 +125,6 @@ class LogTail:
             self._newest[txn.app_id] = self._look().transaction_version(txn.app_id)
         newest = self._newest[txn.app_id]
         return newest is not None and newest >= txn.version
-
-    def _is_checkpoint_due(self) -> bool:
-        """Tell whether delta-rs, which writes the next version, makes a checkpoint of it."""
-        return (self._version + 2) % self._every == 0
 
     def _entry(self, files: Sequence[AddAction], txn: Txn | None, said: Mapping[str, str]) -> bytes:
         about = {

@@ -19,6 +19,7 @@ from telemetry.rules.rule import VersionedRule
 from telemetry.settings import Settings
 from telemetry.tables import READINGS
 from tests.spark_jobs.gold_fleet import fleet
+from tests.spark_jobs.made_checkpoints import checkpoints
 from tests.spark_jobs.silver_rows import silver
 
 VERSIONS = 120
@@ -43,6 +44,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lake.create_all()
     for _ in range(VERSIONS):
         lake.append(READINGS, ROWS, None)
+    assert checkpoints(lake.uri(READINGS), 2) == [49, 99]
     return root
 
 

@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from pyspark.sql import SparkSession
 from spark_jobs import packing
 from spark_jobs.commit_info import Txn
 from spark_jobs.lake import Lake
+from spark_jobs.log_files import TIDIED_EVERY
 from spark_jobs.log_tail import LogTail
 from telemetry.tables import READINGS
 from tests.spark_jobs.gold_fleet import fleet
+from tests.spark_jobs.made_checkpoints import checkpoints
 from tests.spark_jobs.silver_rows import silver
 
 ROWS = silver(fleet(seed=1, messages=1), READINGS).head(3)
@@ -57,9 +60,8 @@ def test_appends_are_read_by_others_and_checkpoints_are_made(lake: Lake) -> None
     for number in range(60):
         assert lake.append(READINGS, rows(number), Txn("landing/a", number), {"batch": str(number)})
     assert numbers(lake) == [*range(60)]
-    assert [path.name[:20] for path in log_of(lake).glob("*.checkpoint.parquet")] == [f"{49:020d}"]
-    writers = [str(said(lake, version)["engineInfo"]) for version in range(1, 61)]
-    assert [at + 1 for at, writer in enumerate(writers) if writer != "headwater"] == [49]
+    assert checkpoints(lake.uri(READINGS), 1) == [49]
+    assert {said(lake, version)["engineInfo"] for version in range(1, 61)} == {"headwater"}
     assert said(lake, 60)["batch"] == "59"
     newest = DeltaTable(lake.uri(READINGS))
     assert newest.transaction_version("landing/a") == 59
@@ -79,7 +81,7 @@ def test_transaction_of_another_process_is_known(lake: Lake, others: str) -> Non
 def test_transaction_that_comes_while_files_are_written_is_known(lake: Lake) -> None:
     other = Lake(lake.root)
     assert lake.append(READINGS, rows(0), Txn("landing/a", 0))
-    tail = LogTail(lambda: lake.table(READINGS))
+    tail = LogTail(lambda: lake.table(READINGS), lambda version: None)
 
     def files() -> list[object]:
         assert other.append(READINGS, rows(1), Txn("landing/a", 1))
@@ -97,8 +99,37 @@ def test_table_that_changed_is_left_to_delta_rs(lake: Lake) -> None:
     for number in (2, 3, 4):
         lake.append(READINGS, rows(number), None)
     writers = [str(said(lake, version)["engineInfo"])[:8] for version in (2, 4, 5, 6)]
-    assert writers == ["headwate", "delta-rs", "delta-rs", "headwate"]
+    assert writers == ["headwate", "delta-rs", "headwate", "headwate"]
+    assert checkpoints(lake.uri(READINGS), 1) == [5]
     assert numbers(lake) == [0, 1, 2, 3, 4]
+
+
+def test_appends_go_on_where_no_checkpoint_can_be_made(
+    lake: Lake, caplog: pytest.LogCaptureFixture
+) -> None:
+    DeltaTable(lake.uri(READINGS)).alter.set_table_properties({"delta.checkpointInterval": "3"})
+    # A folder of that name: nobody can put a file in its place.
+    (log_of(lake) / f"{5:020d}.checkpoint.parquet" / "taken").mkdir(parents=True)
+    for number in range(8):
+        lake.append(READINGS, rows(number), Txn("landing/a", number))
+    until = time.monotonic() + 20
+    while "has no checkpoint of version 5" not in caplog.text and time.monotonic() < until:
+        time.sleep(0.05)
+    assert "has no checkpoint of version 5" in caplog.text
+    assert checkpoints(lake.uri(READINGS), 2) == [2, 8]
+    assert numbers(lake) == [*range(8)]
+
+
+def test_one_append_in_many_is_left_to_delta_rs_which_tidies_the_log(lake: Lake) -> None:
+    lake.append(READINGS, rows(0), None)
+    about = (log_of(lake) / f"{1:020d}.json").read_text().splitlines()[0]
+    for version in range(2, TIDIED_EVERY - 1):
+        (log_of(lake) / f"{version:020d}.json").write_text(about + "\n")
+    for number in (1, 2):
+        lake.append(READINGS, rows(number), None)
+    writers = [str(said(lake, TIDIED_EVERY + at)["engineInfo"])[:8] for at in (-1, 0)]
+    assert writers == ["delta-rs", "headwate"]
+    assert numbers(lake) == [0, 1, 2]
 
 
 def test_path_that_engines_write_in_two_ways_is_left_to_delta_rs(lake: Lake) -> None:
