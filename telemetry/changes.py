@@ -35,6 +35,8 @@ Role = Literal["admin", "operator", "viewer"]
 Algorithm = Literal["RS256", "ES256", "EdDSA", "HS256"]
 ALL_TENANTS = "*"
 """Tenant of an API key that stands above the tenants."""
+LARGEST_VALUE = 900_000
+"""Bytes of a record's value: with key and headers a broker takes 1 MiB by its default."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 from services.database import Turns
 from services.registry import rows, tables
 from services.registry.tables import CHANGES, EDITION, KIND_TABLES
-from telemetry.changes import KINDS, Body, CertificateBody, Change, ChangeKey, Kind, encode_change
+from telemetry.changes import (
+    KINDS,
+    LARGEST_VALUE,
+    Body,
+    CertificateBody,
+    Change,
+    ChangeKey,
+    Kind,
+    encode_change,
+)
+from telemetry.errors import HeadwaterError
 
 GROUP = 500
 
@@ -190,12 +200,21 @@ class Writing(Reading):
                 "name": change.key.name,
                 "actor": self._actor,
                 "action": action,
-                "value": encode_change(change).value,
+                "value": _value(change),
             }
             for change in changes
         ]
         self.connection.execute(insert(CHANGES), noted)
         self.connection.execute(update(EDITION).values(newest=self._edition))
+
+
+def _value(change: Change) -> bytes | None:
+    """Return what is told of a change: one that Kafka does not take would hold up all others."""
+    value = encode_change(change).value
+    if value is not None and len(value) > LARGEST_VALUE:
+        what = f"{change.key.kind.replace('_', ' ')} {change.key.name}"
+        raise HeadwaterError(f"{what}: {len(value):,} bytes; the most is {LARGEST_VALUE:,}")
+    return value
 
 
 class Store:
