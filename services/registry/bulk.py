@@ -8,20 +8,23 @@ from http import HTTPStatus
 from itertools import islice
 
 import orjson
+from pydantic import TypeAdapter, ValidationError
 
 from edge.device_lines import DEVICE_COLUMNS, device_declarations
-from services.problems import Fault, Problem
+from services.problems import Fault, Problem, not_found
 from services.registry import credentials, devices
 from services.registry.products import has_product
 from services.registry.served import Access
 from services.registry.store import Reading
 from services.registry.tables import DEVICES
+from services.registry.words import Words
 from telemetry.changes import DeviceBody
 from telemetry.devices import Device, device_from_dict, device_to_dict
 from telemetry.errors import DeviceError, HeadwaterError
 
 GROUP = 2_000
 MOST_FAULTS = 20
+_WORDS: TypeAdapter[str] = TypeAdapter(Words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,33 @@ class Declared:
         if device.tenant != self.tenant:
             owner = f"is of tenant {device.tenant}, not {self.tenant}"
             raise DeviceError(f"device {device.device_full} {owner}")
+        for name in ("zone", "customer", "firmware"):
+            _check_words(device, name, fields.get(name))
         return device
+
+
+def _check_words(device: Device, name: str, said: object) -> None:
+    """Raise for a text that would be refused of one device, too."""
+    if isinstance(said, bool | list | dict):
+        raise DeviceError(f"device {device.device_full}: {name} is no text")
+    try:
+        _WORDS.validate_python(getattr(device, name) or "")
+    except ValidationError as error:
+        why = error.errors()[0]["msg"]
+        raise DeviceError(f"device {device.device_full}: {name}: {why}") from error
+
+
+def check_tenant(reading: Reading, tenant: str) -> None:
+    """Answer that a tenant is not there."""
+    if reading.get("tenant", tenant, tenant) is None:
+        raise not_found("tenant", tenant)
+
+
+def check_owners(reading: Reading, declared: Declared) -> None:
+    """Answer which name proves itself in another tenant, so that it can get no secret here."""
+    for group in declared.groups():
+        wanted = [credentials.Wanted(one.tenant, one.device_full) for one in group]
+        credentials.check_owners(reading, wanted)
 
 
 def check_products(reading: Reading, tenant: str, products: Iterable[str]) -> None:

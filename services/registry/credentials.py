@@ -63,7 +63,7 @@ def issue(writing: Writing, ring: KeyRing, wanted: Wanted) -> Issued:
 
 def issue_all(writing: Writing, ring: KeyRing, wanted: Sequence[Wanted]) -> list[Issued]:
     """Issue a secret to each of many devices."""
-    _check_owners(writing, wanted)
+    check_owners(writing, wanted)
     issued, bodies = [], []
     for one in wanted:
         credential_id = secrets.token_hex(6)
@@ -77,12 +77,12 @@ def issue_all(writing: Writing, ring: KeyRing, wanted: Sequence[Wanted]) -> list
     return issued
 
 
-def _check_owners(writing: Writing, wanted: Sequence[Wanted]) -> None:
+def check_owners(reading: Reading, wanted: Sequence[Wanted]) -> None:
     """Refuse a name that proves itself in two tenants: what a device says names no tenant."""
     table = KIND_TABLES["credential"]
     for start in range(0, len(wanted), 500):
         group = {one.device_full: one.tenant for one in wanted[start : start + 500]}
-        for entry in writing.entries("credential", table.c.device_full.in_(group)):
+        for entry in reading.entries("credential", table.c.device_full.in_(group)):
             device_full = _body(entry).device_full
             if entry.key.tenant != group[device_full]:
                 raise conflict(f"{device_full} has a secret in another tenant: name it otherwise")

@@ -51,15 +51,19 @@ async def import_devices(
     The answer is NDJSON, a line for each group of lines: `{"read", "of", "written", "issued"}`.
     """
     declared = bulk.Declared(await _text(request), access.tenant, options.product)
-    count = await anyio.to_thread.run_sync(_count, access, declared)
+    count = await anyio.to_thread.run_sync(_count, access, declared, options.with_secrets)
     lines = _progress(access, declared, count, with_secrets=options.with_secrets)
     return StreamingResponse(lines, media_type=NDJSON)
 
 
-def _count(access: Access, declared: bulk.Declared) -> int:
+def _count(access: Access, declared: bulk.Declared, with_secrets: bool) -> int:
+    """Count the devices once all of them can be enrolled: later there is no answer to say why."""
     count, products = declared.checked()
     with access.registry.store.reading() as reading:
+        bulk.check_tenant(reading, access.tenant)
         bulk.check_products(reading, access.tenant, products)
+        if with_secrets:
+            bulk.check_owners(reading, declared)
     return count
 
 

@@ -1,0 +1,80 @@
+"""Devices by the thousand: what is wrong with them is said before the first one is enrolled."""
+
+from collections.abc import Mapping
+
+import orjson
+import pytest
+
+from services.registry.bulk import GROUP
+from tests.services.registry_parts import TestedRegistry
+
+NDJSON = {"Content-Type": "application/x-ndjson"}
+IMPORTS = "/v1/imports"
+
+
+def lines(*devices: Mapping[str, object]) -> bytes:
+    return b"".join(orjson.dumps(device) + b"\n" for device in devices)
+
+
+def test_import_says_how_far_it_is_and_what_comes_out_goes_in_again(
+    either: TestedRegistry,
+) -> None:
+    fleet = lines(*({"device": f"m{number}", "zone": "north"} for number in range(GROUP + 1)))
+    answer = either.ask("POST", IMPORTS, fleet, headers=NDJSON)
+    told = [orjson.loads(line) for line in answer.content.splitlines()]
+    assert [(one["read"], one["of"], one["written"]) for one in told] == [
+        (GROUP, GROUP + 1, GROUP),
+        (GROUP + 1, GROUP + 1, GROUP + 1),
+    ]
+
+    for form in ("ndjson", "csv"):
+        out = either.ask("GET", f"/v1/export?format={form}").content
+        again = either.ask("POST", IMPORTS, out, headers=NDJSON)
+        assert orjson.loads(again.content.splitlines()[-1])["written"] == 0
+
+
+@pytest.mark.parametrize(
+    ("zone", "why"),
+    [
+        ("x" * 257, "at most 256"),
+        ("a\0b", "match pattern"),
+        ("a\nb", "match pattern"),
+        ({"name": "north"}, "is no text"),
+        (True, "is no text"),
+    ],
+)
+def test_text_that_one_device_may_not_have_no_import_has(
+    either: TestedRegistry, zone: object, why: str
+) -> None:
+    before = either.edition()
+    fleet = lines({"device": "m1"}, {"device": "m2", "zone": zone})
+
+    answer = either.ask("POST", IMPORTS, fleet, headers=NDJSON)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["where"] == "line 2"
+    assert why in answer.json()["detail"]
+    assert either.edition() == before
+
+
+def test_devices_of_a_tenant_that_is_not_there_are_not_enrolled(registry: TestedRegistry) -> None:
+    answer = registry.ask("POST", f"{IMPORTS}?tenant=acme", lines({"device": "m1"}), headers=NDJSON)
+
+    assert answer.status_code == 404
+    assert registry.ask("GET", "/v1/devices?tenant=acme").json()["devices"] == []
+
+
+def test_name_that_has_a_secret_in_another_tenant_is_told_before_any_is_enrolled(
+    registry: TestedRegistry,
+) -> None:
+    registry.done("PUT", "/v1/tenants/acme", {})
+    registry.done("PUT", "/v1/devices/last?tenant=acme", {})
+    registry.done("POST", "/v1/devices/last/credentials?tenant=acme", {})
+    fleet = lines(*({"device": f"m{number}"} for number in range(GROUP)), {"device": "last"})
+    before = registry.edition()
+
+    answer = registry.ask("POST", f"{IMPORTS}?with_secrets=true", fleet, headers=NDJSON)
+
+    assert answer.status_code == 409
+    assert "last has a secret in another tenant" in answer.json()["detail"]
+    assert registry.edition() == before
