@@ -14,6 +14,7 @@ from telemetry.changes import Algorithm, CertificateBody
 from telemetry.errors import HeadwaterError
 
 Read = TypeVar("Read")
+LEAST_RSA_BITS = 2048
 KEY_TYPES: dict[Algorithm, type] = {
     "RS256": rsa.RSAPublicKey,
     "ES256": ec.EllipticCurvePublicKey,
@@ -59,12 +60,20 @@ def check_revocations(pem: str, authority: str) -> None:
         raise HeadwaterError("the revocation list is not signed by this authority")
 
 
+def is_older(revocations: str, in_force: str) -> bool:
+    """Say whether a revocation list was made before the one in force: it would take back some."""
+    given, known = (x509.load_pem_x509_crl(pem.encode()) for pem in (revocations, in_force))
+    return given.last_update_utc < known.last_update_utc
+
+
 def check_public_key(pem: str, algorithm: Algorithm) -> None:
     """Raise unless the key is one of the algorithm."""
     key = _read("public key", lambda: load_pem_public_key(pem.encode()))
     is_p256 = not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name == "secp256r1"
     if not isinstance(key, KEY_TYPES[algorithm]) or not is_p256:
         raise HeadwaterError(f"the public key is not one of {algorithm}")
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size < LEAST_RSA_BITS:
+        raise HeadwaterError(f"a key of RS256 has {LEAST_RSA_BITS} bits or more (RFC 7518, 3.3)")
 
 
 def _certificate(pem: str) -> x509.Certificate:

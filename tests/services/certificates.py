@@ -1,7 +1,7 @@
 """Certificates made for tests."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -30,10 +30,10 @@ class Made:
         public = self.key.public_key()
         return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
-    def revocations(self, *serials: int) -> str:
+    def revocations(self, *serials: int, at: datetime = NOW) -> str:
         """Return a revocation list that this authority signs."""
         builder = x509.CertificateRevocationListBuilder().issuer_name(self.certificate.subject)
-        builder = builder.last_update(NOW).next_update(NOW + timedelta(days=7))
+        builder = builder.last_update(at).next_update(at + timedelta(days=7))
         for serial in serials:
             entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(NOW)
             builder = builder.add_revoked_certificate(entry.build())

@@ -5,6 +5,8 @@ import hmac
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from telemetry.changes import AuthorityBody, CertificateBody, JwtKeyBody
 from telemetry.sealing import unseal
@@ -52,6 +54,25 @@ def test_authority_is_told_with_its_newest_revocation_list(registry: TestedRegis
     assert body == AuthorityBody(maker.pem, newest, names_devices=True)
 
 
+def test_revoked_certificates_stay_so_whatever_is_said_anew_of_their_authority(
+    registry: TestedRegistry,
+) -> None:
+    maker, path = made("maker"), "/v1/authorities/maker"
+    newest = maker.revocations(7, 8)
+    registry.done("PUT", path, {"certificate": maker.pem, "revocations": newest})
+    older = maker.revocations(7, at=NOW - timedelta(hours=1))
+    by_list = registry.ask("PUT", f"{path}/revocations", {"revocations": older})
+    by_all = registry.ask("PUT", path, {"certificate": maker.pem, "revocations": older})
+    assert (by_list.status_code, by_all.status_code) == (409, 409)
+
+    said = registry.done("PUT", path, {"certificate": maker.pem, "names_devices": True})
+    assert (said["revocations"], said["names_devices"]) == (newest, True)
+
+    newer = maker.revocations(8, at=NOW + timedelta(hours=1))
+    said = registry.done("PUT", f"{path}/revocations", {"revocations": newer})
+    assert (said["revocations"], said["names_devices"]) == (newer, True)
+
+
 def test_certificate_that_is_over_is_refused(registry: TestedRegistry) -> None:
     registry.meter("meter.m1")
     own = made("meter.m1", made("maker"), days=1)
@@ -88,6 +109,17 @@ def test_token_key_has_one_algorithm(registry: TestedRegistry) -> None:
     registry.done("DELETE", "/v1/jwt-keys/k2")
     listed = registry.ask("GET", "/v1/jwt-keys").json()
     assert [one["kid"] for one in listed] == ["k1"]
+
+
+@pytest.mark.parametrize(("bits", "is_taken"), [(1024, False), (2048, True)])
+def test_key_of_rsa_has_as_many_bits_as_its_rfc_asks(
+    registry: TestedRegistry, bits: int, is_taken: bool
+) -> None:
+    public = rsa.generate_private_key(65537, bits).public_key()
+    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    told = {"issuer": "fleet", "audience": "headwater", "algorithm": "RS256", "public_key": pem}
+
+    assert registry.ask("PUT", "/v1/jwt-keys/k1", told).is_success == is_taken
 
 
 @pytest.mark.parametrize(

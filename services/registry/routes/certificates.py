@@ -1,5 +1,6 @@
 """X.509: certificates of devices, and the authorities that sign and revoke them."""
 
+from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
 
@@ -8,11 +9,16 @@ from pydantic import BaseModel, ConfigDict
 
 from services.problems import conflict, not_found
 from services.registry.devices import of_device, the_device
-from services.registry.served import Access, Admin, Operator, Viewer
-from services.registry.store import Entry
+from services.registry.served import Admin, Operator, Viewer
+from services.registry.store import Entry, Writing
 from services.registry.tables import AUTHORITIES
 from services.registry.words import DeviceFull, Name, Pem
-from services.registry.x509 import check_authority, check_revocations, read_certificate
+from services.registry.x509 import (
+    check_authority,
+    check_revocations,
+    is_older,
+    read_certificate,
+)
 from telemetry.changes import AuthorityBody, CertificateBody, ChangeKey
 
 router = APIRouter(prefix="/v1", tags=["certificates"])
@@ -115,21 +121,33 @@ def list_authorities(access: Viewer) -> list[AuthorityOut]:
 
 @router.put("/authorities/{name}")
 def put_authority(name: Name, wanted: AuthorityIn, access: Admin) -> AuthorityOut:
-    """Believe an authority's signature, or say anew what it revoked."""
+    """Believe an authority's signature; without a newer list, the one in force stays."""
     check_authority(wanted.certificate)
     if wanted.revocations is not None:
         check_revocations(wanted.revocations, wanted.certificate)
-    return _put_authority(access, name, AuthorityBody(**wanted.model_dump()))
+    with access.writing() as writing:
+        body = AuthorityBody(**wanted.model_dump())
+        known = writing.get("authority", access.tenant, name)
+        if known is not None and _authority(known).certificate == wanted.certificate:
+            body = _renewed(name, _authority(known), body)
+        out = _put_authority(writing, access.tenant, name, body)
+    access.registry.wake()
+    return out
 
 
 @router.put("/authorities/{name}/revocations")
 def put_revocations(name: Name, wanted: RevocationsIn, access: Operator) -> AuthorityOut:
     """Put an authority's newest revocation list in force."""
-    known = access.entry("authority", name).body
-    assert isinstance(known, AuthorityBody)
-    check_revocations(wanted.revocations, known.certificate)
-    body = AuthorityBody(known.certificate, wanted.revocations, known.names_devices)
-    return _put_authority(access, name, body)
+    with access.writing() as writing:
+        found = writing.get("authority", access.tenant, name)
+        if found is None:
+            raise not_found("authority", name)
+        known = _authority(found)
+        check_revocations(wanted.revocations, known.certificate)
+        body = _renewed(name, known, replace(known, revocations=wanted.revocations))
+        out = _put_authority(writing, access.tenant, name, body)
+    access.registry.wake()
+    return out
 
 
 @router.delete("/authorities/{name}")
@@ -142,13 +160,30 @@ def remove_authority(name: Name, access: Admin) -> AuthorityOut:
     return _authority_out(found)
 
 
-def _put_authority(access: Access, name: str, body: AuthorityBody) -> AuthorityOut:
-    with access.writing() as writing:
-        writing.put(access.tenant, name, body, "put")
-        found = writing.get("authority", access.tenant, name)
-        assert found is not None
-    access.registry.wake()
+def _renewed(name: str, known: AuthorityBody, body: AuthorityBody) -> AuthorityBody:
+    """Return an authority as it is said anew, with its list in force where no other is given.
+
+    An older list would let in again whom a newer one has named.
+    """
+    if known.revocations is None:
+        return body
+    if body.revocations is None:
+        return replace(body, revocations=known.revocations)
+    if is_older(body.revocations, known.revocations):
+        raise conflict(f"a newer revocation list of {name} is in force")
+    return body
+
+
+def _put_authority(writing: Writing, tenant: str, name: str, body: AuthorityBody) -> AuthorityOut:
+    writing.put(tenant, name, body, "put")
+    found = writing.get("authority", tenant, name)
+    assert found is not None
     return _authority_out(found)
+
+
+def _authority(found: Entry) -> AuthorityBody:
+    assert isinstance(found.body, AuthorityBody)
+    return found.body
 
 
 def _body(found: Entry) -> CertificateBody:
@@ -169,6 +204,6 @@ def _certificate_out(found: Entry) -> CertificateOut:
 
 
 def _authority_out(found: Entry) -> AuthorityOut:
-    assert isinstance(found.body, AuthorityBody)
-    fields = {name: getattr(found.body, name) for name in AuthorityIn.model_fields}
+    body = _authority(found)
+    fields = {name: getattr(body, name) for name in AuthorityIn.model_fields}
     return AuthorityOut(name=found.key.name, edition=found.edition, **fields)
