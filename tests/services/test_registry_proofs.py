@@ -216,6 +216,19 @@ def test_audit_trail_says_who_did_what(either: TestedRegistry) -> None:
     assert older == trail[1:]
 
 
+def test_audit_trail_shows_keys_above_the_tenants_to_those_above_alone(
+    registry: TestedRegistry,
+) -> None:
+    wanted = {"role": "admin", "every_tenant": True}
+    made_key = registry.done("POST", "/v1/api-keys", wanted)["key_id"]
+    path = f"/v1/audit?kind=api_key&name={made_key}"
+
+    seen = [(one["tenant"], one["action"]) for one in registry.ask("GET", path).json()]
+
+    assert seen == [("*", "issue")]
+    assert registry.ask("GET", path, key=registry.key("admin")).json() == []
+
+
 def registration(secret: object, device: str = "m7") -> dict[str, str]:
     signed = f"deviceName{device}productKeymeterrandom12345678".encode()
     sign = hmac.new(str(secret).encode(), signed, hashlib.sha256).hexdigest().upper()

@@ -12,7 +12,7 @@ from services.registry.tables import CHANGES
 from services.registry.words import Words
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
-SHOWN = ("edition", "at", "kind", "name", "actor", "action")
+SHOWN = ("edition", "at", "tenant", "kind", "name", "actor", "action")
 
 
 class AuditFilters(BaseModel):
@@ -32,6 +32,7 @@ class AuditOut(BaseModel):
 
     edition: int
     at: datetime
+    tenant: str
     kind: str
     name: str
     actor: str
@@ -40,8 +41,12 @@ class AuditOut(BaseModel):
 
 @router.get("")
 def list_changes(filters: Annotated[AuditFilters, Query()], access: Operator) -> list[AuditOut]:
-    """List the tenant's changes, the newest first."""
-    query = select(*(CHANGES.c[name] for name in SHOWN)).where(CHANGES.c.tenant == access.tenant)
+    """List the tenant's changes, the newest first.
+
+    A key above the tenants is shown what happened to such keys (tenant `*`) as well.
+    """
+    seen = CHANGES.c.tenant.in_({access.tenant, access.caller.tenant})
+    query = select(*(CHANGES.c[name] for name in SHOWN)).where(seen)
     for name in ("kind", "name"):
         if (value := getattr(filters, name)) is not None:
             query = query.where(CHANGES.c[name] == value)
