@@ -1,5 +1,6 @@
 """The registry over HTTP: products, devices, secrets, and the topic that tells of them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from edge.registry_files import RegistryFiles
 from telemetry.changes import ChangeKey, CredentialBody, DeviceBody, ProductBody
 from telemetry.devices import Device
 from telemetry.sealing import unseal
-from tests.services.registry_parts import NOW, RING, TestedRegistry
+from tests.services.registry_parts import NOW, RING, Json, TestedRegistry
 
 M1 = "/v1/devices/meter.m1"
 SECRETS = f"{M1}/credentials"
@@ -119,6 +120,23 @@ def test_patch_changes_what_is_given_and_put_says_all(registry: TestedRegistry) 
     assert registry.done("PUT", M1, {"zone": "south"})["firmware"] is None
     edition = registry.done("GET", M1)["edition"]
     assert registry.done("PUT", M1, {"zone": "south"})["edition"] == edition
+
+
+def test_patches_at_once_keep_what_each_has_changed(either: TestedRegistry) -> None:
+    either.done("PUT", "/v1/devices/m1", {"zone": "0", "firmware": "0"})
+
+    def patched(field: str) -> list[Json]:
+        numbers = range(1, 41)
+        return [either.done("PATCH", "/v1/devices/m1", {field: str(one)}) for one in numbers]
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = [one for told in pool.map(patched, ("zone", "firmware")) for one in told]
+    said = {one["edition"]: (one["zone"], one["firmware"]) for one in answers}
+    numbers = [(int(str(zone)), int(str(firmware))) for _, (zone, firmware) in sorted(said.items())]
+    for field in (0, 1):
+        told = [each[field] for each in numbers]
+        assert told == sorted(told)
+    assert numbers[-1] == (40, 40)
 
 
 def test_consumer_class_is_said_to_be_outside_the_promise(registry: TestedRegistry) -> None:

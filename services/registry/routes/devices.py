@@ -93,27 +93,28 @@ def show_device(device_full: DeviceFull, access: Viewer) -> DeviceOut:
 def put_device(device_full: DeviceFull, wanted: DeviceIn, access: Operator) -> DeviceOut:
     """Enrol a device, or say anew all that is known of it."""
     device = _changed(Device(device_full, access.tenant), wanted.model_dump())
-    return _put(access, device)
+    with access.writing() as writing:
+        found = device_out(devices.put(writing, device))
+    access.registry.wake()
+    return found
 
 
 @router.patch("/{device_full}")
 def patch_device(device_full: DeviceFull, wanted: DeviceIn, access: Operator) -> DeviceOut:
     """Change what is given here."""
-    known = access.entry("device", device_full)
-    assert isinstance(known.body, DeviceBody)
-    return _put(access, _changed(known.body.device, wanted.model_dump(exclude_unset=True)))
+    said = wanted.model_dump(exclude_unset=True)
+    with access.writing() as writing:
+        # Read by whoever writes: what somebody else changes at the same time must stay.
+        known = devices.the_device(writing, access.tenant, device_full)
+        assert isinstance(known.body, DeviceBody)
+        found = device_out(devices.put(writing, _changed(known.body.device, said)))
+    access.registry.wake()
+    return found
 
 
 def _changed(device: Device, said: Mapping[str, object]) -> Device:
     known = {name: None if value == "" else value for name, value in said.items()}
     return replace(device, **known)  # type: ignore[arg-type]
-
-
-def _put(access: Access, device: Device) -> DeviceOut:
-    with access.writing() as writing:
-        found = device_out(devices.put(writing, device))
-    access.registry.wake()
-    return found
 
 
 @router.post("/{device_full}/disable")
