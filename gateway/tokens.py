@@ -5,6 +5,7 @@ from base64 import urlsafe_b64decode
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
+from math import isfinite
 from typing import NamedTuple, cast
 
 import jwt
@@ -120,10 +121,17 @@ def _claims(token: str, key: _Key, now: float) -> tuple[str, float]:
             "verify_nbf": False,
         },
     )
-    expires_at, begins = float(claims["exp"]), float(claims.get("iat", now))
+    expires_at, begins = _moment(claims["exp"]), _moment(claims.get("iat", now))
     # The end has no leeway: what ends a session at that time must not let the next one begin.
     if expires_at <= now or expires_at - min(begins, now) > LONGEST_LIFE_S + LEEWAY_S:
         raise jwt.InvalidTokenError("expired, or made out for more than a day")
-    if begins > now + LEEWAY_S or float(claims.get("nbf", 0)) > now + LEEWAY_S:
+    if begins > now + LEEWAY_S or _moment(claims.get("nbf", 0)) > now + LEEWAY_S:
         raise jwt.InvalidTokenError("not valid yet")
     return check_name(cast(str, claims["sub"])), expires_at
+
+
+def _moment(said: object) -> float:
+    """Return a NumericDate (RFC 7519, 2), or raise: NaN is neither before nor after any other."""
+    if isinstance(said, bool) or not isinstance(said, int | float) or not isfinite(said):
+        raise jwt.InvalidTokenError(f"{said!r} is no time")
+    return float(said)

@@ -1,6 +1,7 @@
 """Who is let in, by which credential, and who is not."""
 
 from datetime import UTC, datetime
+from math import nan
 
 import jwt
 import pytest
@@ -150,6 +151,9 @@ def test_token_lets_its_subject_in_until_it_expires() -> None:
         {"key": "other" * 9},
         {"algorithm": "HS384"},
         {"nbf": NOW + 600},
+        {"exp": nan},
+        {"exp": NOW + 10**9, "iat": nan},
+        {"nbf": nan},
     ],
 )
 def test_token_with_another_claim_lets_nobody_in(changed: dict[str, object]) -> None:
