@@ -39,6 +39,8 @@ class Presented(NamedTuple):
     """DER, as the TLS handshake verified it against the known authorities."""
     address: str = ""
     is_tls: bool = False
+    is_datagram: bool = False
+    """Whether nothing proves the address: anybody may write another's on a datagram."""
 
     @property
     def is_overheard(self) -> bool:

@@ -33,6 +33,9 @@ class _Failures:
 def suspect(presented: Presented) -> Suspect:
     """Return whose failures a login counts among; nothing of what it says is proven yet."""
     password, address = presented.password or "", presented.address
+    if presented.is_datagram:
+        # Or strangers could lock a device out of MQTT and HTTP, where its address is its own.
+        address = f"udp {address}"
     if is_token(password):
         return Suspect("token", "/".join(said_by(password))[:LONGEST_NAME], address)
     if presented.certificate is not None and not presented.username:

@@ -157,6 +157,7 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
             username=None if token else query.get("u"),
             password=token or query.get("p"),
             address=host(request),
+            is_datagram=True,
         )
         return self._entrance.login(presented, protocol=PROTOCOL, now=time.time())
 

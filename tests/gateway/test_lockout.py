@@ -68,6 +68,16 @@ def test_address_is_locked_by_many_failures_whoever_comes_in_between() -> None:
     assert told(one, by_secret(), NOW + 300) == "in"
 
 
+def test_datagrams_that_anybody_may_send_lock_nobody_out_elsewhere() -> None:
+    one = locking()
+    forged = Presented(*signed("pk.d1", b"wrong"), address="10.0.0.1", is_datagram=True)
+
+    reasons = [told(one, forged) for _ in range(MOST * ADDRESS_FACTOR)]
+
+    assert reasons[MOST] == "locked_out"
+    assert told(one, by_secret()) == "in"
+
+
 @pytest.mark.parametrize("device", ["pk.d1", "pk.d9"])
 def test_known_and_unknown_devices_are_locked_out_alike(device: str) -> None:
     one = house()
