@@ -23,9 +23,19 @@ class Downlink(NamedTuple):
     response_topic: str | None = None
     payload_format: int | None = None
     user: tuple[tuple[str, str], ...] = ()
-    origin: str = ""
-    """Client id of the session it came from, empty where it came from Kafka."""
+    origin: str | None = None
+    """Client id of the session it came from, which may be empty; None: it came from Kafka."""
     retain: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes that it holds: payload, correlation and user properties."""
+        told = sum(len(name) + len(value) for name, value in self.user)
+        return len(self.payload) + len(self.correlation or b"") + told
+
+    def is_over(self, now: float) -> bool:
+        """Say whether it is good for nothing any more at `now`, in seconds since 1970."""
+        return self.expires_at is not None and self.expires_at <= now
 
 
 @dataclass(slots=True)

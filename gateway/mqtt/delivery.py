@@ -64,7 +64,7 @@ class Delivery:
         while session.queue and not self._again:
             if session.queue[0].qos and self._is_shut():
                 return
-            self._send(session.queue.popleft())
+            self._send(session.first())
 
     def _is_shut(self) -> bool:
         return len(self._session.inflight) - len(self._again) >= self._window

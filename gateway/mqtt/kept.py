@@ -164,7 +164,7 @@ class KeptSessions:
             self._kept += 1
             queued = msgspec.msgpack.decode(body, type=Queued)
             if packet_id is None:
-                session.queue.append(queued)
+                session.wait(queued)
             else:
                 ((head, rest),) = Framer().feed(packet)
                 publish = cast(Publish, decode(head, rest, V5))

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from gateway.mqtt.kept import KeptSessions
 
 MOST_QUEUED = 1_000
+MOST_QUEUED_BYTES = 8 * 1024 * 1024
+"""Of a session's messages: what a device says to itself may be 256 KiB each."""
 MOST_RETAINED = 100
+MOST_RETAINED_BYTES = 1024 * 1024
+"""Of a device's messages."""
 MOST_SESSIONS_OF_DEVICE = 16
 NEVER = float("inf")
 
@@ -85,6 +89,7 @@ class Session:
         "link",
         "next_id",
         "queue",
+        "queued_bytes",
         "received",
         "subscriptions",
         "will",
@@ -96,6 +101,7 @@ class Session:
         self.identity = identity
         self.subscriptions: dict[str, Held] = {}
         self.queue: deque[Queued] = deque()
+        self.queued_bytes = 0
         self.inflight: OrderedDict[int, Sent] = OrderedDict()
         self.received: dict[int, Came] = {}
         """Messages of QoS 2 by their packet ids."""
@@ -115,7 +121,18 @@ class Session:
             if self.next_id not in self.inflight:
                 return self.next_id
 
-    def wanted(self, part: str, origin: str = "") -> Iterator[Held]:
+    def wait(self, queued: Queued) -> None:
+        """Have a message wait for the client behind all others."""
+        self.queue.append(queued)
+        self.queued_bytes += queued.downlink.size
+
+    def first(self) -> Queued:
+        """Take the message that has waited for longest."""
+        queued = self.queue.popleft()
+        self.queued_bytes -= queued.downlink.size
+        return queued
+
+    def wanted(self, part: str, origin: str | None = None) -> Iterator[Held]:
         """Yield the subscriptions that want a message."""
         for held in self.subscriptions.values():
             is_own = held.subscription.no_local and origin == self.client_id
@@ -222,9 +239,9 @@ class Sessions:
         identifiers = tuple(each.identifier for each in held if each.identifier)
         queued = Queued(downlink, root + downlink.part, qos, identifiers, retain)
         kept = session.kept
-        session.queue.append(kept.queue(session, queued) if kept and qos else queued)
-        if len(session.queue) > MOST_QUEUED:
-            dropped = session.queue.popleft()
+        session.wait(kept.queue(session, queued) if kept and qos else queued)
+        while len(session.queue) > MOST_QUEUED or session.queued_bytes > MOST_QUEUED_BYTES:
+            dropped = session.first()
             if kept:
                 kept.done(dropped.number)
             self._counters.add("downlinks", channel="dropped")
@@ -236,8 +253,9 @@ class Sessions:
         kept.pop(downlink.part, None)
         if downlink.payload:
             kept[downlink.part] = downlink
-        if len(kept) > MOST_RETAINED:
-            del kept[next(iter(kept))]
+        held = sum(each.size for each in kept.values())
+        while len(kept) > MOST_RETAINED or held > MOST_RETAINED_BYTES:
+            held -= kept.pop(next(iter(kept))).size
         if not kept:
             del self._retained[key]
 
