@@ -1,6 +1,7 @@
 """Devices that observe a downlink, and messages for them in the form that they accept."""
 
 import asyncio
+import time
 from collections import deque
 from contextlib import suppress
 from typing import NamedTuple
@@ -65,7 +66,10 @@ class Observation:
     async def _send(self) -> None:
         observed, request, blocks = self._target
         while self._waiting:
-            message = shown(self._waiting.popleft(), self._timers, request.opt.accept)
+            downlink = self._waiting.popleft()
+            if downlink.is_over(time.time()):
+                continue
+            message = shown(downlink, self._timers, request.opt.accept)
             if not message.code.is_successful():
                 # RFC 7641, 4.2: whoever does not accept what there is observes no longer.
                 self._is_over = True
@@ -89,9 +93,16 @@ class Observation:
 
     def end(self, reason: str) -> None:
         """Close it: its device or credential is no longer good."""
+        self._last(Code.UNAUTHORIZED, reason)
+
+    def give_way(self) -> None:
+        """Close it for newer ones of its device: nobody may be there to hear it any more."""
+        self._last(Code.SERVICE_UNAVAILABLE, "the device observes too much: observe again")
+
+    def _last(self, code: Code, text: str) -> None:
         self._is_over = True
         self._waiting.clear()
-        self._target.observed.trigger(Message(code=Code.UNAUTHORIZED, payload=reason.encode()))
+        self._target.observed.trigger(Message(code=code, payload=text.encode()))
 
 
 def shown(

@@ -21,6 +21,8 @@ from telemetry.encodings import CBOR, content_type_of
 from telemetry.records import JSON
 
 PROTOCOL = "coap"
+MOST_OBSERVATIONS = 16
+"""Of a device at once."""
 TOKEN_OPTION = 2088
 """Where Alibaba's clients put their token."""
 
@@ -41,7 +43,8 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
         self._entrance = entrance
         self._timers = timers
         self._block2 = Blocks()
-        self._observations: dict[tuple[str, str], set[Observation]] = {}
+        self._observations: dict[tuple[str, str], dict[Observation, None]] = {}
+        """Of each device, the oldest first."""
         self._newest: dict[tuple[str, str, str], Downlink] = {}
         self._entering: dict[int, Identity | Rejected] = {}
         """Who wants to observe, by its request, until that is rendered: one login for both."""
@@ -82,7 +85,7 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
         if isinstance(part, Message):
             return part
         newest = self._newest.get((identity.tenant, identity.device_full, part))
-        if newest is None:
+        if newest is None or newest.is_over(time.time()):
             return Message(code=Code.CONTENT, payload=b"", transport_tuning=self._timers)
         answer = shown(newest, self._timers, request.opt.accept)
         # The first answer of an observation is nobody else's to cut.
@@ -117,7 +120,13 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
         target = Target(observed, request, self._block2)
         observation = Observation(identity, part, target, self._timers)
         key = (identity.tenant, identity.device_full)
-        self._observations.setdefault(key, set()).add(observation)
+        known = self._observations.setdefault(key, {})
+        known[observation] = None
+        if len(known) > MOST_OBSERVATIONS:
+            # One that its device has forgotten is known as such only once it is told something.
+            oldest = next(iter(known))
+            del known[oldest]
+            oldest.give_way()
         self._entrance.lives.add(observation)
         observed.accept(self._forgetting(key, observation))
 
@@ -125,8 +134,8 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
         def forget() -> None:
             observation.close()
             self._entrance.lives.remove(observation)
-            kept = self._observations.get(key, set())
-            kept.discard(observation)
+            kept = self._observations.get(key, {})
+            kept.pop(observation, None)
             if not kept:
                 self._observations.pop(key, None)
 
