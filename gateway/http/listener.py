@@ -17,6 +17,7 @@ from gateway.secure import server_context
 from telemetry.settings import Settings
 
 GRACE_S = 5.0
+HANDSHAKE_S = 10.0
 PROTOCOLS = ("h2", "http/1.1")
 
 
@@ -79,6 +80,7 @@ def _config(settings: Settings) -> Config:
     config.accesslog = config.errorlog = None
     config.include_server_header = False
     config.keep_alive_timeout = 75
+    config.ssl_handshake_timeout = HANDSHAKE_S
     if settings.gateway_certificate is not None:
         # That there are such files makes its ports secure; the context is ours.
         config.certfile = str(settings.gateway_certificate)

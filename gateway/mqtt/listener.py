@@ -99,8 +99,15 @@ class MqttListener:
 
     async def listen(self, host: str, port: int, secure: ssl.SSLContext | None = None) -> int:
         """Open a port, and return it."""
+        # Who does not even end the handshake is nobody that the clock below could see.
+        within_s = self.desk.options.connect_within_s if secure else None
         server = await self.loop.create_server(
-            lambda: _Socket(self), host, port, ssl=secure, backlog=BACKLOG
+            lambda: _Socket(self),
+            host,
+            port,
+            ssl=secure,
+            backlog=BACKLOG,
+            ssl_handshake_timeout=within_s,
         )
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])

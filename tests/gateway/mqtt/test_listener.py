@@ -2,9 +2,12 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from edge.mqtt.decoding import decode
 from edge.mqtt.encoding import encode
@@ -14,6 +17,7 @@ from edge.mqtt.wire import V5, V311
 from gateway.downlink import Downlink
 from gateway.mqtt.connecting import MqttOptions
 from gateway.mqtt.listener import LINGER_S, MOST_UNSENT
+from tests.gateway.certificates import Authority
 from tests.gateway.entrances import house
 from tests.gateway.served import Served
 
@@ -72,6 +76,20 @@ def caller(served: Served) -> Iterator[Caller]:
 def test_client_that_says_nothing_is_closed_in_time(caller: Caller) -> None:
     assert not caller.is_closed_by_ticks(0.0)
     assert caller.is_closed_by_ticks(WITHIN_S)
+
+
+def test_client_that_begins_tls_and_says_nothing_is_closed_in_time(tmp_path: Path) -> None:
+    own, _ = Authority().issue(tmp_path, "localhost", x509.DNSName("localhost"))
+    secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    secure.load_cert_chain(own)
+    options = MqttOptions(connect_within_s=WITHIN_S)
+    running = Served(house(), secure, options)
+    try:
+        with socket.create_connection(("127.0.0.1", running.port("mqtts")), 10) as silent:
+            silent.settimeout(WITHIN_S + 5)
+            assert silent.recv(1) == b""
+    finally:
+        running.stop()
 
 
 def test_client_that_writes_its_connect_byte_by_byte_has_no_longer(caller: Caller) -> None:
