@@ -146,6 +146,8 @@ class FallbackOutlet:
         if not await self._all_sent(table):
             raise OutletError("Kafka is away", is_away=True, retry_after_s=RETRY_S)
         files[0].unlink()
+        # Else room that was drained would be missing until all is, while others go on to send.
+        self._bytes = max(self._bytes - _size(table), 0)
         self.spooled.subtract(_counted(table))
         return True
 
@@ -186,6 +188,10 @@ def _pages(files: Iterable[Path]) -> Counter[bytes]:
     for file in files:
         found += _counted(pq.read_table(file, columns=["headers"]))
     return found
+
+
+def _size(table: pa.Table) -> int:
+    return int(pc.sum(pc.binary_length(table.column("value"))).as_py() or 0)
 
 
 def _counted(table: pa.Table) -> Counter[bytes]:

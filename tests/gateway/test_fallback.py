@@ -128,6 +128,40 @@ def test_spool_that_is_full_refuses(tmp_path: Path) -> None:
     outlet.close(5)
 
 
+def test_spool_has_room_again_for_what_was_handed_on_although_it_is_not_empty(
+    tmp_path: Path,
+) -> None:
+    kafka, answers = FakeKafka(is_away=True), Answers()
+    outlet = FallbackOutlet(kafka, tmp_path, Counters(), most_bytes=1_000)
+    for number in range(1, 11):
+        send(outlet, answers, b"%100d" % number)
+        settled(outlet, answers, number)
+    with pytest.raises(OutletError, match="full"):
+        send(outlet, answers, b"y")
+
+    kafka.is_away, kafka.falls_after = False, 5
+    asyncio.run(handed_on(outlet, kafka))
+    send(outlet, answers, b"%100d" % 11)
+    settled(outlet, answers, 11)
+
+    kafka.is_away, kafka.falls_after = False, None
+    drained(outlet)
+    assert {int(taken.value) for taken in kafka.taken} == set(range(1, 12))
+    outlet.close(5)
+
+
+async def handed_on(outlet: FallbackOutlet, kafka: FakeKafka) -> None:
+    """Hand on what is on disk until Kafka is away."""
+    draining = asyncio.create_task(outlet.drain())
+    give_up = time.monotonic() + 15
+    while not kafka.is_away and time.monotonic() < give_up:
+        await asyncio.sleep(0.02)
+    draining.cancel()
+    with suppress(asyncio.CancelledError):
+        await draining
+    assert outlet.is_spooling
+
+
 def test_room_is_known_before_anything_is_sent(tmp_path: Path) -> None:
     kafka = FakeKafka(is_away=True)
     outlet = FallbackOutlet(kafka, tmp_path, Counters(), most_bytes=1_000)
