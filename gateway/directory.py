@@ -53,6 +53,8 @@ class Directory:
         """Authorities that the settings name, believed whatever the registry says."""
         self.jwt_keys: dict[str, tuple[str, JwtKeyBody]] = {}
         self._editions: dict[bytes, int] = {}
+        self.applied = 0
+        """How many changes were taken over."""
         self.on_change: Callable[[Change], None] = _ignore
 
     def apply(self, change: Change) -> None:
@@ -61,6 +63,7 @@ class Directory:
         if change.edition <= self._editions.get(key, -1):
             return
         self._editions[key] = change.edition
+        self.applied += 1
         self._apply(change)
         self.on_change(change)
 

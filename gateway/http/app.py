@@ -71,13 +71,19 @@ class Posts:
         x_client_id: ClientId = None,
     ) -> Response:
         """Take one message, a list, or one a line; 202 once all are durable."""
-        now = time.time()
-        identity = self._logins.identity(authorization, x_client_id, _sender(request), now=now)
+        presented = (authorization, x_client_id, _sender(request))
+        identity = self._logins.identity(*presented, now=time.time())
         if isinstance(identity, Rejected):
             return self.answer(refusal_of(identity))
+        edition = self._entrance.directory.applied
         raw = await _body(request, self._silent_s)
         if isinstance(raw, Rejected):
             return self.answer(refusal_of(self._entrance.ingest.counted(raw)))
+        if edition != self._entrance.directory.applied or _is_over(identity, time.time()):
+            # A body may take long, and its sender may have been revoked meanwhile.
+            identity = self._logins.identity(*presented, now=time.time())
+            if isinstance(identity, Rejected):
+                return self.answer(refusal_of(identity))
         body = unpacked(raw, ",".join(request.headers.getlist("content-encoding")))
         if isinstance(body, Rejected):
             return self.answer(await self._unread(identity, device, raw, body))
@@ -165,6 +171,10 @@ class Posts:
 def _sender(request: Request) -> Sender:
     address = request.client.host if request.client else ""
     return Sender(address, request.url.scheme == "https", request.scope.get(CERTIFICATE))
+
+
+def _is_over(identity: Identity, now: float) -> bool:
+    return identity.expires_at is not None and identity.expires_at <= now
 
 
 async def _body(request: Request, silent_s: float) -> bytes | Rejected:
