@@ -18,6 +18,7 @@ from gateway.http.bodies import (
     NDJSON,
     PACKINGS,
     content_type,
+    has_too_many_lines,
     parts,
     too_large,
     unpacked,
@@ -113,7 +114,7 @@ class Posts:
         place, found = (identity.tenant, identity.device_full, key), digest(body)
         before = self._answers.find(place, now=time.time()) or self._answers.underway.get(place)
         if before is not None and before.digest != found:
-            return refusal_of(OTHER_BODY)
+            return refusal_of(self._entrance.ingest.counted(OTHER_BODY))
         if isinstance(before, Answer):
             return before.status, before.body, REPLAYED
         if before is not None:
@@ -146,9 +147,10 @@ class Posts:
         return await self._publish(channel, body, form)
 
     async def _publish(self, channel: Channel, body: bytes, form: str) -> Told:
-        found = parts(body, form) or parts(b"", JSON)
-        if len(found) > MOST_RECORDS:
-            text = f"{len(found):,} lines; a request has at most {MOST_RECORDS:,}"
+        found = [] if has_too_many_lines(body, form) else parts(body, form) or parts(b"", JSON)
+        if not 0 < len(found) <= MOST_RECORDS:
+            lines = len(found) or body.count(b"\n")
+            text = f"{lines:,} lines; a request has at most {MOST_RECORDS:,}"
             return refusal_of(self._entrance.ingest.counted(too_large(text, MOST_RECORDS, "lines")))
         outcome = await ingest_batch(
             self._entrance.ingest,

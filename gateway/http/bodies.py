@@ -24,6 +24,8 @@ PACKINGS = ("gzip", "zstd")
 MOST_PACKINGS = 3
 """One within the other: each is a pass over all of the body."""
 FORMS = (JSON, NDJSON[0], CBOR)
+MOST_LINES = 200_000
+"""Blank ones too: 32 KiB may unpack to 33 million, which would hold up everybody for seconds."""
 
 
 class Part(NamedTuple):
@@ -105,6 +107,11 @@ def _decompressed(body: bytes) -> Iterator[bytes]:
 def too_large(text: str, limit: int, unit: str = "bytes") -> Rejected:
     """Return the refusal of a body that is too large."""
     return Rejected("too_large", text, limit=f"{limit} {unit}")
+
+
+def has_too_many_lines(body: bytes, form: str) -> bool:
+    """Say whether a body has so many lines, blank ones too, that cutting it would take long."""
+    return form == NDJSON[0] and body.count(b"\n") > MOST_LINES
 
 
 def parts(body: bytes, form: str) -> list[Part]:

@@ -235,6 +235,7 @@ def test_idempotency_key_gets_the_first_answer_again() -> None:
 
     assert answers(one, thrice).status_code == 422
     assert len(one.outlet.taken) == 1
+    assert one.entrance.counters.value("rejected", reason="undecodable") == 1
 
 
 def test_requests_at_once_with_one_key_are_published_once() -> None:

@@ -129,6 +129,16 @@ def test_list_on_a_line_is_named_by_its_line(before: bytes, line: int, item: int
     assert (fault["line"], fault["item"], fault["field"]) == (line, item, "metrics")
 
 
+@PACKING
+def test_blank_lines_without_end_are_not_cut(encoding: str) -> None:
+    blank = b"\n" * MOST_UNPACKED
+    bomb = gzip.compress(blank) if encoding == "gzip" else zstandard.compress(blank)
+
+    answer = posted(anonymous(), bomb, NDJSON | {"Content-Encoding": encoding})
+
+    assert (answer.status_code, answer.json()["limit"]) == (413, "20000 lines")
+
+
 def test_limit_of_lines_is_named_as_such() -> None:
     answer = posted(anonymous(), (MESSAGE + b"\n") * (MOST_RECORDS + 1), NDJSON)
 
