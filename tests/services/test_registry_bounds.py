@@ -15,28 +15,26 @@ from telemetry.changes import (
     TenantBody,
     encode_change,
 )
+from telemetry.errors import HeadwaterError
 from tests.brokers import Broker
 from tests.services.registry_parts import Json, TestedRegistry
 
-HOT = {"metric": "temperature", "check": {"kind": "threshold", "bound": 90}}
+
+def declaration(metrics: int) -> Json:
+    named: Json = {f"metric_{number:05}_{'x' * 80}": {} for number in range(metrics)}
+    return {"versions": [{"version": 1, "metrics": named}]}
 
 
 def test_change_that_kafka_would_not_take_is_refused(either: TestedRegistry) -> None:
     before = either.edition()
 
-    answer = either.ask("PUT", "/v1/rules/hot", {**HOT, "note": "x" * LARGEST_VALUE})
+    answer = either.ask("PUT", "/v1/products/meter", declaration(9_000))
 
     assert answer.status_code == 422
-    assert "rule hot" in answer.json()["detail"]
+    assert f"the most is {LARGEST_VALUE:,}" in answer.json()["detail"]
     assert either.edition() == before
-    assert either.ask("GET", "/v1/rules/hot").status_code == 404
-
-
-def test_product_of_very_many_metrics_is_refused_as_well(registry: TestedRegistry) -> None:
-    metrics: Json = {f"metric_{number:05}_{'x' * 80}": {} for number in range(9_000)}
-    body = {"versions": [{"version": 1, "metrics": metrics}]}
-
-    assert registry.ask("PUT", "/v1/products/meter", body).status_code == 422
+    assert either.ask("GET", "/v1/products/meter").status_code == 404
+    assert either.ask("PUT", "/v1/products/meter", declaration(2_000)).is_success
 
 
 @pytest.mark.kafka
@@ -46,7 +44,10 @@ def test_largest_change_is_taken_with_those_around_it(tmp_path: Path) -> None:
     noise = random.Random(1).randbytes(LARGEST_VALUE)
     broker = Broker(tmp_path)
     try:
-        large = ChangeRecord(b"rule/acme/hot", noise, given.headers)
-        KafkaSink(broker.settings.kafka_bootstrap).take([given, large, given])
+        sink = KafkaSink(broker.settings.kafka_bootstrap)
+        large = ChangeRecord(b"product/acme/meter", noise, given.headers)
+        sink.take([given, large, given])
+        with pytest.raises(HeadwaterError, match="too large"):
+            sink.take([given, large._replace(value=noise * 2), given])
     finally:
         broker.kill()
