@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 import polars as pl
 
@@ -15,7 +16,7 @@ from spark_jobs.table_files import Change
 from spark_jobs.transforms import delays, windows
 from spark_jobs.transforms.partials import READING_COLUMNS, SERIES, merged
 from spark_jobs.transforms.rules import watermarks
-from spark_jobs.transforms.spans import DAY, Span, days, midnight
+from spark_jobs.transforms.spans import DAY, Span, days, earlier, later, midnight
 from telemetry.tables import (
     DELIVERY_DELAY,
     DEVICE_MINUTE,
@@ -85,7 +86,7 @@ class Rebuild:
                 newest=event.max(),
                 highest=received.max(),
             )
-            .collect()
+            .collect(engine="streaming")
         )
 
     def silver(self, span: Span, column: str = "event_time") -> pl.LazyFrame:
@@ -101,10 +102,22 @@ class Rebuild:
             for table, position in sources
         ]
 
-    def blocks(self, span: Span) -> Iterator[list[Span]]:
-        """Yield whole days in spans of bearable size: many days in one, or a day in parts."""
-        by_day = self.silver(span).group_by(pl.col("event_time").dt.date()).len().collect()
-        rows = dict(by_day.iter_rows())
+    def readings(self, span: Span, keys: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        """Yield the readings of some keys within a span, a bearable number at a time."""
+        for part in self._parts_of(span) or [span]:
+            rows = self.silver(part).join(keys.lazy(), on=keys.columns, how="semi")
+            yield rows.collect()
+
+    def _parts_of(self, span: Span, column: str = "event_time") -> list[Span]:
+        return [part for block in self.blocks(span, column) for part in block]
+
+    def blocks(self, span: Span, column: str = "event_time") -> Iterator[list[Span]]:
+        """Yield days in spans of bearable size by one of their times: many days, or parts of one.
+
+        The span may begin within a day.
+        """
+        dated = self.silver(span, column).group_by(pl.col(column).dt.date()).len()
+        rows = dict(dated.collect(engine="streaming").iter_rows())
         start, held = span.start, 0
         day = span.start
         while day < span.end:
@@ -113,7 +126,7 @@ class Rebuild:
                 yield [Span(start, day)]
                 start, held = day, 0
             held += count
-            day += DAY
+            day = min(later(day, DAY), span.end)
             if held > self.most_rows:
                 yield _parts(Span(start, day), -(-held // self.most_rows))
                 start, held = day, 0
@@ -144,7 +157,7 @@ class Rebuild:
     def _sliding(self, span: Span) -> Counter[str]:
         widest = self.rules["width"].max() or timedelta()
         assert isinstance(widest, timedelta)
-        reach = Span(span.start - widest, span.end)
+        reach = Span(earlier(span.start, widest), span.end)
         written: Counter[str] = Counter()
         for day in self._sliding_days(reach, widest):
             part = Span(max(day.start, reach.start), min(day.end, reach.end))
@@ -164,15 +177,12 @@ class Rebuild:
         dated = [frame.select("window_period").unique() for frame in (minutes, stored)]
         days_with_rows = pl.concat(dated).collect()["window_period"].to_list()
         before = range(-(-widest // DAY) + 1)
-        starts = {midnight(day) - DAY * n for day in days_with_rows for n in before}
+        starts = {earlier(midnight(day), DAY * n) for day in days_with_rows for n in before}
         return [Span(start, start + DAY) for start in sorted(starts) if start + DAY > reach.start]
 
     def _sessions(self, span: Span) -> Counter[str]:
-        asked = self.rules.filter(pl.col("gap").is_not_null())
-
-        def readings(seen: Span) -> pl.DataFrame:
-            asking = asked.lazy().select("tenant", "product")
-            return self.silver(seen).join(asking, on=["tenant", "product"], how="semi").collect()
+        asked = self.rules.filter(pl.col("gap").is_not_null()).select("tenant", "product")
+        readings = partial(self.readings, keys=asked)
 
         def change(stored: pl.LazyFrame) -> Change | None:
             made = made_again(stored, readings, span, self.rules)
@@ -185,8 +195,11 @@ class Rebuild:
 
     def delays(self, span: Span) -> Counter[str]:
         """Make the delays of messages that were received within whole days again."""
-        messages = delays.messages(self.silver(span, "received_at").collect())
-        rows = delays.merged(delays.sketched(messages))
+        received = (
+            self.silver(part, "received_at").collect()
+            for part in self._parts_of(span, "received_at")
+        )
+        rows = delays.merged(*(delays.sketched(delays.messages(some)) for some in received))
         first, last = span.start.date(), (span.end - DAY).date()
         within = f"hour_date >= date'{first}' and hour_date <= date'{last}'"
         self.lake.replace(DELIVERY_DELAY, rows, within, None)
@@ -206,11 +219,6 @@ def _named(span: Span, table: Table) -> str:
 
 def _parts(span: Span, wanted: int) -> list[Span]:
     """Cut a day into about as many parts as wanted, of whole hours."""
-    hours = max(1, 24 // wanted)
-    starts = range(0, 24, hours)
-    return [
-        Span(
-            span.start + timedelta(hours=n), min(span.start + timedelta(hours=n + hours), span.end)
-        )
-        for n in starts
-    ]
+    step = timedelta(hours=max(1, 24 // wanted))
+    starts = [span.start + step * n for n in range(-(-(span.end - span.start) // step))]
+    return [Span(start, min(later(start, step), span.end)) for start in starts]

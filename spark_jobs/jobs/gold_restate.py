@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import polars as pl
 
@@ -99,14 +100,11 @@ class Restate:
         if mine.is_empty():
             return Counter()
         first, last = _ends(mine)
-        devices = mine.lazy().select(*_PRODUCT, "device_full").unique()
-        of_devices = [*_PRODUCT, "device_full"]
-
-        def readings(seen: Span) -> pl.DataFrame:
-            return self.rebuild.silver(seen).join(devices, on=of_devices, how="semi").collect()
+        devices = mine.select(*_PRODUCT, "device_full").unique()
+        readings = partial(self.rebuild.readings, keys=devices)
 
         def change(stored: pl.LazyFrame) -> Change | None:
-            same = stored.join(devices, on=of_devices, how="semi")
+            same = stored.join(devices.lazy(), on=devices.columns, how="semi")
             span = Span(first, last + marks.MINUTE)
             made = made_again(same, readings, span, self.rebuild.rules)
             if made is None:

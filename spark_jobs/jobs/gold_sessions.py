@@ -1,6 +1,6 @@
 """Keeps gold.sessions: grows it by fresh readings, or makes the sessions of a span again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ import polars as pl
 from spark_jobs.transforms import sessions, windows
 from spark_jobs.transforms.partials import STATISTICS
 from spark_jobs.transforms.scopes import WINDOW, scope
-from spark_jobs.transforms.spans import Span
+from spark_jobs.transforms.spans import EARLIEST, Span
 from telemetry.tables import SESSIONS
 
 KEY = [*sessions.SESSION_SERIES, "window_start"]
@@ -17,7 +17,8 @@ _COLUMNS = [*KEY, *STATISTICS, "window_end"]
 _AS_LONG = [*KEY, "window_end", "count"]
 _ENDS = ["tenant", "product", *WINDOW, "window_end"]
 _RANGE = timedelta(hours=1)
-Readings = Callable[[Span], pl.DataFrame]
+Readings = Callable[[Span], Iterable[pl.DataFrame]]
+"""Returns the readings of a span in parts: one after another, and at least one."""
 
 
 class Regrown(NamedTuple):
@@ -93,9 +94,11 @@ def _whole_sessions(readings: Readings, span: Span, rules: pl.DataFrame) -> pl.D
     assert isinstance(gap, timedelta)
     seen = span.wider(gap) if gap else Span(span.start, span.start)
     while True:
-        found = sessions.ended(sessions.of_rows(readings(seen), rules))
+        parts = [sessions.of_rows(some, rules) for some in readings(seen)]
+        found = sessions.ended(sessions.joined(pl.concat(parts)))
         mine = found.filter(_touches(span))
-        begins_inside = pl.col("window_start") >= seen.start + gap
+        has_no_before = pl.lit(value=seen.start == EARLIEST)
+        begins_inside = has_no_before | (pl.col("window_start") >= seen.start + gap)
         ends_inside = pl.col("window_end") < seen.end
         if mine.select((begins_inside & ends_inside).all()).item():
             return mine

@@ -1,13 +1,11 @@
 """Which windows are open and which have ended, by the watermark of their product."""
 
-from datetime import UTC, datetime
-
 import polars as pl
 
 from spark_jobs.transforms.scopes import WINDOW
+from spark_jobs.transforms.spans import EARLIEST
 
 _PRODUCT = ["tenant", "product"]
-EVER = datetime(1, 1, 1, tzinfo=UTC)
 OPEN = [*WINDOW, *_PRODUCT, "window_end"]
 
 
@@ -23,7 +21,7 @@ def open_windows(
     before = settled.select(*_PRODUCT, pl.col("watermark").alias("settled"))
     mine = bounded.join(before, on=_PRODUCT, how="left")
     least = None if mine["settled"].has_nulls() else mine["settled"].min()
-    not_final = rows.filter(~pl.col("is_final"), pl.col("window_end") > pl.lit(least or EVER))
+    not_final = rows.filter(~pl.col("is_final"), pl.col("window_end") > pl.lit(least or EARLIEST))
     known = not_final.select(of).join(mine.lazy(), on=_PRODUCT, how="inner")
     unsettled = pl.col("settled").is_null() | (pl.col("window_end") > pl.col("settled"))
     return known.filter(unsettled).select(of).unique().collect()

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from spark_jobs.transforms.windows import since_ever
 from telemetry.tables import (
     DELIVERY_DELAY,
     DEVICE_MINUTE,
@@ -89,7 +90,5 @@ def _sliding(minutes: pl.DataFrame, rules: pl.DataFrame) -> pl.DataFrame:
     newest = pl.col("window_start").cast(pl.Int64).floordiv(every) * every
     starts = pl.int_ranges(newest - width + every, newest + every, every)
     spread = placed.with_columns(window_start=starts).explode("window_start")
-    at = pl.col("window_start").cast(pl.Datetime("us", "UTC"))
-    return (
-        spread.with_columns(at).select("tenant", "product", "device_full", "window_start").unique()
-    )
+    moved = since_ever(spread.with_columns(pl.col("window_start").cast(pl.Datetime("us", "UTC"))))
+    return moved.select("tenant", "product", "device_full", "window_start").unique()

@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, time, timedelta
 import polars as pl
 
 DAY = timedelta(days=1)
+EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+"""No time is before the one or behind the other; clocks that were never set say the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +22,8 @@ class Span:
         return (pl.col(column) >= self.start) & (pl.col(column) < self.end)
 
     def wider(self, by: timedelta) -> "Span":
-        """Return the span with `by` more on both sides."""
-        return Span(self.start - by, self.end + by)
+        """Return the span with `by` more on both sides, as far as there is time."""
+        return Span(earlier(self.start, by), later(self.end, by))
 
 
 def days(first: date, last: date) -> Span:
@@ -32,3 +34,13 @@ def days(first: date, last: date) -> Span:
 def midnight(day: date) -> datetime:
     """Return the UTC moment at which a day begins."""
     return datetime.combine(day, time(), UTC)
+
+
+def earlier(moment: datetime, by: timedelta) -> datetime:
+    """Return the moment so long before, or the earliest that there is."""
+    return moment - by if by < moment - EARLIEST else EARLIEST
+
+
+def later(moment: datetime, by: timedelta) -> datetime:
+    """Return the moment so long after, or the latest that there is."""
+    return moment + by if by < LATEST - moment else LATEST

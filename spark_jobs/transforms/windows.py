@@ -5,6 +5,7 @@ from datetime import timedelta
 import polars as pl
 
 from spark_jobs.transforms.partials import SERIES, STATISTICS, merged, of_readings
+from spark_jobs.transforms.spans import EARLIEST
 from telemetry.tables import DEVICE_WINDOWS, WINDOW_MINUTES, ZONE_WINDOWS, Table
 
 MINUTE_KEY = [*SERIES, "device_full", "zone", "window_start"]
@@ -46,9 +47,14 @@ def sliding(minute_partials: pl.DataFrame, rules: pl.DataFrame) -> pl.DataFrame:
     newest = pl.col("window_start").cast(pl.Int64).floordiv(every) * every
     starts = pl.int_ranges(newest - width + every, newest + every, every)
     spread = placed.with_columns(window_start=starts).explode("window_start")
-    moved = spread.with_columns(pl.col("window_start").cast(pl.Datetime("us", "UTC")))
+    moved = since_ever(spread.with_columns(pl.col("window_start").cast(pl.Datetime("us", "UTC"))))
     by = [*SERIES, "device_full", "window_start"]
     return _merged_once(moved, by, pl.col("width").first())
+
+
+def since_ever(windows: pl.DataFrame) -> pl.DataFrame:
+    """Leave out windows that would start before the year 1, which no reader has a time for."""
+    return windows.filter(pl.col("window_start") >= EARLIEST)
 
 
 def _merged_once(partials: pl.DataFrame, by: list[str], *extra: pl.Expr) -> pl.DataFrame:
