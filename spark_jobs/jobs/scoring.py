@@ -37,6 +37,8 @@ from telemetry.tables import ANOMALIES, READINGS
 
 NAME = "scoring"
 MAX_FILES = 1000
+MAX_BYTES = 8 * 1024 * 1024
+"""Of the files of a batch, which is looked at in one go: about a million readings as they come."""
 Now = Callable[[], int]
 """Microseconds since 1970."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -144,7 +146,11 @@ class Scoring:
         """Return the readings that were not looked at yet, as a stream."""
         newest = self._lake.table(READINGS).version()
         first = min(self.state.readings.version, newest)
-        options = {"startingVersion": first, "maxFilesPerTrigger": MAX_FILES}
+        options = {
+            "startingVersion": first,
+            "maxFilesPerTrigger": MAX_FILES,
+            "maxBytesPerTrigger": MAX_BYTES,
+        }
         # The files are read here: of the stream's rows none is asked for.
         return self._lake.stream(spark, READINGS, options).select("seq")
 

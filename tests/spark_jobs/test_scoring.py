@@ -1,5 +1,6 @@
 """Scoring over Delta silver: alarms once, whatever is cut short; rules that change; silence."""
 
+import random
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from edge.rule_files import RuleFiles
 from spark_jobs.gold_state import Position
-from spark_jobs.jobs.scoring import NAME, Scoring
+from spark_jobs.jobs.scoring import MAX_BYTES, NAME, Scoring
 from spark_jobs.jobs.scoring_query import ScoringQuery, is_wanted
 from spark_jobs.lake import Lake
 from spark_jobs.scoring_state import ScoringFiles, ScoringState
@@ -59,12 +60,15 @@ def put(
     RuleFiles(settings.registry_dir).put(kept)
 
 
-def land(settings: Settings, *said: tuple[str, float, float], first: int = 0) -> None:
-    """Land readings of metric t: device, minutes after noon, value."""
+def land(
+    settings: Settings, *said: tuple[str, float, float], first: int = 0, text: str | None = None
+) -> None:
+    """Land readings of metric t: device, minutes after noon, value; `text` makes files large."""
     rows = [
         {"tenant": "default", "product": "boiler", "retention_class": "default",
          "device_full": device, "zone": "north", "boot": "b", "seq": first + place, "metric": "t",
-         "event_time": at(minute), "received_at": at(minute), "value": value}
+         "event_time": at(minute), "received_at": at(minute), "value": value,
+         "value_text": text}
         for place, (device, minute, value) in enumerate(said)
     ]  # fmt: skip
     frame = pl.DataFrame(rows, schema=NO_READING.schema)
@@ -159,6 +163,30 @@ def test_every_alarm_is_told_and_kept_once_through_failures_and_restarts(
     advance(spark, settings, sink)
     assert sink.alerts[-1].state == "resolved"
     assert sink.alerts[-1].device == "boiler.b"
+
+
+@pytest.mark.spark
+def test_what_scoring_is_behind_is_looked_at_a_bearable_number_of_bytes_at_a_time(
+    spark: SparkSession, settings: Settings
+) -> None:
+    put(settings, HOT)
+    sink, batches = Heard(), settings.checkpoint_dir / NAME / "commits"
+    advance(spark, settings, sink)
+    before = len(numbered(batches))
+    dice = random.Random(1)
+    for minute in range(4):
+        noise = dice.randbytes(MAX_BYTES // 3).hex()
+        land(settings, ("boiler.a", minute, 95), first=minute, text=noise)
+
+    query = advance(spark, settings, sink)
+
+    assert query.figures().lag_messages == 0
+    assert len(numbered(batches)) - before == 2, "three files are as much as a batch may be"
+    assert [alert.event_time for alert in sink.alerts] == [clock(0)]
+
+
+def numbered(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("*") if path.name.isdecimal()]
 
 
 def scoring(settings: Settings, sink: Heard, minute: float) -> Scoring:
