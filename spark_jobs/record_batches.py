@@ -6,15 +6,15 @@ where each one ends is found by its length, one after the other; all else is rea
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from kafka.codec import gzip_decode, lz4_decode
 from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.memory_records import MemoryRecords
 
+from spark_jobs.record_codecs import decompressed
 from telemetry.errors import HeadwaterError
 
 FORMAT = 2
@@ -100,22 +100,10 @@ def _batch(batch: DefaultRecordBatch, content: memoryview) -> Batch:
 
 
 def _decompressed(content: memoryview, codec: int) -> bytes:
-    if codec not in _CODECS:
-        raise UnusualRecordsError(f"records are compressed by codec {codec}")
-    return _CODECS[codec](content)
-
-
-def _zstd(content: memoryview) -> bytes:
-    with pa.input_stream(pa.py_buffer(content), compression="zstd") as stream:
-        return bytes(stream.read())
-
-
-_CODECS: dict[int, Callable[[memoryview], bytes]] = {
-    0: bytes,
-    1: gzip_decode,
-    3: lz4_decode,
-    4: _zstd,
-}
+    found = decompressed(content, codec)
+    if found is None:
+        raise UnusualRecordsError(f"records are compressed by codec {codec}, or beyond all measure")
+    return found
 
 
 class Joined(NamedTuple):
@@ -221,18 +209,11 @@ class _Fields:
         """Read how many headers there are, and their names and values."""
         counts = self.varint()
         self._check(counts)
-        width = int(counts.max(initial=0))
-        spans = np.zeros((4, len(counts), width), np.int64)
-        for nth in range(width):
-            rows = np.flatnonzero(counts > nth)
-            at = self.at[rows]
-            for first in (0, 2):
-                length, start = self._varint(at)
-                spans[first, rows, nth], spans[first + 1, rows, nth] = start, length
-                at = start + np.maximum(length, 0)
-            self.at[rows] = at
-        is_there = np.arange(width) < counts[:, None]
-        name_at, name_length, value_at, value_length = (span[is_there] for span in spans)
+        size = len(self._bytes)
+        if int(counts.max(initial=0)) > size or int(counts.sum()) > size:
+            raise HeadwaterError("a record says that it has more headers than it has bytes")
+        ends = np.cumsum(counts)
+        name_at, name_length, value_at, value_length = self._header_spans(counts, ends - counts)
         self._check(name_length)
         names = self._slices(name_at, name_length, pa.string())
         try:
@@ -240,9 +221,28 @@ class _Fields:
         except pa.ArrowInvalid as error:
             raise UnusualRecordsError("the name of a header is no UTF-8") from error
         values = self._slices(value_at, value_length, pa.binary())
-        offsets = pa.array(np.concatenate(([0], np.cumsum(counts))), pa.int32())
+        offsets = pa.array(np.concatenate(([0], ends)), pa.int32())
         pairs = pa.StructArray.from_arrays([names, values], ["key", "value"])
         return pa.ListArray.from_arrays(offsets, pairs)
+
+    def _header_spans(self, counts: Places, firsts: Places) -> Places:
+        """Return where names and values of all headers begin, and how long they are.
+
+        One record may have very many, beside many records that have few: so each has its place
+        in one row, and no record has room for what only others have.
+        """
+        spans = np.zeros((4, int(counts.sum())), np.int64)
+        rows, nth = np.flatnonzero(counts), 0
+        while len(rows):
+            at, into = self.at[rows], firsts[rows] + nth
+            for first in (0, 2):
+                length, start = self._varint(at)
+                spans[first, into], spans[first + 1, into] = start, length
+                at = start + np.maximum(length, 0)
+            self.at[rows] = at
+            nth += 1
+            rows = rows[counts[rows] > nth]
+        return spans
 
     def _varint(self, at: Places) -> tuple[Places, Places]:
         """Return values, and the places behind them."""

@@ -1,8 +1,10 @@
 """Record batches in columns say what kafka-python says of them, a record at a time."""
 
 import struct
+import tracemalloc
 from collections.abc import Sequence
 
+import pyarrow as pa
 import pytest
 from crc32c import crc32c
 from hypothesis import given
@@ -17,6 +19,7 @@ from spark_jobs.record_batches import (
     batches,
     columns,
 )
+from spark_jobs.record_codecs import MOST_BYTES
 from telemetry.errors import HeadwaterError
 
 Headers = list[tuple[str, bytes | None]]
@@ -24,7 +27,7 @@ Record = tuple[int, bytes | None, bytes | None, Headers]
 CONTENT = st.none() | st.binary(max_size=300)
 HEADERS = st.lists(st.tuples(st.text(max_size=9), st.none() | st.binary(max_size=9)), max_size=5)
 RECORD = st.tuples(st.integers(-(2**40), 2**40), CONTENT, CONTENT, HEADERS)
-CODECS = st.sampled_from([0, 1, 3])
+CODECS = st.sampled_from([0, 1, 3, 4])
 SENT = st.lists(st.tuples(CODECS, st.lists(RECORD, min_size=1, max_size=20)), max_size=6)
 PLAIN: list[Record] = [(5, b"k", b"v", [("a", b"1")]), (6, None, b"", [])]
 
@@ -67,6 +70,21 @@ def test_columns_are_what_the_library_reads(sent: list[tuple[int, list[Record]]]
         for one in batch
     ]
     assert read(blob) == expected
+
+
+def test_a_record_of_very_many_headers_costs_what_it_has() -> None:
+    many: Record = (0, None, b"v", [("h", b"1")] * 4_000)
+    few: Record = (0, None, b"v", [("h", b"1")])
+    found = [*batches(encoded([few] * 10 + [many] + [few] * 10_000))]
+    assert read(encoded(PLAIN)), "what is loaded by the first use is loaded"
+
+    tracemalloc.start()
+    read_here = columns(found)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert read_here.headers.value_lengths().to_pylist() == [1] * 10 + [4_000] + [1] * 10_000
+    assert peak < 20_000_000
 
 
 def test_values_as_long_as_they_may_be() -> None:
@@ -139,6 +157,16 @@ def test_a_form_that_is_not_read_in_columns_is_said_to_be() -> None:
     struct.pack_into(">h", blob, 21, 2)
     struct.pack_into(">I", blob, 17, crc32c(bytes(blob[21:])))
     with pytest.raises(UnusualRecordsError, match="codec 2"):
+        [*batches(bytes(blob))]
+
+
+def test_few_bytes_that_say_very_many_are_left_to_spark() -> None:
+    packed = pa.Codec("zstd").compress(bytes(MOST_BYTES + 1)).to_pybytes()
+    blob = bytearray(encoded(PLAIN)[:61]) + packed
+    struct.pack_into(">i", blob, 8, len(blob) - 12)
+    struct.pack_into(">h", blob, 21, 4)
+    struct.pack_into(">I", blob, 17, crc32c(bytes(blob[21:])))
+    with pytest.raises(UnusualRecordsError, match="beyond all measure"):
         [*batches(bytes(blob))]
 
 

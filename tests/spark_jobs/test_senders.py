@@ -1,7 +1,10 @@
 """Headers of a batch, taken apart by column, and who sent its records."""
 
+import tracemalloc
+
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +27,21 @@ def test_last_header_of_a_name_counts(records: list[list[tuple[str, bytes]]], sk
     for name in ("tenant", "device", "protocol", "none"):
         assert found.of(name).to_pylist() == [dict(each).get(name) for each in left]
     assert found.is_map == all(len(dict(each)) == len(each) for each in left)
+
+
+@pytest.mark.parametrize("is_twice", [False, True])
+def test_records_that_name_many_headers_cost_what_they_have(*, is_twice: bool) -> None:
+    entries = [[{"key": f"trace-{number}", "value": b""}] for number in range(20_000)]
+    entries[7] += entries[7] * is_twice
+    lists = pa.array(entries, TYPE)
+
+    tracemalloc.start()
+    found = headers_of(lists).is_map
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert found is not is_twice
+    assert peak < 20_000_000
 
 
 NOW = 1_700_000_000_000_000
