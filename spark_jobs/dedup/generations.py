@@ -23,7 +23,7 @@ class Generations:
 
     def __init__(self, *, remembered: int, horizon_us: int | None) -> None:
         self._remembered = remembered
-        self._horizon_us = horizon_us
+        self.horizon_us = horizon_us
         self._all: deque[_Generation] = deque()
 
     def add(self, mark: int, received_at: int) -> bool:
@@ -42,7 +42,7 @@ class Generations:
         generations = self._all
         while len(generations) > 1 and (
             (len(generations) - 1) * GENERATION > self._remembered
-            or (self._horizon_us is not None and generations[0].newest < now - self._horizon_us)
+            or (self.horizon_us is not None and generations[0].newest < now - self.horizon_us)
         ):
             generations.popleft()
 

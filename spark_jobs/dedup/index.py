@@ -48,11 +48,19 @@ class KeyIndex:
         self, *, remembered: int, horizon_us: int | None, room: int = ROOM, boots: int = BOOTS
     ) -> None:
         self._room, self._most = room, boots
-        self._horizon_us = horizon_us
         self._boots = Boots()
         self._turned_at: int | None = None
         self._lacked: dict[int, int] = {}
         self._hashed = Generations(remembered=remembered, horizon_us=horizon_us)
+
+    @property
+    def horizon_us(self) -> int | None:
+        """For how long keys are remembered at least, in microseconds; None for ever."""
+        return self._hashed.horizon_us
+
+    @horizon_us.setter
+    def horizon_us(self, horizon_us: int | None) -> None:
+        self._hashed.horizon_us = horizon_us
 
     def add(self, key: Key, received_at: int, mark: int | None = None) -> bool:
         """Take a key up; return False if it was there. Keys unique by construction need no room.
@@ -64,7 +72,9 @@ class KeyIndex:
         if name.startswith(UNIQUE):
             return True
         if name.startswith(HASHED):
-            return self._hashed.add(_mark(*boot), received_at)
+            # A device may call its own boot so, and count in it.
+            numbered = (str(seq),) if seq else ()
+            return self._hashed.add(_mark(*boot, *numbered), received_at)
         mark = int(boot_marks([key])[0]) if mark is None else mark
         if self._is_random(mark):
             return self._hashed.add(_mark(*boot, str(seq)), received_at)
@@ -129,9 +139,9 @@ class KeyIndex:
             log.info("the lowest gaps of %d boots are closed", len(closed))
 
     def _forget_silent(self, now: int) -> None:
-        if self._horizon_us is None or len(self._boots) <= self._most:
+        if self.horizon_us is None or len(self._boots) <= self._most:
             return
-        if self._turned_at is None or now >= self._turned_at + self._horizon_us:
+        if self._turned_at is None or now >= self._turned_at + self.horizon_us:
             # On the first turn nobody is known to be silent yet.
             log.info("%d boots are forgotten that were silent", self._boots.forget_silent())
             self._lacked = {m: n for m, n in self._lacked.items() if self._boots.lowest(m)}

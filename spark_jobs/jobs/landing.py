@@ -4,8 +4,8 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
@@ -72,7 +72,7 @@ class Landing:
             lake,
             settings.checkpoint_dir / MEMORY,
             remembered=settings.dedup_recent_keys,
-            horizon_us=_horizon_us(product.dedup_horizon for product in self._registry.products),
+            horizon_us=self._registry.dedup_horizon_us,
         )
         self._bronze = BronzeBeside(lake)
         self._logs = LandingLogs(settings, lake)
@@ -96,7 +96,11 @@ class Landing:
     def follow(self) -> None:
         """Take up what the registry says, though no message comes."""
         with self._lock:
-            self._registry.refresh()
+            self._refresh()
+
+    def _refresh(self) -> None:
+        self._registry.refresh()
+        self._memory.remember_for(self._registry.dedup_horizon_us)
 
     def land(self, batch: DataFrame, txn: Txn, reading: Reading | None = None) -> None:
         """Land one micro-batch; harmless if parts of it, or all, were landed before.
@@ -105,7 +109,7 @@ class Landing:
         """
         with self._lock:
             began = time.perf_counter()
-            self._registry.refresh()
+            self._refresh()
             found = self._workers.read(batch, reading, self._staging)
             judged_at = time.perf_counter()
             if found.messages.num_rows:
@@ -128,7 +132,7 @@ class Landing:
     def land_again(self, records: DataFrame) -> dict[str, int]:
         """Judge records of bronze again, and land of them what silver lacks."""
         with self._lock:
-            self._registry.refresh()
+            self._refresh()
             before = dict(self.progress.rows)
             found = self._workers.judge(records)
             if found.messages.num_rows:
@@ -240,12 +244,3 @@ def _commit_info(txn: Txn | None, offsets: Offsets) -> dict[str, str]:
     """Return what each commit of a batch says of it."""
     said = {"offsets": offsets_text(offsets)}
     return said | {"query": txn.app_id, "batch": str(txn.version)} if txn else said
-
-
-def _horizon_us(horizons: Iterable[timedelta | None]) -> int | None:
-    longest = timedelta()
-    for horizon in horizons:
-        if horizon is None:
-            return None
-        longest = max(longest, horizon)
-    return longest // timedelta(microseconds=1)

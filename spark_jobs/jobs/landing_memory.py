@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 
 import polars as pl
@@ -21,6 +22,8 @@ BOOT = ("tenant", "device_full", "boot")
 OVERLAP = timedelta(minutes=10)
 """Where the log does not go back to what was saved, files from before that moment are read again:
 clocks step, commits take their time."""
+MOST_PRODUCTS = 10_000
+"""Products of all tenants whose newest message is remembered, for `status`."""
 REMEMBERED = (MESSAGES, READINGS, LATE)
 log = logging.getLogger(__name__)
 
@@ -35,6 +38,10 @@ class LandingMemory:
         self.landed: dict[tuple[str, int], int] = {}
         self.received: dict[tuple[str, str | None], int] = {}
         self.renew()
+
+    def remember_for(self, horizon_us: int | None) -> None:
+        """Remember keys for so long from now on, in microseconds; None for ever."""
+        self._horizon_us = self.index.horizon_us = horizon_us
 
     def renew(self) -> None:
         """Forget all, and remember what silver holds now."""
@@ -87,9 +94,16 @@ class LandingMemory:
             self.landed[at] = max(offset, self.landed.get(at, -1))
 
     def note_received(self, received: Mapping[tuple[str, str | None], int]) -> None:
-        """Take note of the newest `received_at` by tenant and product, in microseconds."""
+        """Take note of the newest `received_at` by tenant and product, in microseconds.
+
+        Who sends may name any: where there are too many, those leave that were silent for longest.
+        """
         for product, at in received.items():
             self.received[product] = max(at, self.received.get(product, at))
+        if len(self.received) > MOST_PRODUCTS:
+            newest = sorted(self.received.items(), key=itemgetter(1))[-MOST_PRODUCTS // 2 :]
+            log.warning("%d products are forgotten", len(self.received) - len(newest))
+            self.received = dict(newest)
 
     def remember(self, keys: Sequence[Key], copies: Copies, *, received_at: int) -> None:
         """Take up first copies that silver holds."""

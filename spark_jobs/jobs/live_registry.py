@@ -1,7 +1,6 @@
 """The registry as landing sees it: files, their history in `dim.devices`, and first use."""
 
 import logging
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import polars as pl
@@ -14,6 +13,7 @@ from spark_jobs.lake import Lake
 from spark_jobs.transforms.device_history import changed, grown, history_rows
 from spark_jobs.transforms.fleet import COLUMNS, Fleet, ordered
 from telemetry.devices import Device
+from telemetry.durations import micros
 from telemetry.errors import HeadwaterError
 from telemetry.products import DEFAULT_PRODUCT, Product
 from telemetry.tables import DEVICES, FIRST_USE
@@ -74,8 +74,11 @@ class LiveRegistry:
         return rows
 
     def _renew(self, versions: pa.Table | None = None) -> None:
-        rows = self.fleet.rows if versions is None else versions
-        self.fleet = Fleet(self._products.values(), rows, self._first_use)
+        products = self._products.values()
+        if versions is None or versions is self.fleet.rows:
+            self.fleet = self.fleet.beside(products, self._first_use)
+        else:
+            self.fleet = Fleet(products, versions, self._first_use)
         self.edition += 1
 
     def fix(self, fixed: pl.DataFrame, txn: Txn | None) -> None:
@@ -106,9 +109,11 @@ class LiveRegistry:
         return self.fleet.product(tenant, key) or DEFAULT_PRODUCT
 
     @property
-    def products(self) -> Iterable[Product]:
-        """All products."""
-        return self._products.values()
+    def dedup_horizon_us(self) -> int | None:
+        """The longest horizon of all products in microseconds, None for ever."""
+        horizons = [micros(product.dedup_horizon) for product in self._products.values()]
+        bounded = [horizon for horizon in horizons if horizon is not None]
+        return max(bounded) if len(bounded) == len(horizons) else None
 
 
 def _versions(lake: Lake) -> pa.Table:

@@ -143,6 +143,13 @@ def test_hashed_keys_leave_by_horizon_and_number() -> None:
     assert not index.add(("t", "d", "h:300000", 0), 300_001)
 
 
+def test_numbers_of_a_boot_that_is_called_like_a_hash_are_told_apart() -> None:
+    index = KeyIndex(remembered=10, horizon_us=None)
+    for number in range(3):
+        assert index.add(("t", "d", "h:1", number), 0)
+    assert not any(index.add(("t", "d", "h:1", number), 0) for number in range(3))
+
+
 def test_gaps_take_no_more_than_their_room() -> None:
     index = KeyIndex(remembered=10, horizon_us=None, room=100)
     for number in range(0, 2000, 2):

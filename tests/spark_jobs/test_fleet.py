@@ -102,3 +102,22 @@ def test_many_are_found_at_once_as_they_were() -> None:
     seconds = np.array([9, 0, 1, 9])
     rows = fleet.at(known, (AT + seconds) * 1_000_000)
     assert fleet.said("zone", rows).to_pylist() == ["b", "x", "y", "z"]
+
+
+def test_a_type_more_does_not_look_at_every_device_again() -> None:
+    asked: list[int] = []
+
+    def counted(tenants: pa.Array, names: pa.Array) -> np.ndarray:
+        asked.append(len(names))
+        return np.array([hash(name) & 2**63 - 1 for name in names.to_pylist()], dtype=np.uint64)
+
+    devices = [Device(f"p.{number}", zone=f"zone {number}") for number in range(50)]
+    fleet = Fleet((), versions_table(devices), hashes=counted)
+    assert fleet.device_at("default", "p.7", 0) == devices[7]
+
+    typed = fleet.beside([DEFAULT_PRODUCT], {("default", "default"): {"a": "double"}})
+
+    assert typed.device_at("default", "p.9", 0) == devices[9]
+    assert typed.first_use == {("default", "default"): {"a": "double"}}
+    assert typed.product("default", "default") == DEFAULT_PRODUCT
+    assert asked.count(len(devices)) == 1

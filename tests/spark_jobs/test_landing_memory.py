@@ -6,8 +6,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from spark_jobs.dedup.generations import GENERATION
 from spark_jobs.jobs.first_copies import KEY
-from spark_jobs.jobs.landing_memory import REMEMBERED, LandingMemory
+from spark_jobs.jobs.landing_memory import MOST_PRODUCTS, REMEMBERED, LandingMemory
 from spark_jobs.lake import Lake
 from telemetry.tables import READINGS
 from tests.spark_jobs.gold_fleet import fleet
@@ -30,3 +31,29 @@ def test_what_landed_since_the_last_save_is_known(tmp_path: Path, ahead_s: int) 
 
     index = memory().index
     assert not any(index.add(key, 0) for key in rows.select(KEY).unique().rows())
+
+
+def test_products_that_senders_make_up_are_not_remembered_without_end(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    for table in REMEMBERED:
+        lake.create(table)
+    memory = LandingMemory(lake, tmp_path / "memory", remembered=100, horizon_us=None)
+
+    for number in range(3 * MOST_PRODUCTS):
+        memory.note_received({("default", name): number for name in (f"made-up-{number}", "meter")})
+
+    assert len(memory.received) <= MOST_PRODUCTS
+    assert memory.received["default", "meter"] == 3 * MOST_PRODUCTS - 1
+
+
+def test_keys_are_remembered_for_as_long_as_products_ask_for_now(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    for table in REMEMBERED:
+        lake.create(table)
+    memory = LandingMemory(lake, tmp_path / "memory", remembered=1_000_000, horizon_us=10)
+
+    memory.remember_for(1_000_000)
+    for number in range(2 * GENERATION + 1):
+        memory.index.add(("default", "d", f"h:{number}", 0), number)
+
+    assert not memory.index.add(("default", "d", "h:0", 0), 2 * GENERATION)

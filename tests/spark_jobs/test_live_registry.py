@@ -13,6 +13,7 @@ from spark_jobs.jobs.live_registry import LiveRegistry
 from spark_jobs.lake import Lake
 from spark_jobs.transforms.device_history import History, changed, grown, history_of
 from telemetry.devices import Device
+from telemetry.products import Product
 from telemetry.tables import DEVICES, FIRST_USE, LATE, READINGS
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
@@ -75,3 +76,21 @@ def test_only_a_change_is_a_new_edition(tmp_path: Path) -> None:
     live.refresh(NOW)
     assert live.edition == edition + 1
     assert live.fleet.device_at("default", "meter.d1", 0) is not None
+
+
+def test_longest_horizon_is_that_of_the_products_of_now(tmp_path: Path) -> None:
+    files = RegistryFiles(tmp_path / "registry")
+    live = LiveRegistry(RegistryFiles(tmp_path / "registry"), created(tmp_path))
+
+    def horizon() -> timedelta | None:
+        live.refresh(NOW)
+        longest = live.dedup_horizon_us
+        return None if longest is None else timedelta(microseconds=longest)
+
+    assert horizon() == timedelta(days=1), "`default` is there without a file"
+    files.put_product(Product("short", dedup_horizon=timedelta(hours=1)))
+    assert horizon() == timedelta(days=1)
+    files.put_product(Product("long", dedup_horizon=timedelta(days=3)))
+    assert horizon() == timedelta(days=3)
+    files.put_product(Product("for-ever", retention_class="forever", dedup_horizon=None))
+    assert horizon() is None
