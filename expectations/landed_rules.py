@@ -18,6 +18,7 @@ REJECTIONS = (
     "unknown_device",
     "unknown_product",
     "unknown_metric",
+    "too_many_metrics",
     "range",
     "required",
     "not_finite",

@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from telemetry.encodings import decode_message
-from telemetry.message import shown
+from telemetry.message import MOST_REASONS, shown
 
 Types = Mapping[tuple[str, str], Mapping[str, str]]
 """(tenant, product) → metric → double, string or bool"""
+MOST_METRICS = 100_000
+"""Of a product without schema: a device that makes up names for ever would fill every memory."""
 ORDER = ("kafka_time", "topic", "partition", "offset", "item")
 """The order in which the first message wins."""
 _TYPE = (
@@ -29,40 +31,44 @@ class FirstUse(NamedTuple):
     reasons: pl.DataFrame
 
 
-def first_use(judged: pl.DataFrame, known: Types) -> FirstUse:
+def first_use(judged: pl.DataFrame, known: Types, most: int = MOST_METRICS) -> FirstUse:
     """Fix the types that a batch brings; `judged` has a column `row`.
 
-    A message that contradicts a type, known or fixed before it, fixes none.
+    A message that contradicts a type, known or fixed before it, fixes none; nor does one whose
+    product would have more than `most` metrics then.
     """
     if judged.is_empty():
         return _no_use(tuple(judged.schema.items()))
-    return _fixed(judged, known)
+    return _fixed(judged, known, most)
 
 
 @lru_cache
 def _no_use(schema: tuple[tuple[str, pl.DataType], ...]) -> FirstUse:
     """Return what no message fixes, which is asked of most batches."""
-    return _fixed(pl.DataFrame(schema=dict(schema)), {})
+    return _fixed(pl.DataFrame(schema=dict(schema)), {}, MOST_METRICS)
 
 
-def _fixed(judged: pl.DataFrame, known: Types) -> FirstUse:
+def _fixed(judged: pl.DataFrame, known: Types, most: int) -> FirstUse:
     uses = _uses(judged, known)
-    types = {
-        (tenant, product, metric): type_
-        for (tenant, product), metrics in known.items()
-        for metric, type_ in metrics.items()
-    }
     fixed: list[dict[str, object]] = []
     reasons: list[dict[str, object]] = []
+    here: dict[tuple[str, str], dict[str, str]] = {}
     for message in uses.partition_by("row", maintain_order=True):
-        used = {(u["tenant"], u["product"], u["metric"]): u for u in message.to_dicts()}
-        against = [use for key, use in used.items() if types.get(key, use["type"]) != use["type"]]
+        used = message.to_dicts()
+        row, *product = message.row(0)[:3]
+        before = known.get((product[0], product[1]), {})
+        added = here.setdefault((product[0], product[1]), {})
+        types = [added.get(use["metric"]) or before.get(use["metric"]) for use in used]
+        typed = [*zip(used, types, strict=True)]
+        against = [use for use, type_ in typed if type_ not in (None, use["type"])]
+        new = [use for use, type_ in typed if type_ is None]
         if against:
-            reasons.append({"row": against[0]["row"], "reasons": _broken(against)})
-            continue
-        new = {key: use for key, use in used.items() if key not in types}
-        types |= {key: use["type"] for key, use in new.items()}
-        fixed += new.values()
+            reasons.append({"row": row, "reasons": _broken(against)})
+        elif new and len(before) + len(added) + len(new) > most:
+            reasons.append({"row": row, "reasons": _too_many(new, most)})
+        else:
+            added |= {use["metric"]: use["type"] for use in new}
+            fixed += new
     return FirstUse(
         pl.DataFrame(fixed, uses.schema), pl.DataFrame(reasons, _reasons_schema(judged))
     )
@@ -77,18 +83,31 @@ def _broken(against: list[dict[str, Any]]) -> list[dict[str, str]]:
     ]
 
 
+def _too_many(new: list[dict[str, Any]], most: int) -> list[dict[str, str]]:
+    return [
+        {"field": use["metric"], "rule": "too_many_metrics", "value": f"{most:,} are known"}
+        for use in new[:MOST_REASONS]
+    ]
+
+
+def unknown(uses: pl.DataFrame, known: Types) -> pl.DataFrame:
+    """Return the rows whose metric has no type yet, at a cost that follows the rows alone."""
+    key = ["tenant", "product", "metric"]
+    asked = uses.select(key).unique()
+    is_new = [
+        metric not in known.get((tenant, product), {})
+        for tenant, product, metric in asked.iter_rows()
+    ]
+    return uses.join(asked.filter(pl.Series(is_new, dtype=pl.Boolean)), on=key, how="semi")
+
+
 def _uses(judged: pl.DataFrame, known: Types) -> pl.DataFrame:
     """Return the uses of metrics by messages that use one whose type is not known yet."""
     is_open = pl.col("schema_version").is_null() & (pl.col("readings").list.len() > 0)
     message = pl.coalesce("message", "value").alias("message")
     of_open = judged.filter(is_open).select("row", "tenant", "product", *ORDER, message, "readings")
     uses = of_open.explode("readings").unnest("readings")
-    settled = pl.DataFrame(
-        [(*key, metric) for key, metrics in known.items() for metric in metrics],
-        {"tenant": pl.String, "product": pl.String, "metric": pl.String},
-        orient="row",
-    )
-    new = uses.join(settled, on=settled.columns, how="anti").select("row").unique()
+    new = unknown(uses, known).select("row").unique()
     return (
         uses.join(new, on="row", how="semi")
         .sort(ORDER, maintain_order=True)

@@ -14,7 +14,7 @@ from spark_jobs.dedup.recent import copies
 from spark_jobs.reading_rows import OF_READING, WORD, ReadingRows
 from spark_jobs.reading_rows import Block as ReadingBlock
 from spark_jobs.schema import REASON, TIMESTAMP, arrow_schema
-from spark_jobs.transforms.first_use import Types
+from spark_jobs.transforms.first_use import Types, unknown
 from spark_jobs.transforms.judgement import MESSAGES as JUDGED
 from spark_jobs.transforms.judgement import READINGS as OF_PLACE
 from spark_jobs.transforms.judgement import Block, Judgement, bodies
@@ -120,10 +120,7 @@ def unsettled(found: Judgement, heads: pl.DataFrame, known: Types) -> pl.DataFra
     uses = frame_of(used.select(["place", "metric"])).with_columns(pl.col("place").cast(pl.UInt32))
     of_message = of_open.select("row", "tenant", "product")
     named = uses.join(of_message, left_on="place", right_on="row", how="inner")
-    types = [(*key, metric) for key, metrics in known.items() for metric in metrics]
-    settled = pl.DataFrame(types, ["tenant", "product", "metric"], orient="row") if types else None
-    new = named if settled is None else named.join(settled, on=settled.columns, how="anti")
-    return with_readings(found, new["place"].unique().sort().to_numpy())
+    return with_readings(found, unknown(named, known)["place"].unique().sort().to_numpy())
 
 
 @lru_cache

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from edge.outbox import OutRecord
 from edge.spool_partition import segments_frame
-from spark_jobs.transforms.first_use import FirstUse, Types, first_use
+from spark_jobs.transforms.first_use import MOST_METRICS, FirstUse, Types, first_use
 from spark_jobs.transforms.fleet import Fleet
 from spark_jobs.transforms.judged import judged
 from spark_jobs.transforms.judgement import packed, unpacked
@@ -18,21 +18,23 @@ from tests.spark_jobs.landing_fleet import DEVICES, METER, NOW, TOLERANCE
 PLAIN = ("default", "default")
 
 
-def used(*metrics: bytes, known: Types | None = None) -> FirstUse:
+def used(*metrics: bytes, known: Types | None = None, most: int = MOST_METRICS) -> FirstUse:
     """Judge one message of `plain` for each JSON of metrics."""
     records = [
         OutRecord(b"plain", b'{"seq": %d, "metrics": %b}' % (seq, metric), [])
         for seq, metric in enumerate(metrics)
     ]
     registry = Fleet.of([METER, DEFAULT_PRODUCT], DEVICES, known)
-    return of_records(records, registry, known or {})
+    return of_records(records, registry, known or {}, most)
 
 
-def of_records(records: list[OutRecord], registry: Fleet, known: Types) -> FirstUse:
+def of_records(
+    records: list[OutRecord], registry: Fleet, known: Types, most: int = MOST_METRICS
+) -> FirstUse:
     batches = segments_frame(records, 0, 0, NOW).to_batches()
     packs = map(packed, judged(batches, registry, tolerance_us=TOLERANCE))
     found = unpacked(pa.Table.from_batches(packs))
-    return first_use(unsettled(found, heads(found), known), known)
+    return first_use(unsettled(found, heads(found), known), known, most)
 
 
 def fixed(use: FirstUse) -> dict[str, tuple[str, int]]:
@@ -69,6 +71,16 @@ def test_contradiction_in_cbor_is_told_as_in_json() -> None:
     ]
     use = of_records(records, Fleet.of([METER, DEFAULT_PRODUCT], DEVICES), {})
     assert reasons(use) == {row: [("a", "type", '"x"')] for row in (1, 2)}
+
+
+def test_names_that_are_made_up_for_ever_are_refused_in_the_end() -> None:
+    known = {PLAIN: {"a": "double", "b": "double"}}
+    metrics = (b'{"c": 1}', b'{"c": 2, "d": 3}', b'{"e": 4, "a": 1}', b'{"a": 5, "c": 6}')
+
+    use = used(*metrics, known=known, most=4)
+
+    assert fixed(use) == {"c": ("double", 0), "d": ("double", 1)}
+    assert reasons(use) == {2: [("e", "too_many_metrics", "4 are known")]}
 
 
 def test_known_types_hold_and_cost_nothing() -> None:
