@@ -14,12 +14,22 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from itertools import islice
 from typing import cast
 
 import cbor2
 import orjson
 
-from telemetry.message import MOST_REASONS, Decoded, Reason, decode, read, shown
+from telemetry.message import (
+    MOST_MESSAGES,
+    MOST_REASONS,
+    Decoded,
+    Reason,
+    decode,
+    read,
+    shown,
+    too_many,
+)
 from telemetry.records import JSON
 
 CBOR = "application/cbor"
@@ -64,9 +74,10 @@ def decode_message(raw: bytes) -> Decoded:
 def _decode_cbor(payload: bytes) -> list[Decoded]:
     try:
         if payload[0] in _ARRAYS:
-            return [_one(raw, data) for raw, data in _elements(payload)] or [
-                _refused(payload, "empty", "[]")
-            ]
+            found = [_one(raw, data) for raw, data in islice(_elements(payload), MOST_MESSAGES + 1)]
+            if len(found) > MOST_MESSAGES:
+                raise ValueError(too_many(f"over {MOST_MESSAGES:,}"))
+            return found or [_refused(payload, "empty", "[]")]
         data = _whole(payload)
         if isinstance(data, Mapping) and "r" in data and "metrics" not in data:
             return _expanded(payload, cast(Mapping[str, object], data))

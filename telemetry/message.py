@@ -19,6 +19,8 @@ _MAX_SEQ = 2**63 - 1
 _SHOWN = 200
 _LONG_BITS = 1024
 _Item = TypeVar("_Item")
+MOST_MESSAGES = 50_000
+"""Of a list: more are not messages, of which Kafka's largest record has no room for as many."""
 MOST_REASONS = 100
 """Of one message. Of those left out each rule is told once, with a count: else a message of nothing
 but unknown names would be many times its size in reasons."""
@@ -129,7 +131,14 @@ def _decode_list(value: bytes) -> list[Decoded]:
         return [_refused(value, "malformed", str(error))]
     if not elements:
         return [_refused(value, "empty", "[]")]
+    if len(elements) > MOST_MESSAGES:
+        return [_refused(value, "malformed", too_many(f"{len(elements):,}"))]
     return [_decode_one(bytes(element)) for element in elements]
+
+
+def too_many(found: str) -> str:
+    """Return what is said of a list that is longer than one may be."""
+    return f"{found} messages in a list, at most {MOST_MESSAGES:,}"
 
 
 def _decode_one(raw: bytes) -> Decoded:

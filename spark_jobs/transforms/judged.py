@@ -22,6 +22,7 @@ from spark_jobs.transforms.judgement import (
     TAGS,
     Judgement,
     bodies,
+    together,
 )
 from spark_jobs.transforms.senders import Headers, headers_of, named, senders
 from spark_jobs.transforms.words import Places, mask_of
@@ -35,6 +36,10 @@ _JUDGED = OF_MESSAGE[:-2]
 """Columns that judging fills; digest and stage follow from the record."""
 _OF_FIRST = ("kafka_key", "value", "headers")
 """What stands on a record's first message alone."""
+AT_ONCE = 20_000
+"""Messages judged one by one that are held as objects: a list may have very many."""
+_Found = tuple[int, Record, Judged]
+"""A message with its record, and that one's row."""
 FEWEST = 64
 """Fewer messages of a product are judged one by one: columns would cost more."""
 
@@ -60,7 +65,8 @@ def judged(
 def one_by_one(batch: pa.RecordBatch, registry: Registry, *, tolerance_us: int) -> Judgement:
     """Judge the messages of records as `telemetry.judge` defines it."""
     records = _record_columns(batch, headers_of(batch.column("headers")))
-    return _one_by_one(batch, records, np.arange(batch.num_rows), registry, tolerance_us)
+    rows = np.arange(batch.num_rows)
+    return together([*_one_by_one(batch, records, rows, registry, tolerance_us)])
 
 
 def _judged_batch(
@@ -77,7 +83,7 @@ def _judged_batch(
     left = np.flatnonzero(is_left)
     if len(left):
         registry = fleet.among(named(known, left))
-        parts.append(_one_by_one(batch, records, left, registry, tolerance_us))
+        parts += _one_by_one(batch, records, left, registry, tolerance_us)
     return parts
 
 
@@ -134,12 +140,20 @@ def _header_maps(headers: Headers) -> pa.Array:
 
 def _one_by_one(
     batch: pa.RecordBatch, records: pa.Table, rows: Places, registry: Registry, tolerance_us: int
-) -> Judgement:
-    found = [
-        (row, record, message)
-        for row, record in zip(rows.tolist(), _records(batch, rows), strict=True)
-        for message in judge(record, registry, tolerance_us=tolerance_us)
-    ]
+) -> Iterator[Judgement]:
+    """Judge records whose messages are objects for a while: of lists, some thousand at a time."""
+    found: list[_Found] = []
+    for row, record in zip(rows.tolist(), _records(batch, rows), strict=True):
+        judgements = judge(record, registry, tolerance_us=tolerance_us)
+        found += [(row, record, message) for message in judgements]
+        if len(found) >= AT_ONCE:
+            yield _in_columns(found, records, registry)
+            found = []
+    if found:
+        yield _in_columns(found, records, registry)
+
+
+def _in_columns(found: Sequence[_Found], records: pa.Table, registry: Registry) -> Judgement:
     messages = [message for _, _, message in found]
     columns = _message_columns([_row(record, message, registry) for _, record, message in found])
     fields = [*_JUDGED, MESSAGES.field("tags"), MESSAGES.field("reasons")]

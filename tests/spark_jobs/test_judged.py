@@ -11,7 +11,7 @@ from edge.outbox import OutRecord
 from edge.spool_partition import SEGMENT_SCHEMA, segments_frame
 from spark_jobs.transforms import routes
 from spark_jobs.transforms.fleet import Fleet
-from spark_jobs.transforms.judged import judged
+from spark_jobs.transforms.judged import AT_ONCE, judged
 from spark_jobs.transforms.judgement import Judgement, packed, unpacked
 from telemetry.products import DEFAULT_PRODUCT
 from telemetry.records import record_headers
@@ -121,3 +121,22 @@ def test_no_record_is_no_batch() -> None:
     empty = segments_frame([], 3, 10, NOW)
     assert list(judged(empty.to_batches(), REGISTRY, tolerance_us=TOLERANCE)) == []
     assert landed([]).messages.num_rows == 0
+
+
+def test_long_lists_are_judged_some_thousand_messages_at_a_time() -> None:
+    counts = (AT_ONCE - 1, 3, AT_ONCE + 1, 2)
+    lists = [b"[" + b",".join([b"1"] * count) + b"]" for count in counts]
+
+    parts = [*judged(batches([*map(out, lists)], 100), REGISTRY, tolerance_us=TOLERANCE)]
+
+    assert [part.messages.num_rows for part in parts] == [AT_ONCE + 2, AT_ONCE + 1, 2]
+    places = [
+        (offset, item)
+        for part in parts
+        for offset, item in zip(
+            part.messages["offset"].to_pylist(), part.messages["item"].to_pylist(), strict=True
+        )
+    ]
+    assert places == [(10 + at, item) for at, count in enumerate(counts) for item in range(count)]
+    values = [value for part in parts for value in part.messages["value"].to_pylist() if value]
+    assert values == lists

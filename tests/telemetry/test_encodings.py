@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.encodings import CBOR, content_type_of, decode_as, encode_compact
-from telemetry.message import MOST_REASONS, Reason, decode
+from telemetry.message import MOST_MESSAGES, MOST_REASONS, Reason, decode
 from telemetry.records import JSON
 
 MESSAGE = {"v": 1, "ts": "2026-11-21T08:00:00Z", "boot": "b", "seq": 4, "metrics": {"a": 1.5}}
@@ -31,6 +31,21 @@ def test_elements_of_a_list_keep_their_own_bytes(head: bytes) -> None:
 
     assert [each.raw for each in found] == [one, two]
     assert [each.message.seq for each in found if each.message] == [4, 5]
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_list_of_more_than_can_be_messages_is_refused_as_one(more: int) -> None:
+    count = MOST_MESSAGES + more
+    in_json = b"[" + b",".join([b"1"] * count) + b"]"
+    in_cbor = b"\x9a" + count.to_bytes(4) + b"\1" * count
+
+    for payload, form in ((in_json, JSON), (in_cbor, CBOR)):
+        found = decode_as(payload, form)
+        rules = {reason.rule for each in found for reason in each.reasons}
+        if more:
+            assert [(each.raw, rules) for each in found] == [(payload, {"malformed"})]
+        else:
+            assert (len(found), rules) == (count, {"not_a_message"})
 
 
 @pytest.mark.parametrize(
