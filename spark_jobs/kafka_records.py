@@ -4,8 +4,8 @@ Spark's own source makes a row of each record, then Arrow of the rows, a value a
 more than half of landing's CPU (docs/decisions/0020).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -52,6 +52,12 @@ class Reading(NamedTuple):
     def at_once(self) -> "Reading":
         """Return the same as a single task, which asks for all its partitions together."""
         return self._replace(tasks=(tuple(span for spans in self.tasks for span in spans),))
+
+    def behind(self, read: Mapping[int, int]) -> Self | None:
+        """Return what is left once partitions are read up to some offsets; None if nothing is."""
+        tasks = (tuple(_left(spans, read)) for spans in self.tasks)
+        left = tuple(spans for spans in tasks if spans)
+        return self._replace(tasks=left) if left else None
 
     def batches(self, numbers: Iterable[int]) -> Iterator[pa.RecordBatch]:
         """Yield the records of the tasks that have these numbers."""
@@ -112,6 +118,13 @@ class Reading(NamedTuple):
         until = np.repeat([part.span.until for part in parts], counts)
         asked = (found.offset >= first) & (found.offset < until)
         return rows if asked.all() else rows.filter(pa.array(asked))
+
+
+def _left(spans: Iterable[Span], read: Mapping[int, int]) -> Iterator[Span]:
+    for span in spans:
+        first = max(span.first, read.get(span.partition, -1) + 1)
+        if first < span.until:
+            yield span._replace(first=first)
 
 
 class _Part(NamedTuple):

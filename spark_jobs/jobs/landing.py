@@ -105,29 +105,41 @@ class Landing:
     def land(self, batch: DataFrame, txn: Txn, reading: Reading | None = None) -> None:
         """Land one micro-batch; harmless if parts of it, or all, were landed before.
 
-        Workers read it from Kafka themselves where `reading` says what, else Spark brings it.
+        Workers read it from Kafka themselves where `reading` says what, else Spark brings it. One
+        with very many messages is landed in parts, each of them whole before the next one.
         """
         with self._lock:
-            began = time.perf_counter()
             self._refresh()
-            found = self._workers.read(batch, reading, self._staging)
-            judged_at = time.perf_counter()
-            if found.messages.num_rows:
-                with self._silver.batch() as is_changed, no_collection():
-                    if is_changed:
-                        self._remember_anew()
-                        found = self._workers.read(batch, reading, self._staging)
-                    self._take(found, txn)
-                    self._memory.save_if_due(time.time())
-                    self._logs.trim_if_due()
-            log.info(
-                "batch %d of %s: %d messages, judged in %.0f ms, committed in %.0f ms",
-                txn.version,
-                txn.app_id.split("/")[0],
-                found.messages.num_rows,
-                (judged_at - began) * 1000,
-                (time.perf_counter() - judged_at) * 1000,
-            )
+            is_unsure = self._is_cut_short
+            rest = self._land_part(batch, txn, reading, is_unsure=is_unsure, is_first=True)
+            while rest is not None:
+                rest = self._land_part(batch, txn, rest, is_unsure=is_unsure, is_first=False)
+            self._is_cut_short = False
+
+    def _land_part(
+        self, batch: DataFrame, txn: Txn, asked: Reading | None, *, is_unsure: bool, is_first: bool
+    ) -> Reading | None:
+        began = time.perf_counter()
+        found, rest = self._workers.read(batch, asked, self._staging)
+        judged_at = time.perf_counter()
+        if found.messages.num_rows:
+            with self._silver.batch() as is_changed, no_collection():
+                if is_changed:
+                    self._remember_anew()
+                    found, rest = self._workers.read(batch, asked, self._staging)
+                is_whole = is_first and rest is None
+                self._take(found, txn, is_unsure=is_unsure, is_whole=is_whole)
+                self._memory.save_if_due(time.time())
+                self._logs.trim_if_due()
+        log.info(
+            "batch %d of %s: %d messages, judged in %.0f ms, committed in %.0f ms",
+            txn.version,
+            txn.app_id.split("/")[0],
+            found.messages.num_rows,
+            (judged_at - began) * 1000,
+            (time.perf_counter() - judged_at) * 1000,
+        )
+        return rest
 
     def land_again(self, records: DataFrame) -> dict[str, int]:
         """Judge records of bronze again, and land of them what silver lacks."""
@@ -140,8 +152,9 @@ class Landing:
                     if is_changed:
                         self._remember_anew()
                         found = self._workers.judge(records)
-                    self._take(found, None)
+                    self._take(found, None, is_unsure=self._is_cut_short)
                     self._memory.save(time.time())
+            self._is_cut_short = False
             return {name: n - before.get(name, 0) for name, n in self.progress.rows.items()}
 
     def _remember_anew(self) -> None:
@@ -153,13 +166,18 @@ class Landing:
         self._memory.renew()
         self._registry.recall()
 
-    def _take(self, found: Judgement, txn: Txn | None) -> None:
+    def _take(
+        self, found: Judgement, txn: Txn | None, *, is_unsure: bool, is_whole: bool = True
+    ) -> None:
         heads = routes.heads(found)
         offsets = ranges(heads)
         info = _commit_info(txn, offsets)
         firsts = heads.filter(pl.col("item") == 0)
         is_there = any(first <= self.landed.get(at, -1) for at, (first, _) in offsets.items())
-        is_unsure, self._is_cut_short = self._is_cut_short, True
+        self._is_cut_short = True
+        if not is_whole:
+            # A transaction is of a whole batch; of its parts, bronze alone says which are there.
+            txn = None
         if is_there or is_unsure:
             # A part of the batch is there: what the tables hold decides, not the transaction. The
             # registry may be another one by now, and have a message go to another table.
@@ -175,7 +193,6 @@ class Landing:
             self._note(MESSAGES, messages.num_rows + sum(map(records, files)), is_new=is_new())
         self._memory.note_landed({at: last for at, (_, last) in offsets.items()})
         self.progress.landed(heads)
-        self._is_cut_short = False
 
     def _unstaged(self, found: Judgement) -> Judgement:
         """Return a batch as if its records had not been written; vacuum finds their files."""

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 from pyspark.core.broadcast import Broadcast
 from pyspark.core.context import SparkContext
@@ -46,6 +47,15 @@ class Few(NamedTuple):
 
     records: int = 50_000
     bytes: int = 256 * 1024 * 1024
+    messages: int = 200_000
+    """Judged in one go: records may be lists, whose messages take many times their bytes."""
+
+
+class Read(NamedTuple):
+    """Messages that were judged, and what is still to be read of their batch."""
+
+    found: Judgement
+    rest: Reading | None = None
 
 
 class _LargeError(Exception):
@@ -68,17 +78,20 @@ class LandingWorkers:
         collected(spark, spark.sparkContext.defaultParallelism, lambda _: iter(()), PACKS)
         self.judge(spark.range(1).selectExpr(*NOTHING))
 
-    def read(self, batch: DataFrame, reading: Reading | None, staging: Staging) -> Judgement:
-        """Judge a micro-batch, which is not read by Spark where `reading` says what is in it."""
+    def read(self, batch: DataFrame, reading: Reading | None, staging: Staging) -> Read:
+        """Judge a micro-batch, which is not read by Spark where `reading` says what is in it.
+
+        Of one with very many messages only the first ones are judged.
+        """
         if reading is not None:
             try:
-                found = self._read_here(reading)
-                return found or self._read(batch.sparkSession, reading, staging)
+                read = self._read_here(reading)
+                return read or Read(self._read(batch.sparkSession, reading, staging))
             except (PythonException, UnusualRecordsError) as error:
                 if not _is_unusual(error):
                     raise
                 log.info("Spark reads this batch: %s", UnusualRecordsError.__doc__)
-        return self.judge(batch, staging)
+        return Read(self.judge(batch, staging))
 
     def judge(self, records: DataFrame, staging: Staging | None = None) -> Judgement:
         """Judge records that Spark brings, a task a core: each has its price."""
@@ -88,16 +101,22 @@ class LandingWorkers:
         worker = judge_on_worker(fleet, self._tolerance_us, staging)
         return unpacked(few.mapInArrow(worker, PACK).toArrow())
 
-    def _read_here(self, reading: Reading) -> Judgement | None:
+    def _read_here(self, reading: Reading) -> Read | None:
         """Return what the driver has judged, None where that is not for it."""
         if reading.length > self._few.records:
             return None
         batches = _bounded(reading.at_once().batches([0]), self._few.bytes)
+        parts: list[Judgement] = []
         try:
-            return as_one(judged(batches, self._registry.fleet, tolerance_us=self._tolerance_us))
+            for batch in batches:
+                parts += judged([batch], self._registry.fleet, tolerance_us=self._tolerance_us)
+                if sum(part.messages.num_rows for part in parts) > self._few.messages:
+                    found = as_one(parts)
+                    return Read(found, reading.behind(_newest_offsets(found.messages)))
         except _LargeError:
             log.info("workers read this batch: few records, but of many bytes")
             return None
+        return Read(as_one(parts))
 
     def _read(self, spark: SparkSession, reading: Reading, staging: Staging) -> Judgement:
         fleet = self._broadcast(spark.sparkContext)
@@ -124,6 +143,12 @@ def _bounded(batches: Iterable[pa.RecordBatch], most: int) -> Iterator[pa.Record
         if size > most:
             raise _LargeError
         yield batch
+
+
+def _newest_offsets(messages: pa.Table) -> dict[int, int]:
+    """Return the newest offset of each partition."""
+    partition, offset = (messages[name].to_numpy() for name in ("partition", "offset"))
+    return {int(at): int(offset[partition == at].max()) for at in np.unique(partition)}
 
 
 def _is_unusual(error: Exception) -> bool:

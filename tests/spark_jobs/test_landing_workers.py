@@ -2,11 +2,15 @@
 
 import logging
 import time
+from collections.abc import Mapping
+from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from confluent_kafka import Producer
-from kafka import KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from pyspark.sql import DataFrame, SparkSession
 
 from edge.outbox import OutRecord
@@ -15,9 +19,12 @@ from spark_jobs.jobs.landing import Landing
 from spark_jobs.jobs.landing_queries import RECORDS
 from spark_jobs.jobs.landing_workers import Few
 from spark_jobs.kafka_records import Reading
-from spark_jobs.lake import Lake
+from spark_jobs.lake import Frame, Lake
 from spark_jobs.planned_offsets import Span
+from spark_jobs.reading_rows import ReadingRows
+from spark_jobs.table_files import NOTHING_ALONG, Along
 from telemetry.settings import Settings
+from telemetry.tables import READINGS, Table
 from telemetry.topics import SPOOL_TOPIC, TELEMETRY
 from tests.brokers import Broker
 from tests.spark_jobs.landing_fleet import NOW, Fleet, Model, enrol, landed, write_segment
@@ -28,6 +35,7 @@ WHO = {
     "driver": Few(),
     "workers": Few(records=SIZE - 1),
     "workers, as the bytes are many": Few(bytes=1000),
+    "driver, in parts": Few(messages=1),
 }
 
 
@@ -40,8 +48,12 @@ def landing(home: Path, few: Few) -> tuple[Landing, Lake]:
 
 
 def reading(broker: Broker, partition: int, first: int, until: int) -> Reading:
-    """Say that they land as the model has it: of the spool's topic, and its partition 0."""
-    tasks = ((Span(partition, first, until),),)
+    """Say that they land as the model has it: of the spool's topic, and its partition 0.
+
+    They are read in three goes.
+    """
+    ends = [first, *(first + (until - first) * n // 3 for n in (1, 2)), until]
+    tasks = tuple((Span(partition, *span),) for span in pairwise(ends))
     return Reading(broker.settings.kafka_bootstrap, TELEMETRY.name, SPOOL_TOPIC, tasks)
 
 
@@ -63,7 +75,8 @@ def test_records_that_landing_reads_itself_land_as_the_model_says(
     caplog.set_level(logging.INFO, logger="spark_jobs.jobs.landing_workers")
     fleet, model = Fleet(5), Model()
     landings = {
-        who: landing(tmp_path / str(few.records + few.bytes), few) for who, few in WHO.items()
+        who: landing(tmp_path / f"home-{number}", few)
+        for number, (who, few) in enumerate(WHO.items())
     }
     for number in range(3):
         # The broker's time is the record's: of another one the header would not be believed.
@@ -78,6 +91,58 @@ def test_records_that_landing_reads_itself_land_as_the_model_says(
         lands.land(nothing(spark), Txn("landing/1", 2), found)
         assert landed(lake) == model.tables, who
     assert caplog.text.count("of many bytes") == 4
+
+
+class CutShort(Lake):
+    """Fails once, at the so-manieth commit of silver's readings."""
+
+    left: ClassVar[int] = 0
+
+    def append(
+        self,
+        table: Table,
+        frame: Frame | ReadingRows,
+        txn: Txn | None,
+        info: Mapping[str, str] | None = None,
+        along: Along = NOTHING_ALONG,
+    ) -> bool:
+        if table is READINGS:
+            CutShort.left -= 1
+            if CutShort.left == 0:
+                raise OSError("the disk is full")
+        return super().append(table, frame, txn, info, along)
+
+
+@pytest.mark.parametrize("is_restarted", [True, False], ids=["restarted", "same process"])
+@pytest.mark.parametrize("fails_at", [1, 2, 3])
+def test_a_batch_in_parts_that_is_cut_short_in_one_of_them_is_landed_once(
+    spark: SparkSession, broker: Broker, tmp_path: Path, fails_at: int, *, is_restarted: bool
+) -> None:
+    now, model, few = time.time_ns() // 1000, Model(), Few(messages=1)
+    records = list(Fleet(7).batch(SIZE, now))
+    lands, lake = landing(tmp_path, few)
+    lands = Landing(Settings(home=tmp_path), CutShort(lake.root), few=few)
+    first = end_of(broker, 0)
+    send(broker, records, 0)
+    model.land(records, first, now)
+    found, txn = reading(broker, 0, first, first + SIZE), Txn("landing/1", 0)
+    CutShort.left = fails_at
+
+    with pytest.raises(OSError, match="the disk is full"):
+        lands.land(nothing(spark), txn, found)
+    if is_restarted:
+        lands, _ = landing(tmp_path, few)
+    lands.land(nothing(spark), txn, found)
+
+    assert landed(lake) == model.tables
+    assert READINGS.name in model.tables
+
+
+def end_of(broker: Broker, partition: int) -> int:
+    """Return the next offset of a partition."""
+    with closing(KafkaConsumer(bootstrap_servers=broker.settings.kafka_bootstrap)) as consumer:
+        at = TopicPartition(TELEMETRY.name, partition)
+        return int(consumer.end_offsets([at])[at])
 
 
 @pytest.mark.parametrize("who", ["driver", "workers"])
