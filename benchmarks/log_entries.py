@@ -70,6 +70,12 @@ class Writer:
             [*files], "append", schema, partition, commit_properties=said
         )
 
+    def check(self, commits: int) -> None:
+        """Raise if a reader anew does not find every append, the newest of them by its number."""
+        handle = DeltaTable(self._lake.uri(READINGS))
+        found = handle.version() + 1, handle.transaction_version("landing/1")
+        assert found == (commits, self._number), f"{found} are not {commits}, {self._number}"
+
 
 def run(lengths: list[int], files: int, times: int) -> Figures:
     """Measure each length, both ways in turn."""
@@ -85,6 +91,8 @@ def run(lengths: list[int], files: int, times: int) -> Figures:
                     cpu_ms = _cpu_ms(append)
                     if number >= WARM:
                         spent[way].append(cpu_ms)
+            for writer in (ours, theirs):
+                writer.check(length + times + WARM)
         for way, found in spent.items():
             # A checkpoint, which comes with one in fifty, counts by its share.
             figures[f"{way}_{length}_entries_cpu_ms"] = statistics.mean(found)
