@@ -49,7 +49,7 @@ class Reading(NamedTuple):
         """How many offsets there are in all."""
         return sum(span.length for spans in self.tasks for span in spans)
 
-    def at_once(self) -> "Reading":
+    def at_once(self) -> Self:
         """Return the same as a single task, which asks for all its partitions together."""
         return self._replace(tasks=(tuple(span for spans in self.tasks for span in spans),))
 
