@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from spark_jobs.checkpoint import has_batches, read_offsets
 from spark_jobs.jobs.kafka_source import TopicNow, topic_now
+from spark_jobs.jobs.known_records import holds_others
 from spark_jobs.jobs.lost_records import accepted, write_down
 from spark_jobs.lake import Lake
 from spark_jobs.lost_offsets import Lost, lost, shown, starting_offsets, unanswered
@@ -63,6 +64,8 @@ def kafka_start(settings: Settings, lake: Lake, now: datetime) -> KafkaStart:
     checkpoint = settings.checkpoint_dir / LANDING
     standing = kafka_standing(settings, lake)
     missing = unanswered(standing.lost, accepted(lake, standing.topic))
+    # Once that is accepted the topic gets another name, unless `recover` was cut short before.
+    missing = standing.lost if standing.is_anew else missing
     if missing:
         write_down(lake, standing.topic, missing, now)
         raise LostOffsetsError(
@@ -77,7 +80,8 @@ def kafka_start(settings: Settings, lake: Lake, now: datetime) -> KafkaStart:
             "Kafka has dropped records that landing's checkpoint asks for, and bronze holds them"
             " all: `headwater job recover landing` goes on behind them, nothing is lost",
         )
-    if noted_topic(checkpoint) is None:
+    # One that was made anew before anything of the old one was read is the one that is meant.
+    if noted_topic(checkpoint) is None or standing.is_anew:
         note_topic(checkpoint, NotedTopic(standing.topic, standing.now.id))
     starts = starting_offsets(TELEMETRY.name, standing.needed, standing.now.logs)
     return KafkaStart(standing.topic, starts)
@@ -88,8 +92,13 @@ def kafka_standing(settings: Settings, lake: Lake, *, is_damaged: bool = False) 
     checkpoint = settings.checkpoint_dir / LANDING
     now = topic_now(settings.kafka_bootstrap)
     noted = readable_note(checkpoint) if is_damaged else noted_topic(checkpoint)
-    topic, known_id = noted or (_newest_name(lake), now.id)
-    is_anew = known_id != now.id
+    if noted:
+        topic, is_anew = noted.name, noted.id != now.id
+    else:
+        newest = newest_offsets(lake)
+        topic = _newest_name(newest)
+        mine = {part: last for (name, part), last in newest.items() if name == topic}
+        is_anew = holds_others(settings.kafka_bootstrap, lake, topic, mine, now.logs)
     read = None if is_damaged else read_up_to(checkpoint)
     if read is not None and not lost(read, now.logs, is_anew=is_anew):
         return Standing(topic, now, read, [], is_stuck=False, is_anew=False)
@@ -118,9 +127,9 @@ def newest_offsets(lake: Lake) -> dict[tuple[str, int], int]:
     return {(topic, part): offset for topic, part, offset in newest.collect().iter_rows()}
 
 
-def _newest_name(lake: Lake) -> str:
+def _newest_name(newest: Mapping[tuple[str, int], int]) -> str:
     """Return what bronze called the topic last."""
-    found = (generation(topic) for topic, _ in newest_offsets(lake))
+    found = (generation(topic) for topic, _ in newest)
     return generation_name(max((number for number in found if number), default=1))
 
 
