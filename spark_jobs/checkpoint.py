@@ -15,7 +15,7 @@ from spark_jobs.seal import is_sealed
 
 APP_ID = "headwater-id"
 GOLD_STATE = "gold.json"
-LAKE_OLDER = "LAKE_OLDER"
+LAKE_OLDER, CHECKPOINT_OLDER = "LAKE_OLDER", "CHECKPOINT_OLDER"
 OLDER_NOTE = "older-lake"
 """There once gold was found ahead of silver: silver grows, and would hide it."""
 CRC_MAGIC = b"crc\0"
@@ -61,6 +61,11 @@ def gold_damage(folder: Path) -> Damage | None:
 def has_batches(folder: Path) -> bool:
     """Tell whether a batch was ever planned here."""
     return bool(_numbered(folder / "offsets"))
+
+
+def newest_planned(folder: Path) -> int:
+    """Return the newest batch that was planned here, -1 before the first."""
+    return max(_numbered(folder / "offsets"), default=-1)
 
 
 def read_offsets(folder: Path) -> list[str] | None:
@@ -243,7 +248,7 @@ def _disagreement(folder: Path, batch: int, read: list[int]) -> Iterator[Damage]
     A state ahead of the batches would pass over silver without a word; one behind would take
     what it holds twice.
     """
-    planned = max(_numbered(folder / "offsets"), default=-1)
+    planned = newest_planned(folder)
     committed = max(_numbered(folder / "commits"), default=-1)
     if not committed <= batch <= planned:
         yield Damage(

@@ -21,6 +21,7 @@ from spark_jobs.jobs.gold_rebuild import Rebuild
 from spark_jobs.jobs.gold_restate import Restate
 from spark_jobs.jobs.gold_tables import TABLES, GoldTables
 from spark_jobs.jobs.gold_worker import reduced_files
+from spark_jobs.jobs.older_checkpoint import gold_is_behind
 from spark_jobs.jobs.older_lake import (
     gold_has_lost_its_place,
     gold_is_ahead,
@@ -74,6 +75,7 @@ class Gold:
         """Take up the state; without one, make gold from all of silver and go on from there."""
         with self._lock:
             refuse_damaged(NAME, gold_damage(self._files.checkpoint))
+            refuse_damaged(NAME, gold_is_behind(self._settings, self._lake))
             refuse_older_lake(NAME, gold_is_ahead(self._settings, self._lake))
             refuse_damaged(NAME, gold_has_lost_its_place(self._settings, self._lake))
             self._fingerprint = None

@@ -29,6 +29,7 @@ from spark_jobs.jobs.landing_start import (
     newest_offsets,
     read_up_to,
 )
+from spark_jobs.jobs.older_checkpoint import landing_is_behind
 from spark_jobs.jobs.older_lake import MEMORY, landing_is_ahead, refuse_older_lake
 from spark_jobs.jobs.query import Figures, Query, Running, Trigger
 from spark_jobs.jobs.rate import Rate
@@ -187,6 +188,7 @@ class KafkaQuery:
         settings = self._shared.settings
         lake = Lake(settings.lake_root)
         refuse_damaged(self.name, landing_damage(settings.checkpoint_dir / self.name))
+        refuse_damaged(self.name, landing_is_behind(settings, lake, self.name))
         refuse_older_lake(self.name, landing_is_ahead(settings, lake, self.name))
         start = kafka_start(settings, lake, datetime.now(UTC))
         self._lag.landed_as = start.topic
@@ -232,8 +234,9 @@ class SpoolQuery:
         settings = self._shared.settings
         segments = settings.spool_dir / "segments"
         refuse_damaged(self.name, spool_damage(settings.checkpoint_dir / self.name, segments))
-        ahead = landing_is_ahead(settings, Lake(settings.lake_root), self.name)
-        refuse_older_lake(self.name, ahead)
+        lake = Lake(settings.lake_root)
+        refuse_damaged(self.name, landing_is_behind(settings, lake, self.name))
+        refuse_older_lake(self.name, landing_is_ahead(settings, lake, self.name))
         segments.mkdir(parents=True, exist_ok=True)
         limit = settings.max_offsets_per_batch * SPOOL_BYTES_PER_RECORD
         reader = spark.readStream.schema(RECORDS).option("maxBytesPerTrigger", str(limit))

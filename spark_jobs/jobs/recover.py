@@ -21,6 +21,7 @@ from spark_jobs.jobs.landing_start import (
     newest_offsets,
 )
 from spark_jobs.jobs.lost_records import accepted, write_down
+from spark_jobs.jobs.older_checkpoint import gold_is_behind, landing_is_behind
 from spark_jobs.jobs.older_lake import gold_has_lost_its_place, gold_is_ahead, landing_is_ahead
 from spark_jobs.lake import Lake
 from spark_jobs.lost_offsets import shown, unanswered
@@ -84,7 +85,7 @@ def _recover(
 ) -> Result:
     stream: str = arguments.stream
     folder = settings.checkpoint_dir / stream
-    damage = _damage(settings, stream, folder) or _older_lake(settings, lake, stream)
+    damage = _damage(settings, stream, folder) or _apart(settings, lake, stream)
     standing = None
     if stream == KAFKA:
         standing = _standing(settings, lake, damage)
@@ -109,10 +110,12 @@ def _damage(settings: Settings, stream: str, folder: Path) -> Damage | None:
     return gold_damage(folder) if stream == GOLD else landing_damage(folder)
 
 
-def _older_lake(settings: Settings, lake: Lake, stream: str) -> Damage | None:
+def _apart(settings: Settings, lake: Lake, stream: str) -> Damage | None:
+    """Return in what a sound checkpoint and the lake are not of one moment."""
     if stream == GOLD:
-        return gold_is_ahead(settings, lake) or gold_has_lost_its_place(settings, lake)
-    return landing_is_ahead(settings, lake, stream)
+        behind = gold_is_behind(settings, lake)
+        return behind or gold_is_ahead(settings, lake) or gold_has_lost_its_place(settings, lake)
+    return landing_is_behind(settings, lake, stream) or landing_is_ahead(settings, lake, stream)
 
 
 def _standing(settings: Settings, lake: Lake, damage: Damage | None) -> Standing | None:

@@ -22,6 +22,7 @@ from edge.rule_files import RuleFiles
 from spark_jobs.checkpoint import has_batches
 from spark_jobs.commit_info import Txn
 from spark_jobs.gold_state import GoldFiles, Position
+from spark_jobs.jobs.older_checkpoint import scoring_is_behind
 from spark_jobs.lake import Lake
 from spark_jobs.log_files import can_go_on
 from spark_jobs.planned_files import Unread, planned_files
@@ -102,6 +103,10 @@ class Scoring:
             elif not has_batches(self._files.checkpoint):
                 # Batches are counted from 0 again, behind what was read.
                 kept = replace(kept, app_id=_app_id(), batch_id=-1)
+            elif older := scoring_is_behind(self._files.checkpoint, kept.app_id, self._lake):
+                # What it tells again has the ids that it had: the table leaves it out.
+                log.warning("scoring goes on under another name: %s", older.said)
+                kept = replace(kept, app_id=_app_id())
             self.state = kept
             self._is_torn = False
             self.look_after()

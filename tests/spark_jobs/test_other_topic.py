@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from spark_jobs.jobs.lost_records import write_down
 from spark_jobs.lost_offsets import MADE_ANEW, Lost
-from spark_jobs.refusal import LostOffsetsError
+from spark_jobs.refusal import CheckpointError, LostOffsetsError
 from telemetry.tables import MESSAGES
 from tests.brokers import Broker
 from tests.spark_jobs.landing_scene import Scene
@@ -53,6 +53,29 @@ def test_topic_made_anew_before_its_first_record_was_read_is_no_other(scene: Sce
     scene.send(4)
     scene.land()
     scene.send(4)
+    scene.land()
+
+    scene.assert_kept()
+
+
+def test_older_copy_of_a_checkpoint_is_refused_and_loses_nothing(scene: Scene) -> None:
+    scene.send(10)
+    scene.land()
+    copy = scene.settings.home / "copy"
+    shutil.copytree(scene.checkpoint, copy)
+    for _ in range(3):
+        scene.send(10)
+        scene.land()
+    shutil.rmtree(scene.checkpoint)
+    shutil.move(copy, scene.checkpoint)
+
+    for _ in range(2):
+        scene.send(10)
+        with pytest.raises(CheckpointError, match=r"\[CHECKPOINT_OLDER\].*job recover landing"):
+            scene.land()
+    assert "CHECKPOINT_OLDER" in str(scene.recover()["found"])
+    scene.land()
+    scene.send(10)
     scene.land()
 
     scene.assert_kept()
