@@ -1,4 +1,4 @@
-"""Versions of tables that a process goes on reading: their logs stay for as long as it runs.
+"""Versions of tables that a process goes on reading: logs and files stay for as long as it runs.
 
 A pin is a file that its process holds locked. The kernel frees the lock with its holder, and who
 looks next removes the file.
@@ -38,6 +38,10 @@ class Pins:
                 yield
             finally:
                 path.unlink(missing_ok=True)
+
+    def is_read(self, table: Table) -> bool:
+        """Tell whether somebody reads a version of a table."""
+        return any(True for _ in self.of(table))
 
     def of(self, table: Table) -> Iterator[int]:
         """Yield the versions of a table that somebody reads."""

@@ -185,10 +185,12 @@ class Gold:
         self._files.save(self.state)
 
     def tidy(self) -> None:
-        """Delete files of gold that were rewritten more than an hour ago."""
+        """Delete files of gold that were rewritten more than an hour ago, and nobody reads."""
+        pins = Pins(self._settings)
         with self._lock:
             for table in TABLES:
-                self._lake.vacuum(table, REWRITTEN_HOURS)
+                if not pins.is_read(table):
+                    self._lake.vacuum(table, REWRITTEN_HOURS)
 
     def _pass_rewrites(self) -> None:
         """Count versions of silver as read that only rewrote it: the stream passes over them."""

@@ -1,17 +1,18 @@
 """Gold of a replayed range, made beside from its silver and from the rest of the lake's."""
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 import polars as pl
+from deltalake import DeltaTable
 
 from edge.registry_files import RegistryFiles
 from spark_jobs.gold_state import GoldFiles, GoldState, OwnedError
 from spark_jobs.jobs.gold import NAME, SOURCES, behind_rewrites
 from spark_jobs.jobs.gold_rebuild import Rebuild
-from spark_jobs.jobs.gold_tables import WINDOW_TABLES
+from spark_jobs.jobs.gold_tables import TABLES, WINDOW_TABLES
 from spark_jobs.jobs.replay_comparison import Sides
 from spark_jobs.jobs.restating import runs_of_days
 from spark_jobs.lake import Lake
@@ -34,6 +35,16 @@ class PinnedGold:
     state: GoldState
     versions: dict[str, int]
     is_moving: bool
+    opened: Mapping[str, DeltaTable] = field(default_factory=dict)
+    """The tables at these versions: while gold goes on its logs forget them within an hour."""
+
+    def open(self, lake: Lake) -> "PinnedGold":
+        """Return the same with its tables opened."""
+        at = {
+            table.name: DeltaTable(lake.uri(table), version=self.versions[table.name])
+            for table in TABLES
+        }
+        return replace(self, opened=at)
 
 
 def pinned_gold(settings: Settings, lake: Lake) -> PinnedGold | None:
@@ -59,8 +70,7 @@ def _pinned(files: GoldFiles, lake: Lake, *, is_moving: bool) -> PinnedGold | No
         return None
     if not all(position.is_between_versions for position in (state.readings, state.late)):
         return None
-    tables = (*WINDOW_TABLES, DELIVERY_DELAY)
-    versions = {table.name: lake.table(table).version() for table in tables}
+    versions = {table.name: lake.table(table).version() for table in TABLES}
     after = files.state()
     is_still = after is not None and after.batch_id == state.batch_id
     passed = replace(
@@ -168,7 +178,7 @@ class GoldBeside:
                 yield self._sides(table, pl.col("window_start").dt.date().is_in(sorted(starts)))
 
     def _sides(self, table: Table, touched: pl.Expr) -> Sides:
-        before = self.main.scan_at(table, self.gold.versions[table.name])
+        before = pl.scan_delta(self.gold.opened[table.name])
         leave_out = ("is_final",) if self.gold.is_moving else ()
         after = self.beside.scan(table)
         return Sides(table, before.filter(touched), after.filter(touched), leave_out)

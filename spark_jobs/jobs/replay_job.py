@@ -96,19 +96,21 @@ def replay(settings: Settings, lake: Lake, asked: Asked, now: datetime) -> Resul
             tables = (MESSAGES, *(table for table in SILVER))
             versions = {table.name: lake.table(table).version() for table in tables}
             gold = caught_up_gold(settings, lake, versions, asked.received)
-            # Landing goes on meanwhile, and shortens the tables' logs.
+            # Landing and gold go on meanwhile, and delete what they do not need.
             until_done.enter_context(Pins(settings).held(_read(versions, gold)))
+            gold = gold.open(lake) if gold else None
         run = Run(settings, lake, beside, asked.received, versions, Expired(lake, now.date()))
         return _replayed(run, asked, gold, now)
 
 
 def _read(versions: dict[str, int], gold: PinnedGold | None) -> dict[str, int]:
-    """Return the oldest version of each table that is read; gold may have been behind."""
+    """Return the oldest version of each table that is read; gold may have been behind silver."""
     if gold is None:
         return versions
     state = gold.state
     of_gold = {READINGS.name: state.readings.version - 1, LATE.name: state.late.version - 1}
-    return versions | {name: min(at, versions[name]) for name, at in of_gold.items()}
+    behind = {name: min(at, versions[name]) for name, at in of_gold.items()}
+    return {**versions, **gold.versions, **behind}
 
 
 def _replayed(run: Run, asked: Asked, gold: PinnedGold | None, now: datetime) -> Result:

@@ -1,7 +1,7 @@
 """Delete files that no version within the safe span needs, and what crashed writers left.
 
 The safe span is a day, or the age of what a lagging stream has still to read; for gold itself an
-hour.
+hour. Tables of which a job reads an older version are left for the next run.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from spark_jobs.gold_state import GoldFiles
 from spark_jobs.jobs.gold import NAME
 from spark_jobs.jobs.job_runs import Result, recorded, tried
 from spark_jobs.lake import Lake
+from spark_jobs.pins import Pins
 from spark_jobs.schema import REWRITTEN_HOURS, is_rewritten
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
@@ -39,16 +40,23 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
 
     def work(now: datetime) -> Result:
         hours = _hours(arguments.hours, settings, lake, now)
+        pins = Pins(settings)
+        read = [table for table in TABLES if pins.is_read(table)]
         deleted = {
             table.name: tried(
                 partial(lake.vacuum, table, kept, dry_run=arguments.dry_run),
                 f"vacuum of {table.name}",
             )
             for table in TABLES
+            if table not in read
             for kept in [REWRITTEN_HOURS if is_rewritten(table) else hours]
         }
-        tables = {name: {"files": count} for name, count in deleted.items() if count}
-        return {"retained_hours": hours, "dry_run": arguments.dry_run, "tables": tables}
+        return {
+            "retained_hours": hours,
+            "dry_run": arguments.dry_run,
+            "left": [table.name for table in read],
+            "tables": {name: {"files": count} for name, count in deleted.items() if count},
+        }
 
     return recorded(lake, "vacuum", arguments, work)
 

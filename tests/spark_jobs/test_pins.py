@@ -1,6 +1,8 @@
 """What is read of a table's log stays while it is read; a stream whose place is gone says so."""
 
 import json
+import os
+import re
 from argparse import Namespace
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -8,9 +10,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 
 from spark_jobs.gold_state import GoldFiles, GoldState, Position
-from spark_jobs.jobs import recover
+from spark_jobs.jobs import recover, vacuum
 from spark_jobs.jobs.gold import Gold
 from spark_jobs.jobs.landing_logs import LandingLogs
 from spark_jobs.jobs.older_lake import gold_has_lost_its_place
@@ -69,8 +72,37 @@ def test_a_job_that_was_killed_holds_nothing(settings: Settings) -> None:
     assert not list(folder.iterdir())
 
 
+def rewrite(lake: Lake, table: Table) -> None:
+    """Put a table's rows in place of themselves, as if that was long ago."""
+    lake.replace(table, lake.scan(table).collect(), None, None)
+    for path in Path(lake.uri(table), "_delta_log").glob("*.json"):
+        path.write_text(
+            re.sub(r'"deletionTimestamp":\d+', '"deletionTimestamp":1', path.read_text())
+        )
+    for path in Path(lake.uri(table)).rglob("*.parquet"):
+        os.utime(path, (1, 1))
+
+
+def files_of(lake: Lake, table: Table) -> int:
+    return sum(1 for path in Path(lake.uri(table)).rglob("*.parquet") if "_delta" not in str(path))
+
+
+def test_files_of_gold_that_a_job_reads_stay_until_it_ends(settings: Settings) -> None:
+    lake = Lake(settings.lake_root)
+    Gold(lake, settings).prepare()
+    before, version = files_of(lake, DEVICE_MINUTE), lake.table(DEVICE_MINUTE).version()
+    rewrite(lake, DEVICE_MINUTE)
+    asked = Namespace(hours=None, dry_run=False)
+    with Pins(settings).held({DEVICE_MINUTE.name: version}):
+        Gold(Lake(settings.lake_root), settings).tidy()
+        assert vacuum.run(asked, settings, Lake(settings.lake_root))["left"] == [DEVICE_MINUTE.name]
+        assert files_of(lake, DEVICE_MINUTE) == before + 1
+    Gold(Lake(settings.lake_root), settings).tidy()
+    assert files_of(lake, DEVICE_MINUTE) == before
+
+
 class BusyLake(Lake):
-    """Landing goes on, and shortens silver's log, once a table is read."""
+    """Landing and gold go on, and shorten their logs, once a table is read."""
 
     def __init__(self, settings: Settings, busy_at: Table) -> None:
         super().__init__(settings.lake_root)
@@ -85,10 +117,19 @@ class BusyLake(Lake):
             LandingLogs(self.settings, other, kept=5, margin=0).trim()
         return super().scan_at(table, version)
 
+    def _let_gold_rewrite(self, other: Lake) -> None:
+        """Rewrite gold, and forget what it was, as within an hour or two."""
+        rewrite(other, DEVICE_MINUTE)
+        Gold(Lake(self.root), self.settings).tidy()
+        newest = DeltaTable(self.uri(DEVICE_MINUTE))
+        newest.create_checkpoint()
+        trim(newest, newest.version())
+
     def _let_gold_follow(self, version: int) -> None:
         files = GoldFiles(self.settings.checkpoint_dir / "gold")
         if state := files.state():
             files.save(replace(state, readings=Position(version)))
+            self._let_gold_rewrite(Lake(self.root))
 
 
 def test_gold_made_from_all_of_silver_can_go_on_though_landing_does(settings: Settings) -> None:
