@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
     def work(now: datetime) -> Result:
         asked = asked_days(arguments)
         since = None if arguments.all or asked else last_success(lake, "dedup")
-        dates = _closed_dates(lake, asked, since, now)
+        dates = closed_dates(lake, asked, since, now)
         spark = session(settings, "headwater-dedup")
         # A run that was killed has left what it was about to change.
         Restatements(lake).settle(REASON, silver_versions(lake))
@@ -86,26 +86,26 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
     return recorded(lake, "dedup", arguments, work)
 
 
-def _closed_dates(
+def closed_dates(
     lake: Lake, asked: Days | None, since: datetime | None, now: datetime
 ) -> list[date]:
-    found = _written_dates(lake, SILVER, "partition.event_date", since)
+    """Return the dates that are closed, and were written since the last run or open then."""
+    was_open = False if since is None else pl.col("partition.event_date") >= since.date()
+    found = _dates(lake, SILVER, "partition.event_date", written_since(since) | was_open)
     return sorted(
         day for day in found if day <= yesterday(now) and (asked is None or asked.holds(day))
     )
 
 
 def _received_days(lake: Lake, asked: Days | None, since: datetime | None) -> set[date]:
-    found = _written_dates(lake, ASIDE.values(), "partition.received_date", since)
+    found = _dates(lake, ASIDE.values(), "partition.received_date", written_since(since))
     return {day for day in found if asked is None or asked.holds(day)}
 
 
-def _written_dates(
-    lake: Lake, tables: Iterable[Table], column: str, since: datetime | None
-) -> set[date]:
-    """Return the dates of partitions with a file written since then."""
+def _dates(lake: Lake, tables: Iterable[Table], column: str, wanted: pl.Expr) -> set[date]:
+    """Return the dates of partitions with a file that is wanted."""
     files = [lake.files(table).select(column, "modification_time") for table in tables]
-    return set(pl.concat(files).filter(written_since(since))[column])
+    return set(pl.concat(files).filter(wanted)[column])
 
 
 def _remove(

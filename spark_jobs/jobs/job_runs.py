@@ -21,6 +21,8 @@ from telemetry.tables import JOB_RUNS
 
 Result = dict[str, object]
 Made = TypeVar("Made")
+NARROWING = ("first", "last", "every")
+"""Arguments by which a run leaves out some of what is due."""
 TRIES = 3
 PAUSE_S = 2.0
 
@@ -90,11 +92,15 @@ def recorded(
 
 
 def last_success(lake: Lake, job: str) -> datetime | None:
-    """Return when the newest run that ended well had started."""
+    """Return when the newest run of all that was due had started, of those that ended well."""
     runs = lake.scan(JOB_RUNS).filter((pl.col("job") == job) & pl.col("success"))
-    started_at = runs.select(pl.col("started_at").max()).collect().item()
-    assert started_at is None or isinstance(started_at, datetime)
-    return started_at
+    told = runs.select("started_at", "arguments").collect()
+    return max((at for at, said in told.iter_rows() if _is_of_all(said)), default=None)
+
+
+def _is_of_all(said: str) -> bool:
+    arguments = json.loads(said)
+    return all(arguments.get(name) is None for name in NARROWING)
 
 
 def tried(work: Callable[[], Made], what: str, *, pause_s: float = PAUSE_S) -> Made:
