@@ -63,9 +63,9 @@ def run_job(
     log = log_path(settings.home, f"job-{job}")
     log.parent.mkdir(parents=True, exist_ok=True)
     say(f"{job}: waits for another job to end")
-    with _alone(settings), log.open("w", encoding="utf-8") as log_file:
+    with _alone(settings) as lock, log.open("w", encoding="utf-8") as log_file:
         say(f"{job} runs")
-        code = _run(command, child_environment(settings), log_file)
+        code = _run(command, child_environment(settings), log_file, lock)
     lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines()]
     return Outcome(code, _figures(lines), _complaint(lines))
 
@@ -89,19 +89,23 @@ def _is_job(words: Sequence[str]) -> bool:
     return any(word.endswith("spark_jobs/main.py") for word in words)
 
 
-def _run(command: list[str], environment: dict[str, str], log: TextIO) -> int:
-    """Run a command; Spark's launcher mixes what its driver says with its own errors."""
+def _run(command: list[str], environment: dict[str, str], log: TextIO, lock: TextIO) -> int:
+    """Run a command; Spark's launcher mixes what its driver says with its own errors.
+
+    It holds the lock as well: it goes on where this process is killed.
+    """
     process = subprocess.Popen(
         command,
         env={**os.environ, **environment},
         stdout=log,
         stderr=subprocess.STDOUT,
+        pass_fds=(lock.fileno(),),
     )
     return wait(process)
 
 
 @contextlib.contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
+def _alone(settings: Settings) -> Iterator[TextIO]:
     """Hold the lock that every batch job holds, Dagster's too: a small machine runs one."""
     path = settings.home / "run" / "spark-job.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,7 +116,7 @@ def _alone(settings: Settings) -> Iterator[None]:
                 break
             except BlockingIOError:
                 time.sleep(0.5)
-        yield
+        yield lock
 
 
 def _figures(lines: Sequence[str]) -> dict[str, object]:

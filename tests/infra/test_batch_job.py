@@ -1,9 +1,13 @@
 """Batch jobs: their names, and what is made of what they say."""
 
 import contextlib
+import fcntl
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,9 +52,53 @@ def test_job_below_a_process_is_found_once(tmp_path: Path) -> None:
 
 def test_a_job_runs_where_its_paths_were_written(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import os; print(os.getcwd())"]
-    with contextlib.chdir(tmp_path), Path("log").open("w") as log:
-        assert batch_job._run(command, {}, log) == 0
+    with contextlib.chdir(tmp_path), Path("log").open("w") as log, Path("lock").open("w") as lock:
+        assert batch_job._run(command, {}, log, lock) == 0
     assert (tmp_path / "log").read_text().strip() == str(tmp_path.resolve())
+
+
+RUNNER = """
+import sys
+from pathlib import Path
+from infra import batch_job
+from telemetry.settings import Settings
+job = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+with batch_job._alone(Settings(home=Path(sys.argv[1]))) as lock, Path(sys.argv[2]).open("w") as log:
+    batch_job._run([sys.executable, "-c", job], {}, log, lock)
+"""
+
+
+def is_free(path: Path) -> bool:
+    with path.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+def within(seconds: float, holds: Callable[[], bool]) -> bool:
+    until = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def test_job_whose_command_was_killed_still_keeps_other_jobs_waiting(tmp_path: Path) -> None:
+    log, lock = tmp_path / "log", tmp_path / "run" / "spark-job.lock"
+    runner = subprocess.Popen([sys.executable, "-c", RUNNER, str(tmp_path), str(log)])
+    assert within(30, lambda: log.exists() and log.read_text().endswith("\n"))
+    job = int(log.read_text())
+    try:
+        runner.kill()
+        runner.wait()
+
+        assert not is_free(lock)
+    finally:
+        os.kill(job, signal.SIGKILL)
+    assert within(10, lambda: is_free(lock))
 
 
 def test_nobody_has_no_jobs() -> None:
