@@ -13,6 +13,7 @@ REJECTIONS = (
     "type",
     "version",
     "missing",
+    "reserved",
     "content_type",
     "device_mismatch",
     "unknown_device",

@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.outcome import Fault, Rejected
 from telemetry.encodings import decode_as
-from telemetry.message import Message
+from telemetry.message import Message, is_reserved
 
 
 class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -38,7 +38,7 @@ def refused(payload: bytes, content_type: str, names: tuple[str, ...]) -> Reject
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass
         else:
-            if (message.lat is None) is (message.lng is None):
+            if (message.lat is None) is (message.lng is None) and not is_reserved(message.boot):
                 return None
     found = examined(payload, content_type, names)
     return found if isinstance(found, Rejected) else None

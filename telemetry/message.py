@@ -21,6 +21,9 @@ _LONG_BITS = 1024
 _Item = TypeVar("_Item")
 MOST_MESSAGES = 50_000
 """Of a list: more are not messages, of which Kafka's largest record has no room for as many."""
+PLACE_BOOT = "k:"
+"""So begins the boot of a message that says neither `seq` nor `ts`: it is unique, and never held
+against others. A device that numbers its messages under such a name is refused."""
 MOST_REASONS = 100
 """Of one message. Of those left out each rule is told once, with a count: else a message of nothing
 but unknown names would be many times its size in reasons."""
@@ -168,8 +171,9 @@ def read(raw: bytes, data: dict[str, object]) -> Decoded:
     elif not metrics:
         reasons.append(Reason("metrics", "missing", "{}"))
     ts = _time(data, reasons)
-    boot = _text("boot", data, reasons)
-    seq = _seq(data, reasons)
+    boot, seq = _text("boot", data, reasons), _seq(data, reasons)
+    if seq is not None and is_reserved(boot):
+        reasons.append(Reason("boot", "reserved", shown(boot)))
     lat, lng = _place(data, reasons)
     tags = _tags(data, reasons)
     device = _text("device", data, reasons) or _text("device_id", data, reasons)
@@ -264,10 +268,15 @@ def _tags(data: dict[str, object], reasons: list[Reason]) -> dict[str, str] | No
     return None if wrong else tags
 
 
+def is_reserved(boot: str | None) -> bool:
+    """Tell whether a boot is named as only that of a message without a key of its own may be."""
+    return boot is not None and boot.startswith(PLACE_BOOT)
+
+
 def message_key(message: Message | None, raw: bytes, place: Place) -> tuple[str, int]:
     """Return (boot, seq): what the device gave, else a hash of its bytes, else its coordinates."""
     if message is not None and message.seq is not None:
         return message.boot or "", message.seq
     if message is not None and message.ts is not None:
         return "h:" + hashlib.sha256(raw).hexdigest()[:32], 0
-    return f"k:{place.topic}:{place.partition}:{place.item}", place.offset
+    return f"{PLACE_BOOT}{place.topic}:{place.partition}:{place.item}", place.offset

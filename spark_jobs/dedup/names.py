@@ -6,12 +6,14 @@ from typing import NamedTuple, Self, TypeAlias
 import numpy as np
 import polars as pl
 
+from telemetry.message import PLACE_BOOT
+
 Boot: TypeAlias = tuple[str, str, str]
 """(tenant, device_full, boot)"""
 Key: TypeAlias = tuple[str, str, str, int]
 """(tenant, device_full, boot, seq)"""
 HASHED = "h:"
-UNIQUE = "k:"
+UNIQUE = PLACE_BOOT
 UNCOUNTED = (HASHED, UNIQUE)
 ODD = np.uint64(0x9E3779B97F4A7C15)
 

@@ -14,7 +14,7 @@ from spark_jobs.transforms.lines import parsed, plain
 from spark_jobs.transforms.senders import Senders, combined
 from spark_jobs.transforms.shapes import shape
 from spark_jobs.transforms.words import Places, mask_of
-from telemetry.message import parse_time
+from telemetry.message import PLACE_BOOT, parse_time
 from telemetry.products import Product
 
 _TIME = (
@@ -146,6 +146,7 @@ def _is_formal(group: Group) -> np.ndarray:
     rules = [
         pc.equal(columns["v"], 1).fill_null(True),
         pc.greater_equal(columns["seq"], 0).fill_null(True),
+        pc.invert(pc.starts_with(columns["boot"], PLACE_BOOT)).fill_null(True),
     ]
     if lat.null_count < len(lat) or lng.null_count < len(lng):
         rules += [

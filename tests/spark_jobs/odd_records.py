@@ -121,7 +121,7 @@ bodies = st.fixed_dictionaries(
     optional={
         "v": st.sampled_from([1, 1, 1, 2, 1.0, True]),
         "ts": times,
-        "boot": texts,
+        "boot": texts | st.sampled_from(["k:", "k:telemetry:0:0", "K:1"]),
         "seq": st.integers(0, 9) | st.sampled_from([2**63 - 1, 2**63, -1, 1.0]),
         "lat": st.sampled_from([47, -90, 90.5, 48.125]),
         "lng": st.sampled_from([11, 180, -181]),

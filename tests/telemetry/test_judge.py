@@ -64,6 +64,15 @@ def test_what_is_no_message_says_why(value: bytes | None, rule: str) -> None:
     assert (judged.items, judged.device_full) == (1, "meter.d1")
 
 
+def test_no_device_may_number_its_messages_as_those_without_a_key_are() -> None:
+    value = b'{"boot":"k:telemetry:0:0","seq":7,"metrics":{"kwh":1.0}}'
+
+    judged = verdict(value)
+
+    assert rules(judged) == [("boot", "reserved")]
+    assert rules(verdict(value.replace(b'"seq":7,', b""))) == []
+
+
 def test_every_wrong_field_is_listed() -> None:
     judged = verdict(b'{"v":2,"ts":5,"boot":1,"seq":-1,"metrics":[],"lat":91,"tags":{"a":1}}')
 

@@ -118,17 +118,18 @@ def test_message_that_is_lost_on_its_way_is_refused(version: int) -> None:
 
 
 @BOTH
-def test_rubbish_is_kept_and_refused_with_its_reason(version: int) -> None:
+@pytest.mark.parametrize("value", [b"rubbish", b'{"boot":"k:1","seq":1,"metrics":{"a":1}}'])
+def test_rubbish_is_kept_and_refused_with_its_reason(version: int, value: bytes) -> None:
     client = Client(broker(), version)
     client.connect()
     client.subscribe("devices/d1/rejects", qos=0)
 
-    receipt, answer = client.send(telemetry(3, b"rubbish"))
+    receipt, answer = client.send(telemetry(3, value))
 
     dead = client.broker.house.outlet.taken[0]
     assert (dead.topic, dead.value, dead.headers["reason"]) == (
         "telemetry.dead",
-        b"rubbish",
+        value,
         b"undecodable",
     )
     assert isinstance(receipt, Publish)
