@@ -10,6 +10,7 @@ from infra.drills.course import ground_of, hold
 from infra.drills.disks import run_apart
 from infra.drills.drill import Drill
 from infra.drills.drills import ALL, DRILLS
+from infra.drills.ending import orderly
 from infra.drills.ground import RATE
 from telemetry.settings import Settings
 
@@ -69,9 +70,10 @@ def _held(drill: Drill, rate: int) -> dict[str, object]:
         click.echo(f"{drill.name}: {text}", err=True)
 
     ground = ground_of(Settings(), drill, say, rate=rate)
-    if drill.is_apart:
-        return run_apart(drill.name, ground.folder, "--rate", str(rate))
-    return hold(drill, ground).as_dict()
+    with orderly():
+        if drill.is_apart:
+            return run_apart(drill.name, ground.folder, "--rate", str(rate))
+        return hold(drill, ground).as_dict()
 
 
 def _table(found: dict[str, object]) -> Table:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from infra.drills.course import hold
 from infra.drills.drills import DRILLS
+from infra.drills.ending import ignore, orderly
 from infra.drills.ground import RATE, Ground
 from infra.probes import free_port_base
 from infra.stack import Mode
@@ -32,10 +33,12 @@ def main() -> int:
     subprocess.run(["mount", *options], check=True)
     os.environ |= {"HEADWATER_HOME": str(home), "HEADWATER_PORT_BASE": str(free_port_base())}
     try:
-        _headwater("up", *UP[given.stack])
-        ground = Ground(Settings(), given.stack, given.folder, _say, disk=disk, rate=given.rate)
-        sys.stdout.write(json.dumps(hold(DRILLS[given.name], ground).as_dict()) + "\n")
+        with orderly():
+            _headwater("up", *UP[given.stack])
+            ground = Ground(Settings(), given.stack, given.folder, _say, disk=disk, rate=given.rate)
+            sys.stdout.write(json.dumps(hold(DRILLS[given.name], ground).as_dict()) + "\n")
     finally:
+        ignore()
         _headwater("down")
     return 0
 

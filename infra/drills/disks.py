@@ -1,11 +1,13 @@
 """Disks: one that answers slowly, and one that is full."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from infra.drills.ground import Fleet, Ground
@@ -23,15 +25,21 @@ def slow_down(ground: Ground) -> list[str]:
     writers = [name for name in ("kafka", "streams") if name in ground.daemon.runs()]
     until = time.monotonic() + SLOW_S
     while time.monotonic() < until:
+        # The same ones go on again, whatever their services have become.
+        pids = [pid for name in writers for pid in ground.pids(name)]
         try:
-            for name in writers:
-                ground.signal(name, signal.SIGSTOP)
+            _signal(pids, signal.SIGSTOP)
             time.sleep(HALT_S)
         finally:
-            for name in writers:
-                ground.signal(name, signal.SIGCONT)
+            _signal(pids, signal.SIGCONT)
         time.sleep(RUN_S)
     return []
+
+
+def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def fill_up(ground: Ground) -> list[str]:
@@ -70,13 +78,27 @@ def run_apart(name: str, folder: Path, *options: str) -> dict[str, object]:
     command = [*namespace, sys.executable, "-m", "infra.drills.apart", name, str(folder)]
     command += options
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
     except FileNotFoundError as error:
         raise HeadwaterError("a disk of its own needs `unshare`: Linux, util-linux") from error
-    lines = done.stdout.decode().strip().splitlines()
+    lines = _said(process).decode().strip().splitlines()
     if not lines or not lines[-1].startswith("{"):
         raise HeadwaterError(
             f"{name}: no disk of its own or no stack on it; as root it needs no user namespaces"
         )
     found: dict[str, object] = json.loads(lines[-1])
     return found
+
+
+def _said(process: subprocess.Popen[bytes]) -> bytes:
+    """Return what a drill apart says; broken off, it is given the time to stop its stack."""
+    try:
+        return process.communicate()[0]
+    except KeyboardInterrupt:
+        # It has heard of that as well.
+        process.wait()
+        raise
+    except SystemExit:
+        process.terminate()
+        process.wait()
+        raise

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +25,8 @@ NORMAL_LAG_S = 5.0
 """A micro-batch underway, one to come, and what a second of telling adds."""
 POLL_S = 0.5
 IDLE_WITHIN_S = 300
+HOME_WITHIN_S, BROKEN_OFF_S = 240.0, 10.0
+"""How long fleets may take to end, after a drill and where one is broken off."""
 RATE = 100
 
 
@@ -72,11 +74,9 @@ class Ground:
         """Kill all processes of a service at once, by SIGKILL."""
         os.killpg(os.getpgid(self.pid(service)), signal.SIGKILL)
 
-    def signal(self, service: str, number: signal.Signals) -> None:
-        """Send a signal to every process of a service."""
-        for pid in tree_pids(self.pid(service)):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
+    def pids(self, service: str) -> set[int]:
+        """Return every process of a service."""
+        return tree_pids(self.pid(service))
 
     def progress(self, query: str) -> dict[str, object]:
         """Return a query's newest progress; empty where there is none."""
@@ -115,15 +115,19 @@ class Ground:
 
     @contextlib.contextmanager
     def fleet(self, fleet: Fleet) -> Iterator[None]:
-        """Run a fleet, and take every fleet home at the end, acknowledged."""
-        self.start_fleet(fleet)
+        """Run a fleet, and take every fleet home at the end, acknowledged; raise if one stays."""
+        within_s = BROKEN_OFF_S
         try:
+            self.start_fleet(fleet)
             yield
+            within_s = HOME_WITHIN_S
         finally:
-            for each in self.fleets:
-                each.terminate()
-            for each in self.fleets:
-                each.wait(timeout=240)
+            staying = _end(self.fleets, within_s)
+        if staying:
+            raise HeadwaterError(
+                f"{staying} of the drill's fleets did not get all acknowledged within"
+                f" {within_s:.0f} s, and were killed: see {self.folder / 'fleet.log'}"
+            )
 
     def is_landing(self, since: float, rows_then: object, most_lag: float) -> bool:
         """Tell whether landing has landed something since a moment, and is not behind."""
@@ -170,6 +174,21 @@ class Ground:
         except ValueError:
             return {"ok": False, "said": done.stderr.strip().rpartition("\n")[2]}
         return found
+
+
+def _end(fleets: Sequence[subprocess.Popen[bytes]], within_s: float) -> int:
+    """Have fleets end, kill those that do not in time, and return how many these are."""
+    for fleet in fleets:
+        fleet.terminate()
+    until, staying = time.monotonic() + within_s, 0
+    for fleet in fleets:
+        try:
+            fleet.wait(timeout=max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            staying += 1
+            fleet.kill()
+            fleet.wait()
+    return staying
 
 
 def _number(value: object) -> float:
