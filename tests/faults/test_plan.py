@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.end_to_end.stack import Stack
+from tests.faults.full import together
 from tests.faults.plan import IN_A_ROUND, Kill, Round, plan
 from tests.faults.points import NAMES, RANDOM
 from tests.faults.record import Record, summary
@@ -61,3 +62,9 @@ def test_a_siege_in_a_hurry_waits_before_jobs_and_at_the_end(tmp_path: Path) -> 
 
     assert Siege(stack, 200, 7, hurries=True).waits(one) == [False, True, False, True]
     assert Siege(stack, 200, 7).waits(one) == [True] * 4
+
+
+def test_a_part_that_was_killed_does_not_pass() -> None:
+    assert together([0, 0]) == 0
+    assert together([0, -9]) == 1
+    assert together([1, 0]) == 1
