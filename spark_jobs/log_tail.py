@@ -145,13 +145,13 @@ class LogTail:
         """Make the next version's entry, unless another writer was faster."""
         assert self._log is not None
         aside = self._log / f"_commit_{uuid.uuid4()}.json.tmp"
-        aside.write_bytes(entry)
         try:
+            aside.write_bytes(entry)
             os.link(aside, self._path(self._version + 1))
         except FileExistsError:
             return False
         finally:
-            aside.unlink()
+            aside.unlink(missing_ok=True)
         self._version += 1
         return True
 

@@ -3,12 +3,14 @@
 import json
 import multiprocessing
 import time
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
 from deltalake import DeltaTable
+from deltalake.transaction import AddAction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
@@ -225,3 +227,21 @@ def test_spark_reads_and_rewrites_what_was_appended(lake: Lake, spark: SparkSess
     assert not lake.append(READINGS, rows(3), Txn("landing/a", 3))
     assert numbers(lake) == [0, 2, 3]
     assert lake.frame(spark, READINGS).count() == 3 * len(ROWS)
+
+
+def test_entry_that_finds_no_room_leaves_nothing_behind(lake: Lake) -> None:
+    tail = LogTail(lambda: lake.table(READINGS))
+    partition: dict[str, str | None] = {"retention_class": "default", "event_date": "2026-10-20"}
+    file = AddAction("a.parquet", 1, partition, 0, True, "{}")
+    room, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, most))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            tail.append(lambda: [file], None, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, most))
+
+    assert [*log_of(lake).glob("*.tmp")] == []
+    appended = tail.append(lambda: [file], None, {})
+    assert appended is not None
+    assert appended.is_new
