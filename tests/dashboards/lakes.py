@@ -15,6 +15,8 @@ Row = dict[str, object]
 ZONES = {"harbour": (53.541, 9.984), "airport": (53.631, 9.998), "north-park": (53.596, 10.017)}
 METRICS = {"temperature": 21.0, "humidity": 45.0}
 DEVICES_A_ZONE = 4
+FIELDS = ("temperature", '<b style="position:fixed;inset:0">humid</b>', "temperature")
+"""Fields of rejected messages; the second is a name that a device has made up."""
 FIRST = datetime(1900, 1, 1, tzinfo=UTC)
 WIDTHS = {"minute": (60, 1), "five_minutes": (48, 5), "hour": (72, 60), "day": (3, 1440)}
 """Windows of each width, and a width's minutes."""
@@ -93,7 +95,7 @@ def _aside(index: int, now: datetime) -> Row:
     return {
         "topic": "telemetry", "partition": 0, "offset": index, "item": 0, "tenant": "default",
         "device_full": "room.harbour-1", "product": "room", "received_at": at, "kafka_time": at,
-        "reasons": [{"field": "temperature", "rule": rule, "value": "99"}],
+        "reasons": [{"field": FIELDS[index % 3], "rule": rule, "value": "99"}],
         "received_date": at.date(),
     }  # fmt: skip
 

@@ -94,3 +94,11 @@ def test_no_table_draws_hundreds_of_rows_at_once() -> None:
         for params in (panel.chart["params"], panel.query_context["form_data"]):
             if params["viz_type"] == "table" and params["row_limit"] > 100:
                 assert 0 < params["page_length"] <= 50, panel.name
+
+
+def test_tables_show_what_devices_have_written_as_text() -> None:
+    for panel in CHARTS.values():
+        for params in (panel.chart["params"], panel.query_context["form_data"]):
+            if params["viz_type"] in ("table", "pivot_table_v2"):
+                is_our_picture = str(params["metrics"]).endswith("_picture']")
+                assert params["allow_render_html"] is is_our_picture, panel.name

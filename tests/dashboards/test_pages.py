@@ -11,6 +11,7 @@ from telemetry.settings import Settings
 from tests.dashboards.browser import Page, browser_path, open_page
 from tests.dashboards.bundle import read
 from tests.dashboards.client import logged
+from tests.dashboards.lakes import FIELDS
 from tests.dashboards.superset_pages import is_drawn, sign_in
 
 pytestmark = [pytest.mark.long, pytest.mark.trino, pytest.mark.stack, pytest.mark.timeout(900)]
@@ -65,6 +66,13 @@ def test_dashboard_is_whole_in_a_browser(
     page.picture(tmp_path / f"{slug}.png")
     assert took < WARM_S
     assert ("log", "mount_dashboard") in logged(settings)
+
+
+def test_what_a_device_has_written_is_shown_as_text(page: Page, url: str) -> None:
+    page.go(f"{url}/superset/dashboard/quality/")
+    page.wait(is_drawn(DASHBOARDS["quality"]), timeout_s=FIRST_S)
+    page.wait(f"{TEXT}.includes({FIELDS[1]!r})", timeout_s=WARM_S)
+    assert page.run("document.querySelectorAll('.slice_container b').length") == 0
 
 
 def test_a_suite_leads_to_its_newest_result(page: Page, url: str, settings: Settings) -> None:
