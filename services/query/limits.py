@@ -43,7 +43,9 @@ class Limits:
     def _take(self, who: str, now: float) -> None:
         if not self._interval_s:
             return
-        begin = max(self._full_at.pop(who, now), now)
+        # What a bucket lacks is filled within the allowance, unless the clock was put back.
+        latest = now + self._allowance_s
+        begin = max(min(self._full_at.pop(who, now), latest), now)
         over_s = begin + self._interval_s - now - self._allowance_s
         if over_s > 0:
             self._full_at[who] = begin

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from services.problems import Problem
 from services.query.limits import Limits
 from services.query.times import time_text
 from tests.services.query_lake import Reading, TestLake, numbered
@@ -125,3 +126,18 @@ def test_a_place_is_free_again_however_a_request_ends() -> None:
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), limits.passed("somebody", 0.0):
             raise ZeroDivisionError
+
+
+def test_a_clock_that_is_put_back_locks_nobody_out() -> None:
+    limits = Limits(2, 4, at_once=9)
+
+    def ask(now: float) -> None:
+        with limits.passed("somebody", now):
+            pass
+
+    for _ in range(4):
+        ask(10_000.0)
+    with pytest.raises(Problem) as refused:
+        ask(6_400.0)
+    assert refused.value.headers["Retry-After"] == "1"
+    ask(6_401.0)
