@@ -1,30 +1,27 @@
 """Up to when the streams have everything: each product's watermark, as gold wrote it down last."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from services.query.times import micros, time_text
 
 
-class Watermarks:
-    """The watermarks in gold's progress file; read again only when the file is another one."""
+class Marks(NamedTuple):
+    """The watermarks as gold wrote them down at one time.
 
-    def __init__(self, progress_dir: Path) -> None:
-        self._path = progress_dir / "gold.json"
-        self._mark: tuple[int, int] | None = None
-        self._known: dict[str, int] = {}
+    Take them before the tables are looked up: what is final by then is in what is read after.
+    """
+
+    edition: object
+    """Other marks have another one."""
+    known: Mapping[str, int]
 
     def of(self, tenant: str, product: str) -> int | None:
         """Return the watermark in microseconds since 1970; None: unbounded, or nobody said."""
-        self._refresh()
-        return self._known.get(product if tenant == "default" else f"{tenant}/{product}")
-
-    def edition(self) -> object:
-        """Return what changes whenever the watermarks may have changed."""
-        self._refresh()
-        return self._mark
+        return self.known.get(product if tenant == "default" else f"{tenant}/{product}")
 
     def least(self, tenant: str, products: Iterable[str]) -> str | None:
         """Return the least watermark of products as a time; None where one has none."""
@@ -32,16 +29,26 @@ class Watermarks:
         known = [mark for mark in marks if mark is not None]
         return time_text(min(known)) if known and len(known) == len(marks) else None
 
-    def _refresh(self) -> None:
+
+class Watermarks:
+    """The watermarks in gold's progress file; read again only when the file is another one."""
+
+    def __init__(self, progress_dir: Path) -> None:
+        self._path = progress_dir / "gold.json"
+        self._marks = Marks(None, {})
+
+    def now(self) -> Marks:
+        """Return the newest marks."""
         try:
             found = self._path.stat()
         except FileNotFoundError:
-            self._mark, self._known = None, {}
-            return
-        mark = (found.st_ino, found.st_mtime_ns)
-        if mark != self._mark:
-            self._known = _read(self._path)
-            self._mark = mark
+            self._marks = Marks(None, {})
+            return self._marks
+        edition = (found.st_ino, found.st_mtime_ns)
+        marks = self._marks
+        if edition != marks.edition:
+            self._marks = marks = Marks(edition, _read(self._path))
+        return marks
 
 
 def _read(path: Path) -> dict[str, int]:

@@ -113,7 +113,7 @@ def _beat(viewer: Viewer, cursor: str) -> bytes:
     said = {
         "type": "beat",
         "now": time_text(micros(served.now())),
-        "complete_until": served.watermarks.least(subject.tenant, products),
+        "complete_until": served.watermarks.now().least(subject.tenant, products),
         "cursor": cursor,
     }
     return orjson.dumps(said)

@@ -19,6 +19,7 @@ from services.query.routes.series import TierOut
 from services.query.served import Access, Viewer, chosen_format, respond
 from services.query.statistics import WIDTHS, width_for
 from services.query.times import texts_of, time_text
+from services.query.watermarks import Marks
 from services.query.zones import MINUTE_US, Asked, By, ZoneAgg, merged
 
 router = APIRouter(prefix="/v1", tags=["aggregates"])
@@ -91,17 +92,19 @@ def aggregate(
 
 def _body(access: Access, asked: Asked, form: Format) -> Body:
     served = access.service
-    key = ("aggregate", asked, form, served.watermarks.edition(), served.zones.files(asked))
+    marks = served.watermarks.now()
+    key = ("aggregate", asked, form, marks.edition, served.zones.files(asked))
     return served.answers.get(
-        key, lambda: _made(access, asked, form), lambda body: 1024 + len(body.content)
+        key, lambda: _made(access, asked, form, marks), lambda body: 1024 + len(body.content)
     )
 
 
-def _made(access: Access, asked: Asked, form: Format) -> Body:
+def _made(access: Access, asked: Asked, form: Format, marks: Marks) -> Body:
     found = access.service.zones.rows(asked)
     buckets = merged(found.rows, asked)
     shown = buckets.head(MOST_POINTS)
-    said = _said(access, asked, found) | {
+    said = _said(asked, found, marks) | {
+        "points_in": int(found.rows["count"].sum()),
         "points_out": len(shown),
         "truncated": found.lacks or len(shown) < len(buckets),
     }
@@ -112,7 +115,7 @@ def _made(access: Access, asked: Asked, form: Format) -> Body:
     return body_of(orjson.dumps(said | {"points": points}), MEDIA[form])
 
 
-def _said(access: Access, asked: Asked, found: Found) -> dict[str, object]:
+def _said(asked: Asked, found: Found, marks: Marks) -> dict[str, object]:
     products = found.rows["product"].unique()
     return {
         "tenant": asked.tenant,
@@ -123,7 +126,6 @@ def _said(access: Access, asked: Asked, found: Found) -> dict[str, object]:
         "resolution": resolution(found.spans),
         "method": asked.agg,
         "bucket_s": asked.width_us / 1e6,
-        "points_in": int(found.rows["count"].sum()),
         "tiers": spans_said(found.spans),
-        "complete_until": access.service.watermarks.least(asked.tenant, products),
+        "complete_until": marks.least(asked.tenant, products),
     }

@@ -14,6 +14,7 @@ from services.query.formats import MEDIA, Body, Format, body_of, table_body
 from services.query.latest import State
 from services.query.openapi import contents
 from services.query.served import Access, Viewer, chosen_format, respond
+from services.query.watermarks import Marks
 
 router = APIRouter(prefix="/v1", tags=["latest"])
 
@@ -79,17 +80,18 @@ def metrics(
 
 def _body(access: Access, wanted: LatestIn, form: Format) -> Body:
     served = access.service
+    marks = served.watermarks.now()
     state = served.latest.state()
-    marks = served.watermarks.edition()
-    key = ("latest", access.tenant, state.edition, marks, wanted.model_dump_json(), form)
+    key = ("latest", access.tenant, state.edition, marks.edition, wanted.model_dump_json(), form)
     return served.answers.get(
         key,
-        lambda: _made(access, state, wanted, form),
+        lambda: _made(access, (state, marks), wanted, form),
         lambda body: 1024 + len(body.content),
     )
 
 
-def _made(access: Access, state: State, wanted: LatestIn, form: Format) -> Body:
+def _made(access: Access, known: tuple[State, Marks], wanted: LatestIn, form: Format) -> Body:
+    state, marks = known
     names = {"zone": "zone", "product": "product", "device_full": "device_id", "metric": "metric"}
     asked = {column: getattr(wanted, field) for column, field in names.items()}
     is_part = wanted.limit or any(asked.values())
@@ -97,7 +99,7 @@ def _made(access: Access, state: State, wanted: LatestIn, form: Format) -> Body:
     rows = state.rows.filter(*(pl.col(name) == value for name, value in asked.items() if value))
     # All of a tenant are not sorted: that would take longer than all else.
     shown = rows.sort("device_full", "metric").head(wanted.limit or len(rows)) if is_part else rows
-    said = _said(access, rows, shown)
+    said = _said(access.tenant, rows, shown, marks)
     if form == "json":
         points = shown["json"].str.join(",").item() if len(shown) else ""
         head = orjson.dumps(said)[:-1]
@@ -105,16 +107,16 @@ def _made(access: Access, state: State, wanted: LatestIn, form: Format) -> Body:
     return table_body(_table(shown), said, form)
 
 
-def _said(access: Access, rows: pl.DataFrame, shown: pl.DataFrame) -> dict[str, object]:
+def _said(tenant: str, rows: pl.DataFrame, shown: pl.DataFrame, marks: Marks) -> dict[str, object]:
     return {
-        "tenant": access.tenant,
+        "tenant": tenant,
         "resolution": "raw",
         "method": "latest",
         "points_in": len(rows),
         "points_out": len(shown),
         "tiers": ["gold.device_day", "silver.readings", "silver.late"],
         "truncated": len(shown) < len(rows),
-        "complete_until": access.service.watermarks.least(access.tenant, shown["product"].unique()),
+        "complete_until": marks.least(tenant, shown["product"].unique()),
     }
 
 

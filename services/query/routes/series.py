@@ -102,7 +102,7 @@ def query(access: Viewer, request: Request, wanted: Annotated[SeriesIn, Query()]
 def _body(access: Viewer, asked: Question, form: Format) -> Body:
     """Answer from the cache while the files that the answer was made of are the same."""
     served = access.service
-    final_us = served.watermarks.of(asked.tenant, asked.product)
+    final_us = served.watermarks.now().of(asked.tenant, asked.product)
 
     def make() -> Body:
         answer = answered(served.lake, lambda *_: final_us, asked)

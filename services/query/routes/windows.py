@@ -26,6 +26,7 @@ from services.query.openapi import contents
 from services.query.routes.series import TierOut
 from services.query.served import Access, Viewer, chosen_format, respond
 from services.query.times import micros, time_text
+from services.query.watermarks import Marks
 
 router = APIRouter(prefix="/v1", tags=["windows"])
 SECOND_US, DAY_US = 1_000_000, 86_400_000_000
@@ -93,19 +94,19 @@ def windows(access: Viewer, request: Request, wanted: Annotated[WindowsIn, Query
 def _body(access: Access, asked: Asked, most: int, form: Format) -> Body:
     """Answer from the cache while the tables are at the same versions."""
     served = access.service
-    marks = served.watermarks.edition()
+    marks = served.watermarks.now()
     versions = live_windows.versions(served.window_tables, asked)
     return served.answers.get(
-        ("windows", asked, most, form, marks, versions),
-        lambda: _made(access, asked, most, form),
+        ("windows", asked, most, form, marks.edition, versions),
+        lambda: _made(access, asked, most, form, marks),
         lambda body: 1024 + len(body.content),
     )
 
 
-def _made(access: Access, asked: Asked, most: int, form: Format) -> Body:
+def _made(access: Access, asked: Asked, most: int, form: Format, marks: Marks) -> Body:
     found = live_windows.windows(access.service.window_tables, asked)
     shown = found.rows.head(most)
-    said = _said(access, asked, found) | {
+    said = _said(asked, found, marks) | {
         "points_out": len(shown),
         "truncated": found.lacks or len(shown) < len(found.rows),
     }
@@ -137,7 +138,7 @@ def _range(wanted: WindowsIn, now_us: int) -> tuple[int, int]:
     return range_of(start or str(now_us - DAY_US), end)
 
 
-def _said(access: Access, asked: Asked, found: Found) -> dict[str, object]:
+def _said(asked: Asked, found: Found, marks: Marks) -> dict[str, object]:
     products = found.rows["product"].unique()
     return {
         "tenant": asked.tenant,
@@ -147,5 +148,5 @@ def _said(access: Access, asked: Asked, found: Found) -> dict[str, object]:
         "method": "windows",
         "points_in": int(found.rows["count"].sum() or 0),
         "tiers": spans_said(found.spans),
-        "complete_until": access.service.watermarks.least(asked.tenant, products),
+        "complete_until": marks.least(asked.tenant, products),
     }
