@@ -76,26 +76,41 @@ def _wanted(asked: Asked) -> Wanted:
 
 
 def merged(rows: pl.DataFrame, asked: Asked) -> pl.DataFrame:
-    """Merge windows into one row for each group and bucket, by Chan's formula."""
+    """Merge windows into one row for each group and bucket, by Chan's formula.
+
+    `count` is of the readings that the value stands for. Where numbers of one product meet texts
+    of another under one name, `others` says how many texts the numbers' value leaves out.
+    """
     start = pl.col("window_start").cast(pl.Int64)
     bucket = pl.max_horizontal(start // asked.width_us * asked.width_us, asked.start_us)
     by = [asked.by, "time"]
-    mean, weight = pl.col("mean"), pl.col("count").cast(pl.Float64)
-    numbers = rows.filter(mean.is_not_null() | (pl.col("count") > 0)).with_columns(time=bucket)
-    shift = mean.min().over(by)
+    mean = pl.col("mean")
+    weight = pl.when(mean.is_not_null()).then("count").otherwise(0).cast(pl.Float64)
+    numbers = rows.filter(mean.is_not_null() | (pl.col("count") > 0)).with_columns(
+        time=bucket, weight=weight
+    )
+    weight, shift = pl.col("weight"), mean.min().over(by)
     middle = shift + (weight * (mean - shift)).sum().over(by) / weight.sum().over(by)
     spread = numbers.with_columns(middle=middle).with_columns(
         spread=pl.col("m2") + weight * (mean - pl.col("middle")).pow(2)
     )
-    count = pl.col("count").sum()
-    variance = pl.when(count > 1).then(pl.col("spread").sum() / (count - 1))
+    return _told(spread, by, asked).sort(by)
+
+
+def _told(numbers: pl.DataFrame, by: list[str], asked: Asked) -> pl.DataFrame:
+    """Return the value of each group, and how many readings it stands for and leaves out."""
+    told, all_told = pl.col("weight").sum(), pl.col("count").sum()
+    has_numbers = pl.col("mean").count() > 0
+    variance = pl.when(told > 1).then(pl.col("spread").sum() / (told - 1))
     value = {
         "mean": pl.col("middle").first(),
         "min": pl.col("min").min(),
         "max": pl.col("max").max(),
-        "sum": pl.when(mean.count() > 0).then(pl.col("sum").sum()),
-        "count": count,
-        "stddev": pl.when(mean.count() > 0).then(variance.sqrt()),
+        "sum": pl.when(has_numbers).then(pl.col("sum").sum()),
+        "count": all_told,
+        "stddev": pl.when(has_numbers).then(variance.sqrt()),
     }[asked.agg]
-    found = spread.group_by(by).agg(value=value, count=count).sort(by)
+    leaves_out = has_numbers & pl.lit(asked.agg != "count")
+    count = pl.when(leaves_out).then(told.cast(pl.Int64)).otherwise(all_told)
+    found = numbers.group_by(by).agg(value=value, count=count, others=all_told - count)
     return found.with_columns(pl.col("time").cast(pl.Datetime("us", "UTC")))

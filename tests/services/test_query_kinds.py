@@ -11,7 +11,8 @@ from services.query.pieces import Pieces
 from services.query.reading import Lake
 from services.query.statistics import Agg, width_for
 from services.query.times import micros, time_text
-from tests.services.query_lake import Reading, TestLake, numbered
+from telemetry.tables import WINDOW_MINUTES, ZONE_WINDOWS
+from tests.services.query_lake import Reading, TestLake, numbered, put, windows, with_period
 from tests.services.query_parts import NOW, TestedQueries
 from tests.services.test_query_bounds import ROOM
 from tests.services.test_query_series import DAY, HOUR, MINUTE, START
@@ -59,6 +60,40 @@ def test_ranges_of_one_kind_are_whole(changed: Lake) -> None:
 def test_long_range_without_readings_has_no_last_text(changed: Lake) -> None:
     answer = ask(changed, START - 90 * DAY, START, 20)
     assert (answer.kind, answer.method, answer.points_in) == ("none", "minmax", 0)
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> TestedQueries:
+    """One metric: in a zone numbers of meters and texts of pumps, in another texts alone."""
+    lake = TestLake(tmp_path / "lake")
+    rows = [Reading(START + n * MINUTE, 10.0 + n % 2, metric="state") for n in range(10)]
+    rows += [
+        Reading(START + n * MINUTE, "on", metric="state", device="pump.p1", zone=zone)
+        for n in range(30)
+        for zone in ("north", "south")
+    ]
+    lake.land(numbered(rows))
+    for name, table in ZONE_WINDOWS.items():
+        of_zones = windows(lake.readings, WINDOW_MINUTES[name] * MINUTE, END, "zone")
+        put(lake.root, table, with_period(of_zones, name))
+    return TestedQueries(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("agg", "value", "count"),
+    [("mean", 10.5, 10), ("stddev", math.sqrt(2.5 / 9), 10), ("sum", 105.0, 10),
+     ("max", 11.0, 10), ("count", 40.0, 40)],
+)  # fmt: skip
+def test_numbers_of_a_zone_are_not_weighed_with_the_texts_of_another_product(
+    mixed: TestedQueries, agg: str, value: float, count: int
+) -> None:
+    asked = {"by": "zone", "metric": "state", "start": START, "end": START + HOUR, "points": 1}
+    said = mixed.json("/v1/aggregate", **asked, agg=agg)
+    north, south = said["points"]
+    assert (north["value"], north["count"]) == (pytest.approx(value), count)
+    assert (south["value"], south["count"]) == (30.0 if agg == "count" else None, 30)
+    # The texts in the north are left out of its numbers, and the answer says so.
+    assert (said["truncated"], said["points_in"]) == (agg != "count", 30 + count)
 
 
 @pytest.fixture

@@ -66,7 +66,8 @@ class AggregateOut(BaseModel):
     points_out: int
     tiers: list[TierOut]
     truncated: bool
-    """A part of the range has expired, or there are more groups than the answer has room for."""
+    """A part of the range has expired, there are more groups than the answer has room for, or texts
+    under the metric's name were left out beside numbers."""
     complete_until: str | None
     points: list[AggregateRow]
 
@@ -102,11 +103,12 @@ def _body(access: Access, asked: Asked, form: Format) -> Body:
 def _made(access: Access, asked: Asked, form: Format, marks: Marks) -> Body:
     found = access.service.zones.rows(asked)
     buckets = merged(found.rows, asked)
-    shown = buckets.head(MOST_POINTS)
+    others = int(buckets["others"].sum())
+    shown = buckets.drop("others").head(MOST_POINTS)
     said = _said(asked, found, marks) | {
-        "points_in": int(found.rows["count"].sum()),
+        "points_in": int(found.rows["count"].sum()) - others,
         "points_out": len(shown),
-        "truncated": found.lacks or len(shown) < len(buckets),
+        "truncated": found.lacks or others > 0 or len(shown) < len(buckets),
     }
     if form != "json":
         return table_body(shown.to_arrow(), said, form)
