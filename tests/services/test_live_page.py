@@ -153,6 +153,36 @@ def test_page_goes_on_after_a_break_and_forgets_why_it_was(live: LiveServer, pag
     assert "the key holds no more" not in page.run(TEXT)
 
 
+def test_key_is_not_asked_for_again_while_the_service_is_away(live: LiveServer, page: Page) -> None:
+    page.tell("Network.setBlockedURLs", urls=["*v1/zones*"])
+    page.go(f"http://127.0.0.1:{live.port}/live#key={live.queries.local_key}")
+    page.wait(f"{TEXT}.includes('this page looks again')", timeout_s=WITHIN_S)
+    assert page.run("document.querySelector('#login').hidden")
+    assert page.run("document.querySelector('#age').innerText") == "no data yet"
+    page.tell("Network.setBlockedURLs", urls=[])
+    page.wait("document.querySelectorAll('.card canvas').length === 2", timeout_s=WITHIN_S)
+    assert "looks again" not in page.run(TEXT)
+    assert page.run(ERRORS) == []
+
+
+def test_names_are_shown_letter_by_letter(live: LiveServer, page: Page) -> None:
+    odd = "<img src=x onerror=failures.push('ran')>\nnight|%27"
+    now = micros(datetime.now(UTC))
+    live.lake.land([Reading(now, 4711.0, seq=10**7, device="meter.odd", metric=odd)])
+    page.go(f"http://127.0.0.1:{live.port}/live#key={live.queries.local_key}")
+    page.wait("document.querySelectorAll('#device option').length > 1", timeout_s=WITHIN_S)
+    page.run("document.querySelector('#zone').value='';document.querySelector('#zone').onchange()")
+    names = "[...document.querySelectorAll('#device option')].map(option => option.value)"
+    page.wait(f"{names}.includes('meter.odd')", timeout_s=WITHIN_S)
+    page.run("document.querySelector('#device').value='meter.odd';"
+             "document.querySelector('#device').onchange()")  # fmt: skip
+    page.wait("document.querySelectorAll('.card').length === 1", timeout_s=WITHIN_S)
+    assert page.run("document.querySelector('.card small').textContent") == f"meter · {odd}"
+    assert page.run("document.querySelector('.card b').textContent") == "4,711"
+    assert page.run("document.querySelectorAll('main img').length") == 0
+    assert page.run(ERRORS) == []
+
+
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[LiveServer]:
     live = LiveServer(tmp_path / "home", cache=Settings().web_dir.parent)

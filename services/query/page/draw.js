@@ -1,6 +1,6 @@
 // What the page shows: cards with sparklines, one large chart, a table, and ages.
 import { AGING_MS, OLD_MS, colour, drawMap } from "./map.js";
-import { liveliestMetric, mostCommon, numbersOf } from "./picking.js";
+import { liveliestMetric, mostCommon, numbersOf, partsOf } from "./picking.js";
 
 const $ = (id) => document.getElementById(id);
 const ROWS = 200, charts = new Map();
@@ -71,7 +71,7 @@ function plot(name, place, data, height, options) {
 }
 
 function value(state, name) {
-  const [product, metric] = name.split("\n"), last = [...(state.windows.get(name)?.entries() ?? [])];
+  const [product, metric] = partsOf(name), last = [...(state.windows.get(name)?.entries() ?? [])];
   if (!state.isZone)
     return [...state.latest.values()]
       .find((row) => row.product === product && row.metric === metric)?.value;
@@ -101,7 +101,7 @@ function drawCards(state, names, choose) {
 }
 
 function card(name, choose) {
-  const button = document.createElement("button"), [product, metric] = name.split("\n");
+  const button = document.createElement("button"), [product, metric] = partsOf(name);
   button.className = "card"; button.type = "button";
   for (const [tag, text] of [["small", `${product} · ${metric}`], ["b", ""], ["div", ""]])
     button.append(Object.assign(document.createElement(tag), { textContent: text }));
@@ -112,7 +112,7 @@ function card(name, choose) {
 
 function drawChart(state) {
   const place = $("chart"), data = columns(state.windows.get(state.metric));
-  const [product, metric] = (state.metric ?? "\n").split("\n");
+  const [product, metric] = partsOf(state.metric ?? "\n");
   const drawn = numbersOf(state, state.metric) ? "mean, least to greatest" : "no numbers to draw";
   $("chosen").textContent = metric ? `${metric} of ${product}: ${drawn}` : "No metric yet";
   if (charts.has("chart") && place.dataset.metric !== state.metric) {

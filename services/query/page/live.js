@@ -3,12 +3,12 @@ import { HELD, ageText, drawAll, drawAges } from "./draw.js";
 import { liveliestDevice, liveliestZone } from "./picking.js";
 
 const $ = (id) => document.getElementById(id);
-const ALL = "", LOOK_AGAIN_MS = 3000;
+const ALL = "", LOOK_AGAIN_MS = 3000, NOT_LET_IN = [401, 403];
 const state = {
   latest: new Map(), places: new Map(), windows: new Map(), metric: null, isChosen: false,
   newest: 0, offset: 0, completeUntil: null, isOpen: false, isZone: true,
 };
-let key = "", socket = null, cursor = "", ended = "", pause = 500, generation = 0, isDrawing = false;
+let key = "", asked = 0, socket = null, cursor = "", ended = "", pause = 500, generation = 0, isDrawing = false;
 
 function kept() {
   const given = new URLSearchParams(location.hash.slice(1)).get("key");
@@ -18,7 +18,11 @@ function kept() {
 
 async function ask(path) {
   const answer = await fetch(path, { headers: { Authorization: `Bearer ${key}` } });
-  if (!answer.ok) throw new Error((await answer.json()).detail);
+  if (!answer.ok) {
+    const said = await answer.json().catch(() => ({}));
+    const error = new Error(said.detail ?? `the service answers ${answer.status}`);
+    throw Object.assign(error, { status: answer.status });
+  }
   return answer.json();
 }
 
@@ -33,7 +37,13 @@ async function start() {
   $("refusal").textContent = "";
   let zones;
   try { zones = await ask("v1/zones"); } catch (error) {
-    $("login").hidden = false; $("refusal").textContent = key ? error.message : "";
+    const isRefused = !key || NOT_LET_IN.includes(error.status);
+    $("login").hidden = !isRefused; document.querySelector("main").hidden = isRefused;
+    if (isRefused) $("refusal").textContent = key ? error.message : "";
+    else {  // the service starts, or is away: the key may be right
+      $("note").textContent = `no answer yet (${error.message}): this page looks again`;
+      setTimeout(start, LOOK_AGAIN_MS);
+    }
     drawAges(state);
     return;
   }
@@ -41,18 +51,22 @@ async function start() {
   $("login").hidden = true; document.querySelector("main").hidden = false;
   fill($("zone"), zones.points.map((zone) => zone.zone), [ALL], "all zones");
   if (zones.points.length) $("zone").value = liveliestZone(zones.points);
-  const devices = await chooseZone(), isNew = devices.some((device) => device.zone);
+  const devices = await chooseZone();
+  if (!devices) return;  // another zone was chosen meanwhile
+  const isNew = devices.some((device) => device.zone);
   if (!devices.length) setTimeout(start, LOOK_AGAIN_MS);
   else if (isNew && !zones.points.length) start();  // the first came between the two answers
 }
 
 async function chooseZone() {
   const zone = $("zone").value, wanted = zone ? `&zone=${encodeURIComponent(zone)}` : "";
+  const mine = ++asked;
   let devices;
   try { devices = await ask(`v1/devices?limit=10000${wanted}`); } catch (error) {
     $("note").textContent = `the list of devices did not come (${error.message}): choose again`;
     return [];
   }
+  if (mine !== asked) return null;
   const names = devices.points.map((device) => device.device_id);
   const isKept = fill($("device"), names, zone ? [ALL] : [], "whole zone");
   if (!zone && names.length && !isKept) $("device").value = liveliestDevice(devices.points);
@@ -71,12 +85,12 @@ function watch() {
 
 function connect(mine) {
   socket?.close();
-  const asked = new URLSearchParams({ width: $("width").value, history: HELD });
-  if ($("device").value) asked.set("device_id", $("device").value);
-  else if ($("zone").value) asked.set("zone", $("zone").value);
+  const wanted = new URLSearchParams({ width: $("width").value, history: HELD });
+  if ($("device").value) wanted.set("device_id", $("device").value);
+  else if ($("zone").value) wanted.set("zone", $("zone").value);
   else return;
-  if (cursor) asked.set("cursor", cursor);
-  const url = new URL(`v1/live?${asked}`, location.href);
+  if (cursor) wanted.set("cursor", cursor);
+  const url = new URL(`v1/live?${wanted}`, location.href);
   url.protocol = url.protocol.replace("http", "ws");
   socket = new WebSocket(url, ["headwater.live", `bearer.${key}`]);
   socket.onopen = () => {

@@ -12,6 +12,11 @@ export function liveliestZone(zones) {  // of those heard lately, the one of mos
 
 export const liveliestDevice = (devices) => best(devices, at).device_id;
 
+export function partsOf(name) {  // product and metric; a metric's name may have any letter
+  const end = name.indexOf("\n");
+  return [name.slice(0, end), name.slice(end + 1)];
+}
+
 export function numbersOf(state, name) {  // how many there are to draw
   const rows = [...(state.windows.get(name)?.values() ?? [])];
   return rows.filter((row) => row.mean !== null).length;
@@ -24,7 +29,7 @@ export function liveliestMetric(state, names) {
 }
 
 export function mostCommon(state, name) {  // of a zone's texts, and how many devices say it
-  const [product, metric] = name.split("\n"), times = new Map();
+  const [product, metric] = partsOf(name), times = new Map();
   const rows = [...state.latest.values()]
     .filter((row) => row.product === product && row.metric === metric)
     .filter((row) => typeof row.value !== "number");
