@@ -1,9 +1,10 @@
 """The cookbook's questions worked out over rows in plain Python, with no engine of SQL."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -21,9 +22,14 @@ def rows_of(lake: Path, name: str) -> Rows:
     """Return all rows of a table as they lie in its files, readings by event time, then number."""
     files = DeltaTable(lake / Path(*name.split(".")))
     rows = pl.DataFrame(pl.scan_delta(files).collect()).to_dicts()
-    if name == "silver.readings":
-        rows.sort(key=lambda row: (row["event_time_us"], row["seq"]))
+    if name in ("silver.readings", "silver.late"):
+        rows.sort(key=in_time)
     return rows
+
+
+def in_time(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Return a key that puts readings in the order of their event times, then numbers."""
+    return row["event_time_us"], row["seq"], row["boot"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,7 @@ class Known:
 
     lake: Path
     now: datetime
+    source: str = "silver.readings"
 
     def rows(self, name: str) -> Rows:
         """Return all rows of a table."""
@@ -40,7 +47,7 @@ class Known:
     @property
     def readings(self) -> Rows:
         """The rows of silver.readings, by event time, then number."""
-        return self.rows("silver.readings")
+        return self.rows(self.source)
 
     def since(self, days: int, metric: str | None = None, *, until: int | None = None) -> Rows:
         """Return readings since the midnight `days` ago, in order of time; `until` likewise."""
@@ -51,6 +58,12 @@ class Known:
             for row in self.readings
             if first <= row["event_date"] < end and metric in (None, row["metric"])
         ]
+
+    def told(self, days: int, metric: str | None = None, *, until: int | None = None) -> Rows:
+        """Return likewise all readings, those that came late as well."""
+        late = replace(self, source="silver.late")
+        both = [each.since(days, metric, until=until) for each in (self, late)]
+        return sorted(chain(*both), key=in_time)
 
     def day(self, ago: int) -> date:
         """Return the day so many days ago."""

@@ -38,7 +38,7 @@ def last_week(known: Known) -> Answer:
     found = [
         (zone, metric, hour, now, means[zone, product, metric, hour - 7 * DAY])
         for (zone, product, metric, hour), now in means.items()
-        if hour >= first and (zone, product, metric, hour - 7 * DAY) in means
+        if first <= hour < hour_of(known.now) and (zone, product, metric, hour - 7 * DAY) in means
     ]
     compared = [(*row, row[3] - row[4]) for row in found]
     return sorted(compared, key=lambda row: (-abs(row[5]), *row[:3]))[:10]
@@ -129,6 +129,8 @@ def together(known: Known) -> Answer:
     for (device,), rows in grouped(known.since(2, "temperature"), "device_full").items():
         pairs = [(r["value"], said.get((device, r["boot"], r["seq"]))) for r in rows]
         both = [(t, h) for t, h in pairs if t is not None and h is not None]
+        if not both:
+            continue
         temperatures, humidities = zip(*both, strict=True)
         correlation = statistics.correlation(temperatures, humidities)
         joined = sum(1 for r in rows if (device, r["boot"], r["seq"]) in said)

@@ -1,5 +1,6 @@
 """Answers about what is there now and what devices did."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from itertools import groupby, pairwise
 
@@ -12,7 +13,7 @@ FAR_S = 120
 
 
 def last_values(known: Known) -> Answer:
-    groups = grouped(known.since(1), "device_full", "metric")
+    groups = grouped(filter(_says, known.told(1)), "device_full", "metric")
     return [
         (
             *key,
@@ -53,7 +54,7 @@ def _says(row: dict[str, object]) -> bool:
 def gaps(known: Known) -> Answer:
     found = [
         (*key, a["event_time"], b["event_time"])
-        for key, rows in grouped(known.since(2), "device_full", "metric").items()
+        for key, rows in grouped(known.told(2), "device_full", "metric").items()
         for a, b in pairwise(rows)
         if b["event_time"] - a["event_time"] > HOUR
     ]
@@ -62,7 +63,7 @@ def gaps(known: Known) -> Answer:
 
 
 def missing(known: Known) -> Answer:
-    rows = known.since(1, "temperature", until=0)
+    rows = known.told(1, "temperature", until=0)
     slots = {
         key[0]: len({row["event_time_us"] // 1_800_000_000 for row in some})
         for key, some in grouped(rows, "device_full").items()
@@ -73,12 +74,19 @@ def missing(known: Known) -> Answer:
 
 def states(known: Known) -> Answer:
     hours: dict[tuple[str, str], float] = {}
-    for (device,), rows in grouped(known.since(1, "state", until=0), "device_full").items():
+    for (device,), rows in grouped(known.told(8, "state", until=0), "device_full").items():
         ends = [*(row["event_time"] for row in rows[1:]), known.midnight(0)]
         for row, end in zip(rows, ends, strict=True):
-            key = (device, row["value_text"])
-            hours[key] = hours.get(key, 0) + (end - row["event_time"]) / HOUR
+            key, since = (device, row["value_text"]), max(row["event_time"], known.midnight(1))
+            if end > since:
+                hours[key] = hours.get(key, 0) + (end - since) / HOUR
+    assert {round(sum(each.values()), 6) for each in _by_device(hours)} == {24.0}
     return [(*key, spent) for key, spent in sorted(hours.items())]
+
+
+def _by_device(hours: dict[tuple[str, str], float]) -> Iterable[dict[str, float]]:
+    for device in {device for device, _ in hours}:
+        yield {state: spent for (name, state), spent in hours.items() if name == device}
 
 
 def high_runs(known: Known) -> Answer:
@@ -87,7 +95,8 @@ def high_runs(known: Known) -> Answer:
     for (device,), rows in grouped(told, "device_full").items():
         for is_high, run in groupby(rows, lambda row: row["value"] > 23):
             times = [row["event_time"] for row in run]
-            found += [(device, times[0], times[-1], len(times))] if is_high else []
+            length_s = int((times[-1] - times[0]).total_seconds())
+            found += [(device, times[0], times[-1], length_s, len(times))] if is_high else []
     return sorted(found, key=lambda run: (-run[3], run[0], run[1]))[:10]
 
 
@@ -114,7 +123,7 @@ def gold_sessions(known: Known) -> Answer:
 
 def own_sessions(known: Known) -> Answer:
     found: Answer = []
-    rooms = [row for row in known.since(2, "temperature") if row["product"] == "room"]
+    rooms = [row for row in known.told(2, "temperature") if row["product"] == "room"]
     for (device,), rows in grouped(rooms, "device_full").items():
         times = [row["event_time"] for row in rows]
         sessions = [[times[0]]]

@@ -1,4 +1,7 @@
-"""Two weeks of rooms and meters for the cookbook: gaps, drift, a theft, a reset, late rows."""
+"""Two weeks of rooms and meters for the cookbook: gaps, drift, a theft, a reset, late rows.
+
+What an answer would miss without late rows is there: the middle of a gap, a device's last word.
+"""
 
 import math
 import random
@@ -13,7 +16,8 @@ from tests.infra.sql.seeded_lake import Row, append
 
 DAYS = 14
 STEP = timedelta(minutes=30)
-ROOMS = {"a1": "attic", "a2": "attic", "a3": "attic", "b1": "basement", "b2": "basement"}
+ROOMS = {"a1": "attic", "a2": "attic", "a3": "attic", "b1": "basement", "b2": "basement",
+         "s1": "street"}  # fmt: skip
 METERS = {"m1": 1.0, "m2": 1.2, "m3": 0.9, "m4": 1.1}
 """Use in kW; m3 uses a fifth of it in the last week, m2 starts again from zero yesterday."""
 STATES = ("heating", "idle", "off")
@@ -24,7 +28,7 @@ def seed(lake: Path, now: datetime) -> None:
     good = [*_rooms(now), *_meters(now)]
     late = [_late(row) for row in good[:: len(good) // 40] if row["metric"] == "temperature"]
     append(lake, tables.READINGS, good)
-    append(lake, tables.LATE, late)
+    append(lake, tables.LATE, [*late, *_told_late(now)])
     for width, minutes in (("hour", 60), ("day", 1440)):
         of_devices = windows(good, minutes, "device_full")
         of_zones = windows(good, minutes, "zone")
@@ -81,6 +85,8 @@ def _meters(now: datetime) -> Iterator[Row]:
                 shown = 0.25
             delay_s = round(1 + number + chance.random(), 3)
             values: dict[str, object] = {"energy": round(shown, 3)}
+            if name == "m4":  # two products of one zone measure the same
+                values["temperature"] = round(40 + chance.gauss(0, 1), 3)
             yield from _readings(("power", name, "street"), step, at, values, delay_s)
 
 
@@ -110,6 +116,18 @@ def _late(row: Row) -> Row:
     assert isinstance(at, datetime)
     late = {"boot": "late", "offset": offset + 5_000, "received_at": at + timedelta(minutes=20)}
     return {**row, **late}
+
+
+def _told_late(now: datetime) -> Iterator[Row]:
+    """Yield what b2 said in the middle of its gap, and what a3 said last of all."""
+    yesterday = now.date() - timedelta(days=1)
+    for step, at in _moments(now):
+        if at.date() == yesterday and at.hour == 4:
+            values = {"temperature": 21.5, "state": "off"}
+            yield from _readings(("room", "b2", "basement"), step, at, values, 7200.0)
+        if timedelta(hours=1) < now - at < timedelta(hours=2):
+            values = {"temperature": 22.5, "state": "idle"}
+            yield from _readings(("room", "a3", "attic"), step, at, values, 600.0)
 
 
 def _devices(now: datetime) -> Iterator[Row]:
