@@ -40,11 +40,21 @@ def sql(query: str | None, file: TextIO | None, form: Format) -> None:
     """
     if (query is None) == (file is None):
         raise click.UsageError("give a query, `-` for standard input, or -f FILE")
-    given = file.read() if file else sys.stdin.read() if query == "-" else query or ""
-    wanted = given.strip().rstrip(";").rstrip()
+    wanted = _given(query, file).strip().rstrip(";").rstrip()
     if not wanted:
         raise click.UsageError("the query is empty")
     write(answer(Settings(), wanted), form, sys.stdout)
+
+
+def _given(query: str | None, file: TextIO | None) -> str:
+    """Return the query's text, from where it is."""
+    source = file or (sys.stdin if query == "-" else None)
+    if source is None:
+        return query or ""
+    try:
+        return source.read().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise HeadwaterError(f"{source.name} is no text in UTF-8: {error.reason}") from error
 
 
 def answer(settings: Settings, query: str) -> Result:
