@@ -6,6 +6,7 @@ of a certain version, so it may come a few versions late, or not at all: then th
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
@@ -21,7 +22,9 @@ class LogCheckpoints:
 
     def make(self, uri: str, version: int) -> None:
         """Have the checkpoint of a table's version made, without waiting for it."""
-        self._thread.submit(_make, uri, version)
+        # A process that is ending takes on no more work.
+        with suppress(RuntimeError):
+            self._thread.submit(_make, uri, version)
 
 
 def _make(uri: str, version: int) -> None:

@@ -2,8 +2,8 @@
 
 import json
 import multiprocessing
-import time
 import resource
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -230,7 +230,7 @@ def test_spark_reads_and_rewrites_what_was_appended(lake: Lake, spark: SparkSess
 
 
 def test_entry_that_finds_no_room_leaves_nothing_behind(lake: Lake) -> None:
-    tail = LogTail(lambda: lake.table(READINGS))
+    tail = LogTail(lambda: lake.table(READINGS), lambda version: None)
     partition: dict[str, str | None] = {"retention_class": "default", "event_date": "2026-10-20"}
     file = AddAction("a.parquet", 1, partition, 0, True, "{}")
     room, most = resource.getrlimit(resource.RLIMIT_FSIZE)
