@@ -50,8 +50,17 @@ class Reading(NamedTuple):
         return sum(span.length for spans in self.tasks for span in spans)
 
     def at_once(self) -> Self:
-        """Return the same as a single task, which asks for all its partitions together."""
-        return self._replace(tasks=(tuple(span for spans in self.tasks for span in spans),))
+        """Return the same in as few tasks as there are spans of a partition: one, but for tests.
+
+        A task asks for all its partitions together.
+        """
+        tasks: list[tuple[Span, ...]] = []
+        of_partition = Counter[int]()
+        for span in chain.from_iterable(self.tasks):
+            number = of_partition[span.partition]
+            of_partition[span.partition] += 1
+            tasks[number:] = [(*tasks[number], span) if number < len(tasks) else (span,), *tasks[number + 1 :]]
+        return self._replace(tasks=tuple(tasks))
 
     def behind(self, read: Mapping[int, int]) -> Self | None:
         """Return what is left once partitions are read up to some offsets; None if nothing is."""

@@ -15,7 +15,7 @@ Row = dict[str, object]
 ZONES = {"harbour": (53.541, 9.984), "airport": (53.631, 9.998), "north-park": (53.596, 10.017)}
 METRICS = {"temperature": 21.0, "humidity": 45.0}
 DEVICES_A_ZONE = 4
-FIELDS = ("temperature", '<b style="position:fixed;inset:0">humid</b>', "temperature")
+FIELDS = ("temperature", '<span style="position:fixed;inset:0">humid</span>', "temperature")
 """Fields of rejected messages; the second is a name that a device has made up."""
 FIRST = datetime(1900, 1, 1, tzinfo=UTC)
 WIDTHS = {"minute": (60, 1), "five_minutes": (48, 5), "hour": (72, 60), "day": (3, 1440)}

@@ -71,8 +71,10 @@ def test_dashboard_is_whole_in_a_browser(
 def test_what_a_device_has_written_is_shown_as_text(page: Page, url: str) -> None:
     page.go(f"{url}/superset/dashboard/quality/")
     page.wait(is_drawn(DASHBOARDS["quality"]), timeout_s=FIRST_S)
-    page.wait(f"{TEXT}.includes({FIELDS[1]!r})", timeout_s=WARM_S)
-    assert page.run("document.querySelectorAll('.slice_container b').length") == 0
+    page.wait(f"{TEXT}.includes('humid')", timeout_s=WARM_S)
+    spans = "[...document.querySelectorAll('.slice_container span')]"
+    assert page.run(f"{spans}.filter(e => getComputedStyle(e).position === 'fixed').length") == 0
+    assert f">humid</{FIELDS[1].rpartition('/')[2]}" in page.run(TEXT)
 
 
 def test_a_suite_leads_to_its_newest_result(page: Page, url: str, settings: Settings) -> None:
