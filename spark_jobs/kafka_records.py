@@ -4,7 +4,9 @@ Spark's own source makes a row of each record, then Arrow of the rows, a value a
 more than half of landing's CPU (docs/decisions/0020).
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -50,17 +52,18 @@ class Reading(NamedTuple):
         return sum(span.length for spans in self.tasks for span in spans)
 
     def at_once(self) -> Self:
-        """Return the same in as few tasks as there are spans of a partition: one, but for tests.
+        """Return the same in a single task, which asks for all its partitions together.
 
-        A task asks for all its partitions together.
+        A task has one span of a partition: there are as many as one has, which is one in a plan.
         """
-        tasks: list[tuple[Span, ...]] = []
+        tasks: list[list[Span]] = []
         of_partition = Counter[int]()
         for span in chain.from_iterable(self.tasks):
-            number = of_partition[span.partition]
+            if of_partition[span.partition] == len(tasks):
+                tasks.append([])
+            tasks[of_partition[span.partition]].append(span)
             of_partition[span.partition] += 1
-            tasks[number:] = [(*tasks[number], span) if number < len(tasks) else (span,), *tasks[number + 1 :]]
-        return self._replace(tasks=tuple(tasks))
+        return self._replace(tasks=tuple(map(tuple, tasks)))
 
     def behind(self, read: Mapping[int, int]) -> Self | None:
         """Return what is left once partitions are read up to some offsets; None if nothing is."""

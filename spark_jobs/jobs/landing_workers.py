@@ -105,7 +105,8 @@ class LandingWorkers:
         """Return what the driver has judged, None where that is not for it."""
         if reading.length > self._few.records:
             return None
-        batches = _bounded(reading.at_once().batches([0]), self._few.bytes)
+        together = reading.at_once()
+        batches = _bounded(together.batches(range(len(together.tasks))), self._few.bytes)
         parts: list[Judgement] = []
         try:
             for batch in batches:
