@@ -92,14 +92,18 @@ def kafka_standing(settings: Settings, lake: Lake, *, is_damaged: bool = False) 
     checkpoint = settings.checkpoint_dir / LANDING
     now = topic_now(settings.kafka_bootstrap)
     noted = readable_note(checkpoint) if is_damaged else noted_topic(checkpoint)
+    read = None if is_damaged else read_up_to(checkpoint)
     if noted:
         topic, is_anew = noted.name, noted.id != now.id
     else:
         newest = newest_offsets(lake)
         topic = _newest_name(newest)
         mine = {part: last for (name, part), last in newest.items() if name == topic}
-        is_anew = holds_others(settings.kafka_bootstrap, lake, topic, mine, now.logs)
-    read = None if is_damaged else read_up_to(checkpoint)
+        # Of a checkpoint without a note, as earlier releases left it, the offsets are believed.
+        is_known = read is not None or not mine
+        is_anew = not is_known and holds_others(
+            settings.kafka_bootstrap, lake, topic, mine, now.logs
+        )
     if read is not None and not lost(read, now.logs, is_anew=is_anew):
         return Standing(topic, now, read, [], is_stuck=False, is_anew=False)
     landed = {at[1]: last + 1 for at, last in newest_offsets(lake).items() if at[0] == topic}
