@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 BROKEN_OFF = """
-import subprocess, sys
+import signal, subprocess, sys
 from pathlib import Path
 from infra.drills import disks
 from infra.drills.ending import orderly
@@ -35,6 +35,8 @@ class Rehearsal(Ground):
         print(fleet.pid, flush=True)
 
 home = Path(sys.argv[1])
+# As from a terminal: below `nohup` it is ignored, and stays so.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 ground = Rehearsal(Settings(home=home), "full", home, print)
 with orderly(), ground.fleet(Fleet("drill")):
     disks.slow_down(ground)

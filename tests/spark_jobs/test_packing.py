@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -66,6 +67,14 @@ def small(lake: Lake, table: Table = READINGS) -> pl.DataFrame:
 def pack_all(lake: Lake) -> int:
     groups = packing.groups(small(lake), READINGS)
     return sum(packing.pack(lake, READINGS, group) for group in groups)
+
+
+def wait_for_more(appended: list[int]) -> None:
+    """Wait for two appends, so that there is something to pack however busy the machine is."""
+    known, until = len(appended), time.monotonic() + 30
+    while len(appended) < known + 2:
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def content(lake: Lake) -> pl.DataFrame:
@@ -149,6 +158,7 @@ def test_packing_wins_beside_an_appender_that_never_rests(home: Settings) -> Non
     thread.start()
     try:
         for _ in range(5):
+            wait_for_more(appended)
             assert pack_all(lake)
     finally:
         stopping.set()

@@ -61,7 +61,7 @@ on_publish = build(
     payload_format=st.none() | st.integers(0, 1),
     message_expiry_s=st.none() | st.integers(0, 2**32 - 1),
     content_type=st.none() | texts,
-    response_topic=st.none() | texts,
+    response_topic=st.none() | topics,
     correlation=st.none() | payloads,
     subscription_ids=st.lists(st.integers(1, 268_435_455), max_size=2).map(tuple),
     topic_alias=st.none() | st.integers(1, 65_535),
