@@ -5,13 +5,14 @@ The streams do so every few seconds (`alerts_query`); this job does it where the
 
 import argparse
 import logging
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import datetime
 from typing import Protocol
 
 import polars as pl
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from spark_jobs.jobs.job_runs import Result, recorded
 from spark_jobs.lake import Lake
@@ -26,6 +27,11 @@ from telemetry.topics import ALERTS_HISTORY
 GROUP = "headwater-alerts-history"
 AT_ONCE = 20_000
 WAIT_S, TRIES = 1.0, 20
+NO_COORDINATOR = (
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+)
 log = logging.getLogger(__name__)
 
 
@@ -87,6 +93,18 @@ def _merge_all(consumer: Consumer, lake: Lake) -> Result:
     return {"records": lives_told.read, "refused": lives_told.refused, "tables": tables}
 
 
+def _committed(consumer: Consumer, parts: list[TopicPartition]) -> list[TopicPartition]:
+    """Return the group's places; ask again where it has no coordinator yet, as in a new Kafka."""
+    for _ in range(TRIES):
+        try:
+            return consumer.committed(parts, timeout=10)
+        except KafkaException as error:
+            if error.args[0].code() not in NO_COORDINATOR:
+                raise
+            time.sleep(WAIT_S)
+    return consumer.committed(parts, timeout=10)
+
+
 class Lives:
     """The topic behind what was merged, whoever merged it: to merge twice changes nothing."""
 
@@ -94,7 +112,7 @@ class Lives:
         self._consumer, self._lake = consumer, lake
         topic = ALERTS_HISTORY.name
         known = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-        parts = consumer.committed([TopicPartition(topic, number) for number in known], timeout=10)
+        parts = _committed(consumer, [TopicPartition(topic, number) for number in known])
         for part in parts:
             low, high = consumer.get_watermark_offsets(part, timeout=10)
             part.offset = min(max(part.offset, low), high)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from spark_jobs.jobs.alerts import Lives
 from spark_jobs.jobs.alerts_query import LONGEST_S, PAUSE_S, Following, pause_s
@@ -55,6 +55,19 @@ class Topic:
         )
 
 
+class NewTopic(Topic):
+    """Of a Kafka that has just begun: its first answer of all is an error."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__()
+        self.errors = [KafkaException(KafkaError(code))]
+
+    def committed(self, parts: list[SimpleNamespace], timeout: float) -> list[SimpleNamespace]:
+        if self.errors:
+            raise self.errors.pop()
+        return super().committed(parts, timeout)
+
+
 class FullDisk:
     """A lake that takes nothing."""
 
@@ -64,6 +77,17 @@ class FullDisk:
 
 def lives_of(topic: Topic, lake: Lake) -> Lives:
     return Lives(cast(Consumer, topic), lake)
+
+
+def test_a_group_that_has_no_coordinator_yet_is_asked_for_again(tmp_path: Path) -> None:
+    topic = NewTopic(KafkaError.NOT_COORDINATOR)
+    assert lives_of(topic, lake_at(tmp_path)).at == {0: 0}
+
+
+def test_other_errors_of_a_group_are_told(tmp_path: Path) -> None:
+    topic = NewTopic(KafkaError.GROUP_AUTHORIZATION_FAILED)
+    with pytest.raises(KafkaException):
+        lives_of(topic, lake_at(tmp_path))
 
 
 def wait_for(condition: Callable[[], object]) -> None:
