@@ -97,7 +97,7 @@ def unlike(known: Known) -> Answer:
         peers = [other for (place, _), other in means.items() if place == zone]
         if len(peers) > 1 and (spread := statistics.stdev(peers)) > 0:
             found.append((device, zone, value, (value - mean(peers)) / spread))
-    return sorted(found, key=lambda row: (-abs(row[3]), row[0]))
+    return sorted(found, key=lambda row: (-round(abs(row[3]), 6), row[0]))
 
 
 def six_hours(known: Known) -> Answer:
