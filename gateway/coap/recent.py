@@ -2,6 +2,9 @@
 
 aiocoap keeps each for 247 s with its answer and all of the request, however many there are: a
 thousand a second become half a gigabyte, and whoever sends them need not even be let in.
+
+What goes out beside that: notifications in one order for all observations, since a renewed one must
+not begin at 0 again (RFC 7641, 4.4), and messages whose sender wants to know that they were heard.
 """
 
 import time
@@ -17,6 +20,9 @@ from aiocoap.tokenmanager import TokenManager
 
 MOST_RECENT = 50_000
 """A thousand a second for as long as a request is sent again (RFC 7252: 45 s)."""
+ORDERS_A_S = 1_000
+"""RFC 7641 allows fewer than 2^23 in 256 s."""
+ORDERS = 1 << 24
 
 
 @dataclass(slots=True)
@@ -24,6 +30,18 @@ class _Recent:
     until: float
     answer: bytes = b""
     """Empty while there is none, or where the request asked for no acknowledgement."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """Whom to call when a message is reset, as aiocoap asks, and when it is acknowledged."""
+
+    reset: Callable[[], None]
+    heard: Callable[[], None]
+
+    def __call__(self) -> None:
+        """Tell of a reset."""
+        self.reset()
 
 
 class Messages(MessageManager):  # type: ignore[misc]
@@ -42,6 +60,7 @@ class Messages(MessageManager):  # type: ignore[misc]
         self._most = most
         self._clock = clock
         self._recent: OrderedDict[tuple[EndpointAddress, int], _Recent] = OrderedDict()
+        self._order = 0
 
     def __len__(self) -> int:
         return len(self._recent)
@@ -68,3 +87,33 @@ class Messages(MessageManager):  # type: ignore[misc]
         known = self._recent.get((message.remote, message.mid)) if is_answer else None
         if known is not None:
             known.answer = message.encode()
+
+    def send_message(self, message: Message, messageerror_monitor: Callable[[], None]) -> None:
+        """Send a message; one with `heard` is acknowledged by itself, and that is called then."""
+        if message.code.is_response() and message.opt.observe is not None:
+            message.opt.observe = self._next_order()
+        heard = getattr(message, "heard", None)
+        if heard is not None:
+            self._part(message)
+            messageerror_monitor = _Watched(messageerror_monitor, heard)
+        super().send_message(message, messageerror_monitor)
+
+    def _next_order(self) -> int:
+        self._order = max(self._order + 1, int(self._clock() * ORDERS_A_S))
+        return self._order % ORDERS
+
+    def _part(self, message: Message) -> None:
+        """Have a request acknowledged now, so that its answer is a message of its own."""
+        remote = message.remote
+        found = self._piggyback_opportunities.pop((remote, message.token), None)
+        if found is not None:
+            mid, handle = found
+            handle.cancel()
+            self._send_empty_ack(remote, mid, reason="its answer must be acknowledged")
+
+    def _remove_exchange(self, message: Message) -> None:
+        """End the wait for an acknowledgement, and say so to whom it concerns."""
+        watched, _ = self._active_exchanges.get((message.remote, message.mid), (None, None))
+        super()._remove_exchange(message)
+        if message.mtype is ACK and isinstance(watched, _Watched):
+            watched.heard()

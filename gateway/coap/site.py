@@ -1,7 +1,8 @@
 """Devices' resources in CoAP: POST of telemetry, block by block if need be; observe of commands."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 
 from aiocoap import Message, resource
 from aiocoap.numbers.codes import Code
@@ -13,6 +14,7 @@ from gateway.channels import DOWNLINKS, TELEMETRY_CHANNEL, own_part
 from gateway.coap.blocks import Blocks
 from gateway.coap.observing import Observation, Target, shown
 from gateway.coap.refusals import host, refusal
+from gateway.coap.waiting import Mailbox
 from gateway.downlink import Downlink
 from gateway.entrance import Entrance
 from gateway.identity import Identity, Presented
@@ -45,9 +47,10 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
         self._block2 = Blocks()
         self._observations: dict[tuple[str, str], dict[Observation, None]] = {}
         """Of each device, the oldest first."""
-        self._newest: dict[tuple[str, str, str], Downlink] = {}
-        self._entering: dict[int, Identity | Rejected] = {}
-        """Who wants to observe, by its request, until that is rendered: one login for both."""
+        self._boxes: dict[tuple[str, str], dict[str, Mailbox]] = {}
+        """Of each device, by part."""
+        self._entering: dict[int, Observation | Message] = {}
+        """What becomes of who wants to observe, by its request, until that is rendered."""
         entrance.downlinks.add(self._offer)
 
     async def render_post(self, request: Message) -> Message:
@@ -78,18 +81,38 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
 
     async def render_get(self, request: Message) -> Message:
         """Return the newest message on a downlink; observe to get each one."""
-        identity = self._entering.pop(id(request), None) or self._identity(request)
+        entering = self._entering.pop(id(request), None)
+        if isinstance(entering, Message):
+            return entering
+        if isinstance(entering, Observation):
+            return self._first(entering, request)
+        identity = self._identity(request)
         if isinstance(identity, Rejected):
             return self._refusal(identity)
         part = self._part(request, identity)
         if isinstance(part, Message):
             return part
-        newest = self._newest.get((identity.tenant, identity.device_full, part))
+        boxes = self._boxes.get((identity.tenant, identity.device_full), {})
+        return self._newest(boxes.get(part), request)
+
+    def _newest(self, box: Mailbox | None, request: Message) -> Message:
+        newest = box.newest if box else None
         if newest is None or newest.is_over(time.time()):
             return Message(code=Code.CONTENT, payload=b"", transport_tuning=self._timers)
-        answer = shown(newest, self._timers, request.opt.accept)
+        return shown(newest, self._timers, request.opt.accept)
+
+    def _first(self, observation: Observation, request: Message) -> Message:
+        """Return what begins an observation: what was not heard, or what is so still.
+
+        A command that was heard is done; a twin or a firmware is a state, told to whoever asks.
+        """
+        unheard = observation.first()
+        if unheard is not None:
+            return unheard
+        is_done = observation.box.part.partition("/")[0] == "commands"
         # The first answer of an observation is nobody else's to cut.
-        return self._block2.begun(request, answer)[0] if request.opt.observe == 0 else answer
+        newest = self._newest(None if is_done else observation.box, request)
+        return self._block2.begun(request, newest)[0]
 
     def _part(self, request: Message, identity: Identity) -> str | Message:
         """Return which downlink is asked for, or the answer where it is none."""
@@ -109,17 +132,25 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
         if request.code != Code.GET:
             observed.deregister()
             return
-        identity = self._entering[id(request)] = self._identity(request)
-        if isinstance(identity, Rejected):
+        entering = self._entering[id(request)] = self._entered(request, observed)
+        if isinstance(entering, Message):
             observed.deregister()
             return
+        observed.accept(partial(self._forget, entering))
+
+    def _entered(self, request: Message, observed: ServerObservation) -> Observation | Message:
+        """Return a new observation, or the answer where there can be none."""
+        identity = self._identity(request)
+        if isinstance(identity, Rejected):
+            return self._refusal(identity)
         part = self._part(request, identity)
         if isinstance(part, Message):
-            observed.deregister()
-            return
-        target = Target(observed, request, self._block2)
-        observation = Observation(identity, part, target, self._timers)
+            return part
         key = (identity.tenant, identity.device_full)
+        box = self._boxes.setdefault(key, {}).setdefault(part, Mailbox(part))
+        target = Target(observed, request, self._block2)
+        counters = self._entrance.counters
+        observation = Observation(identity, box, target, self._timers, counters)
         known = self._observations.setdefault(key, {})
         known[observation] = None
         if len(known) > MOST_OBSERVATIONS:
@@ -128,31 +159,47 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
             del known[oldest]
             oldest.give_way()
         self._entrance.lives.add(observation)
-        observed.accept(self._forgetting(key, observation))
+        return observation
 
-    def _forgetting(self, key: tuple[str, str], observation: Observation) -> Callable[[], None]:
-        def forget() -> None:
-            observation.close()
-            self._entrance.lives.remove(observation)
-            kept = self._observations.get(key, {})
-            kept.pop(observation, None)
-            if not kept:
-                self._observations.pop(key, None)
-
-        return forget
+    def _forget(self, observation: Observation) -> None:
+        identity, box = observation.identity, observation.box
+        key = (identity.tenant, identity.device_full)
+        observation.close()
+        self._entrance.lives.remove(observation)
+        kept = self._observations.get(key, {})
+        kept.pop(observation, None)
+        if not kept:
+            self._observations.pop(key, None)
+        if box.newest is None and not any(each.box is box for each in kept):
+            boxes = self._boxes.get(key, {})
+            boxes.pop(box.part, None)
+            if not boxes:
+                self._boxes.pop(key, None)
 
     def _offer(self, downlink: Downlink) -> bool:
-        key = (downlink.tenant, downlink.device_full)
-        wanting = [
+        key, counters = (downlink.tenant, downlink.device_full), self._entrance.counters
+        observed = [
             observation
             for observation in self._observations.get(key, ())
-            if downlink.part == observation.part or downlink.part.startswith(f"{observation.part}/")
+            if observation.box.wants(downlink.part)
         ]
-        for observation in wanting:
-            self._newest[*key, observation.part] = downlink
+        boxes = {observation.box.part: observation.box for observation in observed}
+        # Who has not heard what came before is asleep, or on its way back: this waits behind it.
+        waited = [
+            box
+            for box in self._boxes.get(key, {}).values()
+            if box.part not in boxes and box.unheard and box.wants(downlink.part)
+        ]
+        for box in boxes.values():
+            box.take(downlink)
+        for box in waited:
+            counters.add("downlinks", channel="waiting")
+            if gone := box.take(downlink):
+                counters.add("downlinks", gone, channel="dropped")
+        for observation in observed:
             observation.offer(downlink)
-            self._entrance.counters.add("downlinks", channel="coap")
-        return bool(wanting)
+            counters.add("downlinks", channel="coap")
+        return bool(observed or waited)
 
     async def render_to_pipe(self, request: object) -> None:
         """Serve a request, observed or not."""
