@@ -9,11 +9,13 @@ from edge.mqtt.encoding import encode
 from edge.mqtt.packets import PUBACK, PUBCOMP, PUBREC, PUBREL, Ack, Publish
 from edge.mqtt.properties import NONE, Properties
 from edge.mqtt.wire import LONGEST, PROTOCOL_ERROR, V5, MqttError
+from gateway.channels import DOWNLINKS, REJECTS_CHANNEL, TELEMETRY_CHANNEL
 from gateway.counters import Counters
 from gateway.mqtt.sessions import Queued, Sent, Session
 from gateway.mqtt.wire import Sink
 
 WINDOW = 100
+CHANNELS = frozenset((*DOWNLINKS, REJECTS_CHANNEL, TELEMETRY_CHANNEL))
 NOT_FOUND = 0x92
 LONGEST_EXPIRY_S = 0xFFFF_FFFF
 _OF_MESSAGE = frozenset({0, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99})
@@ -121,7 +123,7 @@ class Delivery:
             if session.kept:
                 session.kept.sent(queued.number, publish)
         self._sink.write(data)
-        self._counters.add("downlinks", channel=downlink.part.partition("/")[0][:32])
+        self._counters.add("downlinks", channel=_counted_as(downlink.part))
         return bool(queued.qos)
 
     def _properties(self, queued: Queued, left_s: float | None) -> Properties:
@@ -176,6 +178,12 @@ class Delivery:
             if sent is not None and self._session.kept:
                 self._session.kept.done(sent.number)
             self.pump()
+
+
+def _counted_as(part: str) -> str:
+    """Return a channel's name among the figures; devices make up others, as many as they like."""
+    name = part.partition("/")[0]
+    return name if name in CHANNELS else "other"
 
 
 def _is_due(kind: int, sent: Sent) -> bool:

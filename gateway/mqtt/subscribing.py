@@ -2,7 +2,8 @@
 
 from edge.mqtt.packets import Subscribe, Subscription, Unsubscribe
 from edge.mqtt.topics import SHARED
-from edge.mqtt.wire import V5
+from edge.mqtt.wire import TOPIC_FILTER_INVALID, V5
+from gateway.entrance import LONGEST_PART
 from gateway.mqtt.sessions import Session, held
 
 MOST_SUBSCRIPTIONS = 100
@@ -28,6 +29,8 @@ def _subscribed(session: Session, wanted: Subscription, identifier: int | None) 
     found = held(wanted, session.identity, identifier)
     if found is None:
         return NOT_AUTHORISED
+    if len(found.part) > LONGEST_PART:
+        return TOPIC_FILTER_INVALID
     if pattern not in known and len(known) >= MOST_SUBSCRIPTIONS:
         return QUOTA_EXCEEDED
     known[pattern] = found

@@ -156,6 +156,32 @@ def test_unsubscribe_is_answered_for_each_filter(version: int) -> None:
     assert not deliver(Downlink("default", "d1", "commands/x", b"1"))
 
 
+@BOTH
+def test_filter_that_no_topic_is_as_long_as_is_refused(version: int) -> None:
+    client = Client(broker(), version)
+    client.send(lasting(version))
+
+    answer = client.subscribe("devices/d1/" + "x" * 257, "devices/d1/" + "x" * 256, qos=1)
+
+    assert isinstance(answer, Answer)
+    assert answer.codes == (0x8F if version == V5 else 0x80, 1)
+
+
+def test_channels_that_a_device_makes_up_are_one_figure() -> None:
+    client = Client(broker(), V5)
+    client.send(lasting())
+    client.subscribe(OWN)
+    for number in range(3):
+        client.send(Publish(f'devices/d1/x"{{\n{number}', b"1", 1, 1 + number))
+    client.broker.house.entrance.downlinks.deliver(Downlink("default", "d1", "twin/x", b"1"))
+
+    figures = client.broker.house.entrance.counters.exposition().splitlines()
+
+    name = "headwater_gateway_downlinks_total"
+    found = [line for line in figures if line.startswith(name)]
+    assert found == [f'{name}{{channel="other"}} 3', f'{name}{{channel="twin"}} 1']
+
+
 def test_reasons_are_left_out_where_they_are_not_wanted() -> None:
     client = Client(broker(), V5)
     client.send(lasting(request_problem=0))
