@@ -29,9 +29,10 @@ class Downlink(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes that it holds: payload, correlation and user properties."""
+        """Bytes that it holds: payload, and properties that may be long."""
         told = sum(len(name) + len(value) for name, value in self.user)
-        return len(self.payload) + len(self.correlation or b"") + told
+        texts = len(self.content_type or "") + len(self.response_topic or "")
+        return len(self.payload) + len(self.correlation or b"") + texts + told
 
     def is_over(self, now: float) -> bool:
         """Say whether it is good for nothing any more at `now`, in seconds since 1970."""

@@ -68,6 +68,7 @@ class Gateway:
             gauges["mqtt_connections"] = len(self.mqtt.sockets)
             gauges["mqtt_sessions"] = len(self.mqtt.desk.sessions)
             gauges["records_taken"] = self.entrance.ingest.taken
+            gauges["mqtt_waiting_bytes"] = self.mqtt.desk.sessions.room.held
             await self.teller.tick()
 
 

@@ -14,7 +14,8 @@ from gateway.entrance import Entrance, Foreign
 from gateway.identity import Identity, Presented
 from gateway.ingest import Arrival
 from gateway.mqtt.echo import as_downlink
-from gateway.mqtt.sessions import NEVER, Session, Sessions
+from gateway.mqtt.session import NEVER, Session
+from gateway.mqtt.sessions import Sessions
 from gateway.outcome import Rejected
 from gateway.rules import translate
 from telemetry.encodings import content_type_of
@@ -196,9 +197,9 @@ class Desk:
         session.expiry_s = self._expiry_s(connect)
         session.ends_at = session.will_at = NEVER
         session.will = connect.will
-        gone = self.sessions.add(session)
-        if gone is not None and gone.will is not None:
-            self.publish_will(gone, gone.will, time.time())
+        for gone in self.sessions.add(session):
+            if gone.will is not None:
+                self.publish_will(gone, gone.will, time.time())
         return session, is_present
 
     def _end(self, session: Session) -> None:

@@ -29,7 +29,7 @@ from gateway.identity import Identity
 from gateway.mqtt.connecting import OVERHEAD_BYTES, Admitted, Desk, Peer, largest_packet
 from gateway.mqtt.delivery import Delivery, check_code
 from gateway.mqtt.link import Link
-from gateway.mqtt.sessions import NEVER, Session
+from gateway.mqtt.session import NEVER, Session
 from gateway.mqtt.subscribing import subscribe, unsubscribe
 from gateway.mqtt.uplink import Uplink
 from gateway.mqtt.wire import Sink

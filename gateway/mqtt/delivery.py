@@ -11,10 +11,13 @@ from edge.mqtt.properties import NONE, Properties
 from edge.mqtt.wire import LONGEST, PROTOCOL_ERROR, V5, MqttError
 from gateway.channels import DOWNLINKS, REJECTS_CHANNEL, TELEMETRY_CHANNEL
 from gateway.counters import Counters
-from gateway.mqtt.sessions import Queued, Sent, Session
+from gateway.mqtt.session import Queued, Sent, Session
 from gateway.mqtt.wire import Sink
 
 WINDOW = 100
+MOST_ON_WAY = 1024 * 1024
+"""Bytes sent and not confirmed after which no more are: a client that comes back to a long queue
+must not be taken for one that does not read."""
 CHANNELS = frozenset((*DOWNLINKS, REJECTS_CHANNEL, TELEMETRY_CHANNEL))
 NOT_FOUND = 0x92
 LONGEST_EXPIRY_S = 0xFFFF_FFFF
@@ -52,6 +55,9 @@ class Delivery:
         self._aliases: dict[str, int] = {}
         self._again: deque[int] = deque()
         """Packet ids that are to be sent again on this connection, and were not yet."""
+        self._on_way: dict[int, int] = {}
+        """Bytes of what was sent on this connection and is not confirmed, by packet id."""
+        self._on_way_bytes = 0
 
     def resend(self) -> None:
         """Send again what the client has not confirmed before it went away, in its window."""
@@ -69,11 +75,20 @@ class Delivery:
             self._send(session.first())
 
     def _is_shut(self) -> bool:
-        return len(self._session.inflight) - len(self._again) >= self._window
+        unconfirmed = len(self._session.inflight) - len(self._again)
+        return unconfirmed >= self._window or self._on_way_bytes >= MOST_ON_WAY
+
+    def _write(self, packet_id: int, data: bytes) -> None:
+        self._sink.write(data)
+        self._on_way[packet_id] = len(data)
+        self._on_way_bytes += len(data)
+
+    def _has_come(self, packet_id: int) -> None:
+        self._on_way_bytes -= self._on_way.pop(packet_id, 0)
 
     def _resend(self, packet_id: int) -> None:
-        inflight, kept = self._session.inflight, self._session.kept
-        sent = inflight.get(packet_id)
+        session, kept = self._session, self._session.kept
+        sent = session.inflight.get(packet_id)
         if sent is None:
             return
         if sent.is_released:
@@ -84,9 +99,9 @@ class Delivery:
         is_over = left_s is not None and left_s <= 0 and sent.publish.qos == 1
         data = encode(_aged(sent.publish, left_s)._replace(dup=True), self._version)
         if not is_over and len(data) <= self._largest:
-            self._sink.write(data)
+            self._write(packet_id, data)
             return
-        del inflight[packet_id]
+        session.confirmed(packet_id)
         self._counters.add("downlinks", channel="expired" if is_over else "too_large")
         if kept:
             kept.done(sent.number)
@@ -117,12 +132,13 @@ class Delivery:
             self._counters.add("downlinks", channel="too_large")
             return False
         if queued.qos:
-            session.inflight[packet_id] = Sent(
-                publish, number=queued.number, expires_at=downlink.expires_at
-            )
+            sent = Sent(publish, False, queued.number, downlink.expires_at, downlink.size)
+            session.sent(packet_id, sent)
             if session.kept:
                 session.kept.sent(queued.number, publish)
-        self._sink.write(data)
+            self._write(packet_id, data)
+        else:
+            self._sink.write(data)
         self._counters.add("downlinks", channel=_counted_as(downlink.part))
         return bool(queued.qos)
 
@@ -160,8 +176,8 @@ class Delivery:
 
     def confirmed(self, ack: Ack) -> None:
         """Take PUBACK, PUBREC or PUBCOMP."""
-        inflight, packet_id = self._session.inflight, ack.packet_id
-        sent = inflight.get(packet_id)
+        session, packet_id = self._session, ack.packet_id
+        sent = session.inflight.get(packet_id)
         if sent is not None and not _is_due(ack.kind, sent):
             raise MqttError(PROTOCOL_ERROR, f"kind {ack.kind} is no answer to packet {packet_id}")
         if ack.kind == PUBREC and ack.code < 0x80:
@@ -169,14 +185,17 @@ class Delivery:
             if sent is None:
                 code = NOT_FOUND if self._version == V5 else 0
             else:
-                inflight[packet_id] = sent._replace(is_released=True)
-                if self._session.kept:
-                    self._session.kept.released(sent.number)
+                self._has_come(packet_id)
+                session.sent(packet_id, sent.released())
+                if session.kept:
+                    session.kept.released(sent.number)
             self._sink.write(encode(Ack(PUBREL, packet_id, code), self._version))
+            self.pump()
         elif ack.kind in (PUBACK, PUBREC, PUBCOMP):
-            inflight.pop(packet_id, None)
-            if sent is not None and self._session.kept:
-                self._session.kept.done(sent.number)
+            self._has_come(packet_id)
+            session.confirmed(packet_id)
+            if sent is not None and session.kept:
+                session.kept.done(sent.number)
             self.pump()
 
 

@@ -19,7 +19,7 @@ from edge.mqtt.frames import Framer
 from edge.mqtt.packets import Publish
 from edge.mqtt.wire import V5
 from gateway.identity import Identity
-from gateway.mqtt.sessions import NEVER, Held, Queued, Sent, Session
+from gateway.mqtt.session import NEVER, Held, Queued, Sent, Session
 from telemetry.errors import HeadwaterError
 
 MOST_KEPT = 200_000
@@ -168,8 +168,9 @@ class KeptSessions:
             else:
                 ((head, rest),) = Framer().feed(packet)
                 publish = cast(Publish, decode(head, rest, V5))
-                expires_at = queued.downlink.expires_at
-                session.inflight[packet_id] = Sent(publish, bool(is_released), number, expires_at)
+                down = queued.downlink
+                sent = Sent(publish, False, number, down.expires_at, down.size)
+                session.sent(packet_id, sent.released() if is_released else sent)
 
     def close(self) -> None:
         """Write the rest, and close the file."""

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from gateway.entrance import Entrance
-from gateway.mqtt.sessions import Session, Sessions
+from gateway.mqtt.session import Session
+from gateway.mqtt.sessions import Sessions
 from gateway.mqtt.wire import Sink
 
 Close = Callable[[int, str], None]

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from gateway.account import Account
 from gateway.channels import Channel
 from gateway.counters import Tally
-from gateway.mqtt.sessions import Came
+from gateway.mqtt.session import Came
 from gateway.mqtt.wire import Sink
 from gateway.outlet import Settle
 

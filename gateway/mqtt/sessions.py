@@ -1,16 +1,16 @@
-"""Sessions: what a client subscribed to, and what it still has to get, also while it is away."""
+"""All sessions: which ones want a message, and how much waits for them."""
 
-from collections import OrderedDict, deque
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
-from edge.mqtt.packets import Publish, Subscription, Will
-from edge.mqtt.topics import matches_levels
+from edge.mqtt.packets import Subscription
 from gateway.channels import own_part
 from gateway.counters import Counters
 from gateway.downlink import Downlink
 from gateway.identity import Identity
+from gateway.mqtt.retained import Retained
+from gateway.mqtt.room import OVERHEAD, Room
+from gateway.mqtt.session import Held, Queued, Session
 
 if TYPE_CHECKING:
     from gateway.mqtt.kept import KeptSessions
@@ -18,136 +18,24 @@ if TYPE_CHECKING:
 MOST_QUEUED = 1_000
 MOST_QUEUED_BYTES = 8 * 1024 * 1024
 """Of a session's messages: what a device says to itself may be 256 KiB each."""
-MOST_RETAINED = 100
-MOST_RETAINED_BYTES = 1024 * 1024
-"""Of a device's messages."""
 MOST_SESSIONS_OF_DEVICE = 16
-NEVER = float("inf")
-
-
-class Held(NamedTuple):
-    """A subscription, with the part of the device's subtree that it asks for."""
-
-    subscription: Subscription
-    part: str
-    identifier: int | None
-
-
-class Queued(NamedTuple):
-    """A message on its way to a client."""
-
-    downlink: Downlink
-    topic: str
-    qos: int
-    identifiers: tuple[int, ...]
-    retain: bool
-    number: int = 0
-    """Its number on disk, 0 where it is not there."""
-
-
-class Sent(NamedTuple):
-    """A message that the client has not confirmed; `is_released` once PUBREC has come."""
-
-    publish: Publish
-    is_released: bool = False
-    number: int = 0
-    expires_at: float | None = None
-
-
-@dataclass(slots=True, eq=False)
-class Came:
-    """A message of QoS 2 that came from the client, which has not released it yet."""
-
-    mark: int
-    """Tells its topic and payload from those of another message under the same packet id."""
-    is_durable: bool = False
-
-
-class Link(Protocol):
-    """The connection that a session has for now."""
-
-    def pump(self) -> None:
-        """Send what the session has queued, as far as the client takes more."""
-
-    def taken_over(self) -> None:
-        """Close: the client has come by another connection."""
-
-    def forget_routes(self) -> None:
-        """Look again at who listens to what the client publishes."""
-
-
-class Session:
-    """State that outlives a connection."""
-
-    __slots__ = (
-        "client_id",
-        "ends_at",
-        "expiry_s",
-        "identity",
-        "inflight",
-        "kept",
-        "link",
-        "next_id",
-        "queue",
-        "queued_bytes",
-        "received",
-        "subscriptions",
-        "will",
-        "will_at",
-    )
-
-    def __init__(self, client_id: str, identity: Identity) -> None:
-        self.client_id = client_id
-        self.identity = identity
-        self.subscriptions: dict[str, Held] = {}
-        self.queue: deque[Queued] = deque()
-        self.queued_bytes = 0
-        self.inflight: OrderedDict[int, Sent] = OrderedDict()
-        self.received: dict[int, Came] = {}
-        """Messages of QoS 2 by their packet ids."""
-        self.expiry_s = 0.0
-        self.ends_at = NEVER
-        self.link: Link | None = None
-        self.kept: KeptSessions | None = None
-        """Where it is kept on disk, None for one that ends with its connection."""
-        self.next_id = 0
-        self.will: Will | None = None
-        self.will_at = NEVER
-
-    def packet_id(self) -> int:
-        """Return an id that no message on its way has."""
-        while True:
-            self.next_id = self.next_id % 65_535 + 1
-            if self.next_id not in self.inflight:
-                return self.next_id
-
-    def wait(self, queued: Queued) -> None:
-        """Have a message wait for the client behind all others."""
-        self.queue.append(queued)
-        self.queued_bytes += queued.downlink.size
-
-    def first(self) -> Queued:
-        """Take the message that has waited for longest."""
-        queued = self.queue.popleft()
-        self.queued_bytes -= queued.downlink.size
-        return queued
-
-    def wanted(self, part: str, origin: str | None = None) -> Iterator[Held]:
-        """Yield the subscriptions that want a message."""
-        for held in self.subscriptions.values():
-            is_own = held.subscription.no_local and origin == self.client_id
-            if not is_own and matches_levels(held.part, part):
-                yield held
 
 
 class Sessions:
     """All sessions, by device and client id."""
 
-    def __init__(self, counters: Counters, kept: "KeptSessions | None" = None) -> None:
+    def __init__(
+        self,
+        counters: Counters,
+        kept: "KeptSessions | None" = None,
+        *,
+        room: Room | None = None,
+    ) -> None:
         """Keep sessions that outlive a connection in `kept`, where it is given."""
         self.kept = kept
+        self.room = room or Room()
         self._by_device: dict[tuple[str, str], dict[str, Session]] = {}
-        self._retained: dict[tuple[str, str], dict[str, Downlink]] = {}
+        self._retained = Retained(counters)
         self._counters = counters
 
     def __iter__(self) -> Iterator[Session]:
@@ -161,26 +49,29 @@ class Sessions:
         """Return a device's sessions by client id."""
         return self._by_device.get((identity.tenant, identity.device_full), {})
 
-    def add(self, session: Session) -> Session | None:
-        """Keep a session; return the one away for longest, which a device with too many loses."""
+    def add(self, session: Session) -> list[Session]:
+        """Keep a session; return those away for longest, which a device with too many loses."""
         key = (session.identity.tenant, session.identity.device_full)
         sessions = self._by_device.setdefault(key, {})
         sessions[session.client_id] = session
+        session.move(self.room)
         self.changed(session)
-        if len(sessions) > MOST_SESSIONS_OF_DEVICE:
-            away = [each for each in sessions.values() if each.link is None]
-            oldest = min(away, key=lambda each: each.ends_at, default=None)
-            if oldest is not None:
-                self.remove(oldest)
-            return oldest
-        return None
+        # Of those that are connected none goes: once they are away they may be many.
+        away = [each for each in sessions.values() if each.link is None and each is not session]
+        away.sort(key=lambda each: each.ends_at)
+        gone = away[: max(len(sessions) - MOST_SESSIONS_OF_DEVICE, 0)]
+        for each in gone:
+            self.remove(each)
+        return gone
 
     def restore(self, now: float) -> None:
         """Take up what an earlier gateway left on disk."""
         for session in self.kept.sessions(now) if self.kept else ():
             session.kept = self.kept
+            session.move(self.room)
             key = (session.identity.tenant, session.identity.device_full)
             self._by_device.setdefault(key, {})[session.client_id] = session
+        self._has_room(0)
 
     def changed(self, session: Session) -> None:
         """Keep what a session is now; one that has no life beyond its connection is not kept."""
@@ -201,6 +92,7 @@ class Sessions:
         if session.kept is not None:
             session.kept.forget(session)
             session.kept = None
+        session.move(Room())
         key = (session.identity.tenant, session.identity.device_full)
         sessions = self._by_device.get(key, {})
         if sessions.get(session.client_id) is session:
@@ -217,7 +109,7 @@ class Sessions:
         """Queue a message for each session of its device that wants it."""
         key = (downlink.tenant, downlink.device_full)
         if downlink.retain:
-            self._retain(key, downlink)
+            self._retained.keep(key, downlink)
         found = False
         for session in list(self._by_device.get(key, {}).values()):
             held = list(session.wanted(downlink.part, downlink.origin))
@@ -238,33 +130,32 @@ class Sessions:
         root = pattern[: len(pattern) - len(held[0].part)]
         identifiers = tuple(each.identifier for each in held if each.identifier)
         queued = Queued(downlink, root + downlink.part, qos, identifiers, retain)
+        if not self._has_room(downlink.size + OVERHEAD):
+            self._counters.add("downlinks", channel="no_room")
+            return
         kept = session.kept
         session.wait(kept.queue(session, queued) if kept and qos else queued)
         while len(session.queue) > MOST_QUEUED or session.queued_bytes > MOST_QUEUED_BYTES:
-            dropped = session.first()
-            if kept:
-                kept.done(dropped.number)
-            self._counters.add("downlinks", channel="dropped")
+            self._drop(session, "dropped")
         if session.link is not None:
             session.link.pump()
 
-    def _retain(self, key: tuple[str, str], downlink: Downlink) -> None:
-        kept = self._retained.setdefault(key, {})
-        kept.pop(downlink.part, None)
-        if downlink.payload:
-            kept[downlink.part] = downlink
-        held = sum(each.size for each in kept.values())
-        while len(kept) > MOST_RETAINED or held > MOST_RETAINED_BYTES:
-            held -= kept.pop(next(iter(kept))).size
-        if not kept:
-            del self._retained[key]
+    def _has_room(self, size: int) -> bool:
+        """Say whether so many bytes more may wait, once the largest sessions have made room."""
+        return self.room.shed(size, self, lambda session: self._drop(session, "no_room"))
+
+    def _drop(self, session: Session, why: str) -> None:
+        dropped = session.first()
+        if session.kept:
+            session.kept.done(dropped.number)
+        self._counters.add("downlinks", channel=why)
 
     def retained(self, session: Session, held: Held) -> None:
         """Queue what is retained for a new subscription."""
         key = (session.identity.tenant, session.identity.device_full)
-        for part, downlink in list(self._retained.get(key, {}).items()):
+        for downlink in self._retained.matching(key, held.part):
             is_own = held.subscription.no_local and downlink.origin == session.client_id
-            if not is_own and matches_levels(held.part, part):
+            if not is_own:
                 self.queue(session, downlink, [held], retain=True)
 
 

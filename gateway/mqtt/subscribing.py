@@ -4,7 +4,8 @@ from edge.mqtt.packets import Subscribe, Subscription, Unsubscribe
 from edge.mqtt.topics import SHARED
 from edge.mqtt.wire import TOPIC_FILTER_INVALID, V5
 from gateway.entrance import LONGEST_PART
-from gateway.mqtt.sessions import Session, held
+from gateway.mqtt.session import Session
+from gateway.mqtt.sessions import held
 
 MOST_SUBSCRIPTIONS = 100
 UNSPECIFIED = 0x80

@@ -19,7 +19,7 @@ from gateway.mqtt.connecting import ALIAS_MAXIMUM, PROTOCOL
 from gateway.mqtt.echo import as_downlink
 from gateway.mqtt.link import Link
 from gateway.mqtt.runs import MOST_CUT, NO_ID, PACKET_ID, Route, Run, alone, cut
-from gateway.mqtt.sessions import Came
+from gateway.mqtt.session import Came
 from gateway.outcome import Rejected
 from telemetry.encodings import content_type_of
 from telemetry.records import JSON

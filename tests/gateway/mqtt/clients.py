@@ -1,6 +1,7 @@
 """A client and its connection without a socket: packets in, packets out."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -8,12 +9,23 @@ import pytest
 from edge.mqtt.decoding import decode
 from edge.mqtt.encoding import encode
 from edge.mqtt.frames import Framer
-from edge.mqtt.packets import Connack, Connect, Packet, Publish, Subscribe, Subscription, Will
+from edge.mqtt.packets import (
+    PUBACK,
+    Ack,
+    Connack,
+    Connect,
+    Packet,
+    Publish,
+    Subscribe,
+    Subscription,
+    Will,
+)
 from edge.mqtt.properties import Properties
 from edge.mqtt.wire import V5, V311
 from gateway.mqtt.connecting import Desk, MqttOptions, Peer
 from gateway.mqtt.connection import Connection
 from gateway.mqtt.kept import KeptSessions
+from gateway.mqtt.room import Room
 from gateway.mqtt.sessions import Sessions
 from gateway.mqtt.wire import Sink
 from tests.gateway.entrances import MESSAGE, NOW_US, House, house
@@ -53,10 +65,14 @@ class Broker:
     """A listener's connections over one entrance."""
 
     def __init__(
-        self, house: House, options: MqttOptions | None = None, kept: KeptSessions | None = None
+        self,
+        house: House,
+        options: MqttOptions | None = None,
+        kept: KeptSessions | None = None,
+        room: Room | None = None,
     ) -> None:
         self.house = house
-        self.sessions = sessions = Sessions(house.entrance.counters, kept)
+        self.sessions = sessions = Sessions(house.entrance.counters, kept, room=room)
         sessions.restore(time.time())
         self.desk = Desk(house.entrance, sessions, options or MqttOptions())
         house.entrance.downlinks.add(sessions.deliver)
@@ -140,6 +156,15 @@ def lasting(version: int = V5, *, will: Will | None = None, **properties: object
     return Connect(version, "c1", False, username="d1", will=will, properties=given)
 
 
-def published(packets: list[Packet]) -> list[Publish]:
+def published(packets: Sequence[Packet]) -> list[Publish]:
     """Return the messages among packets."""
     return [packet for packet in packets if isinstance(packet, Publish)]
+
+
+def drained(client: Client, packets: Sequence[Packet]) -> list[Publish]:
+    """Return the messages of QoS 1 among packets, and what comes once they are acknowledged."""
+    found: list[Publish] = []
+    while fresh := published(packets):
+        found += fresh
+        packets = client.send(*(Ack(PUBACK, each.packet_id) for each in fresh))
+    return found

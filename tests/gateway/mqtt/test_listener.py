@@ -12,7 +12,17 @@ from cryptography import x509
 from edge.mqtt.decoding import decode
 from edge.mqtt.encoding import encode
 from edge.mqtt.frames import Framer
-from edge.mqtt.packets import PINGREQ, Connack, Connect, Ping, Subscribe, Subscription
+from edge.mqtt.packets import (
+    PINGREQ,
+    PUBACK,
+    Ack,
+    Connack,
+    Connect,
+    Ping,
+    Publish,
+    Subscribe,
+    Subscription,
+)
 from edge.mqtt.wire import V5, V311
 from gateway.downlink import Downlink
 from gateway.mqtt.connecting import MqttOptions
@@ -145,6 +155,36 @@ def test_client_that_does_not_read_is_closed_before_it_fills_memory(
         return 200
 
     assert served.do(told()) * 1_000_000 < 10 * MOST_UNSENT
+
+
+def test_client_that_comes_back_to_a_long_queue_gets_all_of_it(served: Served) -> None:
+    """8 MiB at once were more than may wait for a client that does not read."""
+    connect = encode(Connect(V311, "sleeper", False, 0, "d2"), V311)
+    subscribe = encode(Subscribe(1, (Subscription("devices/d2/commands/#", 1),)), V311)
+    with socket.create_connection(("127.0.0.1", served.port("mqtt")), 10) as first:
+        first.sendall(connect + subscribe)
+        first.recv(100)
+    large = Downlink("default", "d2", "commands/x", bytes(256 * 1024))
+
+    async def told() -> None:
+        await asyncio.sleep(0.2)
+        for _ in range(30):
+            served.house.entrance.downlinks.deliver(large)
+
+    served.do(told())
+    seen, framer = 0, Framer()
+    with socket.socket() as again:
+        again.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+        again.settimeout(10)
+        again.connect(("127.0.0.1", served.port("mqtt")))
+        again.sendall(connect)
+        while seen < 30 and (data := again.recv(16 * 1024)):
+            for head, body in framer.feed(data):
+                packet = decode(head, body, V311)
+                if isinstance(packet, Publish):
+                    seen += 1
+                    again.sendall(encode(Ack(PUBACK, packet.packet_id), V311))
+    assert seen == 30
 
 
 def test_client_that_writes_on_hears_why_it_was_closed(caller: Caller) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,9 +10,10 @@ from edge.mqtt.packets import Connect, Publish, Subscribe, Subscription
 from edge.mqtt.wire import V5
 from gateway.downlink import Downlink
 from gateway.mqtt.kept import KeptSessions
-from gateway.mqtt.sessions import MOST_QUEUED_BYTES, MOST_RETAINED_BYTES
+from gateway.mqtt.retained import MOST_BYTES_OF_DEVICE
+from gateway.mqtt.sessions import MOST_QUEUED_BYTES
 from tests.gateway.entrances import enrol, house, signed
-from tests.gateway.mqtt.clients import OWN, Broker, Client, broker, lasting, published
+from tests.gateway.mqtt.clients import OWN, Broker, Client, broker, drained, lasting, published
 
 LARGE = 256 * 1024
 
@@ -39,7 +41,7 @@ def test_queue_of_a_client_that_is_away_holds_the_newest_bytes() -> None:
     (session,) = place.sessions
     assert session.queued_bytes <= MOST_QUEUED_BYTES
     again = Client(place, V5)
-    assert numbers(published(again.send(lasting()))) == list(range(8, most + 8))
+    assert numbers(drained(again, again.send(lasting()))) == list(range(8, most + 8))
     assert session.queued_bytes == 0
 
 
@@ -62,16 +64,24 @@ def test_queue_is_as_large_after_a_kill(tmp_path: Path) -> None:
     assert (len(session.queue), session.queued_bytes) == (most, MOST_QUEUED_BYTES)
 
 
-def test_what_a_message_carries_beside_its_payload_counts() -> None:
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"user": (("name", "x" * LARGE),)},
+        {"content_type": "x" * LARGE},
+        {"response_topic": "x" * LARGE},
+        {"correlation": b"x" * LARGE},
+    ],
+)
+def test_what_a_message_carries_beside_its_payload_counts(told: dict[str, Any]) -> None:
     place = broker()
     client = Client(place, V5)
     client.send(lasting())
     client.subscribe(OWN, qos=1)
     client.connection.lost()
 
-    user = (("name", "x" * LARGE),)
     for _ in range(MOST_QUEUED_BYTES // LARGE + 8):
-        downlink = Downlink("default", "d1", "commands/x", b"1", user=user)
+        downlink = Downlink("default", "d1", "commands/x", b"1", **told)
         place.house.entrance.downlinks.deliver(downlink)
 
     (session,) = place.sessions
@@ -96,7 +106,7 @@ def test_small_messages_are_counted_as_before() -> None:
 def test_retained_messages_of_a_device_are_bounded_in_bytes() -> None:
     client = Client(broker(), V5)
     client.send(lasting())
-    most = MOST_RETAINED_BYTES // LARGE
+    most = MOST_BYTES_OF_DEVICE // LARGE
     for number in range(most + 2):
         payload = b"%4d" % number + bytes(LARGE - 4)
         client.send(Publish(f"devices/d1/state{number}", payload, 1, 1, retain=True))
