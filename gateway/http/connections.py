@@ -1,8 +1,11 @@
-"""Connections of HTTP that keep what RFC 9110 and 9112 ask beyond what the library does.
+"""Connections of HTTP that keep what RFC 9110, 9112 and 9113 ask beyond what the library does.
 
 A body is asked for (100 Continue) once the application wants it, so that who is refused by its
 credential need not send it. One that is closed with a body unread hears the answer first. Where a
 request's length can be read in two ways it is refused, and its connection ends.
+
+By HTTP/2 the rest of a body that was answered already is let go, and the other requests of its
+connection go on. Who takes back most of its requests is sent away.
 """
 
 import asyncio
@@ -11,9 +14,13 @@ from typing import cast
 
 import h11
 import orjson
+from h2.errors import ErrorCodes
+from h2.events import DataReceived, Event, StreamReset
+from h2.exceptions import ProtocolError
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.events import Closed, RawData
 from hypercorn.protocol import ProtocolWrapper
+from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.http_stream import HTTPStream
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,6 +32,8 @@ WANTED = "headwater.wanted"
 WANTED_WITHIN_S = 5.0
 LINGER_S = 2.0
 READ = 65_536
+MOST_RESETS = 100
+"""Of requests that a client takes back, beside as many as it does not."""
 AMBIGUOUS = orjson.dumps(
     {"reason": "undecodable", "text": "Transfer-Encoding beside Content-Length, or in HTTP/1.0"}
 )
@@ -91,6 +100,63 @@ class PatientH11(H11Protocol):
                 await wanted.wait()
 
 
+class PatientH2(H2Protocol):
+    """HTTP/2 that bears with bodies that come too late, and not with requests taken back."""
+
+    _resets = 0
+
+    async def _handle_events(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, DataReceived) and event.stream_id not in self.streams:
+                self._let_go(event)
+            elif isinstance(event, StreamReset) and event.remote_reset and self._is_too_much():
+                self.connection.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
+                await self._flush()
+                await self.send(Closed())
+                return
+            else:
+                await super()._handle_events([event])
+        await self._flush()
+
+    def _let_go(self, event: DataReceived) -> None:
+        """Have a client stop whose request was answered before its body was there (9113, 8.1)."""
+        self.connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+        with suppress(ProtocolError):
+            self.connection.reset_stream(event.stream_id, ErrorCodes.NO_ERROR)
+
+    def _is_too_much(self) -> bool:
+        """Count a reset: what it takes back may go on to be worked on, unseen by any limit."""
+        self._resets += 1
+        return self._resets > MOST_RESETS + self.keep_alive_requests // 2
+
+
+class Spoken(ProtocolWrapper):
+    """Which protocol is spoken, patiently."""
+
+    _spoken: H11Protocol | H2Protocol
+
+    @property
+    def protocol(self) -> H11Protocol | H2Protocol:
+        """The protocol: a client may begin with another one than was thought."""
+        return self._spoken
+
+    @protocol.setter
+    def protocol(self, made: H11Protocol | H2Protocol) -> None:
+        speaks_2 = isinstance(made, H2Protocol)
+        kind: type[PatientH2] | type[PatientH11] = PatientH2 if speaks_2 else PatientH11
+        self._spoken = kind(
+            self.app,
+            self.config,
+            self.context,
+            self.task_group,
+            self.state,
+            self.ssl,
+            self.client,
+            self.server,
+            self.send,
+        )
+
+
 class Connection(TCPServer):
     """A connection that lets its client read the last answer."""
 
@@ -99,24 +165,23 @@ class Connection(TCPServer):
 
     @property
     def protocol(self) -> ProtocolWrapper:
-        """The protocol that is spoken."""
+        """What is spoken."""
         return self._wrapper
 
     @protocol.setter
-    def protocol(self, wrapper: ProtocolWrapper) -> None:
-        self._wrapper = wrapper
-        if isinstance(wrapper.protocol, H11Protocol):
-            wrapper.protocol = PatientH11(
-                wrapper.app,
-                wrapper.config,
-                wrapper.context,
-                wrapper.task_group,
-                wrapper.state,
-                wrapper.ssl,
-                wrapper.client,
-                wrapper.server,
-                wrapper.send,
-            )
+    def protocol(self, made: ProtocolWrapper) -> None:
+        self._wrapper = Spoken(
+            made.app,
+            made.config,
+            made.context,
+            made.task_group,
+            made.state,
+            made.ssl,
+            made.client,
+            made.server,
+            made.send,
+            "h2" if isinstance(made.protocol, H2Protocol) else None,
+        )
 
     async def _close(self) -> None:
         """Say that nothing more comes, and leave the end to the client for a while."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import sys
 from typing import cast
 
 from hypercorn.app_wrappers import ASGIWrapper
@@ -81,6 +82,10 @@ def _config(settings: Settings) -> Config:
     config.include_server_header = False
     config.keep_alive_timeout = 75
     config.ssl_handshake_timeout = HANDSHAKE_S
+    # By HTTP/2 the library ends a connection at such a number with its requests unanswered.
+    config.keep_alive_max_requests = sys.maxsize
+    # Who answers without reading its queue to the end would hold up what fills it for good.
+    config.max_app_queue_size = 0
     if settings.gateway_certificate is not None:
         # That there are such files makes its ports secure; the context is ours.
         config.certfile = str(settings.gateway_certificate)
