@@ -14,7 +14,6 @@ from gateway.channels import Channel
 from gateway.entrance import Entrance
 from gateway.http.bodies import (
     FORMS,
-    MOST_BODY,
     NDJSON,
     PACKINGS,
     content_type,
@@ -27,6 +26,7 @@ from gateway.http.document import DESCRIPTION, Documented, responses, telemetry_
 from gateway.http.idempotency import LONGEST_KEY, Answer, Answers, Place, Told, Underway, digest
 from gateway.http.logins import CERTIFICATE, CHALLENGE, PROTOCOL, Logins, Sender
 from gateway.http.missing import answer_missing
+from gateway.http.reading import Hold, Holding, read_body
 from gateway.identity import Identity
 from gateway.outcome import Fault, Rejected
 from telemetry.records import JSON
@@ -57,9 +57,10 @@ UNANSWERED: Told = (
 class Posts:
     """Takes telemetry by POST."""
 
-    def __init__(self, entrance: Entrance, silent_s: float) -> None:
+    def __init__(self, entrance: Entrance, silent_s: float, holding: Holding) -> None:
         self._entrance = entrance
         self._silent_s = silent_s
+        self._holding = holding
         self._logins = Logins(entrance)
         self._answers = Answers()
 
@@ -77,20 +78,29 @@ class Posts:
         if isinstance(identity, Rejected):
             return self.answer(refusal_of(identity))
         edition = self._entrance.directory.applied
-        raw = await _body(request, self._silent_s)
-        if isinstance(raw, Rejected):
-            return self.answer(refusal_of(self._entrance.ingest.counted(raw)))
-        if edition != self._entrance.directory.applied or _is_over(identity, time.time()):
-            # A body may take long, and its sender may have been revoked meanwhile.
-            identity = self._logins.identity(*presented, now=time.time())
-            if isinstance(identity, Rejected):
-                return self.answer(refusal_of(identity))
+        with self._holding.of(identity) as hold:
+            raw = await read_body(request, self._silent_s, hold)
+            if isinstance(raw, Rejected):
+                return self.answer(refusal_of(self._entrance.ingest.counted(raw)))
+            if edition != self._entrance.directory.applied or _is_over(identity, time.time()):
+                # A body may take long, and its sender may have been revoked meanwhile.
+                identity = self._logins.identity(*presented, now=time.time())
+                if isinstance(identity, Rejected):
+                    return self.answer(refusal_of(identity))
+            body = self._unpacked(request, raw, hold)
+            if isinstance(body, Rejected):
+                return self.answer(await self._unread(identity, device, raw, body))
+            if idempotency_key:
+                told = await self._once(request, device, identity, body, idempotency_key)
+            else:
+                told = await self._take(request, device, identity, body)
+            return self.answer(told)
+
+    def _unpacked(self, request: Request, raw: bytes, hold: Hold) -> bytes | Rejected:
         body = unpacked(raw, ",".join(request.headers.getlist("content-encoding")))
-        if isinstance(body, Rejected):
-            return self.answer(await self._unread(identity, device, raw, body))
-        if idempotency_key:
-            return self.answer(await self._once(request, device, identity, body, idempotency_key))
-        return self.answer(await self._take(request, device, identity, body))
+        if isinstance(body, Rejected) or body is raw:
+            return body
+        return hold.more(len(body)) or body
 
     async def _unread(self, identity: Identity, device: str, raw: bytes, why: Rejected) -> Told:
         """Keep a body that does not unpack, and refuse it."""
@@ -179,26 +189,6 @@ def _is_over(identity: Identity, now: float) -> bool:
     return identity.expires_at is not None and identity.expires_at <= now
 
 
-async def _body(request: Request, silent_s: float) -> bytes | Rejected:
-    """Read the body, at most what is allowed, for as long as there comes any of it."""
-    announced = request.headers.get("content-length", "")
-    text = f"a body has at most {MOST_BODY:,} bytes"
-    if announced.isdigit() and int(announced) > MOST_BODY:
-        return too_large(text, MOST_BODY)
-    body, chunks = bytearray(), aiter(request.stream())
-    while True:
-        try:
-            async with asyncio.timeout(silent_s):
-                chunk = await anext(chunks, None)
-        except TimeoutError:
-            return Rejected("incomplete", f"nothing of the body came for {silent_s:g} s")
-        if chunk is None:
-            return bytes(body)
-        body += chunk
-        if len(body) > MOST_BODY:
-            return too_large(text, MOST_BODY)
-
-
 def refusal_of(rejected: Rejected, lines: list[int] | None = None) -> Told:
     """Return status, body and headers of a refusal; `lines` are the records' in the body."""
     headers: dict[str, str] = {}
@@ -246,7 +236,9 @@ def _of_validation(error: RequestValidationError) -> Rejected:
     )
 
 
-def http_app(entrance: Entrance, *, silent_s: float = SILENT_S) -> FastAPI:
+def http_app(
+    entrance: Entrance, *, silent_s: float = SILENT_S, holding: Holding | None = None
+) -> FastAPI:
     """Return the application."""
     app = Documented(
         title="Headwater gateway",
@@ -255,7 +247,7 @@ def http_app(entrance: Entrance, *, silent_s: float = SILENT_S) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    posts = Posts(entrance, silent_s)
+    posts = Posts(entrance, silent_s, holding or Holding())
     app.add_api_route(
         "/devices/{device}/telemetry",
         posts.telemetry,
