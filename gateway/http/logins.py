@@ -6,6 +6,7 @@ What held is remembered for a short while.
 import base64
 import binascii
 from collections import OrderedDict
+from hashlib import sha256
 from math import inf
 from typing import NamedTuple
 
@@ -52,7 +53,7 @@ class Logins:
 
     def __init__(self, entrance: Entrance) -> None:
         self._entrance = entrance
-        self._known: OrderedDict[tuple[str, str, Sender], tuple[float, Identity]] = OrderedDict()
+        self._known: OrderedDict[tuple[bytes, Sender], tuple[float, Identity]] = OrderedDict()
 
     def identity(
         self,
@@ -63,7 +64,9 @@ class Logins:
         now: float,
     ) -> Identity | Rejected:
         """Return who sends a request; what it says of itself goes before its certificate."""
-        key = (authorization or "", client_id or "", sender)
+        # A digest: what is shown may be as long as a request's head, in as many ways as one likes.
+        shown = f"{authorization or ''}\0{client_id or ''}"
+        key = (sha256(shown.encode("utf-8", "surrogatepass")).digest(), sender)
         known = self._known.get(key)
         if known is not None and now - known[0] < REMEMBERED_S:
             identity = standing(known[1], self._entrance.directory)
