@@ -5,6 +5,7 @@ import socket
 
 import pytest
 from aiocoap import Message
+from aiocoap.numbers.contentformat import ContentFormat
 
 from gateway.coap.listener import listen_coap
 from gateway.coap.site import tuning
@@ -30,6 +31,15 @@ BAD_OPTION = bytes.fromhex("6182123474") + b"\xffan option is not UTF-8"
         (bytes.fromhex("4102123474") + PATH + NOT_UTF8, BAD_OPTION),
         (bytes.fromhex("5102123474") + PATH + NOT_UTF8, b""),
         (bytes.fromhex("4145123474") + PATH + NOT_UTF8, PONG),
+        (bytes.fromhex("4000123400"), PONG),
+        (bytes.fromhex("6000123400"), b""),
+        (bytes.fromhex("50001234"), b""),
+        (bytes.fromhex("40211234"), PONG),
+        (bytes.fromhex("40e11234"), PONG),
+        (bytes.fromhex("50c11234"), b""),
+        (bytes.fromhex("60021234"), b""),
+        (bytes.fromhex("70451234"), b""),
+        (bytes.fromhex("4102123474") + PATH + b"\xff", PONG),
     ],
     ids=[
         "a token of nine",
@@ -41,10 +51,43 @@ BAD_OPTION = bytes.fromhex("6182123474") + b"\xffan option is not UTF-8"
         "a path that is not UTF-8",
         "the same, not confirmable",
         "an answer with such a path",
+        "a ping with a byte behind it",
+        "an acknowledgement with a byte behind it",
+        "nothing that is not confirmable",
+        "a code of class 1",
+        "a code of class 7",
+        "a code of class 6, not confirmable",
+        "a request as an acknowledgement",
+        "an answer as a reset",
+        "a payload of no bytes",
     ],
 )
 def test_what_is_no_message_is_reset_or_left(data: bytes, answer: bytes) -> None:
     assert read(data, None) == answer
+
+
+@pytest.mark.parametrize(
+    ("option", "number"),
+    [("c3", 12), ("d304", 17), ("64", 6), ("d40a", 23), ("73", 7), ("dd0406", 17)],
+)
+def test_number_of_more_bytes_than_it_may_have_is_4_02(option: str, number: int) -> None:
+    """aiocoap keeps each content format that a stranger names, of 64 kB too, for good."""
+    known = len(ContentFormat._value2member_map_)
+    rest = bytes.fromhex(option) + b"\1" * 19
+
+    answer = bytes.fromhex("6182123474") + b"\xffoption %d is too long" % number
+    assert read(bytes.fromhex("4102123474") + rest, None) == answer
+    assert read(bytes.fromhex("5102123474") + rest, None) == b""
+    assert len(ContentFormat._value2member_map_) == known
+
+
+@pytest.mark.parametrize(
+    "option", ["c2ffff", "d204ffff", "62ffff", "d30a010203", "d1ff00", "e00000"]
+)
+def test_options_of_their_length_are_read(option: str) -> None:
+    found = read(bytes.fromhex("4102123474") + bytes.fromhex(option) + b"\xffx", None)
+    assert isinstance(found, Message)
+    assert found.payload == b"x"
 
 
 def test_message_is_read() -> None:
