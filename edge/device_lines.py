@@ -1,4 +1,8 @@
-"""Devices as text that people write: NDJSON or CSV, line by line."""
+"""Devices as text that people write: NDJSON or CSV, line by line.
+
+A cell of CSV that a spreadsheet would take for a formula, or that begins or ends with a blank, is
+written with an apostrophe before it, and read without.
+"""
 
 import csv
 import io
@@ -13,6 +17,10 @@ DEVICE_COLUMNS = (
     "device", "device_full", "product", "tenant", "zone", "customer", "lat", "lng", "firmware",
     "durability", "valid_from",
 )  # fmt: skip
+
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+"""What a cell begins with that a spreadsheet works out."""
+QUOTE = "'"
 
 
 def device_declarations(source: str, text: str) -> Iterator[tuple[int, Declaration]]:
@@ -44,9 +52,25 @@ def _csv_lines(source: str, text: str) -> Iterator[tuple[int, Declaration]]:
         for row in reader:
             if None in row or None in row.values():
                 raise HeadwaterError(f"{source}, line {reader.line_num}: not as wide as the header")
-            yield reader.line_num, {name: cell.strip() for name, cell in row.items()}
+            yield reader.line_num, {name: _said(cell) for name, cell in row.items()}
     except csv.Error as error:
         raise HeadwaterError(f"{source}, line {reader.line_num}: {error}") from error
+
+
+def cell(value: object) -> object:
+    """Return a device's field as a cell of CSV; numbers are as they are."""
+    return f"{QUOTE}{value}" if isinstance(value, str) and _is_quoted(value) else value
+
+
+def _said(text: str) -> str:
+    """Return what a cell says."""
+    inner = text.removeprefix(QUOTE)
+    return inner if inner != text and _is_quoted(inner) else text.strip()
+
+
+def _is_quoted(text: str) -> bool:
+    """Say whether a text stands behind an apostrophe; those of its own do not hide what it is."""
+    return text.lstrip(QUOTE).startswith(FORMULAS) or text != text.strip()
 
 
 def _check_fields(source: str, number: int, names: set[str]) -> None:

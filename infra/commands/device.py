@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from edge.device_lines import DEVICE_COLUMNS, device_declarations
+from edge.device_lines import DEVICE_COLUMNS, cell, device_declarations
 from infra.close_names import unknown
 from infra.console import table_console
 from infra.registry.book import Book, open_book
@@ -188,7 +188,8 @@ def export(file: Path, tenant: str) -> None:
         if file.suffix == ".csv":
             writer = csv.DictWriter(written, EXPORTED, lineterminator="\n")
             writer.writeheader()
-            writer.writerows(rows)
+            cells = ({name: cell(value) for name, value in row.items()} for row in rows)
+            writer.writerows(cells)
         else:
             written.writelines(json.dumps(row) + "\n" for row in rows)
     click.echo(json.dumps({"written": len(rows)}))

@@ -10,7 +10,7 @@ from itertools import islice
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from edge.device_lines import DEVICE_COLUMNS, device_declarations
+from edge.device_lines import DEVICE_COLUMNS, cell, device_declarations
 from services.problems import Fault, Problem, not_found
 from services.registry import credentials, devices
 from services.registry.products import has_product
@@ -152,5 +152,6 @@ def as_rows(found: Sequence[Device], *, with_header: bool = False) -> bytes:
     writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
     if with_header:
         writer.writeheader()
-    writer.writerows(device_to_dict(device) for device in found)
+    rows = (device_to_dict(device).items() for device in found)
+    writer.writerows({name: cell(value) for name, value in row} for row in rows)
     return text.getvalue().encode()

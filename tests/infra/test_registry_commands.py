@@ -133,8 +133,11 @@ def test_fleet_is_imported_with_secrets_and_exported(running: Running) -> None:
     assert "2," in running.run("device", "export", str(exported)).stderr
     names = [json.loads(line)["device_full"] for line in exported.read_text().splitlines()]
     assert {"meter.f0", "meter.f2499"} <= set(names)
-    running.run("device", "export", str(exported.with_suffix(".csv")))
-    assert running.json("device", "import", str(exported.with_suffix(".csv")))["written"] == 0
+    running.run("device", "add", "meter.formula", "--zone", "=1+1")
+    table = exported.with_suffix(".csv")
+    running.run("device", "export", str(table))
+    assert ",'=1+1," in table.read_text()
+    assert running.json("device", "import", str(table))["written"] == 0
 
 
 def test_what_is_registered_reaches_the_files_that_landing_reads(running: Running) -> None:

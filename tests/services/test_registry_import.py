@@ -1,10 +1,13 @@
 """Devices by the thousand: what is wrong with them is said before the first one is enrolled."""
 
+import csv
+import io
 from collections.abc import Mapping
 
 import orjson
 import pytest
 
+from services.problems import LARGEST_BODY
 from services.registry.bulk import GROUP
 from tests.services.registry_parts import TestedRegistry
 
@@ -31,6 +34,51 @@ def test_import_says_how_far_it_is_and_what_comes_out_goes_in_again(
         out = either.ask("GET", f"/v1/export?format={form}").content
         again = either.ask("POST", IMPORTS, out, headers=NDJSON)
         assert orjson.loads(again.content.splitlines()[-1])["written"] == 0
+
+
+def test_import_may_be_larger_than_any_other_request(registry: TestedRegistry) -> None:
+    fleet = lines({"device": "m1"}) + b" " * (LARGEST_BODY + 1) + b"\n"
+
+    answer = registry.ask("POST", IMPORTS, fleet, headers=NDJSON)
+
+    assert orjson.loads(answer.content.splitlines()[-1])["written"] == 1
+
+
+STRANGE = (
+    "=1+1", "+1", "-1", "@SUM(A1)", "'=1", "''", "'", "''-2", "'north", " north ", "' ", " ",
+    '=HYPERLINK("http://x","a")', "a,b", 'a"b', "x" * 255 + "'", "=" * 256,
+)  # fmt: skip
+
+
+def test_csv_has_no_formulas_and_is_read_as_it_was(either: TestedRegistry) -> None:
+    fleet = lines(
+        *(
+            {"device": f"m{number}", "zone": text, "customer": text, "lat": -1.5, "lng": -2.5}
+            for number, text in enumerate(STRANGE)
+        ),
+        {"device": "-m", "firmware": "-1"},
+    )
+    either.ask("POST", IMPORTS, fleet, headers=NDJSON)
+    before = either.ask("GET", "/v1/export?format=ndjson").content
+
+    out = either.ask("GET", "/v1/export?format=csv").content
+    for number in range(len(STRANGE)):
+        either.done("PUT", f"/v1/devices/m{number}", {})
+    either.ask("POST", IMPORTS, out, headers={"Content-Type": "text/csv"})
+
+    assert either.ask("GET", "/v1/export?format=ndjson").content == before
+    rows = list(csv.DictReader(io.StringIO(out.decode(), newline="")))
+    texts = [row[name] for row in rows for name in ("device_full", "zone", "customer", "firmware")]
+    assert [text for text in texts if text.startswith(("=", "+", "-", "@"))] == []
+    assert {row["lat"] for row in rows} == {"-1.5", ""}
+
+
+def test_csv_that_people_write_has_no_blanks_around_its_cells(registry: TestedRegistry) -> None:
+    fleet = b"device,zone,customer\nm1, north ,'t Hart\n"
+    registry.ask("POST", IMPORTS, fleet, headers={"Content-Type": "text/csv"})
+
+    found = registry.ask("GET", "/v1/devices/m1").json()
+    assert (found["zone"], found["customer"]) == ("north", "'t Hart")
 
 
 @pytest.mark.parametrize(
