@@ -17,6 +17,8 @@ from telemetry.errors import HeadwaterError
 
 MEDIA_TYPE = "application/problem+json"
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+LARGEST_BODY = 4 * 1024 * 1024
+"""Bytes of a request: all of one is read before it is asked who sends it. What is kept is less."""
 FAILED = "the service failed at this; its log says why"
 
 

@@ -10,7 +10,7 @@ from services.alerts.routes import alerts, people, silences
 from services.alerts.served import Served, Service
 from services.alerts.tables import ALERTS, MESSAGES, REFUSED
 from services.front import show_document_in_front
-from services.problems import RESPONSES, answer_problems, describe_problems
+from services.problems import LARGEST_BODY, RESPONSES, answer_problems, describe_problems
 
 MODULES = (alerts, silences, people)
 DESCRIPTION = """\
@@ -39,6 +39,7 @@ def application(parts: Service) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+        max_body_size=LARGEST_BODY,
     app.state.service = parts
     answer_problems(app)
     for module in MODULES:

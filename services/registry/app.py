@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
 from services.front import show_document_in_front
-from services.problems import RESPONSES, answer_problems, describe_problems
+from services.problems import LARGEST_BODY, RESPONSES, answer_problems, describe_problems
 from services.registry.devices import devices_of_class
 from services.registry.routes import (
     api_keys,
@@ -50,6 +50,7 @@ def application(registry: Registry) -> FastAPI:
         responses=RESPONSES,
         docs_url=None,
         redoc_url=None,
+        max_body_size=LARGEST_BODY,
     )
     app.state.registry = registry
     answer_problems(app)

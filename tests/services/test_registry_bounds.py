@@ -1,11 +1,15 @@
 """A change is as large as Kafka takes: one that is larger would hold up all that come after it."""
 
+import asyncio
 import random
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from httpx import ASGITransport, AsyncClient, Response
 
+from services.problems import LARGEST_BODY, MEDIA_TYPE
 from services.registry.kafka import KafkaSink
 from telemetry.changes import (
     LARGEST_VALUE,
@@ -18,6 +22,8 @@ from telemetry.changes import (
 from telemetry.errors import HeadwaterError
 from tests.brokers import Broker
 from tests.services.registry_parts import Json, TestedRegistry
+
+PIECE = 65_536
 
 
 def declaration(metrics: int) -> Json:
@@ -35,6 +41,33 @@ def test_change_that_kafka_would_not_take_is_refused(either: TestedRegistry) -> 
     assert either.edition() == before
     assert either.ask("GET", "/v1/products/meter").status_code == 404
     assert either.ask("PUT", "/v1/products/meter", declaration(2_000)).is_success
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/v1/register"), ("PUT", "/v1/products/meter")]
+)
+def test_body_of_a_stranger_is_not_read_to_its_end(
+    registry: TestedRegistry, method: str, path: str
+) -> None:
+    """A body is read before it is asked who sends it."""
+    pieces = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal pieces
+        while pieces < 1_000:
+            pieces += 1
+            yield b" " * PIECE
+
+    async def ask() -> Response:
+        transport = ASGITransport(registry.app)
+        headers = {"Content-Type": "application/json"}
+        async with AsyncClient(transport=transport, base_url="http://registry") as client:
+            return await client.request(method, path, content=endless(), headers=headers)
+
+    answer = asyncio.run(ask())
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (413, MEDIA_TYPE)
+    assert pieces * PIECE <= LARGEST_BODY + PIECE
 
 
 @pytest.mark.kafka

@@ -1,5 +1,6 @@
 """Devices by the thousand over HTTP: in with progress, and out."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from http import HTTPStatus
@@ -42,6 +43,8 @@ class ImportOptions(BaseModel):
         413: {"model": ProblemDetails, "description": "Larger than 64 MiB"},
     },
     response_class=StreamingResponse,
+    # It counts for itself, and says what to do.
+    max_body_size=sys.maxsize,
 )
 async def import_devices(
     request: Request, options: Annotated[ImportOptions, Query()], access: Operator
