@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from sqlalchemy import func, select
 
+from services.alerts.figures import show_metrics
 from services.alerts.routes import alerts, people, silences
 from services.alerts.served import Served, Service
 from services.alerts.tables import ALERTS, MESSAGES, REFUSED
@@ -38,13 +39,14 @@ def application(parts: Service) -> FastAPI:
         responses=RESPONSES,
         docs_url=None,
         redoc_url=None,
-    )
         max_body_size=LARGEST_BODY,
+    )
     app.state.service = parts
     answer_problems(app)
     for module in MODULES:
         app.include_router(module.router)
     app.get("/health", tags=["health"], responses={})(show_health)
+    app.get("/metrics", include_in_schema=False)(show_metrics)
     show_document_in_front(app)
     describe_problems(app)
     return app

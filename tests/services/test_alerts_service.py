@@ -48,6 +48,23 @@ def test_an_alert_goes_its_way_over_each_database(either: Tested) -> None:
     assert either.json("GET", "/health")["waiting"] == 0
 
 
+def test_figures_are_those_of_the_rows(either: Tested) -> None:
+    desk = either.desk
+    desk.sinks["mail"].answer = AWAY
+    desk.take(alert("pump.p1", severity="critical"))
+    desk.turn(MINUTE)
+
+    answer = either.ask("GET", "/metrics", headers={"Authorization": ""})
+
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    figures = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if line[0] != "#")
+    assert figures['headwater_alerts_open{severity="critical"}'] == "1"
+    assert figures['headwater_alerts_messages_of_a_day{receiver="hub",state="delivered"}'] == "1"
+    assert figures["headwater_alerts_messages_waiting"] == "1"
+    assert float(figures["headwater_alerts_oldest_waiting_seconds"]) > 0
+    assert figures["headwater_alerts_refused_of_a_day"] == "0"
+
+
 def test_the_tables_are_those_of_the_migrations(either: Tested) -> None:
     with either.desk.database.connect() as connection:
         context = MigrationContext.configure(connection)
