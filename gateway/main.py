@@ -5,6 +5,7 @@ import gc
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -67,8 +68,8 @@ class Gateway:
             gauges = self.entrance.counters.gauges
             gauges["mqtt_connections"] = len(self.mqtt.sockets)
             gauges["mqtt_sessions"] = len(self.mqtt.desk.sessions)
-            gauges["records_taken"] = self.entrance.ingest.taken
             gauges["mqtt_waiting_bytes"] = self.mqtt.desk.sessions.room.held
+            gauges["records_taken"] = self.entrance.ingest.taken
             await self.teller.tick()
 
 
@@ -92,15 +93,33 @@ async def _serve(settings: Settings) -> None:
         await _listen(settings, gateway, stack)
         ticking = [asyncio.create_task(gateway.tick()), *_draining(gateway)]
         print("gateway: ready", file=sys.stderr, flush=True)  # noqa: T201
-        await stopped.wait()
-        for task in ticking:
-            task.cancel()
-        await gateway.mqtt.close()
-        if gateway.mqtt.desk.sessions.kept is not None:
-            gateway.mqtt.desk.sessions.kept.close()
-        await gateway.teller.close(FLUSH_S)
-        for outlet in gateway.outlets:
-            outlet.close(FLUSH_S)
+        try:
+            await until_stopped(stopped, ticking)
+        finally:
+            for task in ticking:
+                task.cancel()
+            await _close(gateway)
+
+
+async def until_stopped(stopped: asyncio.Event, working: Sequence["asyncio.Task[None]"]) -> None:
+    """Wait until told to stop, or raise what ended work that never ends.
+
+    A gateway that keeps no time any more would let nobody go whose credential has ended.
+    """
+    waiting = asyncio.create_task(stopped.wait())
+    done, _ = await asyncio.wait({waiting, *working}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    for task in done.intersection(working):
+        task.result()
+
+
+async def _close(gateway: Gateway) -> None:
+    await gateway.mqtt.close()
+    if gateway.mqtt.desk.sessions.kept is not None:
+        gateway.mqtt.desk.sessions.kept.close()
+    await gateway.teller.close(FLUSH_S)
+    for outlet in gateway.outlets:
+        outlet.close(FLUSH_S)
 
 
 def _draining(gateway: Gateway) -> list["asyncio.Task[None]"]:

@@ -7,7 +7,7 @@ from typing import cast
 
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.asyncio.worker_context import WorkerContext
-from hypercorn.config import Config
+from hypercorn.config import Config, Sockets
 
 from gateway.entrance import Entrance
 from gateway.http.app import http_app
@@ -33,11 +33,12 @@ class HttpListener:
         self._framing = Framing(http_app(entrance), entrance.counters)
         self._app = ASGIWrapper(self._framing)  # type: ignore[arg-type]
         self._stopped = asyncio.Event()
-        self._serving = asyncio.create_task(self._serve())
+        # Here, so that whoever opens the listener hears of a port that is taken.
+        sockets = self._config.create_sockets()
+        self._serving = asyncio.create_task(self._serve(sockets))
 
-    async def _serve(self) -> None:
+    async def _serve(self, sockets: Sockets) -> None:
         config, secure = self._config, self._secure
-        sockets = config.create_sockets()
         servers = [
             await asyncio.start_server(
                 self._connected,
@@ -81,11 +82,11 @@ def _config(settings: Settings) -> Config:
     config.accesslog = config.errorlog = None
     config.include_server_header = False
     config.keep_alive_timeout = 75
-    config.ssl_handshake_timeout = HANDSHAKE_S
     # By HTTP/2 the library ends a connection at such a number with its requests unanswered.
     config.keep_alive_max_requests = sys.maxsize
     # Who answers without reading its queue to the end would hold up what fills it for good.
     config.max_app_queue_size = 0
+    config.ssl_handshake_timeout = HANDSHAKE_S
     if settings.gateway_certificate is not None:
         # That there are such files makes its ports secure; the context is ours.
         config.certfile = str(settings.gateway_certificate)

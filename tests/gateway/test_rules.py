@@ -1,5 +1,6 @@
 """Rules: foreign payloads become messages."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cbor2
@@ -149,6 +150,30 @@ def test_file_is_read_again_when_it_changes_and_kept_when_it_breaks(tmp_path: Pa
     (tmp_path / "rules.json").unlink()
     assert file.refresh()
     assert file.rules == ()
+
+
+def looped(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def of_folder(path: Path) -> None:
+    path.mkdir()
+
+
+@pytest.mark.parametrize("broken", [looped, of_folder])
+def test_file_that_cannot_be_read_is_told_of_once_and_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], broken: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "rules.json"
+    path.write_bytes(rules())
+    file = RulesFile(path)
+    file.refresh()
+    path.unlink()
+    broken(path)
+
+    assert [file.refresh() for _ in range(3)] == [False] * 3
+    assert [rule.name for rule in file.rules] == ["sonoff"]
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_foreign_topic_is_published_as_its_devices_message() -> None:
