@@ -124,7 +124,7 @@ class HttpSender:
                 return None
             if answer.status_code not in RETRIED:
                 return _reason(answer)
-            await again.rest(float(answer.headers.get("Retry-After", 1)))
+            await again.rest(_wait_s(answer))
 
     async def close(self) -> None:
         """Say goodbye."""
@@ -151,6 +151,12 @@ def _next(queue: deque[Posting]) -> list[Posting]:
 def _is_line(posting: Posting) -> bool:
     value = posting.record.value
     return value[:1] == b"{" and value[-1:] == b"}" and b"\n" not in value
+
+
+def _wait_s(answer: httpx.Response) -> float:
+    """Return how many seconds an answer names; a proxy may name a date, which says as little."""
+    said = answer.headers.get("Retry-After", "")
+    return float(said) if said.isascii() and said.isdigit() else 1.0
 
 
 def _reason(answer: httpx.Response) -> str:
