@@ -7,6 +7,7 @@ warm-up within the run: the rest of the backlog, user and system time of the who
 so no JVM's start and first compilation count. `plain` is one table, a row a message, with nothing
 checked; `same work` is raw messages, and narrow readings that are checked, deduplicated and joined
 with their devices. Flink writes plain Parquet, and the hand-written consumer a plain Delta table.
+A picture of what each way costs is written beside OUT, as curves where `--metrics` has several.
 """
 
 import json
@@ -21,6 +22,7 @@ from pathlib import Path
 from benchmarks import flink_lander
 from benchmarks.backlog import Backlog, enrol, fill
 from benchmarks.landed import checked_bytes
+from benchmarks.landing_plot import save
 from benchmarks.report import Figures, parser, report
 from edge.registry_files import RegistryFiles
 from telemetry.settings import Settings
@@ -34,6 +36,7 @@ NAMES = {
 }
 LIMITS = {"spark_plain": 0.8, "spark_same_work": 1 / 3, "flink_plain": 0.8}
 WAYS = ("ours", *NAMES)
+SHOWN = {way: NAMES.get(way, way).replace("_", " ") for way in WAYS}
 DEVICES = 1000
 Sizes = Mapping[str, int]
 Round = dict[str, object]
@@ -117,7 +120,7 @@ def rows(metrics: list[int], runs: int, sizes: Sizes, ways: tuple[str, ...]) -> 
 
 
 def main() -> None:
-    """Parse, run, report."""
+    """Parse, run, report, draw."""
     options = parser(__doc__ or "")
     options.add_argument("--runs", type=int, default=5)
     options.add_argument("--messages", type=int, default=2_000_000)
@@ -129,7 +132,11 @@ def main() -> None:
     sizes = {name: getattr(given, name) for name in ("messages", "warm", "batch")}
     ways = tuple(way for way in WAYS if way in given.ways)
     metrics = [int(count) for count in given.metrics.split(",")]
-    report("landing", rows(metrics, given.runs, sizes, ways), given.out)
+    figures = rows(metrics, given.runs, sizes, ways)
+    report("landing", figures, given.out)
+    by_metrics = figures["by_metrics"]
+    if given.out and isinstance(by_metrics, dict):
+        save(by_metrics, SHOWN, given.out.with_suffix(".png"))
 
 
 if __name__ == "__main__":
