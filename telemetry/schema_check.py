@@ -46,11 +46,12 @@ def _check_version(metrics: Mapping[str, object], version: SchemaVersion) -> Che
     broken: list[tuple[str, str]] = []
     for name, value in metrics.items():
         metric = version.metrics.get(name)
-        rule = "unknown_metric" if metric is None else broken_rule(metric, value)
-        if metric is not None and rule is None:
-            readings.append(_reading(metric, value))
-        elif rule is not None:
+        if metric is None:
+            broken.append((name, "unknown_metric"))
+        elif rule := broken_rule(metric, value):
             broken.append((name, rule))
+        else:
+            readings.append(_reading(metric, value))
     for name, metric in version.metrics.items():
         if metric.required and name not in metrics:
             broken.append((name, "required"))

@@ -5,6 +5,7 @@ from typing import NamedTuple, Self, TypeAlias
 
 import numpy as np
 import polars as pl
+import pyarrow.compute as pc
 
 from telemetry.message import PLACE_BOOT
 
@@ -41,19 +42,30 @@ class BootNames(NamedTuple):
     @property
     def is_unique(self) -> np.ndarray:
         """Tell which messages have a key that no other can have."""
-        return self.boot.str.starts_with(UNIQUE).to_numpy()
+        return self._begin(UNIQUE)
 
     @property
     def is_counted(self) -> np.ndarray:
         """Tell which devices number their messages."""
-        found: np.ndarray = ~(self.boot.str.starts_with(HASHED).to_numpy() | self.is_unique)
+        found: np.ndarray = ~(self._begin(HASHED) | self.is_unique)
         return found
+
+    def _begin(self, word: str) -> np.ndarray:
+        flags = pc.starts_with(self.boot.to_arrow(), word)
+        found: np.ndarray = flags.to_numpy(zero_copy_only=False)
+        return found
+
+
+def hashed(*columns: pl.Series) -> list[np.ndarray]:
+    """Return 64 bits for each value of some columns, of all of them at once."""
+    frame = pl.DataFrame([column.alias(str(at)) for at, column in enumerate(columns)])
+    return [column.to_numpy() for column in frame.select(pl.all().hash()).get_columns()]
 
 
 def _marks(*columns: pl.Series) -> np.ndarray:
     mixed = np.zeros(len(columns[0]), dtype=np.uint64)
-    for column in columns:
-        mixed = mixed * ODD + column.hash().to_numpy()
+    for column in hashed(*columns):
+        mixed = mixed * ODD + column
     return mixed
 
 

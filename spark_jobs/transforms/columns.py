@@ -23,6 +23,8 @@ from spark_jobs.transforms.words import Places, mask_of, repeated, words
 from telemetry.message import Message, Place, message_key
 
 _CLOCKS = ("ok", "ahead", "missing")
+_UNTIMED = Message(None, None, None, {}, None, None, None, None)
+_TIMED = _UNTIMED._replace(ts=0)
 
 
 class Times(NamedTuple):
@@ -87,9 +89,9 @@ def _messages(
         "item": repeated(0, pa.int32(), count),
         "items": repeated(1, pa.int32(), count),
         "message": pa.nulls(count, pa.binary()),
-        "tenant": of_senders(group, known.tenant),
-        "device_full": of_senders(group, known.device_full),
-        "device": of_senders(group, known.device),
+        "tenant": of_senders(group, known.words.tenant),
+        "device_full": of_senders(group, known.words.device_full),
+        "device": of_senders(group, known.words.device),
         "product": word(product.key, count),
         "boot": boot,
         "seq": seq,
@@ -120,20 +122,24 @@ def _keys(batch: pa.RecordBatch, group: Group) -> tuple[pa.Array, pa.Array]:
     """Return boot and seq: of most messages what they say, of the others as it is defined."""
     boot, seq = group.columns["boot"].fill_null(""), group.columns["seq"]
     if seq.null_count:
-        lacking = np.flatnonzero(mask_of(seq.is_null()))
-        keys = [_key(batch, int(group.rows[at]), group.device_time[at]) for at in lacking]
-        mask = seq.is_null()
-        boot = pc.replace_with_mask(boot, mask, pa.array([key[0] for key in keys], pa.string()))
-        seq = pc.replace_with_mask(seq, mask, pa.array([key[1] for key in keys], pa.int64()))
+        lacking = seq.is_null()
+        keys = _other_keys(batch, group, np.flatnonzero(mask_of(lacking)))
+        boots, seqs = zip(*keys, strict=True)
+        boot = pc.replace_with_mask(boot, lacking, pa.array(boots, pa.string()))
+        seq = pc.replace_with_mask(seq, lacking, pa.array(seqs, pa.int64()))
     return boot.dictionary_encode(), seq
 
 
-def _key(batch: pa.RecordBatch, row: int, time: pa.Scalar) -> tuple[str, int]:
-    topic, partition, offset, raw = (
-        batch.column(name)[row].as_py() for name in ("topic", "partition", "offset", "value")
-    )
-    said = Message(time.value, None, None, {}, None, None, None, None)
-    return message_key(said, raw, Place(topic, partition, offset, 0, 1))
+def _other_keys(batch: pa.RecordBatch, group: Group, places: Places) -> list[tuple[str, int]]:
+    """Return the keys of messages that are not numbered."""
+    rows = pa.array(group.rows[places])
+    names = ("topic", "partition", "offset", "value")
+    columns = (batch.column(name).take(rows).to_pylist() for name in names)
+    is_timed = mask_of(group.device_time.is_valid())[places].tolist()
+    return [
+        message_key(_TIMED if timed else _UNTIMED, raw, Place(topic, partition, offset, 0, 1))
+        for timed, topic, partition, offset, raw in zip(is_timed, *columns, strict=True)
+    ]
 
 
 def _tags(tags: pa.Array | None, count: int) -> pa.Array:

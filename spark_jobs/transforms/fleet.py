@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spark_jobs.dedup.names import hashed
 from spark_jobs.transforms.words import Places
 from telemetry.devices import FIRST_VALID_FROM, Device
 from telemetry.products import Product
@@ -220,7 +221,7 @@ class Fleet(Registry):
 
 def _hashes(tenants: pa.Array, names: pa.Array) -> np.ndarray:
     """Return 64 bits for each device, the same in one process."""
-    of_tenants, of_names = (pl.Series(values=each).hash().to_numpy() for each in (tenants, names))
+    of_tenants, of_names = hashed(*(pl.Series(values=each) for each in (tenants, names)))
     mixed: np.ndarray = of_names ^ (of_tenants * _ODD)
     return mixed
 

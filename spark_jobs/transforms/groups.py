@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from spark_jobs.schema import TIMESTAMP
 from spark_jobs.transforms.fleet import NOBODY, Fleet
-from spark_jobs.transforms.lines import parsed, plain
+from spark_jobs.transforms.lines import alike, beginnings, braced, parsed, plain
 from spark_jobs.transforms.senders import Senders, combined
 from spark_jobs.transforms.shapes import shape
 from spark_jobs.transforms.words import Places, mask_of
@@ -36,18 +36,30 @@ class Group(NamedTuple):
     device_time: pa.Array
 
 
+class _Lines(NamedTuple):
+    """Lines of some rows that begin alike."""
+
+    rows: Places
+    lines: pa.BinaryArray
+
+
 def groups(batch: pa.RecordBatch, known: Senders, fleet: Fleet, fewest: int) -> Iterator[Group]:
     """Yield the messages of each product that has the fewest; those that do not parse are left."""
-    for rows, product in _of_products(known, fleet, fewest):
-        group = _group(batch, rows, product, known, fleet)
+    values = batch.column("value")
+    begin = beginnings(values)
+    for rows, product in _of_products(known, braced(values), fleet, fewest):
+        kinds = [_plain(values, of_kind) for of_kind in alike(begin, rows)]
+        group = _group(values, [kind for kind in kinds if len(kind.rows)], product, known, fleet)
         if group is not None:
             yield group
 
 
-def _of_products(known: Senders, fleet: Fleet, fewest: int) -> Iterator[tuple[Places, Product]]:
+def _of_products(
+    known: Senders, may_be: np.ndarray, fleet: Fleet, fewest: int
+) -> Iterator[tuple[Places, Product]]:
     codes, firsts = combined([known.tenant, known.product])
     codes[~known.is_json | (known.first == NOBODY)] = -1
-    of_record = codes[known.codes]
+    of_record = np.where(may_be, codes[known.codes], -1)
     for code, first in enumerate(firsts.tolist()):
         product = fleet.product(known.tenant[first].as_py(), known.product[first].as_py())
         rows = np.flatnonzero(of_record == code)
@@ -55,49 +67,51 @@ def _of_products(known: Senders, fleet: Fleet, fewest: int) -> Iterator[tuple[Pl
             yield rows, product
 
 
-def _group(
-    batch: pa.RecordBatch, rows: Places, product: Product, known: Senders, fleet: Fleet
-) -> Group | None:
-    values = batch.column("value")
+def _plain(values: pa.BinaryArray, rows: Places) -> _Lines:
     lines = values if len(rows) == len(values) else values.take(pa.array(rows))
-    fitting = plain(lines)
-    if not fitting.all():
-        rows = rows[fitting]
-        lines = lines.filter(pa.array(fitting))
-    if not len(rows):
-        return None
+    fits = plain(lines)
+    return _Lines(rows, lines) if fits.all() else _Lines(rows[fits], lines.filter(pa.array(fits)))
+
+
+def _group(
+    values: pa.BinaryArray, kinds: list[_Lines], product: Product, known: Senders, fleet: Fleet
+) -> Group | None:
     fixed = fleet.first_use.get((product.tenant, product.key), {})
-    schema = shape(product, fixed, lines)
+    schema = shape(product, fixed, [kind.lines for kind in kinds])
     if schema is None:
         return None
-    found = parsed(lines, schema)
-    if not len(found.places):
+    found = [parsed(kind.lines, schema) for kind in kinds]
+    tables = [each.columns for each in found if len(each.places)]
+    if not tables:
         return None
-    columns = {name: _whole(found.columns[name]) for name in schema.names}
+    table = pa.concat_tables(tables)
+    columns = {name: _whole(table[name]) for name in schema.names}
     metrics = columns.pop("metrics")
     named = [field.name for field in metrics.type]
     times, is_time = _device_times(columns["ts"])
+    rows = [kind.rows[each.places] for kind, each in zip(kinds, found, strict=True)]
     group = Group(
-        rows[found.places],
+        np.concatenate(rows),
         product,
         known,
         columns,
         dict(zip(named, metrics.flatten(), strict=True)),
         times,
     )
-    return only(group, is_time & _is_formal(group) & ~_has_whole_zero(group, lines, found.places))
+    return only(group, is_time & _is_formal(group) & ~_has_whole_zero(group, values))
 
 
-def _has_whole_zero(group: Group, lines: pa.BinaryArray, places: Places) -> np.ndarray:
+def _has_whole_zero(group: Group, values: pa.BinaryArray) -> np.ndarray:
     """Tell which messages say `-0`: a whole number, so 0, but columns read -0.0 of it."""
     numbers = [group.columns[name] for name in ("lat", "lng")]
     numbers += [column for column in group.metrics.values() if column.type == pa.float64()]
-    found = np.zeros(len(places), dtype=bool)
+    found = np.zeros(len(group.rows), dtype=bool)
     for column in numbers:
         if column.null_count < len(column):
             found |= column.fill_null(0).to_numpy().view(np.int64) == _NEGATIVE_ZERO
-    for row in np.flatnonzero(found):
-        found[row] = _WHOLE_ZERO.search(lines[int(places[row])].as_py()) is not None
+    for place in np.flatnonzero(found):
+        line = values[int(group.rows[place])].as_py()
+        found[place] = _WHOLE_ZERO.search(line) is not None
     return found
 
 
@@ -162,11 +176,11 @@ def _is_formal(group: Group) -> np.ndarray:
 
 
 def _names_sender(said: pa.Array, group: Group) -> pa.Array:
-    names = (group.senders.device_full, group.senders.device)
+    names = (group.senders.words.device_full, group.senders.words.device)
     same = [pc.equal(said, of_senders(group, name).cast(pa.string())) for name in names]
     return pc.or_(*same).fill_null(True)
 
 
-def of_senders(group: Group, said: pa.Array) -> pa.Array:
+def of_senders(group: Group, said: pa.DictionaryArray) -> pa.DictionaryArray:
     """Return for each message the word of its sender, given those of all senders."""
-    return said.dictionary_encode().take(pa.array(group.senders.codes[group.rows]))
+    return said.take(pa.array(group.senders.codes[group.rows]))

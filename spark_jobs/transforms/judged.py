@@ -25,6 +25,7 @@ from spark_jobs.transforms.judgement import (
     together,
 )
 from spark_jobs.transforms.senders import Headers, headers_of, named, senders
+from spark_jobs.transforms.some_rows import some
 from spark_jobs.transforms.words import Places, mask_of
 from telemetry.devices import split_full_name
 from telemetry.judge import Judged, judge
@@ -36,6 +37,7 @@ _JUDGED = OF_MESSAGE[:-2]
 """Columns that judging fills; digest and stage follow from the record."""
 _OF_FIRST = ("kafka_key", "value", "headers")
 """What stands on a record's first message alone."""
+_NO_ROW = -1
 AT_ONCE = 20_000
 """Messages judged one by one that are held as objects: a list may have very many."""
 _Found = tuple[int, Record, Judged]
@@ -64,9 +66,10 @@ def judged(
 
 def one_by_one(batch: pa.RecordBatch, registry: Registry, *, tolerance_us: int) -> Judgement:
     """Judge the messages of records as `telemetry.judge` defines it."""
-    records = _record_columns(batch, headers_of(batch.column("headers")))
-    rows = np.arange(batch.num_rows)
-    return together([*_one_by_one(batch, records, rows, registry, tolerance_us)])
+    headers = headers_of(batch.column("headers"))
+    records = _record_columns(batch, headers)
+    sent = _records(batch, headers, np.arange(batch.num_rows))
+    return together([*_one_by_one(sent, records, registry, tolerance_us)])
 
 
 def _judged_batch(
@@ -76,44 +79,78 @@ def _judged_batch(
     times = batch.column("timestamp").cast(TIMESTAMP).cast(pa.int64()).to_numpy()
     known = senders(batch, headers, times, fleet)
     records = _record_columns(batch, headers)
-    parts, is_left = [], np.ones(batch.num_rows, dtype=bool)
-    for rows, found in accepted(batch, known, fleet, tolerance_us=tolerance_us, fewest=fewest):
+    parts = [*accepted(batch, known, fleet, tolerance_us=tolerance_us, fewest=fewest)]
+    is_left = np.ones(batch.num_rows, dtype=bool)
+    for rows, _ in parts:
         is_left[rows] = False
-        parts.append(_with_records(records, rows, rows, found))
+    found = [*_with_records(records, parts)]
     left = np.flatnonzero(is_left)
     if len(left):
         registry = fleet.among(named(known, left))
-        parts += _one_by_one(batch, records, left, registry, tolerance_us)
-    return parts
+        sent = _records(batch, headers, left)
+        found += _one_by_one(sent, records, registry, tolerance_us)
+    return found
 
 
 def _with_records(
-    records: pa.Table, places: Places, firsts: Sequence[int | None] | Places, found: Judgement
-) -> Judgement:
-    """Add the records' columns; key, value and headers only where `firsts` says of which record."""
+    records: pa.Table, parts: Sequence[tuple[Places, Judgement]]
+) -> Iterator[Judgement]:
+    """Add their records' columns to accepted messages, each of which is all of its record."""
+    if not parts:
+        return
+    columns = _of_rows(records, np.concatenate([rows for rows, _ in parts]))
+    digest, first = _digests(columns["value"]), 0
+    for rows, found in parts:
+        own = {name: column.slice(first, len(rows)) for name, column in columns.items()}
+        yield _whole(found, own, digest[first : first + len(rows)])
+        first += len(rows)
+
+
+def _of_rows(
+    records: pa.Table, places: Places, firsts: Places | None = None
+) -> dict[str, pa.ChunkedArray]:
+    """Return the columns of some records; key, value and headers of `firsts`, -1 for of none."""
     columns = {name: records[name] for name in records.column_names}
     if len(places) != records.num_rows or not np.array_equal(places, np.arange(len(places))):
-        of_all, of_first = pa.array(places), pa.array(firsts, pa.int64())
         for name, column in columns.items():
             # Bytes are taken once: poison has many.
-            columns[name] = column.take(of_first if name in _OF_FIRST else of_all)
-    messages = columns | {name: found.messages[name] for name in found.messages.column_names}
-    messages["digest"] = _digests(messages)
-    messages["is_staged"] = pa.array(np.zeros(len(places), dtype=bool))
-    table = pa.table([messages[name] for name in MESSAGES.names], schema=MESSAGES)
+            rows = firsts if firsts is not None and name in _OF_FIRST else places
+            columns[name] = pa.chunked_array([_taken(column.chunk(0), rows)])
+    return columns
+
+
+def _taken(column: pa.Array, rows: Places) -> pa.Array:
+    is_none = rows == _NO_ROW
+    if pa.types.is_map(column.type) and not is_none.any():
+        return some(column, rows)
+    return column.take(pa.array(rows, mask=is_none))
+
+
+def _whole(
+    found: Judgement, of_records: Mapping[str, pa.ChunkedArray], digest: np.ndarray
+) -> Judgement:
+    said = {name: found.messages[name] for name in found.messages.column_names}
+    none = np.zeros(len(digest), dtype=bool)
+    columns = {**of_records, **said, "digest": pa.array(digest), "is_staged": pa.array(none)}
+    table = pa.table([columns[name] for name in MESSAGES.names], schema=MESSAGES)
     return found._replace(messages=table)
 
 
-def _digests(messages: Mapping[str, pa.ChunkedArray]) -> pa.Array:
-    """Return 64 bits of each accepted message's bytes; of others, which may be long, 0."""
-    whole = bodies(messages["message"], messages["value"])
-    is_accepted = pc.equal(pc.list_value_length(messages["reasons"]), 0)
-    found = np.zeros(len(whole), dtype=np.int64)
-    kept = mask_of(is_accepted)
-    series = pl.from_arrow(whole if kept.all() else whole.filter(is_accepted))
+def _digests(messages: pa.ChunkedArray) -> np.ndarray:
+    """Return 64 bits of each message's bytes."""
+    series = pl.from_arrow(messages)
     assert isinstance(series, pl.Series)
-    found[kept] = digests(series)
-    return pa.array(found)
+    return digests(series)
+
+
+def _digests_of_accepted(messages: pa.Table, values: pa.ChunkedArray) -> np.ndarray:
+    """Return 64 bits of each accepted message's bytes; of others, which may be long, 0."""
+    found = np.zeros(len(values), dtype=np.int64)
+    is_accepted = pc.equal(pc.list_value_length(messages["reasons"]), 0)
+    kept = mask_of(is_accepted)
+    if kept.any():
+        found[kept] = _digests(bodies(messages["message"], values).filter(is_accepted))
+    return found
 
 
 def _record_columns(batch: pa.RecordBatch, headers: Headers) -> pa.Table:
@@ -139,11 +176,11 @@ def _header_maps(headers: Headers) -> pa.Array:
 
 
 def _one_by_one(
-    batch: pa.RecordBatch, records: pa.Table, rows: Places, registry: Registry, tolerance_us: int
+    sent: Iterable[tuple[int, Record]], records: pa.Table, registry: Registry, tolerance_us: int
 ) -> Iterator[Judgement]:
     """Judge records whose messages are objects for a while: of lists, some thousand at a time."""
     found: list[_Found] = []
-    for row, record in zip(rows.tolist(), _records(batch, rows), strict=True):
+    for row, record in sent:
         judgements = judge(record, registry, tolerance_us=tolerance_us)
         found += [(row, record, message) for message in judgements]
         if len(found) >= AT_ONCE:
@@ -158,23 +195,23 @@ def _in_columns(found: Sequence[_Found], records: pa.Table, registry: Registry) 
     columns = _message_columns([_row(record, message, registry) for _, record, message in found])
     fields = [*_JUDGED, MESSAGES.field("tags"), MESSAGES.field("reasons")]
     arrays = [*columns, _tags(messages), _reasons([message.reasons for message in messages])]
-    return _with_records(
-        records,
-        np.array([row for row, _, _ in found], dtype=np.int64),
-        [None if message.item else row for row, _, message in found],
-        Judgement(pa.table(arrays, schema=pa.schema(fields)), _readings(messages)),
-    )
+    rows = np.array([row for row, _, _ in found], dtype=np.int64)
+    of_records = _of_rows(records, rows, np.where([each.item for each in messages], _NO_ROW, rows))
+    judgement = Judgement(pa.table(arrays, schema=pa.schema(fields)), _readings(messages))
+    digest = _digests_of_accepted(judgement.messages, of_records["value"])
+    return _whole(judgement, of_records, digest)
 
 
-def _records(batch: pa.RecordBatch, rows: Places) -> Iterator[Record]:
+def _records(batch: pa.RecordBatch, headers: Headers, rows: Places) -> Iterator[tuple[int, Record]]:
+    """Yield some records as objects, with their rows."""
     times = batch.column("timestamp").cast(TIMESTAMP).cast(pa.int64())
     columns = [batch.column(name) for name in ("topic", "partition", "offset")]
-    columns += [times, batch.column("key"), batch.column("headers")]
-    *lists, headers = (column.take(pa.array(rows)).to_pylist() for column in columns)
+    columns += [times, batch.column("key")]
+    lists = (column.take(pa.array(rows)).to_pylist() for column in columns)
     value = batch.column("value")
     values = (value[row].as_py() for row in rows.tolist())
-    maps = ({entry["key"]: entry["value"] for entry in each or ()} for each in headers)
-    return map(Record._make, zip(*lists, values, maps, strict=True))
+    found = zip(*lists, values, headers.maps(rows), strict=True)
+    return zip(rows.tolist(), map(Record._make, found), strict=True)
 
 
 def _row(record: Record, judged: Judged, registry: Registry) -> tuple[object, ...]:

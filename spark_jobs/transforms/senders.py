@@ -1,6 +1,7 @@
 """Who sent each record of a batch, read from its headers by column."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,14 @@ _MOST_COUNTS = 4_000_000
 """Records may name as many headers as they like: counted are some names, others are sorted."""
 
 
+class Words(NamedTuple):
+    """Names of senders as words, for columns in which each stands many times."""
+
+    tenant: pa.DictionaryArray
+    device_full: pa.DictionaryArray
+    device: pa.DictionaryArray
+
+
 class Senders(NamedTuple):
     """The senders that a batch names, each record's among them, and when each was received.
 
@@ -33,6 +42,7 @@ class Senders(NamedTuple):
     first: Places
     codes: Places
     received_at: Places
+    words: Words
 
 
 class Headers(NamedTuple):
@@ -71,6 +81,15 @@ class Headers(NamedTuple):
         if len(self.lists) * width > _MOST_COUNTS:
             return len(np.unique(both)) == len(both)
         return int(np.bincount(both, minlength=1).max()) < 2
+
+    def maps(self, rows: Places) -> Iterator[dict[str, bytes]]:
+        """Yield the headers of some records; of a name that is there twice the last one counts."""
+        counts = self.counts[rows]
+        ends = np.cumsum(counts)
+        places = np.repeat(np.cumsum(self.counts)[rows] - ends, counts) + np.arange(counts.sum())
+        names = [self.names[code] for code in self.codes[places].tolist()]
+        said = zip(names, self.values.take(pa.array(places)).to_pylist(), strict=True)
+        return (dict(islice(said, count)) for count in counts.tolist())
 
     def _records(self) -> Places:
         return np.repeat(np.arange(len(self.lists)), self.counts)
@@ -115,14 +134,17 @@ def senders(batch: pa.RecordBatch, headers: Headers, times: Places, fleet: Fleet
     )
     tenant = pc.if_else(pc.equal(tenant, ""), "default", tenant)
     full = _full_names(product, device, key)
+    product, device = split_names(full)
     return Senders(
         tenant,
         full,
-        *split_names(full),
+        product,
+        device,
         ~mask_of(pc.starts_with(type_, CBOR)),
         fleet.find(tenant, full.fill_null("")),
         codes,
         _received_at(headers.of("received_at"), times),
+        Words(*(names.dictionary_encode() for names in (tenant, full, device))),
     )
 
 

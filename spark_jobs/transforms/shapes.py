@@ -37,12 +37,14 @@ class Fit(NamedTuple):
     sentinels: Mapping[str, np.ndarray]
 
 
-def shape(product: Product, fixed: Mapping[str, str], lines: pa.Array) -> pa.Schema | None:
+def shape(
+    product: Product, fixed: Mapping[str, str], kinds: Iterable[pa.Array]
+) -> pa.Schema | None:
     """Return the columns to parse a product's messages into; None where columns cannot say it.
 
-    Tags, and metrics of a product without schema, are those that a few of the lines have.
+    Tags, and metrics of a product without schema, are those that a few lines of each kind have.
     """
-    samples = _samples(lines)
+    samples = [sample for lines in kinds for sample in _samples(lines)]
     types = _declared(product) if product.versions else _said(samples, fixed)
     if not types or len(types) > _MOST_METRICS:
         return None

@@ -10,6 +10,7 @@ import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from simulator.poison import BODIES
 from spark_jobs.transforms.columns import accepted
 from spark_jobs.transforms.fleet import Fleet
 from spark_jobs.transforms.judged import judged, one_by_one
@@ -61,6 +62,21 @@ def test_neither_batches_nor_who_judges_them_matters(
     by_workers = unpacked(pa.Table.from_batches(map(packed, found), PACKS))
     for one in (as_one(found), by_workers):
         assert_same(one, defined(batch))
+
+
+poison = st.sampled_from(BODIES).map(lambda body: whole(body[0]))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.tuples(st.integers(0, 300), records | poison), max_size=12))
+def test_verdicts_are_the_same_whatever_is_wrong_among_many(odd: list[tuple[int, Sent]]) -> None:
+    said = b'{"ts":"2026-11-21T08:00:00.5Z","seq":%d,"metrics":{"kwh":%d.5}}'
+    sent = [whole(said % (number, number % 110)) for number in range(300)]
+    for place, record in odd:
+        sent.insert(place, record)
+    batch = batch_of(sent)
+    found = as_one(judged([batch], FLEET, tolerance_us=TOLERANCE))
+    assert_same(found, defined(batch))
 
 
 def accepted_rows(values: list[bytes], device: str = "meter.d1") -> list[int]:

@@ -27,6 +27,8 @@ def test_last_header_of_a_name_counts(records: list[list[tuple[str, bytes]]], sk
     for name in ("tenant", "device", "protocol", "none"):
         assert found.of(name).to_pylist() == [dict(each).get(name) for each in left]
     assert found.is_map == all(len(dict(each)) == len(each) for each in left)
+    some = np.arange(len(left))[1:]
+    assert [*found.maps(some)] == [dict(each) for each in left[1:]]
 
 
 @pytest.mark.parametrize("is_twice", [False, True])

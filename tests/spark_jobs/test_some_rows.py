@@ -1,0 +1,37 @@
+"""Some rows of a column are those that `take` returns, however they are copied."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spark_jobs.transforms.some_rows import LEAST_RUN, some
+
+COUNT = 40 * LEAST_RUN
+HEADERS = pa.map_(pa.string(), pa.binary())
+COLUMNS = [
+    pa.array([b"x" * (n % 7) if n % 5 else None for n in range(COUNT)], pa.binary()),
+    pa.array([[("a", b"%d" % n), ("b", None)][: n % 3] for n in range(COUNT)], HEADERS),
+    pa.array([["a", "b"][: n % 3] if n % 4 else None for n in range(COUNT)], pa.list_(pa.string())),
+]
+
+
+@pytest.mark.parametrize("column", COLUMNS, ids=["bytes", "map", "list"])
+@given(st.lists(st.integers(0, COUNT - 4), max_size=60), st.integers(0, 3), st.booleans())
+def test_rows_are_those_that_are_taken(
+    column: pa.Array, places: list[int], skipped: int, is_without: bool
+) -> None:
+    sliced = column.slice(skipped)
+    rows = np.array(places, dtype=np.int64)
+    if is_without:
+        rows = np.setdiff1d(np.arange(len(sliced)), rows)
+    found = some(sliced, rows)
+    found.validate(full=True)
+    assert found.to_pylist() == sliced.take(pa.array(rows)).to_pylist()
+
+
+def test_one_run_is_not_copied() -> None:
+    column = COLUMNS[0]
+    found = some(column, np.arange(100, 300))
+    assert found.buffers()[2].address == column.buffers()[2].address
