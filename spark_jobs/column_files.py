@@ -82,16 +82,21 @@ def content(uri: str, files: Iterable[AddAction], columns: Sequence[str]) -> pa.
 
 def _checked(table: Table, rows: pa.Table) -> pa.Table:
     """Return the table's columns that are there in its types, but words for texts."""
-    columns = {}
+    columns, there = {}, dict(zip(rows.column_names, rows.columns, strict=True))
     for field in arrow_schema(table):
-        if field.name not in rows.column_names:
+        column = there.get(field.name)
+        if column is None:
             continue
-        column = rows[field.name]
         if not field.nullable and column.null_count:
             raise HeadwaterError(f"{table.name}: a row has no {field.name}")
-        is_word = pa.types.is_dictionary(column.type) and column.type.value_type == field.type
-        columns[field.name] = column if is_word else column.cast(field.type)
+        columns[field.name] = column if _is_of(column.type, field.type) else column.cast(field.type)
     return pa.table(columns)
+
+
+def _is_of(type_: pa.DataType, wanted: pa.DataType) -> bool:
+    # A cast that changes nothing has its price as well, and there are many columns.
+    is_word = pa.types.is_dictionary(type_) and type_.value_type == wanted
+    return is_word or bool(type_ == wanted)
 
 
 def _partitions(table: Table, rows: pa.Table) -> Iterator[tuple[tuple[str, ...], pa.Table]]:

@@ -13,7 +13,7 @@ all its columns at once and take two at one place for damage.
 """
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, islice
 from typing import NamedTuple, Protocol, cast
@@ -29,6 +29,7 @@ from spark_jobs.parquet_footer import (
     MAGIC,
     STRUCT,
     Items,
+    Parts,
     Struct,
     Value,
     encoded,
@@ -39,13 +40,17 @@ from spark_jobs.parquet_footer import (
 from spark_jobs.reading_rows import OK, VALUES, Block, repeated
 
 GROUP_ROWS = 256 * 1024
-_LEVEL = 1
-_FEW_ROWS = 256
+_SMALLEST, _LEVEL = "zstd", 1
+_FASTEST = "snappy"
+LARGE_BYTES = 64 * 1024
+"""Of a column in memory. Files of fewer are packed into larger ones before long."""
 # Fields of Parquet's FileMetaData, RowGroup, ColumnChunk and ColumnMetaData.
 _NUM_ROWS, _GROUPS = 3, 4
 _COLUMNS, _BYTES, _ROWS, _OFFSET, _COMPRESSED, _ORDINAL = 1, 2, 3, 5, 6, 7
 _CHUNK_OFFSET, _META = 2, 3
 _PATH, _META_BYTES, _META_COMPRESSED, _PLACES = 3, 6, 7, (9, 10, 11)
+_CHANGED: Parts = {_GROUPS: {_COLUMNS: {_META: {_PATH: {}}}}}
+"""What is taken apart of a footer."""
 
 
 class BinaryFile(Protocol):
@@ -191,13 +196,13 @@ def _group(chunks: list[_Chunk], rows: int, number: int, offset: int) -> bytes:
 def _empty(schema: pa.Schema) -> Struct:
     sink = io.BytesIO()
     pq.write_table(schema.empty_table(), sink, store_schema=False)
-    return footer(sink.getvalue())[0]
+    return footer(sink.getvalue(), {})[0]
 
 
 def _written(piece: Piece, statistics: Sequence[str]) -> tuple[memoryview, Struct]:
     """Write the columns into one row group; return the file's body, and its footer."""
     whole = _encoded(piece.content, statistics)
-    found, end = footer(whole)
+    found, end = footer(whole, _CHANGED)
     return whole[len(MAGIC) : end], found
 
 
@@ -205,12 +210,14 @@ def _encoded(content: pa.Table, statistics: Sequence[str]) -> memoryview:
     sink = io.BytesIO()
     kinds = {field.name: field.type for field in content.schema}
     kept = [name for name in kinds if name in statistics or name.startswith("metric ")]
+    codecs = _codecs(content)
     pq.write_table(
         content,
         sink,
         row_group_size=max(1, content.num_rows),
-        **_compression(content.num_rows),
-        use_dictionary=[name for name in kinds if _repeats(name, kinds[name])],
+        compression=codecs,
+        compression_level={leaf: _LEVEL for leaf, codec in codecs.items() if codec == _SMALLEST},
+        use_dictionary=[leaf for name in kinds for leaf in _repeated(name, kinds[name])],
         column_encoding={name: "DELTA_BINARY_PACKED" for name in kinds if _counts(kinds[name])},
         write_statistics=kept,
         store_schema=False,
@@ -218,16 +225,36 @@ def _encoded(content: pa.Table, statistics: Sequence[str]) -> memoryview:
     return sink.getbuffer()
 
 
-def _compression(rows: int) -> dict[str, object]:
-    """Return the codec: of a few rows, zstd's start costs more than all else, and saves nothing."""
-    if rows < _FEW_ROWS:
-        return {"compression": "snappy"}
-    return {"compression": "zstd", "compression_level": _LEVEL}
+def _codecs(content: pa.Table) -> dict[str, str]:
+    """Return the codec of each leaf: of a few bytes, zstd's start costs more than all else."""
+    codecs: dict[str, str] = {}
+    for name, column in zip(content.column_names, content.columns, strict=True):
+        codec = _SMALLEST if column.nbytes >= LARGE_BYTES else _FASTEST
+        codecs |= dict.fromkeys(_leaves(name, column.type), codec)
+    return codecs
 
 
-def _repeats(name: str, type_: pa.DataType) -> bool:
-    is_word = pa.types.is_dictionary(type_) or pa.types.is_map(type_) or pa.types.is_int32(type_)
-    return is_word or name in ("lat", "lng") or (name.startswith("value ") and type_ == pa.string())
+def _leaves(name: str, type_: pa.DataType) -> Iterator[str]:
+    """Yield what Parquet calls the leaves of a column."""
+    if pa.types.is_map(type_):
+        yield from _leaves(f"{name}.key_value.key", type_.key_type)
+        yield from _leaves(f"{name}.key_value.value", type_.item_type)
+    elif pa.types.is_list(type_):
+        yield from _leaves(f"{name}.list.element", type_.value_type)
+    elif pa.types.is_struct(type_):
+        for field in type_:
+            yield from _leaves(f"{name}.{field.name}", field.type)
+    else:
+        yield name
+
+
+def _repeated(name: str, type_: pa.DataType) -> list[str]:
+    """Return the leaves of a column that have few values, each many times."""
+    if pa.types.is_map(type_):
+        return [f"{name}.key_value.key"]
+    is_word = pa.types.is_dictionary(type_) or pa.types.is_int32(type_)
+    is_text = name.startswith("value ") and type_ == pa.string()
+    return [name] if is_word or is_text or name in ("lat", "lng") else []
 
 
 def _counts(type_: pa.DataType) -> bool:

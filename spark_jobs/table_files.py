@@ -35,6 +35,8 @@ class Along(NamedTuple):
 
 
 NOTHING_ALONG = Along()
+NO_ROWS = pa.table({})
+"""Of an append of nothing but what goes along."""
 
 
 @dataclass(frozen=True, slots=True)

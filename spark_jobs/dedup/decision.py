@@ -43,19 +43,24 @@ class Candidates(NamedTuple):
     time: np.ndarray
     copies: Copies
 
-    def key(self, place: int) -> Key:
-        """Return the key of one."""
-        return (*self.boots.at(int(self.boot[place])), int(self.seq[place]))
-
     def keys(self) -> list[Key]:
         """Return all keys that another message could have as well."""
-        names = [*zip(*(column.to_list() for column in self.boots[:3]), strict=True)]
-        both = zip(self.boot.tolist(), self.seq.tolist(), strict=True)
-        return [(*names[of], seq) for of, seq in both if not names[of][2].startswith(UNIQUE)]
+        named = self.keys_at(np.arange(len(self.seq)))
+        return [key for key in named if not key[2].startswith(UNIQUE)]
 
-    def order(self, place: int) -> tuple[object, ...]:
-        """Return by what one is sorted."""
-        return (self.time[place], *self.copies.at(place)[:4])
+    def keys_at(self, places: np.ndarray) -> list[Key]:
+        """Return the keys of some."""
+        names = [*zip(*(column.to_list() for column in self.boots[:3]), strict=True)]
+        both = zip(self.boot[places].tolist(), self.seq[places].tolist(), strict=True)
+        return [(*names[of], seq) for of, seq in both]
+
+    def in_order(self, places: np.ndarray) -> np.ndarray:
+        """Return some, those that win first."""
+        said = self.copies.only(places)
+        topic = np.argsort(np.argsort(np.array(said.topics)))[said.topic]
+        order = np.lexsort((said.item, said.offset, said.partition, topic, self.time[places]))
+        found: np.ndarray = places[order]
+        return found
 
     def only(self, places: np.ndarray) -> Self:
         """Return some of them."""
@@ -82,13 +87,15 @@ def decide(
     The index takes the keys up at once: should the batch not be committed, it says yes to them
     again and silver says no.
     """
-    places = sorted(_doubtful(found, index), key=found.order)
-    keys = [found.key(place) for place in places]
-    marks = found.boots.marks[found.boot[places]].tolist()
+    doubtful = found.in_order(_doubtful(found, index))
+    if not len(doubtful):
+        return {}
+    keys = found.keys_at(doubtful)
+    marks = found.boots.marks[found.boot[doubtful]].tolist()
     here: dict[Key, int] = {}
     repeated: dict[Key, list[int]] = {}
     held: dict[Key, list[int]] = {}
-    for place, key, mark in zip(places, keys, marks, strict=True):
+    for place, key, mark in zip(doubtful.tolist(), keys, marks, strict=True):
         if index.add(key, received_at, mark):
             here[key] = place
         elif key in here:
@@ -108,7 +115,7 @@ def decide(
     }
 
 
-def _doubtful(found: Candidates, index: KeyIndex) -> list[int]:
+def _doubtful(found: Candidates, index: KeyIndex) -> np.ndarray:
     """Take runs of numbers up that are new as a whole; return the places of all others."""
     is_doubtful = ~found.boots.is_unique[found.boot]
     counted = np.flatnonzero(found.boots.is_counted[found.boot])
@@ -120,8 +127,7 @@ def _doubtful(found: Candidates, index: KeyIndex) -> list[int]:
         is_new = has_none.copy()
         is_new[has_none] = index.add_runs(found.boots.marks[boot[first]], seq[first], seq[last])
         is_doubtful[order[np.repeat(is_new, ends - starts)]] = False
-    places: list[int] = np.flatnonzero(is_doubtful).tolist()
-    return places
+    return np.flatnonzero(is_doubtful)
 
 
 def _runs(boot: np.ndarray, seq: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

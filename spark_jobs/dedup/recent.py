@@ -66,17 +66,18 @@ class Copies(NamedTuple):
         )
 
 
-def copies(frame: pl.DataFrame, digest: np.ndarray | None = None) -> Copies:
-    """Return where the messages of a frame with coordinates are."""
+def copies(frame: pl.DataFrame) -> Copies:
+    """Return where the messages of a frame with coordinates are, without digests."""
     topics = frame["topic"].unique(maintain_order=True)
     code = frame["topic"].replace_strict(topics, range(len(topics)), return_dtype=pl.Int32)
     partition, offset, item = (frame[name].to_numpy() for name in ("partition", "offset", "item"))
-    return Copies(topics.to_list(), code.to_numpy(), partition, offset, item, digest)
+    return Copies(topics.to_list(), code.to_numpy(), partition, offset, item, None)
 
 
 def digests(messages: pl.Series) -> np.ndarray:
     """Return 64 bits for each message's bytes; another process may find others."""
-    return messages.hash().reinterpret(signed=True).to_numpy()
+    found: np.ndarray = messages.hash().to_numpy().view(np.int64)
+    return found
 
 
 def key_marks(boots: np.ndarray, seq: np.ndarray) -> np.ndarray:

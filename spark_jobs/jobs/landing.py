@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from edge.registry_files import RegistryFiles
 from spark_jobs.collector import no_collection
-from spark_jobs.column_files import from_text, records
+from spark_jobs.column_files import added, from_text, records
 from spark_jobs.commit_info import Txn
 from spark_jobs.dedup.decision import decide, firsts, verdict_rows
 from spark_jobs.jobs.bronze_beside import BronzeBeside
@@ -29,7 +29,7 @@ from spark_jobs.jobs.silver_pause import SilverPause
 from spark_jobs.kafka_records import Reading
 from spark_jobs.lake import Lake
 from spark_jobs.restatements import LATE_ROWS, Mark, Restatements, Versions
-from spark_jobs.table_files import Along
+from spark_jobs.table_files import NO_ROWS, Along
 from spark_jobs.transforms import routes
 from spark_jobs.transforms.first_use import first_use
 from spark_jobs.transforms.judgement import Judgement
@@ -172,7 +172,7 @@ class Landing:
         heads = routes.heads(found)
         offsets = ranges(heads)
         info = _commit_info(txn, offsets)
-        firsts = heads.filter(pl.col("item") == 0)
+        new = heads
         is_there = any(first <= self.landed.get(at, -1) for at, (first, _) in offsets.items())
         self._is_cut_short = True
         if not is_whole:
@@ -183,10 +183,9 @@ class Landing:
             # registry may be another one by now, and have a message go to another table.
             txn = None
             found = self._unstaged(found)
-            firsts = self._settled.new_records(firsts, offsets)
+            new = self._settled.new_records(heads.filter(pl.col("item") == 0), offsets)
             heads = self._without_settled(heads, offsets)
-        held = firsts.filter(~pl.col("is_staged")) if found.files else firsts
-        messages = routes.bronze(found, held["row"].to_numpy())
+        messages = routes.bronze(found, routes.records(new, unstaged=bool(found.files)))
         files = [*map(from_text, found.files)]
         with self._bronze.append(messages, txn, info, files) as is_new:
             self._take_silver(found, heads, txn, info, is_new)
@@ -230,10 +229,15 @@ class Landing:
         verdicts = decide(candidates, memory.index, memory.copies.find, received_at=newest)
         aside = verdict_rows(candidates, verdicts)
         found = self._with_content(found, aside.frame["row"].to_numpy())
-        for table, rows in routes.routed(found, heads, uses.reasons, aside):
-            if rows.num_rows:
-                is_new = self._lake.append(table, rows, txn, info, Along(wait=bronze))
-                self._note(table, rows.num_rows, is_new=is_new)
+        # All files are written before the first commit, which waits for bronze.
+        written = [
+            (table, rows, added(self._lake.uri(table), table, rows))
+            for table, rows in routes.routed(found, heads, uses.reasons, aside)
+            if rows.num_rows
+        ]
+        for table, rows, files in written:
+            is_new = self._lake.append(table, NO_ROWS, txn, info, Along(files, bronze))
+            self._note(table, rows.num_rows, is_new=is_new)
             if table is LATE and isinstance(rows, pa.Table):
                 self._mark_late(routes.frame_of(rows.select(TOUCHED)), txn, info)
         memory.copies.remember(*firsts(candidates, verdicts))

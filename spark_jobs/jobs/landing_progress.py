@@ -11,6 +11,7 @@ from spark_jobs.jobs.query import Figures
 from telemetry.tables import MESSAGES, Table
 
 _MICROSECOND = timedelta(microseconds=1)
+_LEAST = -(2**63)
 
 
 class LandingProgress:
@@ -34,9 +35,10 @@ class LandingProgress:
         self._memory.note_received(
             {(tenant, product): at for tenant, product, at in newest.iter_rows()}
         )
-        accepted = found.filter("is_accepted")
-        times = (self._event_time, newest_us(accepted, "event_time"))
-        self._event_time = max((at for at in times if at is not None), default=None)
+        times = found["event_time"].cast(pl.Int64).to_numpy()[found["is_accepted"].to_numpy()]
+        before = _LEAST if self._event_time is None else self._event_time
+        if len(times):
+            self._event_time = max(before, int(times.max()))
 
     def figures(self, lag_messages: int) -> Figures:
         """Return the figures of now."""
@@ -61,5 +63,5 @@ class LandingProgress:
 
 def newest_us(frame: pl.DataFrame, column: str) -> int | None:
     """Return the newest time in a column, in microseconds since 1970."""
-    newest = frame[column].dt.timestamp("us").max()
+    newest = frame[column].cast(pl.Int64).max()
     return newest if isinstance(newest, int) else None

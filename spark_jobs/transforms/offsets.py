@@ -10,10 +10,9 @@ Offsets = dict[tuple[str, int], tuple[int, int]]
 
 def ranges(records: pl.DataFrame) -> Offsets:
     """Return the range of each partition among the records."""
-    found = records.group_by("topic", "partition").agg(
-        first=pl.col("offset").min(), last=pl.col("offset").max()
-    )
-    ordered = found.sort("topic", "partition").iter_rows()
+    ends = {"first": pl.col("offset").min(), "last": pl.col("offset").max()}
+    found = records.lazy().group_by("topic", "partition").agg(**ends).sort("topic", "partition")
+    ordered = found.collect().iter_rows()
     return {(topic, partition): (first, last) for topic, partition, first, last in ordered}
 
 

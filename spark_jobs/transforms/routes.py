@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from spark_jobs.dedup.decision import Candidates, Verdicts
 from spark_jobs.dedup.names import BootNames
-from spark_jobs.dedup.recent import copies
+from spark_jobs.dedup.recent import Copies
 from spark_jobs.reading_rows import OF_READING, WORD, ReadingRows
 from spark_jobs.reading_rows import Block as ReadingBlock
 from spark_jobs.schema import REASON, TIMESTAMP, arrow_schema
@@ -36,10 +36,9 @@ _TIME = pl.Datetime("us", "UTC")
 def heads(found: Judgement) -> pl.DataFrame:
     """Return of each message what decisions need, with its `row` and whether it is accepted."""
     messages = found.messages
-    frame = frame_of(messages.select([*_SEEN, *_DECIDED])).with_row_index("row")
-    broken = pl.from_arrow(pc.list_value_length(messages["reasons"]))
-    assert isinstance(broken, pl.Series)
-    return frame.with_columns(is_accepted=broken == 0)
+    is_accepted = pc.equal(pc.list_value_length(messages["reasons"]), 0)
+    shown = messages.select([*_SEEN, *_DECIDED]).append_column("is_accepted", is_accepted)
+    return frame_of(shown).with_row_index("row")
 
 
 def frame_of(table: pa.Table) -> pl.DataFrame:
@@ -54,12 +53,17 @@ def frame_of(table: pa.Table) -> pl.DataFrame:
 
 def accepted(heads: pl.DataFrame, against: pl.DataFrame) -> Rows:
     """Return the rows of messages that broke no rule, nor what first use has fixed."""
-    return _accepted(heads, against)["row"].sort().to_numpy()
+    return np.sort(_rows(heads)[_is_accepted(heads, against)])
 
 
-def _accepted(heads: pl.DataFrame, against: pl.DataFrame) -> pl.DataFrame:
-    kept = heads.filter("is_accepted")
-    return kept.join(against, on="row", how="anti") if against.height else kept
+def _rows(heads: pl.DataFrame) -> Rows:
+    return heads["row"].to_numpy()
+
+
+def _is_accepted(heads: pl.DataFrame, against: pl.DataFrame) -> np.ndarray:
+    # A filter of a frame is a query of its own, which costs more than all that is done here.
+    kept = heads["is_accepted"].to_numpy()
+    return kept & ~np.isin(_rows(heads), _rows(against)) if against.height else kept
 
 
 def candidates(found: Judgement, rows: Rows) -> Candidates:
@@ -69,15 +73,20 @@ def candidates(found: Judgement, rows: Rows) -> Candidates:
     words = [some[name].combine_chunks() for name in _BOOT]
     codes, firsts = combined(words)
     names = (word.take(pa.array(firsts)).dictionary_decode() for word in words)
-    places = frame_of(some.select(COORDINATES))
     return Candidates(
         rows=rows,
         boots=BootNames.of(*(pl.Series(values=each) for each in names)),
         boot=codes,
         seq=some["seq"].to_numpy(),
         time=some["kafka_time"].cast(pa.int64()).to_numpy(),
-        copies=copies(places, some["digest"].to_numpy()),
+        copies=_copies(some),
     )
+
+
+def _copies(messages: pa.Table) -> Copies:
+    topic = messages["topic"].combine_chunks()
+    columns = (messages[name].to_numpy() for name in (*COORDINATES[1:], "digest"))
+    return Copies(topic.dictionary.to_pylist(), topic.indices.to_numpy(), *columns)
 
 
 def with_readings(found: Judgement, rows: Rows) -> pl.DataFrame:
@@ -97,6 +106,15 @@ def with_readings(found: Judgement, rows: Rows) -> pl.DataFrame:
         how="left",
     )
     return joined.with_columns(pl.col("readings").fill_null([]))
+
+
+def records(heads: pl.DataFrame, *, unstaged: bool) -> Rows:
+    """Return the rows of the first messages of records, or of those that are in no file yet."""
+    is_first = heads["item"].to_numpy() == 0
+    if unstaged:
+        is_first &= ~heads["is_staged"].to_numpy()
+    found: Rows = _rows(heads)[is_first]
+    return found
 
 
 def bronze(found: Judgement, rows: Rows) -> pa.Table:
@@ -137,21 +155,24 @@ def routed(
     They come in the order of commits. `against` has reasons of messages against what first use
     has fixed.
     """
-    broken = heads.filter(~pl.col("is_accepted"))
-    if broken.height or against.height:
-        yield REJECTED, _rejected(found, broken["row"].to_numpy(), against)
-    for table, kind in ((DUPLICATES, "duplicate"), (CONFLICTS, "conflict")):
-        beside = verdicts.frame.filter(pl.col("kind") == kind)
-        if beside.height:
-            yield table, _beside(found, beside, table)
-    first = _accepted(heads, against)
+    rows, kept = _rows(heads), _is_accepted(heads, against)
+    broken = rows[~heads["is_accepted"].to_numpy()]
+    if len(broken) or against.height:
+        yield REJECTED, _rejected(found, broken, against)
     if verdicts.frame.height:
-        first = first.join(verdicts.frame, on="row", how="anti")
-    for table, route, is_late in ((LATE, late, True), (READINGS, readings, False)):
-        rows = first.filter(pl.col("is_late") == is_late)["row"].to_numpy()
-        if len(rows):
+        kept = kept & ~np.isin(rows, _rows(verdicts.frame))
+        for table, kind in ((DUPLICATES, "duplicate"), (CONFLICTS, "conflict")):
+            beside = verdicts.frame.filter(pl.col("kind") == kind)
+            if beside.height:
+                yield table, _beside(found, beside, table)
+    is_late = heads["is_late"].to_numpy()
+    for table, route, first in (
+        (LATE, late, kept & is_late),
+        (READINGS, readings, kept & ~is_late),
+    ):
+        if first.any():
             is_kept = np.zeros(found.messages.num_rows, dtype=bool)
-            is_kept[rows] = True
+            is_kept[rows[first]] = True
             yield table, route(found, is_kept)
 
 

@@ -16,9 +16,16 @@ FIELD = st.one_of(
     st.tuples(st.just(codec.DOUBLE), st.binary(min_size=8, max_size=8)),
     st.tuples(st.just(codec.I8), st.integers(0, 255)),
 )
-FLAT = st.dictionaries(st.integers(1, 200), FIELD, max_size=5)
-LISTS = st.lists(FLAT, max_size=40).map(lambda items: (codec.LIST, (codec.STRUCT, items)))
-STRUCTS = st.dictionaries(st.integers(1, 200), FIELD | LISTS, max_size=5)
+TRUTHS = st.booleans().map(lambda said: (codec.TRUE if said else codec.FALSE, said))
+FLAT = st.dictionaries(st.integers(1, 200), FIELD | TRUTHS, max_size=5)
+LISTS = st.one_of(
+    st.lists(FLAT, max_size=40).map(lambda items: (codec.STRUCT, items)),
+    st.lists(st.integers(-(2**31), 2**31 - 1), max_size=20).map(lambda items: (codec.I32, items)),
+    st.lists(st.binary(max_size=200), max_size=20).map(lambda items: (codec.BINARY, items)),
+    st.lists(st.booleans(), min_size=1, max_size=20).map(lambda items: (codec.TRUE, items)),
+).map(lambda items: (codec.LIST, items))
+NESTED = LISTS | FLAT.map(lambda of: (codec.STRUCT, of))
+STRUCTS = st.dictionaries(st.integers(1, 200), FIELD | TRUTHS | NESTED, max_size=5)
 
 
 def closed(packed: bytes) -> bytes:
@@ -30,6 +37,19 @@ def test_struct_comes_back(struct: codec.Struct) -> None:
     assert codec.footer(closed(codec.encoded(struct)))[0] == struct
 
 
+@given(STRUCTS, st.sets(st.integers(1, 200)))
+def test_what_is_not_taken_apart_stays_as_it_came(struct: codec.Struct, names: set[int]) -> None:
+    packed = codec.encoded(struct)
+    found, _ = codec.footer(closed(packed), {name: {} for name in names})
+    assert codec.encoded(found) == packed
+    assert found.keys() == struct.keys()
+    for name, (type_, value) in found.items():
+        if type_ in (codec.LIST, codec.STRUCT):
+            assert isinstance(value, bytes) is (name not in names)
+        else:
+            assert (type_, value) == struct[name]
+
+
 @pytest.mark.parametrize("columns", [1, 14, 15, 200])
 def test_footer_of_another_writer_is_the_same_byte_for_byte(columns: int) -> None:
     sink = io.BytesIO()
@@ -37,6 +57,8 @@ def test_footer_of_another_writer_is_the_same_byte_for_byte(columns: int) -> Non
     pq.write_table(pa.table({f"c{n}": of_one for n in range(columns)}), sink)
     found, start = codec.footer(sink.getvalue())
     assert codec.tail(found) == sink.getvalue()[start:]
+    some, start = codec.footer(sink.getvalue(), {4: {1: {3: {}}}})
+    assert codec.tail(some) == sink.getvalue()[start:]
 
 
 def test_truth_values_come_back() -> None:

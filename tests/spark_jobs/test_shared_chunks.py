@@ -17,7 +17,8 @@ from pyspark.sql import SparkSession
 from spark_jobs.column_files import stored_schema
 from spark_jobs.lake import Lake
 from spark_jobs.reading_rows import Block, ReadingRows
-from spark_jobs.shared_chunks import Piece, of_block, of_rows, write
+from spark_jobs.schema import REASON
+from spark_jobs.shared_chunks import LARGE_BYTES, Piece, of_block, of_rows, write
 from telemetry.tables import READINGS
 from tests.spark_jobs.reading_blocks import COUNT, METRICS, messages, values
 
@@ -68,6 +69,48 @@ def test_messages_columns_are_written_once() -> None:
     at = STORED.get_field_index("seq")
     assert len({groups.row_group(n).column(at).data_page_offset for n in range(3)}) == 1
     assert len(shared) < 2 * len(file(of_block(WHOLE.of(["kwh"]))))
+
+
+def codecs(of: bytes) -> dict[str, str]:
+    """Return the codec of each leaf of a file's first row group."""
+    group = pq.read_metadata(io.BytesIO(of)).row_group(0)
+    columns = [group.column(at) for at in range(group.num_columns)]
+    return {column.path_in_schema: column.compression for column in columns}
+
+
+def test_columns_of_few_bytes_are_packed_by_what_is_fast() -> None:
+    (few,) = of_rows(pa.concat_tables([rows.select(STORED.names) for rows in WHOLE.rows()]))
+    many = few.content.take(pa.array(np.arange(LARGE_BYTES) % 999))
+    assert {*codecs(file(few)).values()} == {"SNAPPY"}
+    found = codecs(file(*of_rows(many)))
+    assert [found[name] for name in ("seq", "device_full", "value")] == ["ZSTD"] * 3
+
+
+def test_each_column_is_packed_by_its_own_size_to_its_last_leaf() -> None:
+    reasons = [{"field": "f", "rule": "r", "value": "v"}]
+    rows = {
+        "message": pa.array([b"x" * LARGE_BYTES, b"y"], pa.binary()),
+        "headers": pa.array([[("device", b"d")], None], pa.map_(pa.string(), pa.binary())),
+        "reasons": pa.array([reasons, None], pa.list_(REASON)),
+    }
+    sink = io.BytesIO()
+    write(sink, of_rows(pa.table(rows)), pa.table(rows).schema, [])
+    found = codecs(sink.getvalue())
+    assert len(found) == 6
+    assert found.pop("message") == "ZSTD"
+    assert {*found.values()} == {"SNAPPY"}
+    assert pq.read_table(io.BytesIO(sink.getvalue())).equals(pa.table(rows))
+
+
+def test_names_of_headers_are_words() -> None:
+    headers = [[("tenant", b"a"), ("device", b"%d" % n)] for n in range(500)]
+    rows = pa.table({"headers": pa.array(headers, pa.map_(pa.string(), pa.binary()))})
+    sink = io.BytesIO()
+    write(sink, of_rows(rows), rows.schema, [])
+    group = pq.read_metadata(io.BytesIO(sink.getvalue())).row_group(0)
+    key, value = (group.column(at) for at in range(2))
+    assert key.path_in_schema == "headers.key_value.key"
+    assert [each.has_dictionary_page for each in (key, value)] == [True, False]
 
 
 def test_columns_of_a_row_group_have_places_of_their_own() -> None:
