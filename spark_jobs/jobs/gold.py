@@ -5,7 +5,7 @@ import threading
 import uuid
 from collections import Counter
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from itertools import takewhile
 
@@ -21,6 +21,7 @@ from spark_jobs.jobs.gold_rebuild import Rebuild
 from spark_jobs.jobs.gold_restate import Restate
 from spark_jobs.jobs.gold_tables import TABLES, GoldTables
 from spark_jobs.jobs.gold_worker import reduced_files
+from spark_jobs.jobs.held_since import held_since, standing
 from spark_jobs.jobs.older_checkpoint import gold_is_behind
 from spark_jobs.jobs.older_lake import (
     gold_has_lost_its_place,
@@ -86,13 +87,20 @@ class Gold:
     def _first_state(self) -> GoldState:
         readings, late = (self._newest(table) for table in SOURCES)
         state = GoldState(f"{NAME}/{uuid.uuid4().hex}", readings=readings, late=late)
-        rebuild = Rebuild(self._lake, rules(self._registry.products().values()), state)
+        rebuild = self._rebuild(rules(self._registry.products().values()), state)
         # Until gold's place is known by its state, nobody else knows what it reads.
         read = {READINGS.name: readings.version - 1, LATE.name: late.version - 1}
         with Pins(self._settings).held(read):
+            if stay := standing(self._lake, rebuild.held):
+                log.info("windows whose readings retention has dropped stay", extra={"rows": stay})
             state = rebuild.everything()
             self._files.save(state)
         return state
+
+    def _rebuild(self, product_rules: pl.DataFrame, state: GoldState) -> Rebuild:
+        products = self._registry.products().values()
+        held = held_since(self._lake, products, datetime.now(UTC).date())
+        return Rebuild(self._lake, product_rules, state, held=held)
 
     def _newest(self, table: Table) -> Position:
         """Return a position near the table's end from which a stream can start.
@@ -212,7 +220,7 @@ class Gold:
             changed = ready.filter(~pl.col("reason").is_in(MERGED))
             if changed.height:
                 log.info("restating gold", extra={"marks": changed.height})
-                rebuild = Rebuild(self._lake, self._rules, self.state)
+                rebuild = self._rebuild(self._rules, self.state)
                 self.rows.update(Restate(rebuild).run(changed))
                 self._find_open()
             self._marks.clear(ready)

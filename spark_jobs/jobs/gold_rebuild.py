@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 
@@ -14,6 +14,7 @@ from spark_jobs.jobs.gold_tables import TABLES
 from spark_jobs.lake import Lake
 from spark_jobs.table_files import Change
 from spark_jobs.transforms import delays, windows
+from spark_jobs.transforms.held import Held
 from spark_jobs.transforms.partials import READING_COLUMNS, SERIES, merged
 from spark_jobs.transforms.rules import watermarks
 from spark_jobs.transforms.spans import DAY, Span, days, earlier, later, midnight
@@ -42,7 +43,8 @@ MOST_ROWS = 2_000_000
 class Rebuild:
     """Gold made again from pinned versions of silver; each step replaces all it names.
 
-    `instead` are readings and late readings to take in place of those versions.
+    `instead` are readings and late readings to take in place of those versions. Windows of which
+    silver does not hold all (`held`) stay as they are.
     """
 
     lake: Lake
@@ -50,6 +52,7 @@ class Rebuild:
     state: GoldState
     most_rows: int = MOST_ROWS
     instead: tuple[pl.LazyFrame, ...] = ()
+    held: Held = field(default_factory=Held)
 
     def run(self, span: Span) -> Counter[str]:
         """Make every table again over whole days; return the rows written by table."""
@@ -66,7 +69,9 @@ class Rebuild:
         for table in TABLES:
             if self.lake.scan(table).head(1).collect().height:
                 nothing = self.lake.scan(table).clear().collect()
-                self.lake.replace(table, nothing, None, None)
+                of_hours = table == DELIVERY_DELAY
+                whole = self.held.hours() if of_hours else self.held.windows()
+                self.lake.replace(table, nothing, " and ".join(whole) or None, None)
         ends = self._ends()
         state = replace(self.state, watermarks=watermarks([ends], self.rules))
         if ends.height:
@@ -150,8 +155,10 @@ class Rebuild:
         return written
 
     def _replace(self, table: Table, partials: pl.DataFrame, span: Span) -> int:
-        rows = windows.completed(windows.ended(partials, table), table, self.state.watermarks)
-        self.lake.replace(table, rows, _named(span, table), None)
+        made = windows.completed(windows.ended(partials, table), table, self.state.watermarks)
+        rows = made.filter(self.held.whole)
+        named = " and ".join([_named(span, table), *self.held.windows()])
+        self.lake.replace(table, rows, named, None)
         return len(rows)
 
     def _sliding(self, span: Span) -> Counter[str]:
@@ -185,7 +192,7 @@ class Rebuild:
         readings = partial(self.readings, keys=asked)
 
         def change(stored: pl.LazyFrame) -> Change | None:
-            made = made_again(stored, readings, span, self.rules)
+            made = made_again(stored, readings, span, self.rules, self.held)
             if made is None:
                 return None
             done = windows.completed(made.rows, SESSIONS, self.state.watermarks)
@@ -199,10 +206,12 @@ class Rebuild:
             self.silver(part, "received_at").collect()
             for part in self._parts_of(span, "received_at")
         )
-        rows = delays.merged(*(delays.sketched(delays.messages(some)) for some in received))
+        made = delays.merged(*(delays.sketched(delays.messages(some)) for some in received))
+        rows = made.filter(self.held.whole_hours)
         first, last = span.start.date(), (span.end - DAY).date()
         within = f"hour_date >= date'{first}' and hour_date <= date'{last}'"
-        self.lake.replace(DELIVERY_DELAY, rows, within, None)
+        named = " and ".join([within, *self.held.hours()])
+        self.lake.replace(DELIVERY_DELAY, rows, named, None)
         return Counter({DELIVERY_DELAY.name: len(rows)})
 
 

@@ -30,7 +30,10 @@ _PRODUCT = ["tenant", "product"]
 
 @dataclass(frozen=True, slots=True)
 class Restate:
-    """Marked windows, each made of distinct keys of silver; others keep their rows and files."""
+    """Marked windows, each made of distinct keys of silver; others keep their rows and files.
+
+    So do those of which silver does not hold all any more.
+    """
 
     rebuild: Rebuild
 
@@ -89,10 +92,15 @@ class Restate:
 
     def _put(self, table: Table, partials: pl.DataFrame, keys: pl.DataFrame) -> int:
         """Put the rows in place of all that the table has of these windows."""
+        lake, held = self.rebuild.lake, self.rebuild.held
         ended = windows.ended(partials, table)
         done = windows.completed(ended, table, self.rebuild.state.watermarks)
-        change = Change((done,), keys, _files(keys, table))
-        return self.rebuild.lake.update(table, lambda _: change, None) or 0
+        classes = {*lake.files(table)["partition.retention_class"], *done["retention_class"]}
+        whole = held.of_classes(keys, classes)
+        if whole.is_empty():
+            return 0
+        change = Change((done.filter(held.whole),), whole, _files(whole, table))
+        return lake.update(table, lambda _: change, None) or 0
 
     def _sessions(self, minutes: pl.DataFrame) -> Counter[str]:
         asked = self.rebuild.rules.filter(pl.col("gap").is_not_null()).select(_PRODUCT)
@@ -106,7 +114,7 @@ class Restate:
         def change(stored: pl.LazyFrame) -> Change | None:
             same = stored.join(devices.lazy(), on=devices.columns, how="semi")
             span = Span(first, last + marks.MINUTE)
-            made = made_again(same, readings, span, self.rebuild.rules)
+            made = made_again(same, readings, span, self.rebuild.rules, self.rebuild.held)
             if made is None:
                 return None
             done = windows.completed(made.rows, SESSIONS, self.rebuild.state.watermarks)
@@ -115,7 +123,10 @@ class Restate:
         return Counter({SESSIONS.name: self.rebuild.lake.update(SESSIONS, change, None) or 0})
 
     def _delays(self, hour: datetime, of_hour: pl.DataFrame) -> Counter[str]:
-        keys = of_hour.select(*_PRODUCT, pl.col("window_start").alias("hour"))
+        named = of_hour.select(*_PRODUCT, pl.col("window_start").alias("hour"))
+        keys = named.filter(self.rebuild.held.whole_hours)
+        if keys.is_empty():
+            return Counter()
         silver = self.rebuild.silver(Span(hour, hour + marks.HOUR), "received_at")
         mine = silver.join(keys.lazy(), on=_PRODUCT, how="semi").collect()
         rows = delays.merged(delays.sketched(delays.messages(mine)))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import polars as pl
 
 from spark_jobs.transforms import sessions, windows
+from spark_jobs.transforms.held import Held
 from spark_jobs.transforms.partials import STATISTICS
 from spark_jobs.transforms.scopes import WINDOW, scope
 from spark_jobs.transforms.spans import EARLIEST, Span
@@ -73,15 +74,28 @@ def _instead(
 
 
 def made_again(
-    stored: pl.LazyFrame, readings: Readings, span: Span, rules: pl.DataFrame
+    stored: pl.LazyFrame, readings: Readings, span: Span, rules: pl.DataFrame, held: Held
 ) -> Regrown | None:
     """Return sessions that touch the span made again from readings, None if all are as they were.
 
-    The readings may be of some series; `stored` then has to be of the same.
+    The readings may be of some series; `stored` then has to be of the same. Sessions that began
+    before all readings are `held` stay, and what is left of them in readings is no session.
     """
-    old = stored.filter(_touches(span)).collect()
-    new = _whole_sessions(readings, span, rules)
+    old = stored.filter(_touches(span), held.whole).collect()
+    found = _whole_sessions(readings, span, rules).filter(held.whole)
+    is_cut = bool(held.since) and not found.is_empty()
+    begun = _begun_before(stored.filter(~held.whole), found) if is_cut else found.clear()
+    new = found.join(begun, on=KEY, how="anti")
     return _instead(old, new, also=old.clear(), same=_COLUMNS)
+
+
+def _begun_before(standing: pl.LazyFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """Return the keys of those found that are the end of a session that stays."""
+    series = list(sessions.SESSION_SERIES)
+    ends = standing.select(*series, pl.col("window_end").alias("ended"))
+    near = ends.filter(pl.col("ended") >= found["window_start"].min()).collect()
+    both = found.join(near, on=series, how="inner")
+    return both.filter(pl.col("window_start") <= pl.col("ended")).select(KEY).unique()
 
 
 def _touches(span: Span) -> pl.Expr:

@@ -1,11 +1,17 @@
-"""Make days of gold again from silver; the same days again give the same gold."""
+"""Make days of gold again from silver; the same days again give the same gold.
+
+Windows whose readings retention has dropped from silver stay as they are: `stay` counts their rows.
+"""
 
 import argparse
 from datetime import datetime
 
+from edge.registry_files import RegistryFiles
+from spark_jobs.jobs.held_since import held_since, standing
 from spark_jobs.jobs.job_runs import Days, Result, add_dates, asked_days, recorded
 from spark_jobs.jobs.restating import restate
 from spark_jobs.lake import Lake
+from spark_jobs.transforms.spans import days as span_of
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 from telemetry.tables import LATE, READINGS
@@ -25,7 +31,10 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
         if days is None:
             raise HeadwaterError("name the days: --from DATE --to DATE, or --all")
         state = restate(settings, lake, [days], "rebuild-gold", now)
-        return {"from": days.first, "to": days.last, "gold": state}
+        products = RegistryFiles(settings.registry_dir).products().values()
+        held = held_since(lake, products, now.date())
+        stay = standing(lake, held, span_of(days.first, days.last))
+        return {"from": days.first, "to": days.last, "gold": state, "stay": stay}
 
     return recorded(lake, "rebuild-gold", arguments, work)
 

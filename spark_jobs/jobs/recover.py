@@ -8,10 +8,13 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from edge.registry_files import RegistryFiles
 from spark_jobs.checkpoint import Damage, gold_damage, has_batches, landing_damage, spool_damage
 from spark_jobs.gold_state import GoldFiles
 from spark_jobs.jobs.alone import Owner
 from spark_jobs.jobs.gold import NAME as GOLD
+from spark_jobs.jobs.held_since import held_since
+from spark_jobs.jobs.held_since import standing as windows_standing
 from spark_jobs.jobs.job_runs import Result, recorded
 from spark_jobs.jobs.kafka_source import BrokerAwayError
 from spark_jobs.jobs.landing_queries import KAFKA, SPOOL, checkpoint_id
@@ -101,6 +104,9 @@ def _recover(
             if folder.exists():
                 folder.rename(aside)
             _renew(stream, folder, standing, noted)
+    if stream == GOLD:
+        products = RegistryFiles(settings.registry_dir).products().values()
+        result["stay"] = windows_standing(lake, held_since(lake, products, now.date()))
     return result | {"goes_on_behind": _behind(stream, lake, standing)}
 
 
