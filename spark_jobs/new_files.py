@@ -7,6 +7,7 @@ Remove File", `dataChange`).
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 from urllib.parse import unquote
 
 import polars as pl
@@ -16,6 +17,15 @@ from pyarrow import fs
 from spark_jobs.table_files import listed
 
 Action = Mapping[str, Mapping[str, object]]
+
+
+class Changed(NamedTuple):
+    """A file that came with rows, or went with them."""
+
+    came: bool
+    partition: Mapping[str, str]
+    statistics: str | None
+    """Delta's JSON; of a file that went there is none."""
 
 
 def files_since(handle: DeltaTable, version: int | None) -> pl.DataFrame:
@@ -31,10 +41,28 @@ def files_since(handle: DeltaTable, version: int | None) -> pl.DataFrame:
     return files.filter(pl.Series(is_new, dtype=pl.Boolean))
 
 
+def changes(handle: DeltaTable, version: int, until: int) -> Iterator[Changed]:
+    """Yield the files that came or went with rows behind a version, until another.
+
+    What only packs files or sorts them changes no row. Raise FileNotFoundError where the log has
+    forgotten some of it, or has not come so far.
+    """
+    if version > until:
+        raise FileNotFoundError(f"there is no version {version} yet")
+    for actions in _commits(handle, version, until):
+        for kind in ("add", "remove"):
+            for action in _of(actions, kind):
+                partition = action.get("partitionValues")
+                if action.get("dataChange", True) and isinstance(partition, Mapping):
+                    said = action.get("stats")
+                    statistics = said if isinstance(said, str) else None
+                    yield Changed(kind == "add", partition, statistics)
+
+
 def _added(handle: DeltaTable, version: int) -> set[str]:
     """Follow the log from behind a version to the handle's; return the paths of new rows."""
     found: dict[str, object] = {}
-    for actions in _commits(handle, version):
+    for actions in _commits(handle, version, handle.version()):
         gone = [unquote(str(one["path"])) for one in _of(actions, "remove")]
         packed = [found.pop(path) for path in gone if path in found]
         for add in _of(actions, "add"):
@@ -48,8 +76,8 @@ def _of(actions: Sequence[Action], kind: str) -> list[Mapping[str, object]]:
     return [action[kind] for action in actions if kind in action]
 
 
-def _commits(handle: DeltaTable, version: int) -> Iterator[list[Action]]:
+def _commits(handle: DeltaTable, version: int, until: int) -> Iterator[list[Action]]:
     store, root = fs.FileSystem.from_uri(handle.table_uri.rstrip("/"))
-    for number in range(version + 1, handle.version() + 1):
+    for number in range(version + 1, until + 1):
         with store.open_input_stream(f"{root}/_delta_log/{number:020d}.json") as log:
             yield [json.loads(line) for line in log.read().splitlines() if line.strip()]

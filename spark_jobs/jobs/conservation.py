@@ -11,9 +11,9 @@ from edge.alert_topic import AlertTopic
 from edge.outbox import OutboxError
 from edge.outboxes import stack_mode
 from edge.registry_files import RegistryFiles
-from spark_jobs.jobs.changed_files import OVERLAP
-from spark_jobs.jobs.conservation_alerts import Sink, broken, tell
+from spark_jobs.jobs.conservation_alerts import Sink, tell
 from spark_jobs.jobs.conservation_hour import MOST_MESSAGES, BalancedHour, balanced
+from spark_jobs.jobs.conservation_note import ConservationNote
 from spark_jobs.jobs.gateway_conservation import balanced_pages
 from spark_jobs.jobs.gateway_conservation import keep as keep_pages
 from spark_jobs.jobs.gateway_words import words_of
@@ -62,14 +62,17 @@ def check(
     oldest = now - kept_since_arrival(SILVER, products)
     until = landed_until(settings, now)
     tables = landed_tables(lake, settings.checkpoint_dir)
-    due = _of_days(tables, asked, oldest) if asked else _changed(lake, tables, oldest, now)
+    note = ConservationNote(settings.checkpoint_dir / "conservation.looked")
+    changed = {hour for hour in note.changed(lake, tables) if hour >= oldest}
+    due = _of_days(tables, asked, oldest) if asked else _due(lake, tables, changed, oldest, now)
     checked = list(_balanced(tables, due, until, is_asked=asked is not None, rows=arguments.rows))
-    before = broken(lake, now)
+    before = note.told_of(lake, now)
     _keep(lake, checked, now)
     gateways, pages = _gateways(settings, lake, tables, until, now)
     wrong = [text for hour in checked for text in hour.wrong()]
     wrong += [page.sentence() for page in pages if not page.holds]
-    alerts = tell(_sink(settings) if sink is None else sink, lake, before, now)
+    told = tell(_sink(settings) if sink is None else sink, lake, before, now)
+    note.keep(tables, changed, checked, told.firing)
     if wrong and not arguments.exit_zero:
         raise ConservationError(_sentence(wrong))
     return {
@@ -80,7 +83,7 @@ def check(
         "wrong": wrong,
         "hours_left": len(due) - len(checked),
         "gateways": gateways,
-        "alerts": alerts,
+        "alerts": told.said,
         "tables": {
             CONSERVATION.name: {"rows": sum(len(hour.balances) for hour in checked)},
             GATEWAY_CONSERVATION.name: {"rows": len(pages)},
@@ -129,13 +132,14 @@ def _of_days(tables: LandedTables, asked: Days, oldest: datetime) -> list[dateti
     return hours
 
 
-def _changed(lake: Lake, tables: LandedTables, oldest: datetime, now: datetime) -> list[datetime]:
-    """Return the hours that are over and have files written since they were checked."""
-    by_hour = lake.scan(CONSERVATION).group_by("hour").agg(pl.col("checked_at").min()).collect()
-    hours = tables.hours().join(by_hour, on="hour", how="left")
-    is_over = pl.col("hour").is_between(oldest, now - HOUR)
-    is_new = (pl.col("written") > pl.col("checked_at") - OVERLAP).fill_null(value=True)
-    return _hours(hours.filter(is_over, is_new))[:MOST_HOURS]
+def _due(
+    lake: Lake, tables: LandedTables, changed: set[datetime], oldest: datetime, now: datetime
+) -> list[datetime]:
+    """Return the hours that are over and were never checked, or changed since they were."""
+    checked = lake.scan(CONSERVATION).select(pl.col("hour").unique()).collect()["hour"]
+    hours = tables.hours().filter(pl.col("hour").is_between(oldest, now - HOUR))["hour"]
+    known = {*checked} - changed
+    return [hour for hour in hours if hour not in known][:MOST_HOURS]
 
 
 def _hours(frame: pl.DataFrame) -> list[datetime]:

@@ -1,18 +1,16 @@
 """What does not hold told to people, by the topic of alerts."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Protocol
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
 
 import polars as pl
 
 from edge.outbox import OutboxError
 from spark_jobs.lake import Lake
-from spark_jobs.transforms.conservation_alerts import Place, alerts
+from spark_jobs.transforms.conservation_alerts import RECENT, Place, alerts, news
 from telemetry.alerts import Alert
 from telemetry.tables import CONSERVATION, GATEWAY_CONSERVATION
-
-RECENT = timedelta(days=14)
 
 
 class Sink(Protocol):
@@ -45,14 +43,23 @@ def broken(lake: Lake, now: datetime) -> dict[Place, str]:
     }
 
 
-def tell(sink: Sink | None, lake: Lake, before: dict[Place, str], now: datetime) -> object:
-    """Tell what changed and what is still broken; return how many alerts, or why none."""
-    told = [*alerts(before, broken(lake, now), now)]
+class Told(NamedTuple):
+    """How many alerts were told, or why none; and which places are told of as broken now."""
+
+    said: object
+    firing: Sequence[Place]
+
+
+def tell(sink: Sink | None, lake: Lake, before: Collection[Place], now: datetime) -> Told:
+    """Tell what is broken, and of what was told of before whatever is not any more."""
+    found = broken(lake, now)
+    new = news(before, found)
+    told = [*alerts(new, found, now)]
     if sink is None or not told:
-        return 0
+        return Told(0, sorted(before))
     try:
         sink.tell(told)
     except OutboxError as error:
         # The check fails all the same, and the next run tells it again.
-        return f"not told: {error}"
-    return len(told)
+        return Told(f"not told: {error}", sorted(before))
+    return Told(len(told), new.told(before))

@@ -22,6 +22,8 @@ class BalancedHour:
     hour: datetime
     balances: dict[Partition, Balance]
     ends: dict[Partition, tuple[int, int]]
+    is_closed: bool
+    """Whether landing has passed it."""
 
     @property
     def items(self) -> int:
@@ -79,7 +81,8 @@ def balanced(
             )
             parts.setdefault(place, []).append(found)
     offsets = {(topic, part): (first, last) for topic, part, _, first, last in ends.rows()}
-    return BalancedHour(hour, {at: together(parts[at]) for at in sorted(parts)}, offsets)
+    sums = {at: together(parts[at]) for at in sorted(parts)}
+    return BalancedHour(hour, sums, offsets, is_closed)
 
 
 def _read(

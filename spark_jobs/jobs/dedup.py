@@ -2,7 +2,7 @@
 
 import argparse
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from functools import reduce
 
@@ -22,7 +22,8 @@ from spark_jobs.jobs.job_runs import (
     tried,
     yesterday,
 )
-from spark_jobs.jobs.partitions import condition
+from spark_jobs.jobs.looked_at import Looked, Note, look, new_dates
+from spark_jobs.jobs.partitions import condition, date_column
 from spark_jobs.jobs.removal_plan import RemovalPlan
 from spark_jobs.jobs.restating import runs_of_days, silver_versions, take_up
 from spark_jobs.jobs.setting_aside import set_aside
@@ -44,7 +45,10 @@ from telemetry.tables import CONFLICTS, DEVICE_DUPLICATES, DUPLICATES, LATE, REA
 
 SILVER = (READINGS, LATE)
 ASIDE = {"duplicates": DUPLICATES, "conflicts": CONFLICTS}
+LOOKED_AT = (*SILVER, *ASIDE.values())
 REASON = "dedup"
+CLOSED = "closed until"
+"""In the note: the newest date that was closed when the last run began."""
 FIRST = [f"first_{name}" for name in ITEM]
 
 
@@ -59,8 +63,12 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
 
     def work(now: datetime) -> Result:
         asked = asked_days(arguments)
-        since = None if arguments.all or asked else last_success(lake, "dedup")
-        dates = closed_dates(lake, asked, since, now)
+        note = Note(settings.checkpoint_dir / "dedup.looked")
+        looked = {
+            table.name: look(lake.table(table), table) for table in (*SILVER, *ASIDE.values())
+        }
+        is_all = arguments.all or asked is not None
+        dates = closed_dates(lake, None if is_all else due(lake, note, looked, SILVER), asked, now)
         spark = session(settings, "headwater-dedup")
         # A run that was killed has left what it was about to change.
         Restatements(lake).settle(REASON, silver_versions(lake))
@@ -68,12 +76,15 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
         # Spark holds its commit against all commits since it has read.
         with Pins(settings).held({table.name: lake.table(table).version() for table in SILVER}):
             removed = tried(lambda: _remove(spark, lake, plan, dates, now), "dedup of silver")
-        days = _received_days(lake, asked, since) | set(removed["day"])
+        aside = None if is_all else due(lake, note, looked, ASIDE.values())
+        days = _received_days(lake, aside, asked) | set(removed["day"])
         restated = "nothing to do"
         if removed.height:
             restated = take_up(settings, lake, REASON)
         rows = _summarise(lake, days, removed, plan.txn)
         plan.forget()
+        if asked is None:
+            note.keep(looked, {CLOSED: [f"{yesterday(now)}"]})
         return {
             "dates": len(dates),
             "days": [[run.first, run.last] for run in runs_of_days(set(dates))],
@@ -86,26 +97,54 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
     return recorded(lake, "dedup", arguments, work)
 
 
+def due(
+    lake: Lake, note: Note, looked: Mapping[str, Looked], tables: Iterable[Table]
+) -> set[date] | None:
+    """Return the dates that are new since the last run, or were open then; None: all are."""
+    if not note.tables:
+        return _written_since(lake, last_success(lake, "dedup"), tables)
+    closed = date.fromisoformat(note.words[CLOSED][0])
+    found: set[date] = set()
+    for table in tables:
+        now = looked[table.name]
+        found |= new_dates(lake.table(table), table, note.tables.get(table.name), now)
+        found |= {day for name in now.rows if (day := date.fromisoformat(name)) > closed}
+    return found
+
+
+def _written_since(lake: Lake, since: datetime | None, tables: Iterable[Table]) -> set[date] | None:
+    """Return the dates by the age of files, where an earlier release left no note of its run."""
+    if since is None:
+        return None
+    return {
+        day
+        for table in tables
+        for column in [f"partition.{date_column(table)}"]
+        for day in lake.files(table).filter(
+            written_since(since) | (pl.col(column) >= since.date())
+        )[column]
+    }
+
+
 def closed_dates(
-    lake: Lake, asked: Days | None, since: datetime | None, now: datetime
+    lake: Lake, wanted: set[date] | None, asked: Days | None, now: datetime
 ) -> list[date]:
-    """Return the dates that are closed, and were written since the last run or open then."""
-    was_open = False if since is None else pl.col("partition.event_date") >= since.date()
-    found = _dates(lake, SILVER, "partition.event_date", written_since(since) | was_open)
-    return sorted(
-        day for day in found if day <= yesterday(now) and (asked is None or asked.holds(day))
-    )
+    """Return the closed dates that silver has, of those that are wanted (None: all)."""
+    found = _dates(lake, SILVER, "partition.event_date", wanted, asked)
+    return sorted(day for day in found if day <= yesterday(now))
 
 
-def _received_days(lake: Lake, asked: Days | None, since: datetime | None) -> set[date]:
-    found = _dates(lake, ASIDE.values(), "partition.received_date", written_since(since))
-    return {day for day in found if asked is None or asked.holds(day)}
+def _received_days(lake: Lake, wanted: set[date] | None, asked: Days | None) -> set[date]:
+    return _dates(lake, ASIDE.values(), "partition.received_date", wanted, asked)
 
 
-def _dates(lake: Lake, tables: Iterable[Table], column: str, wanted: pl.Expr) -> set[date]:
-    """Return the dates of partitions with a file that is wanted."""
-    files = [lake.files(table).select(column, "modification_time") for table in tables]
-    return set(pl.concat(files).filter(wanted)[column])
+def _dates(
+    lake: Lake, tables: Iterable[Table], column: str, wanted: set[date] | None, asked: Days | None
+) -> set[date]:
+    """Return the dates of partitions that are there and wanted."""
+    there = {day for table in tables for day in lake.files(table)[column]}
+    chosen = there if wanted is None else there & wanted
+    return {day for day in chosen if asked is None or asked.holds(day)}
 
 
 def _remove(

@@ -11,6 +11,7 @@ from deltalake import DeltaTable
 
 from spark_jobs import table_files
 from spark_jobs.jobs.landed_until import Partition, in_flight
+from spark_jobs.jobs.looked_at import Looked, look
 from spark_jobs.lake import Lake
 from spark_jobs.row_files import scan_files
 from spark_jobs.transforms.offsets import Offsets, within
@@ -31,13 +32,14 @@ class LandedTables:
     """Files of each table, pinned; `open_offsets` are those of a batch that is not whole yet."""
 
     files: Mapping[Table, pl.DataFrame]
+    looked: Mapping[Table, Looked]
     roots: Mapping[Table, str]
     open_offsets: Offsets
 
     def hours(self) -> pl.DataFrame:
         """Return each `hour` that bronze may hold, and when a file of it was `written` last."""
-        spans = [_hours_of(files) for files in self.files.values()]
-        bronze = _hours_of(self.files[MESSAGES]).select(pl.col("hour").unique())
+        spans = [hours_of(files) for files in self.files.values()]
+        bronze = hours_of(self.files[MESSAGES]).select(pl.col("hour").unique())
         written = pl.concat(spans).group_by("hour").agg(pl.col("written").max())
         return written.join(bronze, on="hour", how="semi").sort("hour")
 
@@ -106,12 +108,17 @@ class LandedTables:
 
 def landed_tables(lake: Lake, checkpoints: Path) -> LandedTables:
     """Pin the tables: bronze first, so that what it holds and is whole is in silver."""
-    bronze = lake.table(MESSAGES)
-    files = {MESSAGES: table_files.listed(bronze)}
-    open_offsets = in_flight(_commits(bronze), checkpoints)
-    files |= {table: lake.files(table) for table in SILVER}
+    files: dict[Table, pl.DataFrame] = {}
+    looked: dict[Table, Looked] = {}
+    open_offsets: Offsets = {}
+    for table in (MESSAGES, *SILVER):
+        handle = lake.table(table)
+        files[table] = table_files.listed(handle)
+        looked[table] = look(handle, table, files[table])
+        if table is MESSAGES:
+            open_offsets = in_flight(_commits(handle), checkpoints)
     roots = {table: lake.uri(table) for table in files}
-    return LandedTables(files, roots, open_offsets)
+    return LandedTables(files, looked, roots, open_offsets)
 
 
 def _commits(handle: DeltaTable) -> list[dict[str, object]]:
@@ -120,7 +127,8 @@ def _commits(handle: DeltaTable) -> list[dict[str, object]]:
     return [commit for commit in commits if int(str(commit.get("version", 0))) <= pinned]
 
 
-def _hours_of(files: pl.DataFrame) -> pl.DataFrame:
+def hours_of(files: pl.DataFrame) -> pl.DataFrame:
+    """Return each `hour` that some files may hold, and when each was `written`."""
     first, last = (pl.col(f"{end}.kafka_time").dt.truncate("1h") for end in ("min", "max"))
     hours = pl.datetime_ranges(first, last, "1h", time_zone="UTC").alias("hour")
     written = pl.from_epoch("modification_time", "ms").dt.replace_time_zone("UTC")

@@ -1,24 +1,53 @@
 """Alerts of conservation: an hour of a partition, or a page of a gateway, that does not hold."""
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from telemetry.alerts import Alert, State, alert_id
 
 RULE, VERSION, TENANT = "conservation", 1, "default"
 MOST = 100
+RECENT = timedelta(days=14)
+"""How long what does not hold is told of."""
 Place = tuple[str, datetime]
 """What does not hold, and the hour that it is of."""
 
 
-def alerts(
-    before: Mapping[Place, str], broken: Mapping[Place, str], now: datetime
-) -> Iterator[Alert]:
-    """Tell what is broken, however often, and what was broken before and holds now."""
-    for place in sorted(broken)[-MOST:]:
+@dataclass(frozen=True, slots=True)
+class News:
+    """What is told: places that do not hold, and those that were told of and are over."""
+
+    firing: tuple[Place, ...]
+    over: tuple[Place, ...]
+
+    def told(self, before: Collection[Place]) -> list[Place]:
+        """Return of which places it is told now that they do not hold."""
+        return sorted({*before, *self.firing} - {*self.over})
+
+
+def news(before: Collection[Place], broken: Collection[Place]) -> News:
+    """Return what is to be told where `before` was told of, the newest first to be known."""
+    over = {*before} - {*broken}
+    return News(tuple(sorted(broken)[-MOST:]), tuple(sorted(over)[-MOST:]))
+
+
+def alerts(found: News, broken: Mapping[Place, str], now: datetime) -> Iterator[Alert]:
+    """Tell what is broken, however often, and what was broken before and is over."""
+    for place in found.firing:
         yield _alert(place, "firing", broken[place], now)
-    for place in sorted(before.keys() - broken.keys())[-MOST:]:
-        yield _alert(place, "resolved", f"{place[0]} of {place[1]:%Y-%m-%d %H:%M} holds again", now)
+    for place in found.over:
+        yield _alert(place, "resolved", _ending(place, now), now)
+
+
+def _ending(place: Place, now: datetime) -> str:
+    name, hour = place
+    if hour.date() >= (now - RECENT).date():
+        return f"{name} of {hour:%Y-%m-%d %H:%M} holds again"
+    return (
+        f"{name} of {hour:%Y-%m-%d %H:%M} is told of no longer: it did not come to hold within"
+        f" {RECENT.days} days"
+    )
 
 
 def _alert(place: Place, state: State, text: str, now: datetime) -> Alert:

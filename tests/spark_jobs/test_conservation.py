@@ -2,22 +2,19 @@
 
 import argparse
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from edge.outbox import OutboxError
 from edge.registry_files import RegistryFiles
 from spark_jobs.commit_info import Txn
 from spark_jobs.jobs import conservation
 from spark_jobs.jobs.conservation import ConservationError
-from spark_jobs.jobs.conservation_alerts import Sink
 from spark_jobs.jobs.job_runs import Result
 from spark_jobs.lake import Lake
-from telemetry.alerts import Alert
 from telemetry.errors import HeadwaterError
 from telemetry.products import Product
 from telemetry.settings import Settings
@@ -34,7 +31,6 @@ from telemetry.tables import (
 
 HOUR = timedelta(hours=1)
 NOW = datetime(2026, 11, 21, 15, 30, tzinfo=UTC)
-LONG_AFTER = datetime(2100, 1, 1, tzinfo=UTC)
 THIS_HOUR = NOW.replace(minute=0)
 TWO_AGO, THREE_AGO = THIS_HOUR - 2 * HOUR, THIS_HOUR - 3 * HOUR
 ORDER = (READINGS, LATE, REJECTED, DUPLICATES, CONFLICTS)
@@ -155,69 +151,6 @@ def test_replayed_rows_leave_the_sum(settings: Settings) -> None:
 
     assert check(settings)["success"]
     assert rows(settings)[0]["rejected"] == 0
-
-
-def test_an_hour_is_checked_once_and_again_when_it_changes(settings: Settings) -> None:
-    for hour in (THREE_AGO, TWO_AGO):
-        records(settings, hour, [hour.hour])
-        put(settings, READINGS, [message(hour.hour, hour)])
-    idle(settings, NOW)
-    assert check(settings)["hours"] == 2
-    checked = (
-        Lake(settings.lake_root).scan(CONSERVATION).with_columns(checked_at=pl.lit(LONG_AFTER))
-    )
-    Lake(settings.lake_root).replace(CONSERVATION, checked.collect(), None, None)
-
-    assert check(settings)["hours"] == 0
-    Lake(settings.lake_root).replace(
-        CONSERVATION,
-        checked.with_columns(
-            checked_at=pl.when(hour=THREE_AGO).then(THREE_AGO).otherwise("checked_at")
-        ).collect(),
-        None,
-        None,
-    )
-    assert check(settings)["hours"] == 1
-
-
-def test_an_hour_that_does_not_hold_is_an_alert_until_it_does(settings: Settings) -> None:
-    class Told(list[Alert]):
-        def tell(self, alerts: Sequence[Alert]) -> None:
-            self[:] = alerts
-
-    told = Told()
-    records(settings, TWO_AGO, range(2))
-    put(settings, READINGS, [message(0, TWO_AGO)])
-    idle(settings, NOW)
-    for _ in range(2):
-        assert checked(settings, told)["alerts"] == 1
-        (alert,) = told
-        assert (alert.state, alert.severity, alert.rule) == ("firing", "critical", "conservation")
-        assert "telemetry/0 of 2026-11-21 13:00, offsets 0-1: -1 messages, 1 in no" in alert.text
-
-    put(settings, READINGS, [message(1, TWO_AGO)])
-    checked(settings, told)
-
-    assert [(one.metric, one.state) for one in told] == [("telemetry/0 2026-11-21T13", "resolved")]
-    assert (told[0].metric, told[0].event_time) == (alert.metric, alert.event_time)
-    assert told[0].id != alert.id
-    assert Alert.from_json(told[0].to_json()) == told[0]
-    assert checked(settings, told)["alerts"] == 0
-
-
-def test_alert_that_is_not_taken_fails_nothing_else(settings: Settings) -> None:
-    class Away:
-        def tell(self, alerts: Sequence[Alert]) -> None:
-            raise OutboxError("away")
-
-    records(settings, TWO_AGO, range(2))
-    idle(settings, NOW)
-    assert checked(settings, Away())["alerts"] == "not told: away"
-
-
-def checked(settings: Settings, sink: Sink) -> Result:
-    arguments = argparse.Namespace(first=None, last=None, rows=100, exit_zero=True)
-    return conservation.check(arguments, settings, Lake(settings.lake_root), NOW, sink)
 
 
 def test_hours_that_a_stream_has_not_passed_wait(settings: Settings) -> None:

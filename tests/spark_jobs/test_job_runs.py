@@ -1,20 +1,16 @@
 """A job that loses against another writer tries again, and one knows what was due before it."""
 
 from argparse import Namespace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 
-import polars as pl
 import pytest
 from deltalake.exceptions import CommitFailedError
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 
-from spark_jobs.jobs.dedup import closed_dates
 from spark_jobs.jobs.job_runs import LostError, last_success, recorded, tried
 from spark_jobs.lake import Lake
 from telemetry.tables import JOB_RUNS, LATE, READINGS
-from tests.spark_jobs.gold_fleet import fleet
-from tests.spark_jobs.silver_rows import silver
 
 AS_JAVA_SAYS = Py4JError(
     "io.delta.exceptions.ConcurrentDeleteReadException:"
@@ -81,14 +77,3 @@ def test_run_of_some_days_is_not_the_last_run_of_all_that_was_due(lake: Lake) ->
 
     assert last_success(lake, "dedup") == begun[0]
     assert last_success(lake, "summaries") is None
-
-
-def test_day_that_was_open_at_the_last_run_is_due_though_nothing_came_since(lake: Lake) -> None:
-    tomorrow = datetime.now(UTC).replace(hour=12) + timedelta(days=1)
-    rows = fleet(seed=1, messages=3).with_columns(event_time=pl.lit(tomorrow))
-    lake.append(READINGS, silver(rows, READINGS), None)
-    run_at, next_run = tomorrow + timedelta(hours=1), tomorrow + timedelta(days=1)
-
-    assert closed_dates(lake, None, run_at, run_at) == []
-    assert closed_dates(lake, None, run_at, next_run) == [tomorrow.date()]
-    assert closed_dates(lake, None, next_run, next_run + timedelta(days=1)) == []

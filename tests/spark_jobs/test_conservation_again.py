@@ -1,0 +1,208 @@
+"""Conservation run again and again: which hours are checked anew, and what people are told."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from deltalake import CommitProperties
+
+from edge.outbox import OutboxError
+from spark_jobs import packing, table_files
+from spark_jobs.jobs import conservation
+from spark_jobs.jobs.conservation_alerts import Sink
+from spark_jobs.jobs.job_runs import Result
+from spark_jobs.lake import Lake
+from spark_jobs.transforms.conservation_alerts import MOST, RECENT, news
+from telemetry.alerts import Alert
+from telemetry.settings import Settings
+from telemetry.tables import MESSAGES, READINGS, Table
+from tests.spark_jobs.test_conservation import (
+    HOUR,
+    NOW,
+    THIS_HOUR,
+    THREE_AGO,
+    TWO_AGO,
+    idle,
+    message,
+    put,
+    records,
+    settings,
+)
+
+__all__ = ["settings"]
+LANDED = (MESSAGES, READINGS)
+FOUR_AGO = THREE_AGO - HOUR
+
+
+class Told(list[Alert]):
+    """A sink that keeps what it was told last."""
+
+    def tell(self, alerts: Sequence[Alert]) -> None:
+        self[:] = alerts
+
+
+class Away:
+    def tell(self, alerts: Sequence[Alert]) -> None:
+        raise OutboxError("away")
+
+
+def checked(settings: Settings, sink: Sink | None = None, now: datetime = NOW) -> Result:
+    arguments = argparse.Namespace(first=None, last=None, rows=100, exit_zero=True)
+    return conservation.check(arguments, settings, Lake(settings.lake_root), now, sink)
+
+
+def land(settings: Settings, hour: datetime, *offsets: int) -> None:
+    records(settings, hour, offsets)
+    put(settings, READINGS, [message(offset, hour) for offset in offsets])
+
+
+@pytest.fixture
+def three(settings: Settings) -> Settings:
+    """Return a home with three hours that were checked."""
+    for number, hour in enumerate((FOUR_AGO, THREE_AGO, TWO_AGO)):
+        land(settings, hour, 10 * number)
+        land(settings, hour, 10 * number + 1)
+    idle(settings, NOW)
+    assert checked(settings)["hours"] == 3
+    return settings
+
+
+def pack(settings: Settings) -> None:
+    lake = Lake(settings.lake_root)
+    for table in LANDED:
+        assert packing.pack(lake, table, lake.files(table))
+
+
+def forget(settings: Settings, table: Table) -> None:
+    """Shorten the log: what is needed to read the newest version is in a checkpoint."""
+    lake = Lake(settings.lake_root)
+    handle = lake.table(table)
+    handle.create_checkpoint()
+    for version in range(handle.version()):
+        log = Path(lake.uri(table)) / "_delta_log"
+        (log / f"{version:020d}.json").unlink(missing_ok=True)
+
+
+def test_an_hour_is_checked_once_and_again_when_it_changes(three: Settings) -> None:
+    assert checked(three)["hours"] == 0
+    land(three, THREE_AGO, 12)
+    assert checked(three)["hours"] == 1
+    assert checked(three)["hours"] == 0
+
+
+def test_packed_files_make_no_hour_due_but_those_of_new_rows(three: Settings) -> None:
+    pack(three)
+    assert checked(three)["hours"] == 0
+
+    land(three, THREE_AGO, 12)
+    pack(three)
+
+    assert checked(three)["hours"] == 1
+    pack_again = checked(three)
+    assert pack_again["hours"] == 0
+
+
+def test_packed_files_make_nothing_due_where_the_log_is_shortened(three: Settings) -> None:
+    pack(three)
+    for table in LANDED:
+        forget(three, table)
+    assert checked(three)["hours"] == 0
+
+    for offset in (12, 13):
+        land(three, THREE_AGO, offset)
+    for table in LANDED:
+        forget(three, table)
+
+    assert checked(three)["hours"] == 3, "all that the date's files may hold"
+
+
+def test_rows_that_came_by_a_clock_that_was_set_back_are_checked(three: Settings) -> None:
+    lake = Lake(three.lake_root)
+    row = lake.scan(READINGS).head(1).with_columns(offset=pl.lit(99, pl.Int64)).collect()
+    written = lake.row_files(READINGS).write([row])
+    old = [replace(one, modification_time=one.modification_time - 86_400_000) for one in written]
+    table_files.commit(lake.table(READINGS), READINGS, [*old], CommitProperties())
+
+    told = checked(three)
+
+    assert (told["hours"], told["success"]) == (1, False)
+
+
+def test_file_that_is_gone_is_missed(three: Settings) -> None:
+    Lake(three.lake_root).delete(READINGS, "offset = 10")
+
+    told = checked(three)
+
+    assert not told["success"]
+    assert "10 in no table" in str(told["wrong"])
+
+
+def test_hour_that_changed_and_was_not_passed_waits(three: Settings) -> None:
+    land(three, TWO_AGO, 22)
+    idle(three, TWO_AGO)
+    (three.progress_dir / "landing.json").write_text('{"idle": false, "at": 0}')
+    assert (checked(three)["hours"], checked(three)["hours_left"]) == (0, 1)
+
+    idle(three, NOW)
+
+    assert checked(three)["hours"] == 1
+
+
+def test_an_hour_that_does_not_hold_is_an_alert_until_it_does(settings: Settings) -> None:
+    told = Told()
+    records(settings, TWO_AGO, range(2))
+    put(settings, READINGS, [message(0, TWO_AGO)])
+    idle(settings, NOW)
+    for _ in range(2):
+        assert checked(settings, told)["alerts"] == 1
+        (alert,) = told
+        assert (alert.state, alert.severity, alert.rule) == ("firing", "critical", "conservation")
+        assert "telemetry/0 of 2026-11-21 13:00, offsets 0-1: -1 messages, 1 in no" in alert.text
+
+    put(settings, READINGS, [message(1, TWO_AGO)])
+    assert checked(settings, Away())["alerts"] == "not told: away"
+    checked(settings, told)
+
+    assert [(one.metric, one.state) for one in told] == [("telemetry/0 2026-11-21T13", "resolved")]
+    assert (told[0].metric, told[0].event_time) == (alert.metric, alert.event_time)
+    assert told[0].id != alert.id
+    assert Alert.from_json(told[0].to_json()) == told[0]
+    assert "holds again" in told[0].text
+    assert checked(settings, told)["alerts"] == 0
+
+
+def test_alert_that_is_not_taken_fails_nothing_else(settings: Settings) -> None:
+    records(settings, TWO_AGO, range(2))
+    idle(settings, NOW)
+    assert checked(settings, Away())["alerts"] == "not told: away"
+
+
+def test_alert_of_an_hour_that_never_holds_again_is_over_after_two_weeks(
+    settings: Settings,
+) -> None:
+    told = Told()
+    records(settings, TWO_AGO, range(2))
+    idle(settings, NOW)
+    checked(settings, told)
+
+    later = NOW + RECENT + timedelta(days=1)
+    assert checked(settings, told, later)["alerts"] == 1
+
+    (alert,) = told
+    assert alert.state == "resolved"
+    assert "did not come to hold within 14 days" in alert.text
+    assert checked(settings, told, later)["alerts"] == 0
+
+
+def test_of_many_that_are_over_each_is_told() -> None:
+    before = {(f"telemetry/{number}", THIS_HOUR) for number in range(MOST + 20)}
+    told = set()
+    while before:
+        found = news(before, {})
+        told |= {*found.over}
+        before = {*found.told(before)}
+    assert len(told) == MOST + 20
