@@ -84,6 +84,34 @@ def test_summaries_take_up_old_days_that_grew(
     assert_same(settings, whole, SUMMARIES)
 
 
+def test_summaries_take_up_what_came_after_the_clock_was_set_back(
+    spark: SparkSession, settings: Settings, whole: Settings
+) -> None:
+    run(summaries, settings)
+    lake = Lake(settings.lake_root)
+    runs = lake.scan(JOB_RUNS).with_columns(pl.col("started_at") + timedelta(days=30)).collect()
+    lake.replace(JOB_RUNS, runs, None, None)
+    land(spark, settings, seed=6)
+    run(summaries, settings)
+    run(summaries, whole, *DAYS)
+
+    assert_same(settings, whole, SUMMARIES)
+
+
+def test_summaries_of_windows_that_retention_has_dropped_stay(settings: Settings) -> None:
+    run(summaries, settings, *DAYS)
+    before = {table: rows(settings, table) for table in SUMMARIES}
+    run(retention, settings, "--today", "2028-03-01")
+    left = rows(settings, DEVICE_HOUR)
+    assert set(left["product"]) == {"archive"}
+
+    run(summaries, settings, *DAYS)
+
+    for table, expected in before.items():
+        assert set(expected["product"]) == {"meter", "archive"}
+        assert_equal(rows(settings, table), expected)
+
+
 @pytest.mark.long
 def test_baselines_of_a_version_are_of_all_its_hours(
     spark: SparkSession, settings: Settings, whole: Settings
