@@ -16,9 +16,10 @@ from spark_jobs.jobs.partitions import (
     kept_for,
 )
 from spark_jobs.lake import Lake
+from spark_jobs.transforms.spans import midnight
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
-from telemetry.tables import MESSAGES, TABLES, Table
+from telemetry.tables import MESSAGES, SESSIONS, TABLES, Table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,11 +49,9 @@ def _expired(lake: Lake, table: Table, today: date) -> pl.DataFrame:
     names = {f"partition.{name}": name for name in table.partition_by}
     dated = date_column(table)
     assert dated is not None
-    partitions = (
-        lake.files(table)
-        .rename(names)
-        .group_by(table.partition_by)
-        .agg(rows=pl.col("num_records").sum(), bytes=pl.col("size").sum())
+    files = lake.files(table).rename(names)
+    partitions = files.group_by(table.partition_by).agg(
+        rows=pl.col("num_records").sum(), bytes=pl.col("size").sum()
     )
     born = born_on(lake, table)
     is_over = [
@@ -60,7 +59,20 @@ def _expired(lake: Lake, table: Table, today: date) -> pl.DataFrame:
         for row in partitions.iter_rows(named=True)
         for kept in [row.get("retention_class")]
     ]
-    return partitions.filter(pl.Series(is_over, dtype=pl.Boolean)).sort(table.partition_by)
+    expired = partitions.filter(pl.Series(is_over, dtype=pl.Boolean)).sort(table.partition_by)
+    return _without_going_on(expired, files, today) if table == SESSIONS else expired
+
+
+def _without_going_on(expired: pl.DataFrame, files: pl.DataFrame, today: date) -> pl.DataFrame:
+    """Return partitions without those of a session that began long ago and ended since, if ever."""
+    last = files.group_by(SESSIONS.partition_by).agg(pl.col("max.window_end").max())
+    ends = expired.join(last, on=list(SESSIONS.partition_by), how="left")
+    goes_on = [
+        span is not None and end is not None and end >= midnight(today - span)
+        for kept, end in ends.select("retention_class", "max.window_end").iter_rows()
+        for span in [kept_for(SESSIONS, kept)]
+    ]
+    return ends.filter(~pl.Series(goes_on, dtype=pl.Boolean)).select(expired.columns)
 
 
 def _drop(lake: Lake, table: Table, partitions: pl.DataFrame) -> None:

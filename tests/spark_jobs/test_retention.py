@@ -1,4 +1,4 @@
-"""Retention of history: its years count from when it came, since it was old then."""
+"""Retention of what is old and still needed: history that came lately, sessions that go on."""
 
 import argparse
 from datetime import UTC, datetime, timedelta
@@ -6,14 +6,19 @@ from pathlib import Path
 
 import polars as pl
 
+from spark_jobs.gold_state import GoldState, Position
 from spark_jobs.jobs import retention
+from spark_jobs.jobs.gold_rebuild import Rebuild
 from spark_jobs.lake import Lake
 from telemetry.settings import Settings
-from telemetry.tables import READINGS
+from telemetry.tables import DEVICE_HOUR, READINGS, SESSIONS
 from tests.spark_jobs.gold_fleet import fleet
 from tests.spark_jobs.silver_rows import silver
+from tests.spark_jobs.test_batch_jobs import run
+from tests.spark_jobs.test_gold_tables import RULES
 
 TODAY = datetime.now(UTC).date()
+METERS = pl.col("product") == "meter"
 
 
 def dropped(settings: Settings, lake: Lake, *, years: int) -> int:
@@ -38,3 +43,23 @@ def test_readings_of_2004_are_kept_ten_years_from_now(tmp_path: Path) -> None:
     assert dropped(settings, lake, years=0) == 0
     assert dropped(settings, lake, years=9) == 0
     assert dropped(settings, lake, years=11) == len(old)
+
+
+def test_session_that_goes_on_keeps_its_month(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    lake = Lake(settings.lake_root)
+    lake.create_all()
+    lake.append(READINGS, silver(fleet(3), READINGS), None)
+    Rebuild(lake, RULES, GoldState("gold/x", readings=Position(2))).everything()
+    began = lake.scan(SESSIONS).collect()
+    ended = datetime(2027, 3, 1, tzinfo=UTC)
+    is_first = pl.int_range(pl.len()) == 0
+    longer = pl.when(is_first).then(ended).otherwise("window_end").cast(pl.Datetime("us", "UTC"))
+    lake.replace(SESSIONS, began.with_columns(window_end=longer), None, None)
+
+    run(retention, settings, "--today", "2027-03-10")
+    assert lake.scan(DEVICE_HOUR).filter(METERS).collect().is_empty()
+    assert len(lake.scan(SESSIONS).collect()) == len(began)
+    run(retention, settings, "--today", "2027-06-10")
+
+    assert lake.scan(SESSIONS).collect().is_empty()
