@@ -90,9 +90,10 @@ def _unread_by_gold(settings: Settings, lake: Lake, now: datetime) -> timedelta:
     ages = [timedelta()]
     for table, position in ((READINGS, state.readings), (LATE, state.late)):
         handle = lake.table(table)
-        unread = handle.version() - position.version + 2
-        oldest = min(int(commit["timestamp"]) for commit in handle.history(max(unread, 1)))
-        ages.append(now - datetime.fromtimestamp(oldest / 1000, UTC))
+        unread = handle.version() - position.version + 1
+        commits = handle.history(unread) if unread > 0 else []
+        times = (datetime.fromtimestamp(commit["timestamp"] / 1000, UTC) for commit in commits)
+        ages += [now - at for at in times]
     return max(ages)
 
 

@@ -16,7 +16,7 @@ from spark_jobs.jobs.job_runs import LostError, Result, tried
 from spark_jobs.lake import Lake
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
-from telemetry.tables import READINGS
+from telemetry.tables import LATE, READINGS
 from tests.spark_jobs.gold_fleet import fleet
 from tests.spark_jobs.silver_rows import silver
 
@@ -74,6 +74,16 @@ def test_what_gold_has_still_to_read_is_kept(settings: Settings) -> None:
 
     with pytest.raises(HeadwaterError, match=r"--hours 24 .*gold .*40\.0 h.*kept for 4[23] h"):
         run(settings, "--hours", "24")
+
+
+def test_gold_that_has_read_all_needs_nothing_however_long_nothing_came(settings: Settings) -> None:
+    lake = Lake(settings.lake_root)
+    readings, late = (Position(lake.table(table).version() + 1) for table in (READINGS, LATE))
+    state = GoldState("gold/x", readings=readings, late=late)
+    GoldFiles(settings.checkpoint_dir / "gold").save(state)
+    age_commits(settings, 40)
+
+    assert run(settings, "--hours", "24")["retained_hours"] == 24
 
 
 def test_a_stream_without_lag_needs_nothing(settings: Settings) -> None:
