@@ -12,6 +12,8 @@ MARK = "HEADWATER_STACK"
 """Environment variable that every process of a stack inherits; its value is the home."""
 DEMO_MARK = "HEADWATER_DEMO"
 """The same for what a demo starts beside the stack: it ends with it, but `up` leaves it alone."""
+DRILL_MARK = "HEADWATER_DRILL"
+"""The same for what a drill starts, even a stack of its own; its value is the drill's folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,10 @@ class Holder:
 
 
 def stack_processes(home: Path, mark: str = MARK) -> list[psutil.Process]:
-    """Return the living processes that carry the home's mark, ourselves and ancestors apart."""
+    """Return the living processes that carry the home's mark, ourselves and ancestors apart.
+
+    Of the mark of a drill the home is the drill's folder.
+    """
     ourselves = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     return [
         process

@@ -1,8 +1,11 @@
 """`headwater down`: stops the stack and leaves no process."""
 
+from functools import partial
+
 import click
 from rich.console import Console
 
+from infra.drills.fault import undo_faults
 from infra.home_lock import home_lock
 from infra.stopping import end_demo, stop, wipe
 from telemetry.settings import Settings
@@ -24,6 +27,7 @@ def down(is_wiping: bool) -> None:
         return
     end_demo(settings)
     with home_lock(settings.home, "down"):
+        undo_faults(settings.home, partial(click.echo, err=True), is_starting=False)
         with Console(stderr=True).status("stopping") as status:
             count = stop(settings, status.update)
         if is_wiping:

@@ -6,11 +6,12 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from infra.drills.course import ground_of, hold
+from infra.drills.course import ground_of, hold, wait_until_well
 from infra.drills.disks import run_apart
 from infra.drills.drill import Drill
 from infra.drills.drills import ALL, DRILLS
 from infra.drills.ending import orderly
+from infra.drills.fault import Fault, noted, undo_faults
 from infra.drills.ground import RATE
 from telemetry.settings import Settings
 
@@ -26,7 +27,8 @@ Examples:
 A drill sends messages of a product of its own, `drill`, makes its fault, waits until all is well,
 then compares every message with its ledger. Its rows stay under that product; nothing else is
 touched. It needs a quiet stack: what others send is lag to it as well. disk-full alone
-has a stack of its own, since a full disk would harm yours.
+has a stack of its own, since a full disk would harm yours. Broken off, a drill undoes its fault;
+killed by SIGKILL, the next drill or `headwater up` does, and `headwater status` says so.
 What to do when it is no drill: docs/runbooks/.
 
 What each does:
@@ -69,8 +71,12 @@ def _held(drill: Drill, rate: int) -> dict[str, object]:
     def say(text: str) -> None:
         click.echo(f"{drill.name}: {text}", err=True)
 
-    ground = ground_of(Settings(), drill, say, rate=rate)
-    with orderly():
+    settings = Settings()
+    if undo_faults(settings.home, say):
+        wait_until_well(settings)
+    ground = ground_of(settings, drill, say, rate=rate)
+    fault = Fault(drill.name, drill.does, drill.stops, ground.folder)
+    with orderly(), noted(fault):
         if drill.is_apart:
             return run_apart(drill.name, ground.folder, "--rate", str(rate))
         return hold(drill, ground).as_dict()

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from infra.console import table_console
+from infra.drills.fault import left_faults
 from infra.health import Health, health
 from telemetry.settings import Settings
 
@@ -34,6 +35,8 @@ def status(ctx: click.Context, as_json: bool) -> None:
         click.echo(json.dumps(now.as_json(), indent=2))
     else:
         _show(table_console(), now)
+    for fault in left_faults(settings.home):
+        click.echo(fault.sentence, err=True)
     if not now.is_up:
         click.echo(f"not running in {settings.home}: headwater up", err=True)
     if not now.is_healthy:

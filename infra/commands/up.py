@@ -1,5 +1,6 @@
 """`headwater up`: starts the stack and waits until it is healthy."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from infra.commands.fetch import fetch
 from infra.console import table_console
 from infra.doctor.examination import examine, refuse_if_blocked
 from infra.doctor.stack import missing_parts
+from infra.drills.fault import undo_faults
 from infra.home_lock import home_lock
 from infra.services import chosen_names, declared_services
 from infra.stack import Mode
@@ -36,12 +38,13 @@ def up(ctx: click.Context, light: bool, only: str | None, timeout_s: int) -> Non
     """Start the stack, wait until it is healthy, and show where everything is.
 
     What is missing of jars and servers is fetched first. Doing it again does no harm: it starts
-    what does not run, and cleans up after a start that was killed.
+    what does not run, and cleans up after a start or a drill that was killed.
     """
     settings = Settings()
     mode: Mode = "light" if light else "full"
     names = chosen_names(settings, mode, only)
     with home_lock(settings.home, "up"):
+        undo_faults(settings.home, partial(click.echo, err=True))
         refuse_if_blocked(examine(settings, mode, names))
         # A product that cannot be kept as declared would stop the streams later.
         RegistryFiles(settings.registry_dir).products()

@@ -28,6 +28,7 @@ def examine(settings: Settings, mode: Mode, names: Sequence[str]) -> list[Findin
         stack.check_parts(settings, parts),
         *(stack.check_superset(settings) if mode == "full" else ()),
         stack.check_strays(settings),
+        *stack.check_drills(settings),
     ]
 
 

@@ -6,6 +6,7 @@ from psutil import Process
 
 from infra import processes
 from infra.doctor.finding import Finding
+from infra.drills.fault import left_faults
 from infra.fetch import paths
 from infra.superset.environment import is_wanted, superset_python
 from infra.supervision.daemon import Daemon
@@ -86,6 +87,15 @@ def check_strays(settings: Settings) -> Finding:
     return Finding(
         "left processes", "warning", f"pids {pids}", "`headwater up` or `headwater down` ends them"
     )
+
+
+def check_drills(settings: Settings) -> list[Finding]:
+    """Name the faults that drills left when they were killed."""
+    fix = "`headwater up` or `headwater drill` undoes it"
+    return [
+        Finding(f"drill {fault.drill}", "warning", f"was killed; it {fault.does}", fix)
+        for fault in left_faults(settings.home)
+    ]
 
 
 def stray_processes(settings: Settings) -> list[Process]:

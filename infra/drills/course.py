@@ -5,11 +5,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from infra.drills.drill import Drill, Outcome, outcome
-from infra.drills.ground import RATE, Ground
+from infra.drills.ground import POLL_S, RATE, Ground
 from infra.health import health
 from infra.stack import read_stack
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
+
+WELL_WITHIN_S = 120.0
 
 
 def ground_of(
@@ -31,6 +33,16 @@ def ground_of(
     if drill.needs_broker and "kafka" not in stack.services:
         raise HeadwaterError(f"{drill.name} needs a broker of this stack: `headwater up`")
     return ground
+
+
+def wait_until_well(settings: Settings) -> None:
+    """Wait a while for a stack whose fault was just undone; who goes on looks by himself."""
+    until = time.monotonic() + WELL_WITHIN_S
+    while time.monotonic() < until:
+        now = health(settings)
+        if now.is_healthy or not now.is_up:
+            return
+        time.sleep(POLL_S)
 
 
 def hold(drill: Drill, ground: Ground) -> Outcome:

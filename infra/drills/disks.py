@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from infra.drills.ground import Fleet, Ground
+from infra.processes import DRILL_MARK
 from telemetry.errors import HeadwaterError
 
 SLOW_S = 20.0
@@ -78,7 +79,8 @@ def run_apart(name: str, folder: Path, *options: str) -> dict[str, object]:
     command = [*namespace, sys.executable, "-m", "infra.drills.apart", name, str(folder)]
     command += options
     try:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        marked = {**os.environ, DRILL_MARK: str(folder)}
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, env=marked)
     except FileNotFoundError as error:
         raise HeadwaterError("a disk of its own needs `unshare`: Linux, util-linux") from error
     lines = _said(process).decode().strip().splitlines()

@@ -29,6 +29,8 @@ class Drill:
     fleet: Fleet = EVERY_FAULT
     heal_within_s: float = 300.0
     needs_broker: bool = False
+    stops: tuple[str, ...] = ()
+    """Services that it stops for a while, and starts again."""
     is_apart: bool = False
     """Whether it makes a stack of its own, since the running one might come to harm."""
 

@@ -26,6 +26,7 @@ ALL = (
         does="stops the streams, moves landing's checkpoint into the drill's folder, recovers it"
         " from bronze, and starts them again",
         strike=crashes.lose_checkpoint,
+        stops=("streams",),
     ),
     Drill(
         name="disk-full",

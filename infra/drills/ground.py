@@ -13,7 +13,7 @@ from pathlib import Path
 
 from infra.environment import setting_variables
 from infra.health import health
-from infra.processes import tree_pids
+from infra.processes import DRILL_MARK, tree_pids
 from infra.stack import Mode
 from infra.streams import expected_queries
 from infra.supervision.daemon import Daemon
@@ -111,7 +111,7 @@ class Ground:
 
     @property
     def _environment(self) -> dict[str, str]:
-        return {**os.environ, **setting_variables(self.settings)}
+        return {**os.environ, **setting_variables(self.settings), DRILL_MARK: str(self.folder)}
 
     @contextlib.contextmanager
     def fleet(self, fleet: Fleet) -> Iterator[None]:

@@ -47,6 +47,8 @@ class Run:
     state: State
     pid: int | None
     age_s: int
+    is_stopping: bool = False
+    """Whether it was told to stop, and has not yet."""
 
 
 class Daemon:
@@ -114,7 +116,7 @@ class Daemon:
     def runs(self) -> dict[str, Run]:
         """Return each declared service's state by name; empty when supervisord is not there."""
         found = cast(list[dict[str, object]] | None, self._ask("getAllProcessInfo")) or []
-        return {run.name: run for run in map(_run, found)}
+        return {run.name: run for run in map(run_of, found)}
 
     def end(self) -> None:
         """Tell supervisord to stop all services and end; wait for it."""
@@ -154,11 +156,17 @@ class Daemon:
             return cast(object, getattr(proxy.supervisor, method)(*arguments))
 
 
-def _run(found: Mapping[str, object]) -> Run:
+def run_of(found: Mapping[str, object]) -> Run:
+    """Return what supervisord says of a process as a run."""
     pid = cast(int, found["pid"])
     state = STATES.get(str(found["statename"]), "failed")
     age_s = cast(int, found["now"]) - cast(int, found["start"])
-    return Run(str(found["name"]), state, pid or None, age_s)
+    if age_s < 0:
+        # It began by a clock that was set back since.
+        process = _process(pid) if pid else None
+        age_s = max(0, int(time.time() - process.create_time())) if process else 0
+    is_stopping = found["statename"] == "STOPPING"
+    return Run(str(found["name"]), state, pid or None, age_s, is_stopping)
 
 
 def _process(pid: int) -> psutil.Process | None:

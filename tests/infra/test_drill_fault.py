@@ -1,0 +1,167 @@
+"""A drill that is killed: what it left is named, and undone by whoever starts something next."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from click.testing import CliRunner
+
+from infra.cli import cli
+from infra.doctor.stack import check_drills
+from infra.drills.drills import DRILLS
+from infra.drills.fault import NOTE, Fault, left_faults, noted, undo_faults
+from infra.processes import MARK, end, stack_processes
+from infra.starting import start
+from infra.supervision.daemon import Daemon
+from telemetry.settings import Settings
+from tests.infra.supervision.services import nobody_watches, service
+from tests.infra.test_drill_ending import WAITS, within
+
+KILLED = """
+import subprocess, sys
+from pathlib import Path
+from infra.drills import disks
+from infra.drills.ending import orderly
+from infra.drills.fault import Fault, noted
+from infra.drills.ground import Fleet, Ground
+from telemetry.settings import Settings
+
+class Supervisor:
+    def runs(self):
+        return {"streams": None}
+
+class Rehearsal(Ground):
+    daemon = Supervisor()
+
+    def pids(self, service):
+        return {int(sys.argv[2])}
+
+    def start_fleet(self, fleet):
+        command = [sys.executable, "-c", sys.argv[3]]
+        fleet = subprocess.Popen(command, env=self._environment, start_new_session=True)
+        self.fleets.append(fleet)
+        print(fleet.pid, flush=True)
+
+home = Path(sys.argv[1])
+folder = home / "drills" / "slow-disk-1"
+ground = Rehearsal(Settings(home=home), "full", folder, print)
+fault = Fault("slow-disk", "halts Kafka", (), folder)
+with orderly(), noted(fault), ground.fleet(Fleet("drill")):
+    disks.slow_down(ground)
+"""
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[psutil.Process]:
+    environment = {**os.environ, MARK: str(tmp_path)}
+    process = subprocess.Popen([sys.executable, "-c", WAITS], env=environment)
+    yield psutil.Process(process.pid)
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, writer: psutil.Process) -> int:
+    """Return the fleet of a drill that was killed while it had halted the writer."""
+    words = [str(tmp_path), str(writer.pid), WAITS]
+    drill = subprocess.Popen([sys.executable, "-c", KILLED, *words], stdout=subprocess.PIPE)
+    assert drill.stdout is not None
+    started = int(drill.stdout.readline())
+    assert within(30, lambda: writer.status() == psutil.STATUS_STOPPED)
+    assert left_faults(tmp_path) == [], "it runs"
+    drill.send_signal(signal.SIGKILL)
+    drill.wait(timeout=30)
+    drill.stdout.close()
+    return started
+
+
+def is_gone(pid: int) -> Callable[[], bool]:
+    return lambda: (
+        not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    )
+
+
+def test_fault_of_a_killed_drill_is_undone(
+    tmp_path: Path, writer: psutil.Process, fleet: int
+) -> None:
+    assert writer.status() == psutil.STATUS_STOPPED
+    assert not is_gone(fleet)()
+    said: list[str] = []
+
+    (undone,) = undo_faults(tmp_path, said.append)
+
+    assert undone.drill == "slow-disk"
+    assert "slow-disk" in said[0]
+    assert within(10, lambda: writer.status() != psutil.STATUS_STOPPED)
+    assert within(10, is_gone(fleet))
+    assert left_faults(tmp_path) == []
+    assert undo_faults(tmp_path, said.append) == []
+
+
+@pytest.mark.parametrize("command", [["drill", "poison"], ["down"]])
+def test_commands_undo_what_a_killed_drill_left(
+    tmp_path: Path,
+    writer: psutil.Process,
+    fleet: int,
+    command: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HEADWATER_HOME", str(tmp_path))
+
+    done = CliRunner().invoke(cli, command)
+
+    assert "undoes the drill slow-disk" in done.stderr
+    assert within(10, is_gone(fleet))
+    assert within(10, lambda: not writer.is_running() or writer.status() != "stopped")
+
+
+def test_status_and_doctor_name_it_with_what_mends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADWATER_HOME", str(tmp_path))
+    drill = DRILLS["checkpoint-loss"]
+    fault = Fault(drill.name, drill.does, drill.stops, tmp_path / "drills" / "one")
+    with noted(fault):
+        text = (fault.folder / NOTE).read_text()
+        assert left_faults(tmp_path) == []
+    assert not (fault.folder / NOTE).exists()
+    (fault.folder / NOTE).write_text(text)
+
+    assert left_faults(tmp_path) == [fault]
+    said = CliRunner().invoke(cli, ["status"]).stderr
+    assert "checkpoint-loss was killed" in said
+    assert "`headwater up` undoes it" in said
+    (finding,) = check_drills(Settings(home=tmp_path))
+    assert (finding.verdict, finding.subject) == ("warning", "drill checkpoint-loss")
+    assert "headwater up" in finding.fix
+
+
+@pytest.mark.faults
+def test_services_that_a_killed_drill_has_stopped_run_again(tmp_path: Path) -> None:
+    slow = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: time.sleep(1) or exit())"
+    daemon = Daemon(tmp_path)
+    streams = service("streams", (sys.executable, "-c", f"{slow}; time.sleep(300)"))
+    daemon.start([streams], {})
+    try:
+        start(daemon, [streams], timeout_s=20, show=nobody_watches)
+        before = daemon.runs()["streams"].pid
+        fault = Fault("checkpoint-loss", "stops", ("streams",), tmp_path / "drills" / "one")
+        with noted(fault):
+            text = (fault.folder / NOTE).read_text()
+        (fault.folder / NOTE).write_text(text)
+        daemon.stop_service("streams")
+
+        undo_faults(tmp_path, lambda _: None)
+
+        assert within(10, lambda: daemon.runs()["streams"].pid not in (before, None))
+    finally:
+        end(stack_processes(tmp_path), grace_s=1)
+
+
+def test_drill_that_stops_services_says_so_before() -> None:
+    assert DRILLS["checkpoint-loss"].stops == ("streams",)
