@@ -71,8 +71,10 @@ class Account:
         if now // HOUR_US != self.page.began_at // HOUR_US:
             self._end(now)
         lies = _changed(spooled, self._told_spool)
-        is_old = now - self._told_at >= UNCHANGED_US or spooled != self._told_spool
-        if now - self._told_at < CHANGED_US:
+        # A clock that was set back is no reason to wait until it is that late again.
+        told_before = abs(now - self._told_at)
+        is_old = told_before >= UNCHANGED_US or spooled != self._told_spool
+        if told_before < CHANGED_US:
             return []
         pages = [*self._before, self.page]
         due = [
@@ -123,7 +125,7 @@ def _changed(spooled: Mapping[bytes, int], told: Mapping[bytes, int]) -> dict[by
 
 
 def _is_settled(page: OpenPage, now: int) -> bool:
-    return page.ended_at is not None and now - page.ended_at >= SETTLED_US
+    return page.ended_at is not None and abs(now - page.ended_at) >= SETTLED_US
 
 
 def instance_of(folder: Path) -> str:

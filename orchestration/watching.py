@@ -37,7 +37,8 @@ def watch_sensor(
     def watch_lake(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         seen, next_at, pause_s = _read(context.cursor)
         now = time.time()
-        if now < next_at:
+        # A clock that was set back is no reason to wait for longer.
+        if now < next_at <= now + LONGEST_PAUSE_S:
             return dg.SensorResult(cursor=context.cursor)
         events: list[Event] = list(_streams(settings))
         for table, size in table_sizes(settings.lake_root, TABLES, seen, now):

@@ -53,6 +53,13 @@ def channel(place: House) -> Channel:
     return found
 
 
+def test_pages_are_told_after_the_clock_was_set_back() -> None:
+    account = Account("one", NOW_US)
+    for count, now in ((1, NOW_US + 1), (2, NOW_US - 24 * HOUR_US)):
+        account.page.taken = account.page.acknowledged = count
+        assert account.due(now, {})[0].taken == count
+
+
 @pytest.mark.parametrize("qos", [0, 1, 2])
 def test_page_counts_what_mqtt_acknowledges(place: House, qos: int) -> None:
     client = client_of(place)

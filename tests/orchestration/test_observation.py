@@ -119,3 +119,14 @@ def test_the_sensor_reports_each_change_once(tmp_path: Path) -> None:
     assert soon.asset_events == []
     assert isinstance(second, dg.SensorResult)
     assert [event.asset_key.path[-1] for event in second.asset_events] == ["first_use"]
+
+
+def test_lake_is_looked_at_again_though_the_clock_was_set_back(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    write(Path(settings.lake_root), "silver.rejected", 3)
+    ahead = json.dumps({"seen": {}, "next_at": time.time() + 86_400, "pause_s": 300.0})
+
+    found = watch_sensor(settings, frozenset())(dg.build_sensor_context(cursor=ahead))
+
+    assert isinstance(found, dg.SensorResult)
+    assert found.asset_events
