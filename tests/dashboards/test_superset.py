@@ -84,6 +84,42 @@ def test_a_hundred_viewers_cost_one_query(
     assert time.monotonic() - began < WARM_S
 
 
+def test_who_may_no_longer_is_not_answered_again(
+    settings: Settings, url: str, datasets: dict[str, int]
+) -> None:
+    panel = asking_for(panels()[0], row_limit=77)
+    number, password = datasets[panel.chart["dataset_uuid"]], "of-one-day-only"
+    with log_in(url, "admin", read_logins(settings)["admin"]) as admin:
+        roles = {each["name"]: each["id"] for each in admin.get("security/roles/")["result"]}
+        guest = {
+            "username": "guest", "first_name": "A", "last_name": "Guest", "active": True,
+            "email": "guest@headwater.invalid", "password": password, "roles": [roles["Viewer"]],
+        }  # fmt: skip
+        made = admin.http.post("security/users/", json=guest).raise_for_status().json()
+        with log_in(url, "guest", password) as client:
+            answers = [client.ask(panel, number) for _ in range(4)]
+            assert [answer.status_code for answer in answers] == [200] * 4
+            assert answers[3].json() == answers[2].json()
+            assert answers[3].json()["result"][0]["is_cached"]
+            change = {"roles": [roles["Public"]]}
+            admin.http.put(f"security/users/{made['id']}", json=change).raise_for_status()
+            assert client.ask(panel, number).status_code == 403
+        nobody = httpx.post(f"{url}/api/v1/chart/data", json=panel.query_context)
+        assert nobody.status_code == 401
+
+
+def test_an_answer_that_was_forced_is_the_one_that_all_see_next(
+    viewer: Client, datasets: dict[str, int]
+) -> None:
+    panel = asking_for(panels()[0], row_limit=78)
+    number = datasets[panel.chart["dataset_uuid"]]
+    before = [viewer.ask(panel, number).json()["result"][0] for _ in range(3)][-1]
+    time.sleep(1.1)  # what is told of the cache is told in whole seconds
+    viewer.ask(panel, number, force=True).raise_for_status()
+    after = viewer.ask(panel, number).json()["result"][0]
+    assert after["cached_dttm"] > before["cached_dttm"]
+
+
 def asking_for(panel: Panel, **changed: object) -> Panel:
     """Return a panel whose query nobody has asked before; its answer lives longer than a crowd."""
     context = {**panel.query_context, "custom_cache_timeout": 300}

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from flask import Flask
 from sqlalchemy.engine import URL, make_url
 from superset.config import THEME_DARK, THEME_DEFAULT
 
 from infra.superset.inside.ages import add_script, ages
+from infra.superset.inside.answering_again import answer_again
 from infra.superset.inside.basemap import basemap
 from infra.superset.inside.data_docs import data_docs
 from infra.superset.inside.home import folder, told
@@ -16,9 +18,14 @@ _TOLD = told()
 SECRET_KEY = _TOLD["secret_key"]
 SQLALCHEMY_DATABASE_URI = _TOLD["database"]
 BLUEPRINTS = [basemap, ages, data_docs]
-FLASK_APP_MUTATOR = add_script
 FAVICONS: list[dict[str, str]] = []
 APP_NAME = "Headwater"
+
+
+def FLASK_APP_MUTATOR(app: Flask) -> None:
+    """Add to the application what no setting of its own adds."""
+    add_script(app)
+    answer_again(app)
 
 
 def at_once(theme: dict[str, Any]) -> dict[str, Any]:
