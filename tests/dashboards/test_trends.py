@@ -1,0 +1,83 @@
+"""What panels say of zones and devices, asked without Trino: whose, by names without markup, and
+only against a baseline that there is."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from infra.sql.light_engine import query_light
+from telemetry import tables
+from telemetry.settings import Settings
+from telemetry.tables import Table
+from tests.dashboards.bundle import panels, read
+from tests.dashboards.lakes import Row, write
+
+DATASETS = {one["uuid"]: one for one in read("datasets").values()}
+BY_NAME = {one["table_name"]: one for one in DATASETS.values()}
+MARKUP = '<b style="position:fixed;inset:0">hot</b>'
+STEPS_A_DAY = 289
+ROWS_AT_MOST = 10_000
+"""More are cut by Superset, which leaves holes in lines."""
+
+
+def asked(home: Path, dataset: str) -> pl.DataFrame:
+    """Return what the query of a dataset finds in a lake."""
+    found = query_light(Settings(home=home), BY_NAME[dataset]["sql"])
+    return pl.DataFrame(list(found.rows), schema=list(found.columns), orient="row")
+
+
+def window(start: datetime, minutes: int, **changed: object) -> Row:
+    """Return a window of a zone or a device; each of its names is markup."""
+    period = start.date() if minutes < 60 else start.date().replace(day=1)
+    return {
+        "tenant": "default", "zone": MARKUP, "device_full": MARKUP, "product": MARKUP,
+        "metric": MARKUP, "window_start": start, "window_end": start + timedelta(minutes=minutes),
+        "count": 10, "sum": 200.0, "mean": 20.0, "m2": 40.0, "min": 19.0, "max": 21.0,
+        "last_at": start, "first_at": start, "is_final": True, "retention_class": "default",
+        "window_period": period,
+    } | changed  # fmt: skip
+
+
+@pytest.fixture
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def lake(home: Path, rows: dict[Table, list[Row]]) -> Path:
+    """Make a lake of all tables; the given rows are in theirs."""
+    for table in tables.BY_NAME.values():
+        write(home / "lake", table, rows.get(table, []))
+    return home
+
+
+def test_a_young_lake_has_no_baseline(tmp_path: Path, now: datetime) -> None:
+    recent = [window(now - timedelta(minutes=ago), 5) for ago in (10, 20, 70)]
+    hours = [window(now - timedelta(hours=ago), 60) for ago in (1, 2)]
+    rows = {tables.ZONE_WINDOWS["five_minutes"]: recent, tables.ZONE_WINDOWS["hour"]: hours}
+    found = asked(lake(tmp_path, rows), "trend_by_zone")
+    assert found["has_history"].to_list() == [False] * 3
+    assert found["baseline"].null_count() == 3
+
+
+def test_the_baseline_is_that_hour_of_days_before(tmp_path: Path, now: datetime) -> None:
+    start = now - timedelta(minutes=10)
+    hour = start.replace(minute=0, second=0, microsecond=0)
+    known = [
+        window(hour - timedelta(days=days), 60, zone="old", sum=mean * 10, mean=mean)
+        for days, mean in ((2, 10.0), (3, 14.0))
+    ]
+    recent = [window(start, 5, zone=zone) for zone in ("old", "new")]
+    rows = {tables.ZONE_WINDOWS["five_minutes"]: recent, tables.ZONE_WINDOWS["hour"]: known}
+    found = asked(lake(tmp_path, rows), "trend_by_zone").sort("zone")
+    assert found.select("zone", "baseline", "has_history").rows() == [
+        ("new", None, False),
+        ("old", 12.0, True),
+    ]
+
+
+def test_what_has_no_baseline_is_not_far_from_it() -> None:
+    (panel,) = [one for one in panels() if one.name == "Farthest from baseline"]
+    (query,) = panel.query_context["queries"]
+    assert query["filters"] == [{"col": "baseline", "op": "IS NOT NULL"}]
