@@ -19,7 +19,7 @@ from telemetry import tables
 from telemetry.settings import Settings
 from tests.dashboards.bundle import Panel, panels, read, targets
 from tests.dashboards.client import Client, log_in, logged
-from tests.dashboards.lakes import alert, write
+from tests.dashboards.lakes import METRICS, ZONES, alert, write
 
 pytestmark = [pytest.mark.long, pytest.mark.trino, pytest.mark.stack, pytest.mark.timeout(900)]
 BUDGET_S = 10.0
@@ -41,6 +41,21 @@ def test_query_of_a_panel_answers_with_rows_in_time(
     assert found["error"] is None
     assert bool(found["rowcount"]) is (panel.name not in EMPTY_WITHOUT_ALERTS)
     assert took < BUDGET_S
+
+
+def test_lines_beyond_the_limit_are_one_line(viewer: Client, datasets: dict[str, int]) -> None:
+    panel = next(panel for panel in panels() if panel.name == "By zone")
+    number = datasets[panel.chart["dataset_uuid"]]
+    whole, cut = (
+        viewer.ask(asking_for(panel, series_limit=most), number).json()["result"][0]["data"]
+        for most in (20, 1)
+    )
+    (kept,) = {(row["zone"], row["metric"]) for row in cut} - {("Others", "Others")}
+    at = max(row["at"] for row in cut)
+    (others,) = [row["mean"] for row in cut if row["at"] == at and row["zone"] == "Others"]
+    rest = [r["mean"] for r in whole if r["at"] == at and (r["zone"], r["metric"]) != kept]
+    assert len(rest) == len(ZONES) * len(METRICS) - 1
+    assert others == pytest.approx(sum(rest) / len(rest))
 
 
 def test_filter_that_must_have_a_choice_has_one_on_an_empty_lake(settings: Settings) -> None:

@@ -81,3 +81,14 @@ def test_what_has_no_baseline_is_not_far_from_it() -> None:
     (panel,) = [one for one in panels() if one.name == "Farthest from baseline"]
     (query,) = panel.query_context["queries"]
     assert query["filters"] == [{"col": "baseline", "op": "IS NOT NULL"}]
+
+
+def test_lines_of_a_day_are_never_cut() -> None:
+    """Superset keeps the greatest values of an answer of too many rows; all others are holes."""
+    for panel in panels():
+        params, (query,) = panel.chart["params"], panel.query_context["queries"]
+        if params["viz_type"].startswith("echarts") and params["groupby"] not in ([], ["metric"]):
+            for asks in (params, panel.query_context["form_data"], query):
+                if params["x_axis"] == "at" and params["groupby"] != ["rule"]:
+                    assert asks["group_others_when_limit_reached"], panel.name
+                    assert (asks["series_limit"] + 1) * STEPS_A_DAY < ROWS_AT_MOST, panel.name
