@@ -52,6 +52,32 @@ def lake(home: Path, rows: dict[Table, list[Row]]) -> Path:
     return home
 
 
+def test_no_name_that_a_chart_shows_can_begin_a_tag(tmp_path: Path, now: datetime) -> None:
+    recent = [window(now - timedelta(minutes=10), 5)]
+    message: Row = {
+        "topic": "telemetry", "partition": 0, "offset": 1, "items": 1, "product": MARKUP,
+        "received_at": now - timedelta(minutes=1), "received_date": now.date(),
+    }  # fmt: skip
+    rows = {
+        tables.ZONE_WINDOWS["five_minutes"]: recent,
+        tables.DEVICE_WINDOWS["five_minutes"]: recent,
+        tables.MESSAGES: [message],
+    }
+    home = lake(tmp_path, rows)
+    drawn = {
+        DATASETS[panel.chart["dataset_uuid"]]["table_name"]
+        for panel in panels()
+        if panel.chart["viz_type"].startswith("echarts") and panel.chart["params"]["groupby"]
+    }
+    of_words_of_ours = {"dead_letters", "alerts", "set_aside"}
+    for dataset in {*drawn, "metrics_measured"} - of_words_of_ours:
+        found = asked(home, dataset)
+        assert found.height == 1, dataset
+        texts = [str(one) for one in found.select(pl.col(pl.String)).row(0)]
+        assert any(text.startswith("\u2039b style") for text in texts), dataset
+        assert not any("<" in text for text in texts), dataset
+
+
 def test_a_young_lake_has_no_baseline(tmp_path: Path, now: datetime) -> None:
     recent = [window(now - timedelta(minutes=ago), 5) for ago in (10, 20, 70)]
     hours = [window(now - timedelta(hours=ago), 60) for ago in (1, 2)]
