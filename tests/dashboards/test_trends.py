@@ -103,6 +103,28 @@ def test_the_baseline_is_that_hour_of_days_before(tmp_path: Path, now: datetime)
     ]
 
 
+def test_zones_and_devices_of_two_tenants_are_not_mixed(tmp_path: Path, now: datetime) -> None:
+    named = {"zone": "harbour", "device_full": "room.a", "product": "room", "metric": "kw"}
+    minute, recent = (
+        [window(now - timedelta(minutes=10), width, tenant=one, **named) for one in ("a", "b")]
+        for width in (1, 5)
+    )
+    place: Row = {"lat": 53.5, "lng": 9.9, "device": "a"}
+    copies: Row = {"day": now.date(), "duplicates": 1, "conflicts": 0, "removed": 0}
+    rows = {
+        tables.ZONE_WINDOWS["minute"]: minute,
+        tables.ZONE_WINDOWS["five_minutes"]: recent,
+        tables.DEVICE_WINDOWS["five_minutes"]: recent,
+        tables.DEVICES: [{"tenant": one, **named, **place} for one in ("a", "b")],
+        tables.DEVICE_DUPLICATES: [{"tenant": one, **named, **copies} for one in ("a", "b")],
+    }
+    home = lake(tmp_path, rows)
+    for dataset in ("zones_now", "trend_by_zone", "trend_by_device", "devices", "zone_map"):
+        assert sorted(asked(home, dataset)["zone"]) == ["a / harbour", "b / harbour"], dataset
+    for dataset in ("trend_by_device", "devices", "zone_map", "duplicates"):
+        assert sorted(asked(home, dataset)["device_full"]) == ["a / room.a", "b / room.a"], dataset
+
+
 def test_what_has_no_baseline_is_not_far_from_it() -> None:
     (panel,) = [one for one in panels() if one.name == "Farthest from baseline"]
     (query,) = panel.query_context["queries"]
