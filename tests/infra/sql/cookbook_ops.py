@@ -18,7 +18,8 @@ def records(now: datetime) -> Iterator[Row]:
             at = (now - timedelta(seconds=age_s + 60 * index)).replace(microsecond=0)
             yield {
                 "topic": "cookbook", "partition": len(product), "offset": 50 - index, "items": 1,
-                "product": product, "received_at": at, "kafka_time": at, "received_date": at.date(),
+                "tenant": "default", "product": product, "received_at": at, "kafka_time": at,
+                "received_date": at.date(),
             }  # fmt: skip
 
 

@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 PAGE = Path(__file__).parents[3] / "docs" / "sql.md"
+OF_ALL_TENANTS = {"Whether every message is accounted for"}
+"""What is asked of records as Kafka has them, before it is known whose they are."""
 _RECIPE = re.compile(r"^### (?P<title>.+?)\n(?P<text>.*?)```sql\n(?P<sql>.*?)\n```", re.M | re.S)
 _PYTHON = re.compile(r"```python\n(.*?)\n```", re.S)
 
