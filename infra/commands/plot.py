@@ -126,6 +126,12 @@ def _extents(series: Source, asked: list[Asked]) -> dict[Asked, Extent]:
         raise errors[0]
     for error in errors:
         click.echo(f"left out: {error}", err=True)
+    for one in (one for one, extent in extents.items() if extent.is_part):
+        click.echo(
+            f"left out: a part of {one.metric} of {one.device}, which is too much for one answer or"
+            " no more there: ask for less of it with --from and --to",
+            err=True,
+        )
     return extents
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import NamedTuple, cast
 from urllib.parse import quote
 
 from infra.close_names import unknown
@@ -18,6 +18,14 @@ _MICROSECOND = timedelta(microseconds=1)
 Points = list[tuple[datetime, float | bool | str | None]]
 
 
+class Told(NamedTuple):
+    """A series' type, its points, and whether the service has left out a part of them."""
+
+    kind: str
+    points: Points
+    is_part: bool
+
+
 class Answers:
     """Asks one query service."""
 
@@ -26,28 +34,34 @@ class Answers:
 
     def extent(self, asked: Asked) -> Extent:
         """Return the span that has numbers; raise for what has none, naming what there is."""
-        kind, points = self._points(asked, *_span(asked), 2)
+        told = self._told(asked, *_span(asked), 2)
         name = f"{asked.metric} of {asked.device}"
-        if kind == "text":
+        if told.kind == "text":
             raise HeadwaterError(f"{name} is text: there is no line in it")
-        if not points:
+        if not told.points and told.is_part:
+            raise HeadwaterError(
+                f"{name} has too much for one answer: ask for a part of it with --from and --to"
+            )
+        if not told.points:
             raise HeadwaterError(self._why_nothing(asked))
+        points, is_part = told.points, told.is_part
         first, last = _span(asked)
         # Few points of a long span say about when; those of the span that they name say exactly.
         for _ in range(3):
-            _, found = self._points(asked, first, last, POINTS)
+            told = self._told(asked, first, last, POINTS)
             # Of what only wide windows tell any more, a narrower span has nothing whole.
-            if not found:
+            if not told.points:
                 break
-            points = found
+            points, is_part = told.points, is_part or told.is_part
             first = max(first, points[0][0] - (last - first) / POINTS)
             last = min(last, points[-1][0] + (last - first) / POINTS + _MICROSECOND)
-        return Extent(points[0][0], points[-1][0], None)
+        return Extent(points[0][0], points[-1][0], None, is_part)
 
     def line(self, asked: Asked, window: str, label: str) -> Line:
         """Return the series thinned to what a picture shows; `window` is the service's choice."""
         extent = self.extent(asked)
-        _, points = self._points(asked, extent.first, extent.last + _MICROSECOND, POINTS, "null")
+        end = extent.last + _MICROSECOND
+        points = self._told(asked, extent.first, end, POINTS, "null").points
         kept = [(at, float(value)) for at, value in points if value is not None]
         missing = {at for at, value in points if value is None}
         times = tuple(at for at, _ in kept)
@@ -59,10 +73,10 @@ class Answers:
         }
         return Line(label, times, tuple(value for _, value in kept), breaks)
 
-    def _points(
+    def _told(
         self, asked: Asked, first: datetime, last: datetime, most: int, fill: str = "none"
-    ) -> tuple[str, Points]:
-        """Return a series' type and its points in [first, last)."""
+    ) -> Told:
+        """Return what the service tells of a series in [first, last)."""
         given: dict[str, str | int | bool | None] = {
             "device_id": asked.device,
             "metric": asked.metric,
@@ -75,7 +89,7 @@ class Answers:
         said = cast(Mapping[str, object], self._client.ask("GET", "/v1/query", None, given))
         points = cast(list[Mapping[str, float | bool | str | None]], said["points"])
         found = [(datetime.fromisoformat(str(point["time"])), point["value"]) for point in points]
-        return str(said["type"]), found
+        return Told(str(said["type"]), found, bool(said["truncated"]))
 
     def _why_nothing(self, asked: Asked) -> str:
         path = f"/v1/devices/{quote(asked.device, safe='')}/metrics"

@@ -50,6 +50,8 @@ class Extent:
     first: datetime
     last: datetime
     unit: str | None
+    is_part: bool = False
+    """Whether there is more than was told."""
 
 
 class Series:

@@ -13,11 +13,13 @@ from infra.plotting.answers import SERVED, Answers
 from infra.plotting.chart import Line
 from infra.plotting.series import Asked
 from infra.service_client import ServiceClient
+from services.query.times import time_text
 from tests.services.live_server import MINUTE, LiveServer, served
 from tests.services.query_lake import Reading, numbered
 from tests.services.test_query_service import START
 
 SPIKE = 4321.5
+SECOND = 1_000_000
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +95,19 @@ def test_service_that_is_away_is_named(live: LiveServer) -> None:
 def test_span_in_which_no_window_is_whole_is_as_it_was_told_first() -> None:
     points = [{"time": f"2026-01-01T0{hour}:00:00Z", "value": 1.0} for hour in (5, 9)]
     told = [points, []]
-    client = SimpleNamespace(ask=lambda *_: {"type": "number", "points": told.pop(0)})
+    said = {"type": "number", "truncated": False}
+    client = SimpleNamespace(ask=lambda *_: {**said, "points": told.pop(0)})
     extent = Answers(cast(ServiceClient, client)).extent(Asked("meter.m1", "kwh"))
     assert (extent.first.hour, extent.last.hour) == (5, 9)
+
+
+def test_part_that_the_service_leaves_out_is_named(tmp_path: Path) -> None:
+    live = LiveServer(tmp_path, most_raw_rows=1000)
+    live.lake.land(numbered([Reading(START + n * SECOND, 1.0) for n in range(1500)]))
+    (tmp_path / "stack.json").write_text('{"mode": "light"}')
+    begin, end = (time_text(at) for at in (START, START + 1800 * SECOND))
+    with served(live):
+        whole = plot(live, "meter.m1", "kwh", code=1)
+        part = plot(live, "meter.m1", "kwh", "--from", begin, "--to", end)
+    assert "ask for a part of it with --from and --to" in whole.stderr
+    assert "left out: a part of kwh of meter.m1" in part.stderr
