@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -143,9 +144,10 @@ def test_status_and_doctor_name_it_with_what_mends_it(
 
 @pytest.mark.faults
 def test_services_that_a_killed_drill_has_stopped_run_again(tmp_path: Path) -> None:
-    slow = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: time.sleep(1) or exit())"
+    slow = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: time.sleep(5) or exit())"
     daemon = Daemon(tmp_path)
-    streams = service("streams", (sys.executable, "-c", f"{slow}; time.sleep(300)"))
+    quick = service("streams", (sys.executable, "-c", f"{slow}; time.sleep(300)"))
+    streams = replace(quick, stop_wait_s=20)
     daemon.start([streams], {})
     try:
         start(daemon, [streams], timeout_s=20, show=nobody_watches)
@@ -155,6 +157,7 @@ def test_services_that_a_killed_drill_has_stopped_run_again(tmp_path: Path) -> N
             text = (fault.folder / NOTE).read_text()
         (fault.folder / NOTE).write_text(text)
         daemon.stop_service("streams")
+        assert daemon.runs()["streams"].is_stopping
 
         undo_faults(tmp_path, lambda _: None)
 
