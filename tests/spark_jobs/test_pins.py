@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 from argparse import Namespace
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -41,7 +42,20 @@ def settings(tmp_path: Path) -> Settings:
     lake = Lake(made.lake_root)
     lake.create_all()
     grow(lake, VERSIONS)
+    wait_for_checkpoint(lake)
     return made
+
+
+def wait_for_checkpoint(lake: Lake) -> None:
+    """It is made beside; versions before it can be trimmed once it is there."""
+    until = time.monotonic() + 60
+    while not (log_of(lake) / "00000000000000000049.checkpoint.parquet").exists():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def log_of(lake: Lake) -> Path:
+    return Path(lake.uri(READINGS), "_delta_log")
 
 
 def grow(lake: Lake, versions: int) -> None:
@@ -50,7 +64,7 @@ def grow(lake: Lake, versions: int) -> None:
 
 
 def first_version(lake: Lake) -> int:
-    return min(int(path.stem) for path in Path(lake.uri(READINGS), "_delta_log").glob("*.json"))
+    return min(int(path.stem) for path in log_of(lake).glob("*.json"))
 
 
 def test_what_a_job_reads_stays_until_it_ends(settings: Settings) -> None:
