@@ -11,30 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-BROKEN_OFF = """
-import signal, subprocess, sys
-from pathlib import Path
-from infra.drills import disks
-from infra.drills.ending import orderly
-from infra.drills.ground import Fleet, Ground
-from telemetry.settings import Settings
+from tests.infra.rehearsal import REHEARSAL
 
-class Supervisor:
-    def runs(self):
-        return {"streams": None}
-
-class Rehearsal(Ground):
-    daemon = Supervisor()
-
-    def pids(self, service):
-        return {int(sys.argv[2])}
-
-    def start_fleet(self, fleet):
-        fleet = subprocess.Popen([sys.executable, "-c", sys.argv[3]], start_new_session=True)
-        self.fleets.append(fleet)
-        print(fleet.pid, flush=True)
-
-home = Path(sys.argv[1])
+BROKEN_OFF = f"""{REHEARSAL}
 # As from a terminal: below `nohup` it is ignored, and stays so.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 ground = Rehearsal(Settings(home=home), "full", home, print)

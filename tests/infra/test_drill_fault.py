@@ -20,35 +20,11 @@ from infra.processes import MARK, end, stack_processes
 from infra.starting import start
 from infra.supervision.daemon import Daemon
 from telemetry.settings import Settings
+from tests.infra.rehearsal import REHEARSAL
 from tests.infra.supervision.services import nobody_watches, service
 from tests.infra.test_drill_ending import WAITS, within
 
-KILLED = """
-import subprocess, sys
-from pathlib import Path
-from infra.drills import disks
-from infra.drills.ending import orderly
-from infra.drills.fault import Fault, noted
-from infra.drills.ground import Fleet, Ground
-from telemetry.settings import Settings
-
-class Supervisor:
-    def runs(self):
-        return {"streams": None}
-
-class Rehearsal(Ground):
-    daemon = Supervisor()
-
-    def pids(self, service):
-        return {int(sys.argv[2])}
-
-    def start_fleet(self, fleet):
-        command = [sys.executable, "-c", sys.argv[3]]
-        fleet = subprocess.Popen(command, env=self._environment, start_new_session=True)
-        self.fleets.append(fleet)
-        print(fleet.pid, flush=True)
-
-home = Path(sys.argv[1])
+KILLED = f"""{REHEARSAL}
 folder = home / "drills" / "slow-disk-1"
 ground = Rehearsal(Settings(home=home), "full", folder, print)
 fault = Fault("slow-disk", "halts Kafka", (), folder)
@@ -145,12 +121,15 @@ def test_status_and_doctor_name_it_with_what_mends_it(
 @pytest.mark.faults
 def test_services_that_a_killed_drill_has_stopped_run_again(tmp_path: Path) -> None:
     slow = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: time.sleep(5) or exit())"
+    heeds = tmp_path / "heeds"
+    waits = f"open({str(heeds)!r}, 'w').close(); time.sleep(300)"
     daemon = Daemon(tmp_path)
-    quick = service("streams", (sys.executable, "-c", f"{slow}; time.sleep(300)"))
+    quick = service("streams", (sys.executable, "-c", f"{slow}; {waits}"))
     streams = replace(quick, stop_wait_s=20)
     daemon.start([streams], {})
     try:
         start(daemon, [streams], timeout_s=20, show=nobody_watches)
+        assert within(20, heeds.exists)
         before = daemon.runs()["streams"].pid
         fault = Fault("checkpoint-loss", "stops", ("streams",), tmp_path / "drills" / "one")
         with noted(fault):
