@@ -49,6 +49,32 @@ def test_an_answer_is_given_again_as_long_as_the_cache_has_it(
     assert kept.find("anna", b"q") is None
 
 
+def test_one_makes_an_answer_anew_and_others_are_shown_what_was(
+    kept: KeptAnswers, clock: Clock
+) -> None:
+    for who in ("anna", "bert"):
+        kept.keep(who, b"q", b"old", [query()], kept.changes)
+    clock.now_s += 20
+    assert kept.find("anna", b"q") is None
+    assert kept.find("bert", b"q") == b"old"
+    kept.keep("anna", b"q", b"new", [query(cached=False)], kept.changes)
+    assert kept.find("anna", b"q") is None, "the cache has it now: the next who asks takes it over"
+    assert kept.find("bert", b"q") == b"old"
+    kept.keep("anna", b"q", b"new", [query(since_s=clock.now_s)], kept.changes)
+    assert kept.find("bert", b"q") == b"new"
+
+
+def test_another_tries_where_an_answer_is_not_renewed(kept: KeptAnswers, clock: Clock) -> None:
+    kept.keep("anna", b"q", b"old", [query()], kept.changes)
+    clock.now_s += 20
+    found = []
+    for _ in range(7):
+        found.append(kept.find("anna", b"q"))
+        clock.now_s += 5
+    assert found == [None, b"old", b"old", None, b"old", b"old", None]
+    assert kept.find("anna", b"q") is None, "half a minute late it is shown to nobody"
+
+
 def test_who_was_not_let_through_is_given_nothing(kept: KeptAnswers) -> None:
     kept.keep("anna", b"q", b"one", [query()], kept.changes)
     assert kept.find("bert", b"q") is None

@@ -3,7 +3,9 @@
 Superset takes tens of milliseconds to find that its cache has an answer: it loads the dataset,
 parses its SQL, and looks up what the asker may. All of it comes to the same until something is
 changed, so that an asker who was let through is let through again for a while, and all askers
-share the bytes.
+share the bytes. When an answer has run out, one who asks has it made anew, and the others are shown
+what was until that is done (`stale-while-revalidate` of RFC 5861): a hundred who wait for one
+query would keep all threads from what is there.
 """
 
 import threading
@@ -15,6 +17,10 @@ from typing import Any
 
 Keys = tuple[str, ...]
 """Keys of Superset's cache for what an answer is made of; they tell rights on rows apart."""
+Place = tuple[bytes, Keys]
+"""What was asked, and what the answer is made of."""
+RENEWAL_S = 15.0
+"""After so long another tries: who makes an answer anew may have failed."""
 
 
 @dataclass(slots=True)
@@ -24,23 +30,31 @@ class KeptAnswers:
     most_bytes: int = 32 * 2**20
     most_askers: int = 50_000
     trusted_s: float = 60.0
+    stale_s: float = 30.0
+    """How long an answer that has run out is shown at most, while it is made anew."""
     now: Callable[[], float] = time.time
     changes: int = 0
     """How often all was forgotten: what was begun before is not kept."""
     _trusted: dict[tuple[str, bytes], tuple[Keys, float]] = field(default_factory=dict)
-    _answers: dict[tuple[bytes, Keys], tuple[bytes, float]] = field(default_factory=dict)
+    _answers: dict[Place, tuple[bytes, float]] = field(default_factory=dict)
+    _renewing: dict[Place, float] = field(default_factory=dict)
+    """Since when somebody makes an answer anew."""
     _bytes: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def find(self, who: str, asked: bytes) -> bytes | None:
-        """Return the answer to what an asker has been answered before, if it still holds."""
+        """Return the answer to what an asker has been answered before, if it still holds.
+
+        None lets the asker through to Superset: where there is no answer, and to renew one.
+        """
         now = self.now()
         with self._lock:
             keys, until = self._trusted.get((who, asked), ((), 0.0))
             if until <= now:
                 return None
             body, holds_until = self._answers.get((asked, keys), (b"", 0.0))
-            return body if holds_until > now else None
+            shown = holds_until > now or self._is_renewed((asked, keys), holds_until, now)
+            return body if shown else None
 
     def keep(
         self, who: str, asked: bytes, body: bytes, told: Iterable[Mapping[str, Any]], changes: int
@@ -57,8 +71,10 @@ class KeptAnswers:
         with self._lock:
             if changes != self.changes or self.most_bytes < len(body):
                 return
+            self._renewing.pop((asked, keys), None)
             if until <= now:
-                self._drop({at for at in self._answers if not set(keys).isdisjoint(at[1])})
+                alike = {at for at in self._answers if not set(keys).isdisjoint(at[1])}
+                self._drop(alike - {(asked, keys)})
                 return
             self._make_room(len(body), now)
             self._drop({(asked, keys)})
@@ -72,7 +88,17 @@ class KeptAnswers:
             self.changes += 1
             self._trusted.clear()
             self._answers.clear()
+            self._renewing.clear()
             self._bytes = 0
+
+    def _is_renewed(self, at: Place, holds_until: float, now: float) -> bool:
+        """Return whether another makes anew what has just run out; if not, the asker does."""
+        if holds_until + self.stale_s <= now:
+            return False
+        if self._renewing.get(at, 0.0) + RENEWAL_S > now:
+            return True
+        self._renewing[at] = now
+        return False
 
     def _make_room(self, size: int, now: float) -> None:
         """Drop what holds no longer, then the oldest."""
@@ -86,6 +112,7 @@ class KeptAnswers:
     def _drop(self, places: set[tuple[bytes, Keys]]) -> None:
         for at in places & self._answers.keys():
             body, _ = self._answers.pop(at)
+            self._renewing.pop(at, None)
             self._bytes -= len(body)
 
 
