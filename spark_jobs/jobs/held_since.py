@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from spark_jobs.jobs.believed_day import CLOCK_AHEAD
 from spark_jobs.jobs.gold_tables import WINDOW_TABLES
 from spark_jobs.jobs.partitions import born_on, kept_for
 from spark_jobs.lake import Lake
@@ -41,8 +42,9 @@ def held_since(lake: Lake, products: Collection[Product], today: date) -> Held:
 
 
 def _judged_last(lake: Lake) -> date | None:
-    """Return the latest day that a run of `retention` went by."""
-    runs = lake.scan(JOB_RUNS).filter(pl.col("job") == "retention")
+    """Return the latest day that a run of `retention` went by; one that failed may have dropped."""
+    was_refused = pl.col("error").fill_null("").str.starts_with(f"[{CLOCK_AHEAD}]")
+    runs = lake.scan(JOB_RUNS).filter(pl.col("job") == "retention", ~was_refused)
     days = []
     for at, said in runs.select("started_at", "arguments").collect().iter_rows():
         arguments = json.loads(said)

@@ -1,4 +1,7 @@
-"""Drop whole partitions that are older than their class, or their table, is kept."""
+"""Drop whole partitions that are older than their class, or their table, is kept.
+
+A clock that has left out more than 7 days is not believed at once: see `believed_day`.
+"""
 
 import argparse
 from datetime import date, datetime, timedelta
@@ -6,6 +9,7 @@ from functools import partial
 
 import polars as pl
 
+from spark_jobs.jobs.believed_day import BELIEVED_AFTER, CLOCK_AHEAD, believed_day
 from spark_jobs.jobs.job_runs import Result, recorded, tried
 from spark_jobs.jobs.partitions import (
     born_on,
@@ -16,6 +20,7 @@ from spark_jobs.jobs.partitions import (
     kept_for,
 )
 from spark_jobs.lake import Lake
+from spark_jobs.refusal import RefusalError
 from spark_jobs.transforms.spans import midnight
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
@@ -25,7 +30,12 @@ from telemetry.tables import MESSAGES, SESSIONS, TABLES, Table
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare a dry run, and the date to judge by."""
     parser.add_argument("--dry-run", action="store_true", help="say what would be dropped")
-    parser.add_argument("--today", type=date.fromisoformat, metavar="DATE", help="default: today")
+    parser.add_argument(
+        "--today",
+        type=date.fromisoformat,
+        metavar="DATE",
+        help="default: today, unless this machine's clock has jumped",
+    )
 
 
 def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result:
@@ -33,7 +43,9 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
 
     def work(now: datetime) -> Result:
         today = arguments.today or now.date()
-        expired = {table: _expired(lake, table, today) for table in TABLES if date_column(table)}
+        expired = _all_expired(lake, today)
+        if arguments.today is None:
+            _refuse_jump(lake, today, expired)
         _keep_bronze_longest(lake, expired)
         if not arguments.dry_run:
             for table, partitions in expired.items():
@@ -42,6 +54,28 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
         return {"dry_run": arguments.dry_run, "tables": dropped}
 
     return recorded(lake, "retention", arguments, work)
+
+
+def _all_expired(lake: Lake, today: date) -> dict[Table, pl.DataFrame]:
+    return {table: _expired(lake, table, today) for table in TABLES if date_column(table)}
+
+
+def _refuse_jump(lake: Lake, today: date, expired: dict[Table, pl.DataFrame]) -> None:
+    """Refuse to drop what would stay by the last day that is beyond doubt."""
+    believed = believed_day(lake, today)
+    if believed == today:
+        return
+    before = _all_expired(lake, believed)
+    doubtful = sum(len(rows) - len(before[table]) for table, rows in expired.items())
+    if doubtful > 0:
+        raise RefusalError(
+            CLOCK_AHEAD,
+            f"this machine's clock says {today}, and {believed} was the last day before that gap"
+            f" on which anything was received or ran: {doubtful} partitions would go that stay by"
+            f" {believed}. If the clock is right, say so once: `headwater job retention --today"
+            f" {today}`. After {BELIEVED_AFTER} days on which something comes or runs it is"
+            " believed anyway",
+        )
 
 
 def _expired(lake: Lake, table: Table, today: date) -> pl.DataFrame:
