@@ -30,7 +30,7 @@ def balanced_pages(
     ]
     if not over:
         return []
-    since = min(_begin(told) for told in over)
+    since = min(_begin(told, known) for told in over)
     landed = until.with_records(tables.newest(since))
     due = [told for told in over if _has_landed(landed, known.needed_at(told))]
     if not due:
@@ -77,18 +77,18 @@ def _balance(
     name = told.page.name
     was_spooled = name in known.spooled_at
     # What was on a disk is appended whenever Kafka is back.
-    last = now if was_spooled else told.at + BEFORE
+    last = now if was_spooled else known.told[name].end + BEFORE
     return PageBalance(
         told,
-        counts.of(name, _begin(told), last),
+        counts.of(name, _begin(told, known), last),
         {place: found[name] for place, found in kept.items()},
         known.spooled.get(name, 0),
         was_spooled,
     )
 
 
-def _begin(told: Told) -> datetime:
-    return moment(told.page.began_at) - BEFORE
+def _begin(told: Told, known: Ledger) -> datetime:
+    return known.began(told) - BEFORE
 
 
 def keep(lake: Lake, pages: Sequence[PageBalance], now: datetime) -> None:

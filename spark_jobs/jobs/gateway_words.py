@@ -23,7 +23,7 @@ class Words(Protocol):
     """Where gateways tell, and keep what does not land."""
 
     def told(self) -> Iterable[Told]:
-        """Return every word that is still known."""
+        """Return every word that is still known, each gateway's in the order of telling."""
 
     def kept(self, since: datetime) -> dict[str, Counter[str]]:
         """Count the records of each page in the topics that are not landed, by place."""
@@ -38,10 +38,11 @@ class FileWords:
     def told(self) -> Iterator[Told]:
         """Return the newest word on each page."""
         for folder in self._folders:
-            for path in sorted((folder / PAGES).glob("*.json")):
+            paths = [(path.stat().st_mtime, path) for path in (folder / PAGES).glob("*.json")]
+            for at, path in sorted(paths):
                 page = page_of(path.read_bytes())
                 if page is not None:
-                    yield Told(page, datetime.fromtimestamp(path.stat().st_mtime, UTC))
+                    yield Told(page, datetime.fromtimestamp(at, UTC))
 
     def kept(self, since: datetime) -> dict[str, Counter[str]]:
         """Nothing is kept elsewhere."""
@@ -61,7 +62,7 @@ class KafkaWords:
         }
 
     def told(self) -> Iterator[Told]:
-        """Return every word that the topic holds."""
+        """Return every word that the topic holds; it has one partition."""
         for record in self._records(GATEWAY_PAGES.name, datetime.fromtimestamp(0, UTC)):
             page = page_of(record.value() or b"")
             if page is not None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from spark_jobs.transforms.spans import Span
 from telemetry.accounts import Page
 
 SILENT_AFTER = timedelta(minutes=15)
@@ -23,19 +24,21 @@ class Ledger:
     """What gateways have told: the newest word on each page, and on what lies on their disks."""
 
     pages: Mapping[str, Told]
+    told: Mapping[str, Span]
+    """From when to when there were words on each page, by a clock that may have been set back."""
     spooled: Mapping[str, int]
     spooled_at: Mapping[str, datetime]
     """When a disk was last said to hold records of a page, or first said to hold none any more."""
     heard_at: Mapping[str, datetime]
     """When each gateway said something last."""
-    begun_at: Mapping[str, int]
-    """When the newest page of each gateway began."""
+    newest: Mapping[str, str]
+    """The newest page of each gateway."""
 
     def is_over(self, told: Told, now: datetime) -> bool:
         """Tell whether no later word on a page can come."""
         page = told.page
         is_silent = now - self.heard_at[page.instance] > SILENT_AFTER
-        has_newer = page.began_at < self.begun_at[page.instance]
+        has_newer = page.name != self.newest[page.instance]
         return page.is_final or is_silent or (has_newer and now - told.at > SILENT_AFTER)
 
     def needed_at(self, told: Told) -> datetime:
@@ -43,28 +46,49 @@ class Ledger:
 
         What was on a disk is handed on whenever Kafka is back.
         """
-        return max(told.at, self.spooled_at.get(told.page.name, told.at))
+        last = self.told[told.page.name].end
+        return max(last, self.spooled_at.get(told.page.name, last))
+
+    def began(self, told: Told) -> datetime:
+        """Return the moment from which on records of a page can have been appended."""
+        return min(moment(told.page.began_at), self.told[told.page.name].start)
 
 
 def ledger(words: Iterable[Told]) -> Ledger:
-    """Put together what was told, in the order of telling."""
+    """Put together what was told, given in the order of telling: no clock says which is newer."""
     pages: dict[str, Told] = {}
+    spans: dict[str, Span] = {}
     disks: dict[str, Mapping[str, int]] = {}
     heard: dict[str, datetime] = {}
-    begun: dict[str, int] = {}
+    newest: dict[str, str] = {}
     spooled_at: dict[str, datetime] = {}
-    for told in sorted(words, key=lambda told: (told.at, told.page.told_at)):
+    for told in words:
         page = told.page
-        pages[page.name] = told
+        if page.name not in pages:
+            newest[page.instance] = page.name
+        pages[page.name] = _newer(pages.get(page.name, told), told)
+        spans[page.name] = _grown(spans.get(page.name), told.at)
         spooled_at |= dict.fromkeys({*page.spool, *disks.get(page.instance, ())}, told.at)
         disks[page.instance] = {name: count for name, count in page.spool.items() if count}
         heard[page.instance] = told.at
-        begun[page.instance] = max(page.began_at, begun.get(page.instance, 0))
     spooled: dict[str, int] = {}
     for disk in disks.values():
         for name, count in disk.items():
             spooled[name] = spooled.get(name, 0) + count
-    return Ledger(pages, spooled, spooled_at, heard, begun)
+    return Ledger(pages, spans, spooled, spooled_at, heard, newest)
+
+
+def _newer(before: Told, told: Told) -> Told:
+    """Return the later of two words on a page: one that a disk held may come behind it.
+
+    What was taken and acknowledged only grows.
+    """
+    counts = [(one.page.is_final, one.page.taken, one.page.acknowledged) for one in (before, told)]
+    return told if counts[1] >= counts[0] else before
+
+
+def _grown(span: Span | None, at: datetime) -> Span:
+    return Span(min(span.start, at), max(span.end, at)) if span else Span(at, at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -272,7 +272,7 @@ def test_newest_word_on_a_page_counts() -> None:
     first = Told(page(taken=3, acknowledged=3, told_at=micros(BEGIN), spool={NAME: 2}), BEGIN)
     last = Told(page(), END)
 
-    known = ledger([last, first])
+    known = ledger([first, last])
 
     assert known.pages == {NAME: last}
     assert not known.spooled
