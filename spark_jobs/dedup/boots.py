@@ -1,6 +1,7 @@
 """Which numbers of each boot are there: 25 bytes for a boot that counts without a gap."""
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from spark_jobs.dedup.intervals import Intervals
 FEWEST = 256
 """Fewer boots that are new are kept by themselves until they are folded."""
 _MOVED = -1
+_MANY = 2**61
 Flags = np.ndarray
 
 
@@ -134,6 +136,26 @@ class Boots:
         self._others = {mark: each for mark, each in self._others.items() if mark in self._heard}
         self._keep(self._is_heard)
         self._is_heard[:], self._heard = False, set()
+        return before - len(self)
+
+    def forget_beyond(self, most: int) -> int:
+        """Forget what is too many, those first that were silent since, or have fewest numbers.
+
+        Return how many.
+        """
+        before = len(self)
+        if before <= most:
+            return 0
+        self.fold()
+        # What has gaps stays as long as there is room: it has many numbers.
+        kept = max(0, most - len(self._others))
+        count = np.minimum(self._last - self._first, _MANY)
+        worth = np.where(self._is_heard, count + _MANY, count)
+        at = np.argpartition(-worth, kept)[:kept] if kept < len(worth) else slice(None)
+        is_kept = np.zeros(len(worth), dtype=bool)
+        is_kept[at] = True
+        self._keep(is_kept)
+        self._others = dict(islice(self._others.items(), most))
         return before - len(self)
 
     def packed(self) -> PackedBoots:

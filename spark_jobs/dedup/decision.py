@@ -79,9 +79,7 @@ class Verdicts(NamedTuple):
     frame: pl.DataFrame
 
 
-def decide(
-    found: Candidates, index: KeyIndex, find: Find, *, received_at: int
-) -> dict[int, Verdict]:
+def decide(found: Candidates, index: KeyIndex, find: Find) -> dict[int, Verdict]:
     """Return the verdicts, by place, on messages that are not the first of their key.
 
     The index takes the keys up at once: should the batch not be committed, it says yes to them
@@ -96,7 +94,7 @@ def decide(
     repeated: dict[Key, list[int]] = {}
     held: dict[Key, list[int]] = {}
     for place, key, mark in zip(doubtful.tolist(), keys, marks, strict=True):
-        if index.add(key, received_at, mark):
+        if index.add(key, mark):
             here[key] = place
         elif key in here:
             repeated.setdefault(key, []).append(place)
@@ -105,7 +103,7 @@ def decide(
     copy_at = found.copies.at
     firsts = {key: copy_at(here[key]) for key in repeated}
     copies = find(held.keys()) if held else {}
-    index.lack((key for key in held if key not in copies), received_at)
+    index.lack(key for key in held if key not in copies)
     firsts |= {key: copies.get(key) or copy_at(places[0]) for key, places in held.items()}
     return {
         place: _beside(firsts[key], copy)

@@ -20,7 +20,7 @@ from spark_jobs.dedup.decision import decide, firsts, verdict_rows
 from spark_jobs.jobs.bronze_beside import BronzeBeside
 from spark_jobs.jobs.landing_logs import LandingLogs
 from spark_jobs.jobs.landing_memory import LandingMemory
-from spark_jobs.jobs.landing_progress import LandingProgress, newest_us
+from spark_jobs.jobs.landing_progress import LandingProgress
 from spark_jobs.jobs.landing_workers import Few, LandingWorkers
 from spark_jobs.jobs.live_registry import LiveRegistry
 from spark_jobs.jobs.older_lake import MEMORY
@@ -207,7 +207,7 @@ class Landing:
 
     def _without_settled(self, heads: pl.DataFrame, offsets: Offsets) -> pl.DataFrame:
         settled = self._settled.messages(offsets)
-        self._memory.remember(settled.keys, settled.copies, received_at=settled.received_at)
+        self._memory.remember(settled.keys, settled.copies)
         return heads.join(settled.items, on=settled.items.columns, how="anti")
 
     def _take_silver(
@@ -225,8 +225,7 @@ class Landing:
             self._registry.fix(uses.fixed, txn)
         candidates = routes.candidates(found, routes.accepted(heads, uses.reasons))
         memory = self._memory
-        newest = newest_us(heads, "received_at") or 0
-        verdicts = decide(candidates, memory.index, memory.copies.find, received_at=newest)
+        verdicts = decide(candidates, memory.index, memory.copies.find)
         aside = verdict_rows(candidates, verdicts)
         found = self._with_content(found, aside.frame["row"].to_numpy())
         # All files are written before the first commit, which waits for bronze.

@@ -15,7 +15,7 @@ from spark_jobs.dedup.recent import Copies, marks_of
 from spark_jobs.jobs.first_copies import KEY, FirstCopies
 from spark_jobs.jobs.memory_file import MemoryFile, Saved
 from spark_jobs.lake import Lake
-from spark_jobs.pieces import Since, pieces
+from spark_jobs.pieces import Since, pieces, pieces_in_time
 from telemetry.tables import LATE, MESSAGES, READINGS
 
 BOOT = ("tenant", "device_full", "boot")
@@ -63,21 +63,20 @@ class LandingMemory:
         return Since(saved.versions, datetime.fromtimestamp(saved.at, UTC) - OVERLAP)
 
     def _load_keys(self, since: Since | None) -> None:
-        for table in (READINGS, LATE):
-            for rows in pieces(self._lake, table, since):
-                boots = rows.select(*KEY, "received_at")
-                self._take_up(boots.filter(~pl.col("boot").str.starts_with(UNIQUE)))
+        # Of hashed keys the last are remembered.
+        for rows in pieces_in_time(self._lake, (READINGS, LATE), since):
+            boots = rows.select(*KEY, "kafka_time")
+            self._take_up(boots.filter(~pl.col("boot").str.starts_with(UNIQUE)))
 
     def _take_up(self, keys: pl.LazyFrame) -> None:
         hashed = pl.col("boot").str.starts_with(HASHED)
-        at = pl.col("received_at").max().dt.timestamp("us")
-        old = keys.filter(hashed).group_by(KEY).agg(at).sort("received_at").collect()
-        for tenant, device_full, boot, seq, received_at in old.iter_rows():
-            self.index.add((tenant, device_full, boot, seq), received_at)
-        now = time.time_ns() // 1000
+        at = pl.col("kafka_time").max()
+        old = keys.filter(hashed).group_by(KEY).agg(at).sort("kafka_time").select(KEY).collect()
+        for tenant, device_full, boot, seq in old.iter_rows():
+            self.index.add((tenant, device_full, boot, seq))
         for tenant, device_full, boot, firsts, lasts in _ranges(keys.filter(~hashed)).iter_rows():
-            self.index.merge((tenant, device_full, boot), zip(firsts, lasts, strict=True), now)
-        self.index.keep_room(now)
+            self.index.merge((tenant, device_full, boot), zip(firsts, lasts, strict=True))
+        self.index.keep_room(_now_us())
 
     def _load_landed(self, since: Since | None) -> None:
         for rows in pieces(self._lake, MESSAGES, since):
@@ -105,15 +104,15 @@ class LandingMemory:
             log.warning("%d products are forgotten", len(self.received) - len(newest))
             self.received = dict(newest)
 
-    def remember(self, keys: Sequence[Key], copies: Copies, *, received_at: int) -> None:
+    def remember(self, keys: Sequence[Key], copies: Copies) -> None:
         """Take up first copies that silver holds."""
-        self.index.take_up(keys, received_at)
+        self.index.take_up(keys)
         self.copies.remember(marks_of(keys), copies)
 
     def save_if_due(self, now: float) -> None:
         """Save from time to time, between two batches, what has room."""
         if self._file.is_due:
-            self.index.keep_room(round(now * 1_000_000))
+            self.index.keep_room(_now_us())
             self.save(now)
 
     def save(self, now: float) -> None:
@@ -122,6 +121,11 @@ class LandingMemory:
         received = [(tenant, product, at) for (tenant, product), at in self.received.items()]
         versions = {table.name: self._lake.table(table).version() for table in REMEMBERED}
         self._file.save(Saved(now, self.index.packed(), landed, received, versions))
+
+
+def _now_us() -> int:
+    # The time of day may be set: boots would be forgotten, or none for years.
+    return time.monotonic_ns() // 1000
 
 
 def _ranges(keys: pl.LazyFrame) -> pl.DataFrame:

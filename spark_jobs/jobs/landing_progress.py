@@ -59,9 +59,3 @@ class LandingProgress:
                 name = key if tenant == "default" else f"{tenant}/{key}"
                 marks[name] = at - lateness // _MICROSECOND
         return marks
-
-
-def newest_us(frame: pl.DataFrame, column: str) -> int | None:
-    """Return the newest time in a column, in microseconds since 1970."""
-    newest = frame[column].cast(pl.Int64).max()
-    return newest if isinstance(newest, int) else None

@@ -55,8 +55,8 @@ class RangeReplay:
             self._beside.append(FIRST_USE, uses.fixed.select(FIRST_USE.column_names), None)
         accepted = routes.accepted(heads, uses.reasons)
         candidates = routes.candidates(found, accepted)
-        index.take_up([*copies.know(candidates.keys())], 0)
-        verdicts = decide(candidates, index, copies.find, received_at=0)
+        index.take_up([*copies.know(candidates.keys())])
+        verdicts = decide(candidates, index, copies.find)
         aside = verdict_rows(candidates, verdicts)
         for table, rows in routes.routed(found, heads, uses.reasons, aside):
             if rows.num_rows:

@@ -133,8 +133,8 @@ class RejectedReplay:
         candidates = routes.candidates(found, heads["row"].sort().to_numpy())
         copies = FirstCopies(self._lake, remembered=max(1, 2 * len(heads)))
         index = KeyIndex(remembered=2**62, horizon_us=None)
-        index.take_up([*copies.know(candidates.keys())], 0)
-        aside = verdict_rows(candidates, decide(candidates, index, copies.find, received_at=0))
+        index.take_up([*copies.know(candidates.keys())])
+        aside = verdict_rows(candidates, decide(candidates, index, copies.find))
         for table, rows in routes.routed(found, heads, heads.select("row").clear(), aside):
             self._append(table, rows)
 

@@ -22,7 +22,6 @@ class SettledMessages(NamedTuple):
     items: pl.DataFrame
     keys: list[Key]
     copies: Copies
-    received_at: int
 
 
 class Settled:
@@ -50,15 +49,9 @@ class Settled:
             for table in (REJECTED, DUPLICATES, CONFLICTS)
         ]
         accepted = [
-            self._lake.scan(table).filter(within(offsets)).select(*_ITEM, *_KEY, "received_at")
+            self._lake.scan(table).filter(within(offsets)).select(*_ITEM, *_KEY)
             for table in (READINGS, LATE)
         ]
         firsts = pl.concat(accepted).unique(_ITEM).sort(_ITEM).collect()
         items = pl.concat([*(frame.collect() for frame in aside), firsts.select(_ITEM)])
-        newest = firsts["received_at"].dt.timestamp("us").max()
-        return SettledMessages(
-            items.unique(),
-            firsts.select(_KEY).rows(),
-            copies(firsts),
-            newest if isinstance(newest, int) else 0,
-        )
+        return SettledMessages(items.unique(), firsts.select(_KEY).rows(), copies(firsts))

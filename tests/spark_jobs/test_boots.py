@@ -6,6 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from spark_jobs.dedup.boots import Boots
+from spark_jobs.dedup.index import KeyIndex
 from spark_jobs.dedup.names import BootNames, boot_marks
 
 MARKS = (0, 1, 5, 2**63, 2**64 - 1)
@@ -105,3 +106,29 @@ def test_names_say_which_keys_are_counted() -> None:
     assert names.is_counted.tolist() == [True, False, False]
     assert names.is_unique.tolist() == [False, False, True]
     assert names.at(1) == ("t", "d", "h:1")
+
+
+def test_far_too_many_boots_are_not_kept_the_silent_and_the_shortest_go() -> None:
+    boots = Boots(fewest=1)
+    marks = np.arange(100, dtype=np.uint64)
+    last = np.where(marks < 20, 50, 0).astype(np.int64)
+    boots.add_runs(marks, np.zeros(100, dtype=np.int64), last)
+    boots.forget_silent()
+    heard = marks[90:]
+    boots.add_runs(heard, np.full(10, 7), np.full(10, 7))
+    boots.add_run(90, 9, 9)
+
+    assert boots.forget_beyond(100) == 0
+    assert boots.forget_beyond(25) == 75
+
+    kept = [int(mark) for mark in marks if boots.lowest(int(mark))]
+    assert len(kept) == 25
+    assert {*range(90, 100)} <= {*kept} <= {*range(20), *range(90, 100)}
+
+
+def test_device_that_names_a_boot_for_each_message_does_not_fill_the_memory() -> None:
+    index = KeyIndex(remembered=10, horizon_us=None, boots=100)
+    for number in range(1_000):
+        index.add(("t", "d", f"b{number}", 1))
+        index.keep_room(number)
+    assert len(np.frombuffer(index.packed().boots.marks, np.uint64)) <= 200

@@ -135,82 +135,82 @@ def test_recent_copies_grow() -> None:
     assert recent.find([keys[0], keys[-1]]) == {keys[0]: added[0], keys[-1]: added[-1]}
 
 
-def test_hashed_keys_leave_by_horizon_and_number() -> None:
+def test_hashed_keys_leave_by_number() -> None:
     index = KeyIndex(remembered=1, horizon_us=10)
     for number in range(300_001):
-        assert index.add(("t", "d", f"h:{number}", 0), number)
-    assert index.add(("t", "d", "h:0", 0), 300_001)
-    assert not index.add(("t", "d", "h:300000", 0), 300_001)
+        assert index.add(("t", "d", f"h:{number}", 0))
+    assert index.add(("t", "d", "h:0", 0))
+    assert not index.add(("t", "d", "h:300000", 0))
 
 
 def test_numbers_of_a_boot_that_is_called_like_a_hash_are_told_apart() -> None:
     index = KeyIndex(remembered=10, horizon_us=None)
     for number in range(3):
-        assert index.add(("t", "d", "h:1", number), 0)
-    assert not any(index.add(("t", "d", "h:1", number), 0) for number in range(3))
+        assert index.add(("t", "d", "h:1", number))
+    assert not any(index.add(("t", "d", "h:1", number)) for number in range(3))
 
 
 def test_gaps_take_no_more_than_their_room() -> None:
     index = KeyIndex(remembered=10, horizon_us=None, room=100)
     for number in range(0, 2000, 2):
-        assert index.add(("t", "d", "gaps", number), 0)
+        assert index.add(("t", "d", "gaps", number))
     assert add_run(index, ("t", "d", "steady"), 0, 1999)
     index.keep_room(0)
     assert held(index, [("t", "d", "gaps"), ("t", "d", "steady")]) == {"gaps": 33, "steady": 1}
-    assert index.add(("t", "d", "gaps", 2000), 0)
-    assert not index.add(("t", "d", "gaps", 1), 0), "it may be there: silver is asked"
-    assert index.add(("t", "d", "gaps", 1997), 0)
+    assert index.add(("t", "d", "gaps", 2000))
+    assert not index.add(("t", "d", "gaps", 1)), "it may be there: silver is asked"
+    assert index.add(("t", "d", "gaps", 1997))
 
 
 def test_numbers_at_random_are_hashed_in_the_end() -> None:
     index = KeyIndex(remembered=10_000_000, horizon_us=None, room=100)
     boot = ("t", "d", "b")
     for number in range(0, 2_000, 2):
-        index.add((*boot, number), 0)
+        index.add((*boot, number))
     index.keep_room(0)
     in_vain = [(*boot, number) for number in range(1, 1_001, 2)]
     batch = candidates(in_vain, [Copy("telemetry", 0, key[3], 0, 1) for key in in_vain])
     for _ in range(0, LACKED, len(in_vain)):
-        assert decide(batch, index, lambda _: {}, received_at=0) == {}
-    assert index.add(in_vain[0], 0), "what was in a closed gap is forgotten"
+        assert decide(batch, index, lambda _: {}) == {}
+    assert index.add(in_vain[0]), "what was in a closed gap is forgotten"
     mark = int(boot_marks([boot])[0])
     assert index.packed().lacked == ((mark, LACKED),)
     again = KeyIndex(remembered=10_000_000, horizon_us=None, room=100)
     again.unpack(index.packed())
-    again.merge(boot, [(5_000, 5_001)], 0)
+    again.merge(boot, [(5_000, 5_001)])
     for each in (index, again):
-        assert not each.add((*boot, 1_998), 0), "its newest are remembered"
-        assert not each.add(in_vain[0], 0)
+        assert not each.add((*boot, 1_998)), "its newest are remembered"
+        assert not each.add(in_vain[0])
         assert not add_run(each, boot, 3_000, 3_001), "each is judged by itself"
-        assert each.add((*boot, 3_000), 0)
-        assert not each.add((*boot, 3_000), 0)
-    assert not again.add((*boot, 5_001), 0)
+        assert each.add((*boot, 3_000))
+        assert not each.add((*boot, 3_000))
+    assert not again.add((*boot, 5_001))
     assert not held(again, [boot])
 
 
 def test_boots_leave_where_there_are_many_and_they_were_silent() -> None:
     index = KeyIndex(remembered=10, horizon_us=10, boots=3)
     for boot in "abcd":
-        assert index.add(("t", "d", boot, 1), 0)
+        assert index.add(("t", "d", boot, 1))
     index.keep_room(5)
     index.keep_room(14)
-    assert not index.add(("t", "d", "a", 1), 14), "none was silent for the horizon yet"
+    assert not index.add(("t", "d", "a", 1)), "none was silent for the horizon yet"
     assert add_run(index, ("t", "d", "b"), 2, 3)
     index.keep_room(15)
     assert held(index, [("t", "d", boot) for boot in "abcd"]) == {"a": 1, "b": 1}
-    assert index.add(("t", "d", "c", 1), 15)
+    assert index.add(("t", "d", "c", 1))
     index.keep_room(1_000)
-    assert not index.add(("t", "d", "a", 1), 1_000), "three are not too many"
+    assert not index.add(("t", "d", "a", 1)), "three are not too many"
 
 
 def test_what_was_not_committed_is_not_taken_for_numbers_at_random() -> None:
     index = KeyIndex(remembered=10, horizon_us=None, room=10)
     keys = [("t", "d", "b", number) for number in range(0, 40_000, 2)]
-    index.take_up(keys, 0)
+    index.take_up(keys)
     index.keep_room(0)
     later = [("t", "d", "b", number) for number in range(50_000, 90_000, 2)]
-    index.take_up(later, 0)
-    index.lack(later, 0)
+    index.take_up(later)
+    index.lack(later)
     assert index.packed().lacked == ((int(boot_marks([("t", "d", "b")])[0]), 0),)
 
 
@@ -231,7 +231,7 @@ class Silver:
         self.recent = RecentCopies(self.capacity)
         for key, copy in self.copies.items():
             if key not in self.saved_keys:
-                self.index.add(key, 0)
+                self.index.add(key)
             self.recent.add(marks_of([key]), copies(copy)._replace(digest=None))
 
     def save(self) -> None:
@@ -244,7 +244,7 @@ class Silver:
     def decide(self, keys: list[Key], batch: list[Copy]) -> dict[int, Verdict]:
         if not keys:
             return {}
-        return decide(candidates(keys, batch), self.index, self.find, received_at=0)
+        return decide(candidates(keys, batch), self.index, self.find)
 
     def land(self, keys: list[Key], batch: list[Copy], fate: str) -> dict[int, Verdict]:
         self.index.keep_room(0)

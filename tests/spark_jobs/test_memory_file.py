@@ -13,7 +13,7 @@ KEYS = [("t", "d", "b", 7), ("t", "d", "b", 8), ("t", "d", "h:00", 0)]
 def test_memory_is_read_back(tmp_path: Path) -> None:
     index = KeyIndex(remembered=10, horizon_us=None)
     for key in KEYS:
-        index.add(key, 5)
+        index.add(key)
     saved = Saved(1.5, index.packed(), [("spool", 0, 9)], [("default", None, 4)])
     file = MemoryFile(tmp_path / "below" / "memory")
     file.save(saved)
@@ -24,8 +24,8 @@ def test_memory_is_read_back(tmp_path: Path) -> None:
     assert read == saved
     again = KeyIndex(remembered=10, horizon_us=None)
     again.unpack(read.index)
-    assert not any(again.add(key, 5) for key in KEYS)
-    assert again.add(("t", "d", "b", 9), 5)
+    assert not any(again.add(key) for key in KEYS)
+    assert again.add(("t", "d", "b", 9))
 
 
 @pytest.mark.parametrize("text", [b"", b"\x00", b"{}"])
