@@ -155,7 +155,8 @@ class Rebuild:
         return written
 
     def _replace(self, table: Table, partials: pl.DataFrame, span: Span) -> int:
-        made = windows.completed(windows.ended(partials, table), table, self.state.watermarks)
+        ended = windows.in_one_class(windows.ended(partials, table), table)
+        made = windows.completed(ended, table, self.state.watermarks)
         rows = made.filter(self.held.whole)
         named = " and ".join([_named(span, table), *self.held.windows()])
         self.lake.replace(table, rows, named, None)

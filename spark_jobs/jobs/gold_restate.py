@@ -93,7 +93,7 @@ class Restate:
     def _put(self, table: Table, partials: pl.DataFrame, keys: pl.DataFrame) -> int:
         """Put the rows in place of all that the table has of these windows."""
         lake, held = self.rebuild.lake, self.rebuild.held
-        ended = windows.ended(partials, table)
+        ended = windows.in_one_class(windows.ended(partials, table), table)
         done = windows.completed(ended, table, self.rebuild.state.watermarks)
         classes = {*lake.files(table)["partition.retention_class"], *done["retention_class"]}
         whole = held.of_classes(keys, classes)

@@ -10,9 +10,10 @@ from spark_jobs.row_files import PATH
 from spark_jobs.table_files import Swap
 from spark_jobs.table_group import Snapshots, Swaps, update_group
 from spark_jobs.transforms import window_rows
+from spark_jobs.transforms.classes import CLASS, PRODUCT, several
 from spark_jobs.transforms.finality import due, open_windows
 from spark_jobs.transforms.window_rows import AT, NAME, OPEN_ROW
-from telemetry.tables import Table
+from telemetry.tables import ZONE_WINDOWS, Table
 
 _FILE = {
     "path": pl.col("path"),
@@ -40,6 +41,8 @@ class GoldWindows:
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._open = pl.DataFrame()
+        self._classes: pl.DataFrame | None = None
+        """Tenant, product and retention class of all windows, once they are asked for."""
 
     def find_open(self, watermarks: pl.DataFrame, settled: pl.DataFrame) -> None:
         """Read which windows are open, of products that have a watermark now."""
@@ -56,8 +59,11 @@ class GoldWindows:
     ) -> dict[str, int]:
         """Merge minute partials into every table; return the rows written by table."""
         gained = window_rows.gained(minutes, rules)
+        changed = self._of_several_classes(gained)
+        gained = window_rows.in_one_class(gained, changed)
         ending = due(self._open, watermarks)
-        touched = pl.concat([gained.select(AT), ending.select(AT)]).unique()
+        elsewhere = window_rows.in_all_classes(gained, changed)
+        touched = pl.concat([gained.select(AT), ending.select(AT), elsewhere]).unique()
         names = set(touched["table"].unique())
         tables = [table for table in window_rows.TABLES if table.name in names]
 
@@ -65,11 +71,20 @@ class GoldWindows:
             mine = pl.col("table").is_in([table.name for table in snapshots])
             stored = _stored(snapshots, touched.filter(mine))
             hit, others = window_rows.touched(stored, gained.filter(mine), ending.filter(mine))
-            done = window_rows.together(hit, gained.filter(mine), watermarks)
+            done = window_rows.together(hit, gained.filter(mine), watermarks, changed)
             self._note_open(done, ending.filter(mine), watermarks)
             return dict(_swaps(snapshots, hit, others, done))
 
         return update_group(self._lake, tables, change, txn)
+
+    def _of_several_classes(self, gained: pl.DataFrame) -> pl.DataFrame:
+        """Return the classes of products that have several; zones' days have few rows of all."""
+        days, columns = ZONE_WINDOWS["day"], [*PRODUCT, CLASS]
+        if self._classes is None:
+            self._classes = self._lake.scan(days).select(columns).unique().collect()
+        fresh = gained.filter(pl.col("table") == days.name).select(columns)
+        self._classes = pl.concat([self._classes, fresh]).unique()
+        return several(self._classes)
 
     def _note_open(
         self, done: pl.DataFrame, ending: pl.DataFrame, watermarks: pl.DataFrame

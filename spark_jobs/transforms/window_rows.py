@@ -9,6 +9,7 @@ from datetime import timedelta
 import polars as pl
 
 from spark_jobs.transforms import windows
+from spark_jobs.transforms.classes import CLASS, PRODUCT, of_longest
 from spark_jobs.transforms.finality import OPEN
 from spark_jobs.transforms.partials import SERIES, STATISTICS, merged
 from spark_jobs.transforms.scopes import WINDOW
@@ -24,6 +25,8 @@ from telemetry.tables import (
 TABLES = (*DEVICE_WINDOWS.values(), *ZONE_WINDOWS.values(), DEVICE_SLIDING)
 NAME = pl.Enum([table.name for table in TABLES])
 KEY = ["table", *SERIES, "subject", "window_start"]
+WHICH = [name for name in KEY if name != CLASS]
+"""What tells a window from others: it is of one class."""
 _COLUMNS = [
     "table",
     *("subject" if name == "device_full" else name for name in DEVICE_SLIDING.column_names),
@@ -34,6 +37,7 @@ OPEN_ROW = ["table", *OPEN]
 _RANGE_WINDOWS = 5
 _ENDS = ["table", "tenant", "product", "retention_class", "window_start", "window_end"]
 _GAINS, _ENDED = "gains", "ended"
+_KEPT = pl.col("window_end").max(), pl.col("window_period").max()
 
 
 def named(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
@@ -63,6 +67,19 @@ def gained(minute_partials: pl.DataFrame, rules: pl.DataFrame) -> pl.DataFrame:
         for table in TABLES
     }
     return pl.concat(named(rows, table).select(ROW) for table, rows in ended.items())
+
+
+def in_one_class(gained_rows: pl.DataFrame, of: pl.DataFrame) -> pl.DataFrame:
+    """Return a row a window, of products with several classes (`of`) as well."""
+    if of.is_empty():
+        return gained_rows
+    return merged(of_longest(gained_rows, WHICH, of), KEY, *_KEPT)
+
+
+def in_all_classes(gained_rows: pl.DataFrame, of: pl.DataFrame) -> pl.DataFrame:
+    """Return where windows of products with several classes (`of`) may be stored, as `AT`."""
+    placed = gained_rows.select("table", *PRODUCT, *AT[2:])
+    return placed.join(of, on=PRODUCT, how="inner").select(AT)
 
 
 def near(files: pl.DataFrame, touched_windows: pl.DataFrame) -> pl.DataFrame:
@@ -95,16 +112,20 @@ def touched(
     stored: pl.DataFrame, gained_rows: pl.DataFrame, ending: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the stored rows that gain something or whose window ends, and the other rows."""
-    gains = gained_rows.select(*KEY, pl.lit(value=True).alias(_GAINS))
+    gains = gained_rows.select(*WHICH, pl.lit(value=True).alias(_GAINS))
     ends = ending.select(_ENDS).unique().with_columns(pl.lit(value=True).alias(_ENDED))
-    marked = stored.join(gains, on=KEY, how="left").join(ends, on=_ENDS, how="left")
+    marked = stored.join(gains, on=WHICH, how="left").join(ends, on=_ENDS, how="left")
     is_hit = pl.col(_GAINS).is_not_null() | pl.col(_ENDED).is_not_null()
     hit, others = marked.filter(is_hit), marked.filter(~is_hit)
     return hit.drop(_GAINS, _ENDED), others.drop(_GAINS, _ENDED)
 
 
-def together(hit: pl.DataFrame, gained_rows: pl.DataFrame, marks: pl.DataFrame) -> pl.DataFrame:
-    """Merge what is stored with what was gained; `marks` (watermarks) decide what is final."""
-    both = pl.concat([hit.select(ROW), gained_rows.select(ROW)])
-    kept = pl.col("window_end").max(), pl.col("window_period").max()
-    return windows.judged(merged(both, KEY, *kept), marks)
+def together(
+    hit: pl.DataFrame, gained_rows: pl.DataFrame, marks: pl.DataFrame, of: pl.DataFrame
+) -> pl.DataFrame:
+    """Merge what is stored with what was gained; `marks` (watermarks) decide what is final.
+
+    `of` are products with several classes.
+    """
+    both = of_longest(pl.concat([hit.select(ROW), gained_rows.select(ROW)]), WHICH, of)
+    return windows.judged(merged(both, KEY, *_KEPT), marks)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from spark_jobs.transforms.classes import CLASS, of_longest, several
 from spark_jobs.transforms.partials import SERIES, STATISTICS, merged, of_readings
 from spark_jobs.transforms.spans import EARLIEST
 from telemetry.tables import DEVICE_WINDOWS, WINDOW_MINUTES, ZONE_WINDOWS, Table
@@ -70,6 +71,16 @@ def ended(partials: pl.DataFrame, table: Table) -> pl.DataFrame:
     tumbling = WINDOW_MINUTES.get(width)
     span = pl.lit(timedelta(minutes=tumbling)) if tumbling else pl.col("width")
     return partials.with_columns(window_end=pl.col("window_start") + span)
+
+
+def in_one_class(ended_rows: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """Return a row a window of rows as `ended` makes them: those of several classes become one."""
+    of = several(ended_rows)
+    if of.is_empty():
+        return ended_rows
+    by = [*SERIES, table.key[2], "window_start"]
+    rows = of_longest(ended_rows, [name for name in by if name != CLASS], of)
+    return merged(rows, by, pl.col("window_end").max())
 
 
 def period(table: Table) -> pl.Expr:

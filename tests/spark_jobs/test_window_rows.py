@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from spark_jobs.transforms import delays, window_rows, windows
+from spark_jobs.transforms.classes import several
 from spark_jobs.transforms.partials import merged
 from spark_jobs.transforms.reduction import reduction
 from spark_jobs.transforms.rules import rules
@@ -36,7 +37,9 @@ def test_rows_come_back_as_their_table_declares_them() -> None:
     nothing = pl.DataFrame(schema={"tenant": pl.String, "product": pl.String, "watermark": _MOMENT})
     gained = window_rows.gained(minutes, RULES)
 
-    tables = window_rows.by_table(window_rows.together(gained.clear(), gained, nothing))
+    tables = window_rows.by_table(
+        window_rows.together(gained.clear(), gained, nothing, several(gained))
+    )
 
     for table in window_rows.TABLES:
         partials = windows.cascade(minutes) | {DEVICE_SLIDING.name: windows.sliding(minutes, RULES)}
