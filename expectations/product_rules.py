@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from expectations.rule import Rule
 from telemetry.products import Metric, Product, SchemaVersion
+from telemetry.schema_check import MOST_INT
 
 
 def row_rules(products: Iterable[Product]) -> Sequence[Rule]:
@@ -73,7 +74,7 @@ def _text_holds(metric: Metric) -> str:
 def _number_holds(metric: Metric) -> str:
     conditions = ["value is not null"]
     if metric.type == "int":
-        conditions.append("value = rint(value)")
+        conditions += ["value = rint(value)", f"abs(value) <= double({MOST_INT})"]
     if metric.min is not None:
         conditions.append(f"value >= double({metric.min})")
     if metric.max is not None:

@@ -8,6 +8,9 @@ from typing import NamedTuple
 from telemetry.message import MOST_REASONS, Reason, shown
 from telemetry.products import Metric, Product, SchemaVersion
 
+MOST_INT = 2**53
+"""Of an int: beyond it a double, as which values are kept, is another number for some."""
+
 
 class Reading(NamedTuple):
     """One metric's value; exactly one of the values is set, none for a sentinel."""
@@ -83,6 +86,8 @@ def broken_rule(metric: Metric, value: object) -> str | None:
             return None
         if metric.type == "int" and number != int(number):
             return "type"
+        if metric.type == "int" and abs(number) > MOST_INT:
+            return "range"
         below = metric.min is not None and number < metric.min
         above = metric.max is not None and number > metric.max
         return "range" if below or above else None

@@ -103,6 +103,15 @@ def test_every_wrong_metric_is_listed_and_one_rejects_the_message() -> None:
     assert judged.readings == ()
 
 
+@pytest.mark.parametrize("whole", [2**53 + 1, -(2**53) - 1, 2**63 - 1, 2**64, 10**25, 1e300])
+def test_int_that_a_double_may_not_hold_is_rejected_and_not_rounded(whole: int | float) -> None:
+    sent = b'{"metrics":{"kwh":1,"count":%b}}'
+
+    assert rules(verdict(sent % str(whole).encode())) == [("count", "range")]
+    held = verdict(sent % b"-9007199254740992").readings[1]
+    assert held == Reading("count", -(2**53), None, None, None, "ok")
+
+
 def test_of_very_many_reasons_the_last_are_counted_by_rule() -> None:
     wrong = {f"m{n}": n for n in range(130)} | {"kwh": 1e9, "open": 1, "count": 0.5}
     found = verdict(body(metrics=wrong)).reasons
