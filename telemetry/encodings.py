@@ -176,6 +176,8 @@ def _expanded(payload: bytes, data: Mapping[str, object]) -> list[Decoded]:
     if len(rows) * (len(names) + 1) > len(payload):
         # Each value takes a byte, but where CBOR's references say the same rows many times.
         return [_refused(payload, "malformed", "more values than bytes")]
+    if not all(isinstance(name, str) for name in names) or len({*names}) < len(names):
+        return [_refused(payload, "malformed", "m names each metric once, as a text")]
     time_us, first = _number(data, "t"), _number(data, "s")
     last: list[int] = [0] * len(names)
     found: list[Decoded] = []
@@ -190,7 +192,7 @@ def _expanded(payload: bytes, data: Mapping[str, object]) -> list[Decoded]:
             message["boot"] = data["b"]
         if first is not None:
             message["seq"] = first + number
-        message["metrics"] = dict(_values(names, decimals, row[1:], last))
+        message["metrics"] = dict(_values(cast(list[str], names), decimals, row[1:], last))
         found.append(_one(orjson.dumps(message), message))
     return found
 
@@ -218,20 +220,20 @@ def _iso(time_us: int) -> str:
 
 
 def _values(
-    names: Sequence[object], decimals: Sequence[object], row: Sequence[object], last: list[int]
+    names: Sequence[str], decimals: Sequence[object], row: Sequence[object], last: list[int]
 ) -> Iterator[tuple[str, object]]:
     for place, value in enumerate(row):
         if value is None:
             continue
         scale = decimals[place]
         if scale is None:
-            yield str(names[place]), value
+            yield names[place], value
             continue
         last[place] += _whole_number(value)
         power = _whole_number(scale)
         if not 0 <= power <= 12:
             raise ValueError(f"decimals {power}")
-        yield str(names[place]), last[place] / 10**power if power else last[place]
+        yield names[place], last[place] / 10**power if power else last[place]
 
 
 def encode_cbor(message: Mapping[str, object]) -> bytes:

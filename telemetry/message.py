@@ -200,7 +200,8 @@ def parse_time(text: str) -> int | None:
     None for one that is in no year from 1 to 9999 of UTC: its offset may lead out of them.
     """
     try:
-        moment = datetime.fromisoformat(text)
+        # RFC 3339 lets devices write it small.
+        moment = datetime.fromisoformat(f"{text[:-1]}Z" if text[-1:] == "z" else text)
     except ValueError:
         return None
     if moment.tzinfo is None:

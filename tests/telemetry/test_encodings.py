@@ -110,6 +110,10 @@ def test_whole_numbers_of_the_compact_form_may_be_floats_but_have_no_fraction() 
         {"r": [[0, 2**2000]]},
         {"r": [b"\0\1"]},
         {"r": ["01"]},
+        {"m": [5]},
+        {"m": [b"a"]},
+        {"m": [None]},
+        {"m": ["a", "a"], "d": [1, 1], "r": [[0, 1, 2]]},
     ],
 )
 def test_compact_form_with_numbers_that_are_none_is_malformed(changes: dict[str, object]) -> None:
