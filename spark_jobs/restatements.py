@@ -8,7 +8,7 @@ import polars as pl
 from spark_jobs.commit_info import Txn
 from spark_jobs.lake import Lake
 from spark_jobs.table_files import Change
-from spark_jobs.transforms.spans import Span
+from spark_jobs.transforms.marks import WINDOWS
 from telemetry.tables import RESTATEMENTS
 
 LATE_ROWS = "late"
@@ -16,6 +16,7 @@ REPLAYED_ROWS = "replayed"
 """Of rejected messages that pass now."""
 MERGED = (LATE_ROWS, REPLAYED_ROWS)
 """Reasons of rows that were added: gold merges them with the batch that reads them."""
+_WHOLE = ["mark_id", *WINDOWS]
 NEVER = -1
 """Version of a table that a mark does not wait for."""
 
@@ -72,13 +73,19 @@ class Restatements:
         if ids.height:
             self._replace(ids, ())
 
-    def settle(self, reason: str, versions: Versions, within: Span | None = None) -> None:
-        """Turn the intentions of a reason into marks: their change is in by these versions."""
-        is_meant = pl.col("readings_version").is_null() & (pl.col("reason") == reason)
-        if within is not None:
-            is_meant &= within.holds("window_start") & (pl.col("window_end") <= within.end)
-        marks = self.marks()
-        meant = marks.filter(is_meant)
+    def waiting(self, reason: str) -> pl.DataFrame:
+        """Return the intentions of a reason: their change is not in yet."""
+        is_waiting = pl.col("readings_version").is_null() & (pl.col("reason") == reason)
+        return self.marks().filter(is_waiting)
+
+    def settle(self, reason: str, versions: Versions, only: pl.DataFrame | None = None) -> None:
+        """Turn the intentions of a reason into marks: their change is in by these versions.
+
+        Those that are not in `only` go on waiting.
+        """
+        marks, meant = self.marks(), self.waiting(reason)
+        if only is not None:
+            meant = meant.join(only, on=_WHOLE, how="semi")
         if meant.height:
             ids = meant.select("mark_id").unique()
             settled = meant.with_columns(
@@ -87,8 +94,8 @@ class Restatements:
                 readings_version=pl.lit(versions.readings, pl.Int64),
                 late_version=pl.lit(versions.late, pl.Int64),
             )
-            waiting = marks.filter(~is_meant).join(ids, on="mark_id", how="semi")
-            self._replace(ids, (settled, waiting))
+            others = marks.join(ids, on="mark_id", how="semi").join(meant, on=_WHOLE, how="anti")
+            self._replace(ids, (settled, others))
 
     def _replace(self, ids: pl.DataFrame, frames: tuple[pl.DataFrame, ...]) -> None:
         change = Change(frames, ids, pl.lit(value=True))

@@ -119,7 +119,8 @@ def _replayed(run: Run, asked: Asked, gold: PinnedGold | None, now: datetime) ->
     lost = run.orphans()
     if asked.in_place and not asked.drop_orphans:
         refuse_orphans(lost)
-    replayed = RangeReplay(lake, beside, known(settings, lake, now), received=asked.received)
+    judged_by = known(settings, lake, now)
+    replayed = RangeReplay(lake, beside, judged_by, received=asked.received)
     replayed.run(_judge(run), run.versions[MESSAGES.name])
     with comparison(file) as compared:
         partitions = {table.name: compared.compare(run.sides(table)) for table in SILVER}
@@ -143,8 +144,11 @@ def _replayed(run: Run, asked: Asked, gold: PinnedGold | None, now: datetime) ->
         place = InPlace(run.main, beside, asked.received, _newest(run, replayed.offsets))
         with SilverPause(settings).change():
             put = place.put(partitions, now)
-            corrected(lake, asked.received, silver_versions(lake))
+            corrected(lake, judged_by.fleet(), silver_versions(lake))
         result |= {"put": dict(put), "restated": _restated(run, compared.days, now), "ok": True}
+    elif asked.in_place:
+        # A replay that was killed may have put the rows, and not got so far.
+        corrected(lake, judged_by.fleet(), silver_versions(lake))
     return result
 
 
