@@ -4,6 +4,7 @@ Most often who judges them reads them from Kafka as well.
 """
 
 import logging
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -86,7 +87,7 @@ class LandingWorkers:
         if reading is not None:
             try:
                 read = self._read_here(reading)
-                return read or Read(self._read(batch.sparkSession, reading, staging))
+                return read or self._read(batch.sparkSession, reading, staging)
             except (PythonException, UnusualRecordsError) as error:
                 if not _is_unusual(error):
                     raise
@@ -119,14 +120,20 @@ class LandingWorkers:
             return None
         return Read(as_one(parts))
 
-    def _read(self, spark: SparkSession, reading: Reading, staging: Staging) -> Judgement:
+    def _read(self, spark: SparkSession, reading: Reading, staging: Staging) -> Read:
+        """Have workers judge it; of records that are lists only as many as one batch may be."""
         fleet = self._broadcast(spark.sparkContext)
-        judge = judge_on_worker(fleet, self._tolerance_us, staging)
+        # Messages that are records by themselves are no more than was asked for.
+        most = max(self._few.messages, reading.length)
+        share = -(-most // len(reading.tasks)) if _is_in_order(reading) else sys.maxsize
+        judge = judge_on_worker(fleet, self._tolerance_us, staging, share)
 
         def work(numbers: Iterable[int]) -> Iterator[pa.RecordBatch]:
             return judge(reading.batches(numbers))
 
-        return unpacked(collected(spark, len(reading.tasks), work, PACKS))
+        found = unpacked(collected(spark, len(reading.tasks), work, PACKS))
+        may_be_cut = found.messages.num_rows > share
+        return Read(found, reading.behind(_newest_offsets(found.messages)) if may_be_cut else None)
 
     def _broadcast(self, context: SparkContext) -> Broadcast[Fleet]:
         edition = self._registry.edition
@@ -146,6 +153,12 @@ def _bounded(batches: Iterable[pa.RecordBatch], most: int) -> Iterator[pa.Record
         yield batch
 
 
+def _is_in_order(reading: Reading) -> bool:
+    """Tell whether each partition is read by one task: then its newest record tells the rest."""
+    partitions = [span.partition for spans in reading.tasks for span in spans]
+    return len({*partitions}) == len(partitions)
+
+
 def _newest_offsets(messages: pa.Table) -> dict[int, int]:
     """Return the newest offset of each partition."""
     partition, offset = (messages[name].to_numpy() for name in ("partition", "offset"))
@@ -158,15 +171,19 @@ def _is_unusual(error: Exception) -> bool:
 
 
 def judge_on_worker(
-    fleet: Broadcast[Fleet], tolerance_us: int, staging: Staging | None = None
+    fleet: Broadcast[Fleet],
+    tolerance_us: int,
+    staging: Staging | None = None,
+    most: int = sys.maxsize,
 ) -> JudgeBatches:
     """Return the function by which Spark's workers judge batches of records.
 
-    Where they are told where bronze is, they write the records of tasks with many themselves.
+    Where they are told where bronze is, they write the records of tasks with many themselves. A
+    task ends behind the batch with which it has more than `most` messages.
     """
 
     def judge_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        found = judged(batches, fleet.value, tolerance_us=tolerance_us)
+        found = _up_to(most, batches, fleet.value, tolerance_us)
         if staging is None:
             return map(packed, found)
         uri = staging.uri
@@ -177,3 +194,15 @@ def judge_on_worker(
         return map(packed, staged(found, write, staging.fewest))
 
     return judge_batches
+
+
+def _up_to(
+    most: int, batches: Iterable[pa.RecordBatch], fleet: Fleet, tolerance_us: int
+) -> Iterator[Judgement]:
+    count = 0
+    for batch in batches:
+        for part in judged([batch], fleet, tolerance_us=tolerance_us):
+            count += part.messages.num_rows
+            yield part
+        if count > most:
+            return

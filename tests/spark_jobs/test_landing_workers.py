@@ -1,6 +1,7 @@
 """Be it the driver or workers who read a batch from Kafka and judge it: the tables are the same."""
 
 import logging
+import re
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -23,6 +24,7 @@ from spark_jobs.lake import Frame, Lake
 from spark_jobs.planned_offsets import Span
 from spark_jobs.reading_rows import ReadingRows
 from spark_jobs.table_files import NOTHING_ALONG, Along
+from telemetry.records import record_headers
 from telemetry.settings import Settings
 from telemetry.tables import READINGS, Table
 from telemetry.topics import SPOOL_TOPIC, TELEMETRY
@@ -91,6 +93,35 @@ def test_records_that_landing_reads_itself_land_as_the_model_says(
         lands.land(nothing(spark), Txn("landing/1", 2), found)
         assert landed(lake) == model.tables, who
     assert caplog.text.count("of many bytes") == 4
+
+
+def test_workers_cut_a_batch_of_long_lists_into_parts(
+    spark: SparkSession, broker: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="spark_jobs.jobs.landing")
+    count, of_each = 80, 50
+    records = [_long_list(number, of_each) for number in range(count)]
+    first = end_of(broker, 2)
+    send(broker, records, 2)
+    lands, lake = landing(tmp_path, Few(records=1, messages=1))
+    whole = ((Span(2, first, first + count),),)
+    asked = Reading(broker.settings.kafka_bootstrap, TELEMETRY.name, SPOOL_TOPIC, whole)
+
+    for _ in range(2):
+        lands.land(nothing(spark), Txn("landing/1", 0), asked)
+
+    seqs = lake.scan(READINGS).select("seq").collect()["seq"].sort().to_list()
+    assert seqs == [*range(count * of_each)]
+    counts = [int(n) for n in re.findall(r": (\d+) messages, judged in", caplog.text)]
+    assert sum(counts) == 2 * count * of_each
+    assert max(counts) < count * of_each
+
+
+def _long_list(number: int, count: int) -> OutRecord:
+    """Return a record of some messages, and blanks that fill what workers read at once."""
+    each = [b'{"seq":%d,"metrics":{"kwh":1}}' % (number * count + n) for n in range(count)]
+    headers = record_headers("meter.d1", received_at=time.time_ns() // 1000, protocol="mqtt")
+    return OutRecord(b"meter.d1", b"[%b%b]" % (b" " * 900_000, b",".join(each)), headers)
 
 
 class CutShort(Lake):
