@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +22,9 @@ from infra.supervision.configuration import log_path
 from telemetry.settings import Settings
 
 MAIN = PROJECT / "spark_jobs" / "main.py"
+SIGNALLED = 128
+"""Exit codes of processes that a signal ended are so much more than its number."""
+ENDS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ def run_job(
         say(f"{job} runs")
         code = _run(command, child_environment(settings), log_file, lock)
     lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines()]
-    return Outcome(code, _figures(lines), _complaint(lines))
+    return Outcome(code, _figures(lines), _complaint(lines, code))
 
 
 def job_command(settings: Settings, job: str, arguments: Sequence[str]) -> list[str]:
@@ -129,8 +133,12 @@ def _figures(lines: Sequence[str]) -> dict[str, object]:
     return {}
 
 
-def _complaint(lines: Sequence[str]) -> str:
-    """Return the error that a job told, or its last words."""
+def _complaint(lines: Sequence[str], code: int) -> str:
+    """Return what ended a job: a signal, the error that it told, or else its last words."""
+    if code - SIGNALLED in ENDS:
+        return "was broken off: run it again, and it does what is left"
+    if code - SIGNALLED == signal.SIGKILL:
+        return "was killed, maybe since memory ran out: run it again, and it does what is left"
     told = [line for line in lines if "error: " in line.lower() and not line.startswith("at ")]
     said = (told or [line for line in lines if line] or ["it said nothing"])[-1]
     return said.removeprefix("error: ")

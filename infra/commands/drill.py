@@ -11,8 +11,9 @@ from infra.drills.disks import run_apart
 from infra.drills.drill import Drill
 from infra.drills.drills import ALL, DRILLS
 from infra.drills.ending import orderly
-from infra.drills.fault import Fault, noted, undo_faults
+from infra.drills.fault import Fault, noted, under_way, undo_faults
 from infra.drills.ground import RATE
+from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
 DOES = "\n\n".join(f"{each.name}: {each.does}." for each in ALL)
@@ -72,6 +73,11 @@ def _held(drill: Drill, rate: int) -> dict[str, object]:
         click.echo(f"{drill.name}: {text}", err=True)
 
     settings = Settings()
+    if other := under_way(settings.home):
+        raise HeadwaterError(
+            f"the drill {other} is held in {settings.home}, and two at once would take each other's"
+            " faults for their own: wait until it has ended"
+        )
     if undo_faults(settings.home, say):
         wait_until_well(settings)
     ground = ground_of(settings, drill, say, rate=rate)

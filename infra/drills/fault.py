@@ -71,6 +71,15 @@ def left_faults(home: Path) -> list[Fault]:
     return found
 
 
+def under_way(home: Path) -> str | None:
+    """Return the name of a drill that is held now, None where none is."""
+    for path in sorted(home.glob(f"drills/*/{NOTE}")):
+        with contextlib.suppress(FileNotFoundError), path.open() as file:
+            if not _is_left_behind(file.fileno()):
+                return str(json.load(file)["drill"])
+    return None
+
+
 def _is_left_behind(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -28,6 +28,8 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
 
     def work(now: datetime) -> Result:
         days = asked_days(arguments) or (_all_days(lake) if arguments.all else None)
+        if days is None and arguments.all:
+            return {"gold": "silver holds nothing to make it of"}
         if days is None:
             raise HeadwaterError("name the days: --from DATE --to DATE, or --all")
         state = restate(settings, lake, [days], "rebuild-gold", now)

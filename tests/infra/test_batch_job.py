@@ -120,7 +120,16 @@ def test_nobody_has_no_jobs() -> None:
     ],
 )
 def test_complaint_is_the_error_that_was_told(lines: list[str], complaint: str) -> None:
-    assert batch_job._complaint(lines) == complaint
+    assert batch_job._complaint(lines, 1) == complaint
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [(130, "broken off"), (143, "broken off"), (137, "killed")]
+)
+def test_job_that_a_signal_ended_says_what_to_do(code: int, said: str) -> None:
+    complaint = batch_job._complaint(["error: py4j lost the gateway", "at org.Error: y"], code)
+    assert said in complaint
+    assert "run it again" in complaint
 
 
 def test_figures_are_the_last_object_that_was_printed() -> None:

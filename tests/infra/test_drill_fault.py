@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from infra.cli import cli
 from infra.doctor.stack import check_drills
 from infra.drills.drills import DRILLS
-from infra.drills.fault import NOTE, Fault, left_faults, noted, undo_faults
+from infra.drills.fault import NOTE, Fault, left_faults, noted, under_way, undo_faults
 from infra.processes import MARK, end, stack_processes
 from infra.starting import start
 from infra.supervision.daemon import Daemon
@@ -116,6 +116,20 @@ def test_status_and_doctor_name_it_with_what_mends_it(
     (finding,) = check_drills(Settings(home=tmp_path))
     assert (finding.verdict, finding.subject) == ("warning", "drill checkpoint-loss")
     assert "headwater up" in finding.fix
+
+
+def test_second_drill_is_refused_while_one_is_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADWATER_HOME", str(tmp_path))
+    fault = Fault("late-flood", "sends late", (), tmp_path / "drills" / "one")
+    with noted(fault):
+        done = CliRunner().invoke(cli, ["drill", "poison"])
+        assert (fault.folder / NOTE).exists()
+
+    assert done.exit_code == 1
+    assert "late-flood is held" in done.stderr
+    assert under_way(tmp_path) is None
 
 
 @pytest.mark.faults

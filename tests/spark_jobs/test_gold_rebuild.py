@@ -10,15 +10,18 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from spark_jobs.gold_state import GoldState, Position
+from spark_jobs.jobs import rebuild_gold
 from spark_jobs.jobs.gold_rebuild import Rebuild
 from spark_jobs.jobs.gold_restate import Restate
 from spark_jobs.jobs.gold_tables import TABLES
 from spark_jobs.lake import Lake
 from spark_jobs.transforms import marks
 from spark_jobs.transforms.spans import EARLIEST
+from telemetry.settings import Settings
 from telemetry.tables import DEVICE_SLIDING, READINGS, SESSIONS
 from tests.spark_jobs.gold_fleet import fleet
 from tests.spark_jobs.silver_rows import silver
+from tests.spark_jobs.test_batch_jobs import run
 from tests.spark_jobs.test_gold_tables import RULES, assert_same, gold, merge
 
 STATE = GoldState("gold/test", readings=Position(2), late=Position(1))
@@ -79,3 +82,9 @@ def test_gold_is_made_again_with_few_readings_in_memory_at_once(tmp_path: Path) 
     for table in TABLES:
         if table.name.startswith("gold"):
             assert_same(gold(lake, table), gold(whole, table))
+
+
+def test_lake_without_readings_has_no_gold_to_make(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    Lake(settings.lake_root).create_all()
+    assert "nothing" in str(run(rebuild_gold, settings, "--all")["gold"])
