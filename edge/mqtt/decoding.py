@@ -1,7 +1,6 @@
 """Bytes to packets; whatever breaks the protocol raises `MqttError`."""
 
 from edge.mqtt.packets import (
-    CONNECT,
     PUBLISH,
     PUBREL,
     SUBSCRIBE,
@@ -41,9 +40,13 @@ def decode(head: int, body: bytes, version: int) -> Packet:
     return packet
 
 
-def announced_version(head: int, body: bytes) -> int:
-    """Return the version in which the sender of a first packet, broken or not, can be answered."""
-    return V5 if head >> 4 == CONNECT and body.startswith(b"\0\4MQTT\5") else V311
+def announced_version(body: bytes) -> int:
+    """Return the version in which the sender of a CONNECT, broken or not, can be answered.
+
+    Whatever it calls the protocol, by level 5 it says that it reads answers of 5.
+    """
+    level = int.from_bytes(body[:2]) + 2
+    return V5 if body[level : level + 1] == b"\5" else V311
 
 
 def _decode(kind: int, reader: Reader, version: int) -> Packet:

@@ -114,16 +114,19 @@ def read_properties(reader: Reader, packet: str) -> Properties:
     if not length:
         return NONE
     inner, found, allowed = Reader(reader.raw(length)), Properties(), ALLOWED[packet]
-    seen: set[int] = set()
+    # By number; a packet may hold ten thousands of one that may be repeated.
+    values: dict[int, list[object]] = {}
     while inner.left:
         number = inner.variable()
         if number not in allowed:
             malformed(f"property {number} in a packet of kind {packet}")
         field = _TABLE[number]
-        if number in seen and field.name not in _REPEATED:
+        if number in values and field.name not in _REPEATED:
             raise MqttError(PROTOCOL_ERROR, f"property {field.name} twice")
-        seen.add(number)
-        _set(found, field, _read(inner, field.kind))
+        values.setdefault(number, []).append(_checked(field, _read(inner, field.kind)))
+    for number, given in values.items():
+        name = _TABLE[number].name
+        setattr(found, name, tuple(given) if name in _REPEATED else given[0])
     return found
 
 
@@ -141,13 +144,12 @@ def _read(reader: Reader, kind: Kind) -> int | bytes | str | tuple[str, str]:
     return reader.text() if kind == "text" else (reader.text(), reader.text())
 
 
-def _set(found: Properties, field: _Field, value: object) -> None:
+def _checked(field: _Field, value: object) -> object:
+    """Return a property's value, or raise for one that it cannot have."""
     if (field.name in _NOT_ZERO and value == 0) or (field.name in _FLAGS and value not in (0, 1)):
         code = TOPIC_ALIAS_INVALID if field.name == "topic_alias" else PROTOCOL_ERROR
         raise MqttError(code, f"property {field.name} is {value}")
-    if field.name in _REPEATED:
-        value = (*getattr(found, field.name), value)
-    setattr(found, field.name, value)
+    return value
 
 
 def property_bytes(properties: Properties) -> bytes:

@@ -25,6 +25,7 @@ FOREVER_S = 0xFFFF_FFFF
 RECEIVE_MAXIMUM = 1_000
 ALIAS_MAXIMUM = 32
 MOST_ROUTES = 64
+MOST_CONNECTIONS = 1_000
 OVERHEAD_BYTES = 64 * 1024
 """A packet may have so many bytes beside its payload: topic and properties."""
 
@@ -46,6 +47,8 @@ class MqttOptions:
     connect_within_s: float = 10.0
     most_routes: int = MOST_ROUTES
     """Topics that a connection knows for the short way; 0: each message takes the ordinary one."""
+    most_connections: int = MOST_CONNECTIONS
+    """Of a device at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +189,7 @@ class Desk:
             # What was due since the last look at the clock is done first.
             self.settle(before, time.time())
             before = self.sessions.of(identity).get(client_id)
+        self._make_room(identity)
         is_present = before is not None and not connect.clean
         if before is None or connect.clean:
             if before is not None:
@@ -201,6 +205,16 @@ class Desk:
             if gone.will is not None:
                 self.publish_will(gone, gone.will, time.time())
         return session, is_present
+
+    def _make_room(self, identity: Identity) -> None:
+        """Close the connection silent for longest of a device that has as many as it may.
+
+        One that comes back by ever new client ids leaves half-open ones behind, which go first.
+        """
+        of_device = self.sessions.of(identity).values()
+        links = [each.link for each in of_device if each.link is not None]
+        if len(links) >= self.options.most_connections:
+            min(links, key=lambda link: link.heard_at).crowded_out()
 
     def _end(self, session: Session) -> None:
         """End a session before its time, which is when a will that is delayed is due."""

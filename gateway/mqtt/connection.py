@@ -7,6 +7,7 @@ from edge.mqtt.decoding import announced_version, decode
 from edge.mqtt.encoding import encode, encode_within
 from edge.mqtt.frames import Framer
 from edge.mqtt.packets import (
+    CONNECT,
     PINGREQ,
     PINGRESP,
     PUBREL,
@@ -30,7 +31,7 @@ from gateway.mqtt.connecting import OVERHEAD_BYTES, Admitted, Desk, Peer, larges
 from gateway.mqtt.delivery import Delivery, check_code
 from gateway.mqtt.link import Link
 from gateway.mqtt.session import NEVER, Session
-from gateway.mqtt.subscribing import subscribe, unsubscribe
+from gateway.mqtt.subscribing import QUOTA_EXCEEDED, subscribe, unsubscribe
 from gateway.mqtt.uplink import Uplink
 from gateway.mqtt.wire import Sink
 
@@ -76,6 +77,11 @@ class Connection:
         return self._client.session.identity
 
     @property
+    def is_owed(self) -> bool:
+        """Whether messages of the client have no answer yet."""
+        return self._client is not None and self._client.uplink.unanswered > 0
+
+    @property
     def silent_after_s(self) -> float:
         """How long the client may be silent."""
         if self._client is None:
@@ -101,6 +107,9 @@ class Connection:
     def _all(self, data: bytes, position: int, now: int) -> None:
         """Take the packets at `position`, each by the short way or else by the ordinary one."""
         while not self.is_closed:
+            if self._client is None and position < len(data) and data[position] >> 4 != CONNECT:
+                # Nothing of it is kept: whoever sends it may be anybody.
+                raise MqttError(PROTOCOL_ERROR, "the first packet is no CONNECT")
             found = self._framer.body_at(data, position)
             if found is None:
                 self._framer.rest = data[position:]
@@ -108,15 +117,14 @@ class Connection:
             start, stop = found
             head, body = data[position], data[start:stop]
             if self._client is None:
-                self._version = announced_version(head, body)
+                self._version = announced_version(body)
             self._take(decode(head, body, self._version), now)
             position = self._short(data, stop, now)
 
     def _take(self, packet: Packet, now: int) -> None:
         client = self._client
         if client is None:
-            if not isinstance(packet, Connect):
-                raise MqttError(PROTOCOL_ERROR, "the first packet is no CONNECT")
+            assert isinstance(packet, Connect)
             self._connect(packet, now)
         elif isinstance(packet, Publish):
             client.uplink.publish(packet, now)
@@ -258,6 +266,10 @@ class Connection:
     def taken_over(self) -> None:
         """Close: the client has come by another connection."""
         self.fail(SESSION_TAKEN_OVER, "the client id came again")
+
+    def crowded_out(self) -> None:
+        """Close: the device has too many connections, and this one is silent for longest."""
+        self.fail(QUOTA_EXCEEDED, "too many connections of this device: the oldest silence goes")
 
     def too_silent(self) -> None:
         """Close: nothing came for one and a half keep-alives."""

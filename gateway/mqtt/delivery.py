@@ -18,6 +18,8 @@ WINDOW = 100
 MOST_ON_WAY = 1024 * 1024
 """Bytes sent and not confirmed after which no more are: a client that comes back to a long queue
 must not be taken for one that does not read."""
+MOST_ALIASES = 32
+"""Of topics, however many the client allows: each is kept for as long as the connection."""
 CHANNELS = frozenset((*DOWNLINKS, REJECTS_CHANNEL, TELEMETRY_CHANNEL))
 NOT_FOUND = 0x92
 LONGEST_EXPIRY_S = 0xFFFF_FFFF
@@ -51,7 +53,7 @@ class Delivery:
         self._version = version
         self._window = min(properties.receive_maximum or WINDOW, WINDOW)
         self._largest = properties.maximum_packet_size or LONGEST
-        self._alias_maximum = properties.topic_alias_maximum or 0
+        self._alias_maximum = min(properties.topic_alias_maximum or 0, MOST_ALIASES)
         self._aliases: dict[str, int] = {}
         self._again: deque[int] = deque()
         """Packet ids that are to be sent again on this connection, and were not yet."""
@@ -117,6 +119,9 @@ class Delivery:
         if left_s is not None and left_s <= 0:
             self._counters.add("downlinks", channel="expired")
             return False
+        if not queued.qos and self._sink.is_full:
+            self._counters.add("downlinks", channel="dropped")
+            return False
         properties = self._properties(queued, left_s) if self._version == V5 else NONE
         packet_id = session.packet_id() if queued.qos else 0
         publish = Publish(
@@ -138,7 +143,7 @@ class Delivery:
                 session.kept.sent(queued.number, publish)
             self._write(packet_id, data)
         else:
-            self._sink.write(data)
+            self._sink.offer(data)
         self._counters.add("downlinks", channel=_counted_as(downlink.part))
         return bool(queued.qos)
 

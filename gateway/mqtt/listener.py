@@ -8,14 +8,13 @@ from typing import cast
 
 from gateway.mqtt.connecting import Desk, Peer
 from gateway.mqtt.connection import Connection
-from gateway.mqtt.wire import Sink
+from gateway.mqtt.wire import MOST_UNSENT, Sink
 from gateway.probes import probe
 
 BACKLOG = 4_096
 SHUTTING_DOWN = 0x8B
 LINGER_S = 2.0
 """How long a client that is being closed may write on; a reset would take our last words away."""
-MOST_UNSENT = 4 * 1024 * 1024
 
 
 class _Socket(asyncio.Protocol):
@@ -41,6 +40,14 @@ class _Socket(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._receive(data, time.time_ns() // 1000)
         self._listener.stir()
+
+    def eof_received(self) -> bool:
+        """Stay until a client that writes no more has its answers: it may still read."""
+        self._listener.flush()
+        if not self._transport.can_write_eof() or not self.connection.is_owed:
+            return False
+        self._sink.wire = _Last(self)
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._listener.sockets.discard(self)
@@ -70,6 +77,31 @@ class _Socket(asyncio.Protocol):
 
     def resume(self) -> None:
         self._transport.resume_reading()
+
+    def leave(self) -> None:
+        """Close once what was written is sent."""
+        self._transport.close()
+
+
+class _Last:
+    """The wire to a client that writes no more: closed with the last answer that it is owed."""
+
+    def __init__(self, socket: _Socket) -> None:
+        self._socket = socket
+
+    def write(self, data: bytes) -> None:
+        self._socket.write(data)
+        if not self._socket.connection.is_owed:
+            self._socket.leave()
+
+    def close(self) -> None:
+        self._socket.leave()
+
+    def pause(self) -> None:
+        """Do nothing: nothing comes."""
+
+    def resume(self) -> None:
+        """Do nothing: nothing comes."""
 
 
 def _unheard(_data: bytes, _now: int) -> None:

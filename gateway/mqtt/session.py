@@ -66,11 +66,17 @@ class Came:
 class Link(Protocol):
     """The connection that a session has for now."""
 
+    heard_at: int
+    """When the client was last heard, in epoch microseconds."""
+
     def pump(self) -> None:
         """Send what the session has queued, as far as the client takes more."""
 
     def taken_over(self) -> None:
         """Close: the client has come by another connection."""
+
+    def crowded_out(self) -> None:
+        """Close: the device has too many connections, and this one is silent for longest."""
 
     def forget_routes(self) -> None:
         """Look again at who listens to what the client publishes."""

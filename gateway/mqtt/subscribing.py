@@ -8,6 +8,7 @@ from gateway.mqtt.session import Session
 from gateway.mqtt.sessions import held
 
 MOST_SUBSCRIPTIONS = 100
+"""Of a session, and filters that one SUBSCRIBE may name: each brings what is retained."""
 UNSPECIFIED = 0x80
 NOT_AUTHORISED = 0x87
 QUOTA_EXCEEDED = 0x97
@@ -19,7 +20,11 @@ def subscribe(session: Session, packet: Subscribe, version: int) -> tuple[int, .
     """Add what a session may have, and return the codes of the SUBACK."""
     identifiers = packet.properties.subscription_ids
     identifier = identifiers[0] if identifiers else None
-    codes = [_subscribed(session, wanted, identifier) for wanted in packet.subscriptions]
+    named = enumerate(packet.subscriptions)
+    codes = [
+        _subscribed(session, wanted, identifier) if number < MOST_SUBSCRIPTIONS else QUOTA_EXCEEDED
+        for number, wanted in named
+    ]
     return tuple(code if code < 0x80 or version == V5 else UNSPECIFIED for code in codes)
 
 

@@ -10,12 +10,13 @@ import orjson
 from edge.mqtt.encoding import encode, encode_within
 from edge.mqtt.packets import PUBACK, PUBCOMP, PUBREC, Ack, Publish
 from edge.mqtt.properties import NONE, Properties
-from edge.mqtt.wire import PROTOCOL_ERROR, TOPIC_ALIAS_INVALID, V5, MqttError
+from edge.mqtt.wire import PROTOCOL_ERROR, V5, MqttError
 from gateway.channels import REJECTS_CHANNEL, Channel
 from gateway.downlink import Downlink
 from gateway.entrance import Foreign
 from gateway.ingest import Arrival
-from gateway.mqtt.connecting import ALIAS_MAXIMUM, PROTOCOL
+from gateway.mqtt.aliases import Aliases
+from gateway.mqtt.connecting import PROTOCOL
 from gateway.mqtt.echo import as_downlink
 from gateway.mqtt.link import Link
 from gateway.mqtt.runs import MOST_CUT, NO_ID, PACKET_ID, Route, Run, alone, cut
@@ -44,7 +45,7 @@ class Uplink:
         self._routes: dict[bytes, Route] = {}
         self._newest: Route | None = None
         """The route of the last message: most devices have one topic."""
-        self._aliases: dict[int, str] = {}
+        self._aliases = Aliases()
         self.is_paused = False
         self.unanswered = 0
         self._half: set[int] = set()
@@ -149,7 +150,7 @@ class Uplink:
         """Take any PUBLISH."""
         if publish.properties.subscription_ids:
             raise MqttError(PROTOCOL_ERROR, "a subscription identifier from a client")
-        topic = self._topic(publish)
+        topic = self._aliases.topic(publish)
         qos, came = publish.qos, None
         if qos == 2 and (came := self._came(publish, topic)) is None:
             return
@@ -186,20 +187,6 @@ class Uplink:
             self._half.add(packet_id)
             # What was decided before it is told before it, however the packets came.
             self.sink.write(self.answers() + encode(Ack(PUBREC, packet_id), self._link.version))
-
-    def _topic(self, publish: Publish) -> str:
-        alias = publish.properties.topic_alias
-        if alias is None:
-            return publish.topic
-        if alias > ALIAS_MAXIMUM:
-            text = f"topic alias {alias}; the most is {ALIAS_MAXIMUM}"
-            raise MqttError(TOPIC_ALIAS_INVALID, text)
-        if publish.topic:
-            self._aliases[alias] = publish.topic
-        topic = self._aliases.get(alias)
-        if topic is None:
-            raise MqttError(PROTOCOL_ERROR, f"topic alias {alias} stands for nothing yet")
-        return topic
 
     def _published(
         self, publish: Publish, topic: str, settle: Callable[[object, object], None], now: int

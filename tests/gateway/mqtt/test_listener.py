@@ -26,7 +26,8 @@ from edge.mqtt.packets import (
 from edge.mqtt.wire import V5, V311
 from gateway.downlink import Downlink
 from gateway.mqtt.connecting import MqttOptions
-from gateway.mqtt.listener import LINGER_S, MOST_UNSENT
+from gateway.mqtt.listener import LINGER_S
+from gateway.mqtt.wire import MOST_UNSENT
 from tests.gateway.certificates import Authority
 from tests.gateway.entrances import house
 from tests.gateway.served import Served
