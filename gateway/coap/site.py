@@ -13,6 +13,7 @@ from gateway.batches import ingest_batch
 from gateway.channels import DOWNLINKS, TELEMETRY_CHANNEL, own_part
 from gateway.coap.blocks import Blocks
 from gateway.coap.observing import Observation, Target, shown
+from gateway.coap.options import TOKEN_OPTION
 from gateway.coap.refusals import host, refusal
 from gateway.coap.waiting import Mailbox
 from gateway.downlink import Downlink
@@ -25,8 +26,6 @@ from telemetry.records import JSON
 PROTOCOL = "coap"
 MOST_OBSERVATIONS = 16
 """Of a device at once."""
-TOKEN_OPTION = 2088
-"""Where Alibaba's clients put their token."""
 
 
 def tuning(ack_timeout_s: float, most_retransmits: int) -> TransportTuning:

@@ -4,8 +4,6 @@ import asyncio
 import logging
 import socket
 import struct
-from collections.abc import Iterator
-from contextlib import suppress
 
 from aiocoap import Message
 from aiocoap.error import UnparsableMessage
@@ -15,16 +13,12 @@ from aiocoap.numbers.codes import Code
 from aiocoap.transports.simplesocketserver import MessageInterfaceSimpleServer
 from aiocoap.transports.udp6 import MessageInterfaceUDP6, UDP6EndpointAddress
 
+from gateway.coap.options import PAYLOAD, FormatError, OptionError, sifted
+
 ANY = ("", "0.0.0.0", "::")  # noqa: S104
 LONGEST_TOKEN = 8
-LONGEST = {6: 3, 7: 2, 12: 2, 14: 4, 17: 2, 23: 3, 27: 3, 28: 4, 60: 4}
-"""Bytes of options that are numbers (RFC 7252, 5.10; 7641, 2; 7959, 2.1 and 4).
-
-Of a content format aiocoap keeps each number that it was ever told, however long that is.
-"""
 _CON, _NON, _ACK, _RST = range(4)
 _RESET, _ANSWER = 0x70, 0x60
-_PAYLOAD = 0xFF
 
 
 def read(data: bytes, remote: EndpointAddress) -> Message | bytes:
@@ -36,17 +30,16 @@ def read(data: bytes, remote: EndpointAddress) -> Message | bytes:
     if length > LONGEST_TOKEN or len(data) < 4 + length or not _fits(kind, code, len(data)):
         return reset
     is_asked = kind == _CON and code < 0x20
-    strange = _strange(data, 4 + length)
-    if strange and is_asked:
-        return _bad_option(data, length, f"option {strange} is too long")
-    if strange is not None:
-        return reset
     try:
-        return Message.decode(data, remote)
-    except UnparsableMessage:
+        return Message.decode(sifted(data, 4 + length), remote)
+    except (FormatError, UnparsableMessage):
         return reset
+    except OptionError as error:
+        return _refusal(data, length, error.code, str(error)) if is_asked else reset
     except UnicodeDecodeError:
-        return _bad_option(data, length, "an option is not UTF-8") if is_asked else reset
+        if not is_asked:
+            return reset
+        return _refusal(data, length, Code.BAD_OPTION, "an option is not UTF-8")
 
 
 def _fits(kind: int, code: int, size: int) -> bool:
@@ -58,40 +51,9 @@ def _fits(kind: int, code: int, size: int) -> bool:
     return 0x40 <= code < 0xC0 and kind != _RST
 
 
-def _strange(data: bytes, position: int) -> int | None:
-    """Return which option is longer than it may be, 0 for a payload of no bytes, None for none."""
-    for number, length in _options(data, position):
-        if length > LONGEST.get(number, length) or not (number or length):
-            return number
-    return None
-
-
-def _options(data: bytes, position: int) -> Iterator[tuple[int, int]]:
-    """Yield number and length of each option, then of the payload as number 0, up to a break."""
-    number = 0
-    with suppress(IndexError):
-        while data[position] != _PAYLOAD:
-            delta, length = data[position] >> 4, data[position] & 15
-            delta, position = _extended(data, delta, position + 1)
-            length, position = _extended(data, length, position)
-            number += delta
-            yield number, length
-            position += length
-        yield 0, len(data) - position - 1
-
-
-def _extended(data: bytes, nibble: int, position: int) -> tuple[int, int]:
-    """Return a delta or length that stands in its nibble, or in one or two bytes."""
-    if nibble < 13:
-        return nibble, position
-    if nibble == 13:
-        return data[position] + 13, position + 1
-    return (data[position] << 8 | data[position + 1]) + 269, position + 2
-
-
-def _bad_option(data: bytes, length: int, why: str) -> bytes:
-    head = struct.pack("!BB", _ANSWER | length, Code.BAD_OPTION)
-    return head + data[2 : 4 + length] + bytes((_PAYLOAD,)) + why.encode()
+def _refusal(data: bytes, length: int, code: Code, why: str) -> bytes:
+    head = struct.pack("!BB", _ANSWER | length, code)
+    return head + data[2 : 4 + length] + bytes((PAYLOAD,)) + why.encode()
 
 
 class OneAddress(MessageInterfaceSimpleServer):  # type: ignore[misc]

@@ -66,24 +66,17 @@ def test_what_is_no_message_is_reset_or_left(data: bytes, answer: bytes) -> None
     assert read(data, None) == answer
 
 
-@pytest.mark.parametrize(
-    ("option", "number"),
-    [("c3", 12), ("d304", 17), ("64", 6), ("d40a", 23), ("73", 7), ("dd0406", 17)],
-)
-def test_number_of_more_bytes_than_it_may_have_is_4_02(option: str, number: int) -> None:
+def test_content_format_that_is_too_long_is_not_kept() -> None:
     """aiocoap keeps each content format that a stranger names, of 64 kB too, for good."""
     known = len(ContentFormat._value2member_map_)
-    rest = bytes.fromhex(option) + b"\1" * 19
+    rest = bytes.fromhex("cdff") + b"\1" * 300
 
-    answer = bytes.fromhex("6182123474") + b"\xffoption %d is too long" % number
-    assert read(bytes.fromhex("4102123474") + rest, None) == answer
-    assert read(bytes.fromhex("5102123474") + rest, None) == b""
+    assert isinstance(read(bytes.fromhex("4102123474") + rest, None), Message)
+    assert isinstance(read(bytes.fromhex("4102123474d50402") + b"\1" * 20, None), bytes)
     assert len(ContentFormat._value2member_map_) == known
 
 
-@pytest.mark.parametrize(
-    "option", ["c2ffff", "d204ffff", "62ffff", "d30a010203", "d1ff00", "e00000"]
-)
+@pytest.mark.parametrize("option", ["c2ffff", "d204ffff", "62ffff", "d30a010203", "d1ff00"])
 def test_options_of_their_length_are_read(option: str) -> None:
     found = read(bytes.fromhex("4102123474") + bytes.fromhex(option) + b"\xffx", None)
     assert isinstance(found, Message)
