@@ -246,6 +246,7 @@ def http_app(
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
     )
     posts = Posts(entrance, silent_s, holding or Holding())
     app.add_api_route(

@@ -15,10 +15,11 @@ from typing import cast
 import h11
 import orjson
 from h2.errors import ErrorCodes
-from h2.events import DataReceived, Event, StreamReset
+from h2.events import DataReceived, StreamReset
+from h2.events import Event as FrameEvent
 from h2.exceptions import ProtocolError
 from hypercorn.asyncio.tcp_server import TCPServer
-from hypercorn.events import Closed, RawData
+from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol import ProtocolWrapper
 from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import H11Protocol
@@ -37,6 +38,14 @@ MOST_RESETS = 100
 AMBIGUOUS = orjson.dumps(
     {"reason": "undecodable", "text": "Transfer-Encoding beside Content-Length, or in HTTP/1.0"}
 )
+
+
+NO_REQUEST = "these bytes are no request, or not all of one, or its length can be read in two ways"
+WORDS = {
+    431: "the head of a request, or of a chunk, is too large",
+    501: "of transfer codings only chunked is known, once",
+}
+"""Why what is no request is refused, where it is not for `NO_REQUEST`."""
 
 
 class Framing:
@@ -99,13 +108,27 @@ class PatientH11(H11Protocol):
             async with asyncio.timeout(WANTED_WITHIN_S):
                 await wanted.wait()
 
+    async def _send_error_response(self, status_code: int) -> None:
+        """Say why bytes are refused, in the form of every refusal."""
+        told = {"reason": "undecodable", "text": WORDS.get(status_code, NO_REQUEST)}
+        body = orjson.dumps(told)
+        headers = [
+            (b"content-type", JSON.encode()),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+            *self.config.response_headers("h11"),
+        ]
+        answer = h11.Response(status_code=status_code, headers=headers)
+        for event in (answer, h11.Data(data=body), h11.EndOfMessage()):
+            await self._send_h11_event(event)
+
 
 class PatientH2(H2Protocol):
     """HTTP/2 that bears with bodies that come too late, and not with requests taken back."""
 
     _resets = 0
 
-    async def _handle_events(self, events: list[Event]) -> None:
+    async def _handle_events(self, events: list[FrameEvent]) -> None:
         for event in events:
             if isinstance(event, DataReceived) and event.stream_id not in self.streams:
                 self._let_go(event)
@@ -204,3 +227,10 @@ class Connection(TCPServer):
             if not self._is_ending:
                 await self.protocol.handle(RawData(data))
         await self.protocol.handle(Closed())
+        # By itself the library keeps whoever has gone until its next request were too late.
+        await self.idle_task.stop()
+
+    async def protocol_send(self, event: Event) -> None:
+        """Send what is said, and wait for a next request unless none can come."""
+        if not (isinstance(event, Updated) and event.idle and self.reader.at_eof()):
+            await super().protocol_send(event)

@@ -8,6 +8,7 @@ from collections import Counter
 from types import TracebackType
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from gateway.http.bodies import MOST_BODY, too_large
 from gateway.identity import Identity
@@ -92,6 +93,8 @@ async def read_body(request: Request, silent_s: float, hold: Hold) -> bytes | Re
                 chunk = await anext(chunks, None)
         except TimeoutError:
             return Rejected("incomplete", f"nothing of the body came for {silent_s:g} s")
+        except ClientDisconnect:
+            return Rejected("incomplete", "the body ended before its length, or its last chunk")
         if chunk is None:
             return bytes(body)
         body += chunk
