@@ -26,6 +26,9 @@ class Again:
         """Begin anew: an attempt went well."""
         self._longest_s = FIRST_S
 
-    async def rest(self, at_most_s: float = MOST_S) -> None:
-        """Wait."""
-        await asyncio.sleep(min(self.next_s(), at_most_s))
+    async def rest(self, named_s: float | None = None) -> None:
+        """Wait: as long as the other side has named and a little longer, if it has."""
+        if named_s is None:
+            await asyncio.sleep(self.next_s())
+        else:
+            await asyncio.sleep(named_s + FIRST_S * random.uniform(0.0, 1.0))

@@ -96,7 +96,15 @@ class CoapSender:
                 return None
             if answer is not None and answer.code not in RETRIED:
                 return _reason(answer)
-            await again.rest()
+            await self._rest(again, None if answer is None else _named_s(answer))
+
+    async def _rest(self, again: Again, named_s: float | None) -> None:
+        """Wait, and let other devices send meanwhile."""
+        self._at_once.release()
+        try:
+            await again.rest(named_s)
+        finally:
+            await self._at_once.acquire()
 
     async def close(self) -> None:
         """Say goodbye."""
@@ -104,6 +112,12 @@ class CoapSender:
             task.cancel()
         for opened in self._endpoints.values():
             await (await opened).shutdown()
+
+
+def _named_s(answer: Message) -> float | None:
+    """Return how many seconds a refusal wants at least (RFC 7252, 5.9.3.4; RFC 8516)."""
+    max_age_s = answer.opt.max_age
+    return None if max_age_s is None else float(max_age_s)
 
 
 def _reason(answer: Message) -> str:

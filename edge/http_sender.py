@@ -118,13 +118,21 @@ class HttpSender:
                 )
             except httpx.TransportError:
                 self.connections.lost += 1
-                await again.rest()
+                await self._rest(again)
                 continue
             if answer.status_code == httpx.codes.ACCEPTED:
                 return None
             if answer.status_code not in RETRIED:
                 return _reason(answer)
-            await again.rest(_wait_s(answer))
+            await self._rest(again, _named_s(answer))
+
+    async def _rest(self, again: Again, named_s: float | None = None) -> None:
+        """Wait, and let other devices send meanwhile."""
+        self._at_once.release()
+        try:
+            await again.rest(named_s)
+        finally:
+            await self._at_once.acquire()
 
     async def close(self) -> None:
         """Say goodbye."""
@@ -153,10 +161,18 @@ def _is_line(posting: Posting) -> bool:
     return value[:1] == b"{" and value[-1:] == b"}" and b"\n" not in value
 
 
-def _wait_s(answer: httpx.Response) -> float:
-    """Return how many seconds an answer names; a proxy may name a date, which says as little."""
+def _named_s(answer: httpx.Response) -> float | None:
+    """Return how many seconds an answer wants at least; a date says as little as nothing.
+
+    The gateway's own words are more exact than its header, which has whole seconds.
+    """
     said = answer.headers.get("Retry-After", "")
-    return float(said) if said.isascii() and said.isdigit() else 1.0
+    if not (said.isascii() and said.isdigit()):
+        return None
+    try:
+        return float(answer.json()["retry_after_s"])
+    except (ValueError, KeyError, TypeError):
+        return float(said)
 
 
 def _reason(answer: httpx.Response) -> str:

@@ -1,7 +1,8 @@
-"""Devices over CoAP before a gateway that promises an answer and is gone before it gives one."""
+"""Devices over CoAP before a gateway that promises an answer, or tells them to come again."""
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -16,9 +17,12 @@ from edge.outbox import OutRecord
 
 
 class Forgetful:
-    """Acknowledges the first request with nothing, and answers each one after it."""
+    """Acknowledges the first request with nothing or a refusal, and takes each one after it."""
 
     def __init__(self) -> None:
+        self.again_s: int | None = None
+        """What the first answer says of when to come again; None: it is empty."""
+        self.at: list[float] = []
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind(("127.0.0.1", 0))
         self.port = int(self.sock.getsockname()[1])
@@ -30,12 +34,20 @@ class Forgetful:
         while len(self.heard) < 2:
             data, address = self.sock.recvfrom(65_536)
             request = Message.decode(data)
-            answer = Message(code=Code.CHANGED if self.heard else Code.EMPTY)
+            answer = self._answer()
             answer.mtype, answer.mid, answer.direction = ACK, request.mid, Direction.OUTGOING
-            if self.heard:
+            if answer.code is not Code.EMPTY:
                 answer.token = request.token
             self.heard.append(request.payload)
+            self.at.append(time.monotonic())
             self.sock.sendto(answer.encode(), address)
+
+    def _answer(self) -> Message:
+        if self.heard:
+            return Message(code=Code.CHANGED)
+        if self.again_s is None:
+            return Message(code=Code.EMPTY)
+        return Message(code=Code.TOO_MANY_REQUESTS, max_age=self.again_s)
 
 
 class Told:
@@ -74,3 +86,16 @@ def test_record_that_was_to_be_answered_later_is_sent_again(forgetful: Forgetful
 
     assert (told.acknowledged, told.again) == (1, 1)
     assert forgetful.heard == [b"{}", b"{}"]
+
+
+def test_device_comes_again_no_sooner_than_it_was_told(forgetful: Forgetful) -> None:
+    told, forgetful.again_s = Told(), 2
+
+    with DeviceOutbox(
+        lambda settled: CoapSender(settled, "127.0.0.1", forgetful.port, lambda name: "t")
+    ) as outbox:
+        outbox.send(OutRecord(b"d1", b"{}", []), told)
+        assert outbox.flush(10) == 0
+
+    assert (told.acknowledged, told.again) == (1, 1)
+    assert 2.0 <= forgetful.at[1] - forgetful.at[0] < 8.0

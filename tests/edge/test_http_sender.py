@@ -1,30 +1,42 @@
-"""Devices over HTTP behind a proxy, which has words of its own."""
+"""Devices over HTTP whose gateway, or a proxy before it, tells them to come again."""
 
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 
 from edge.device_outbox import DeviceOutbox
-from edge.http_sender import HttpSender
+from edge.http_sender import MOST_AT_ONCE, HttpSender
 from edge.outbox import OutRecord
 
 
-class Proxy(BaseHTTPRequestHandler):
-    """Answers the first request that its gateway is away, and the next one that all is well."""
+class Gateway(BaseHTTPRequestHandler):
+    """Refuses some devices once, as a test says, and takes all else."""
 
     protocol_version = "HTTP/1.1"
-    asked = 0
+    refused: ClassVar[dict[str, int]] = {}
+    """How often devices are refused still; others are not."""
+    again: ClassVar[tuple[str, bytes]] = ("", b"")
+    """What a refusal says: its `Retry-After` and its body."""
+    asked: ClassVar[list[tuple[str, float]]] = []
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        Proxy.asked += 1
-        self.send_response(503 if Proxy.asked == 1 else 202)
-        self.send_header("Retry-After", "Wed, 21 Oct 2026 07:28:00 GMT")
-        self.send_header("Content-Length", "0")
+        device = self.path.split("/")[2]
+        self.asked.append((device, time.monotonic()))
+        is_refused = self.refused.get(device, 0) > 0
+        self.refused[device] = self.refused.get(device, 0) - 1
+        body = self.again[1] if is_refused else b""
+        self.send_response(503 if is_refused else 202)
+        if is_refused:
+            self.send_header("Retry-After", self.again[0])
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, *_said: object) -> None:
         """Say nothing."""
@@ -32,8 +44,10 @@ class Proxy(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    Proxy.asked = 0
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    Gateway.asked.clear()
+    Gateway.refused.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
+    server.request_queue_size = 128
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
@@ -42,12 +56,56 @@ def url() -> Iterator[str]:
     server.server_close()
 
 
-def test_date_after_which_to_come_again_does_not_hold_up_a_device(url: str) -> None:
-    told: list[int] = []
+def _note(told: list[str], name: str, _at: int) -> None:
+    told.append(name)
+
+
+def sent(url: str, devices: list[str], within_s: float) -> list[str]:
+    """Send a record of each device; return whose were acknowledged in time, in that order."""
+    told: list[str] = []
     with DeviceOutbox(lambda settled: HttpSender(settled, url, lambda _name: "t")) as outbox:
-        outbox.send(OutRecord(b"d1", b'{"metrics":{"a":1}}', []), told.append)
-        give_up = time.monotonic() + 10
+        for name in devices:
+            record = OutRecord(name.encode(), b'{"metrics":{"a":1}}', [])
+            outbox.send(record, partial(_note, told, name))
+        give_up = time.monotonic() + within_s
         while outbox.poll(0.05) and time.monotonic() < give_up:
             pass
-        assert len(told) == 1
-    assert Proxy.asked == 2
+        found = told.copy()
+        Gateway.refused.clear()
+    return found
+
+
+def test_date_after_which_to_come_again_does_not_hold_up_a_device(url: str) -> None:
+    Gateway.refused["d1"] = 1
+    Gateway.again = ("Wed, 21 Oct 2026 07:28:00 GMT", b"")
+
+    assert sent(url, ["d1"], 10) == ["d1"]
+    assert len(Gateway.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("again", "least_s", "most_s"),
+    [
+        (("2", b""), 2.0, 6.0),
+        (("9", b'{"reason":"rate","retry_after_s":0.25}'), 0.25, 8.0),
+        (("1", b'{"retry_after_s":"soon"}'), 1.0, 6.0),
+        (("1", b"[]"), 1.0, 6.0),
+    ],
+)
+def test_device_comes_again_no_sooner_than_it_was_told(
+    url: str, again: tuple[str, bytes], least_s: float, most_s: float
+) -> None:
+    Gateway.refused["d1"] = 1
+    Gateway.again = again
+
+    assert sent(url, ["d1"], 10) == ["d1"]
+    (_, first), (_, second) = Gateway.asked
+    assert least_s <= second - first < most_s
+
+
+def test_devices_that_wait_do_not_hold_up_others(url: str) -> None:
+    waiting = [f"w{number}" for number in range(MOST_AT_ONCE)]
+    Gateway.refused |= dict.fromkeys(waiting, 1)
+    Gateway.again = ("4", b"")
+
+    assert sent(url, [*waiting, "other"], 3) == ["other"]
