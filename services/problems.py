@@ -173,6 +173,8 @@ RESPONSES = described(
     HTTPStatus.UNPROCESSABLE_ENTITY,
 )
 """What every route may answer beside its own."""
+TOO_LARGE = described(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+"""What every route of a service may answer that takes bodies within a bound."""
 
 
 def _example(status: int) -> dict[str, Any]:

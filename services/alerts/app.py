@@ -11,7 +11,13 @@ from services.alerts.routes import alerts, people, silences
 from services.alerts.served import Served, Service
 from services.alerts.tables import ALERTS, MESSAGES, REFUSED
 from services.front import show_document_in_front
-from services.problems import LARGEST_BODY, RESPONSES, answer_problems, describe_problems
+from services.problems import (
+    LARGEST_BODY,
+    RESPONSES,
+    TOO_LARGE,
+    answer_problems,
+    describe_problems,
+)
 
 MODULES = (alerts, silences, people)
 DESCRIPTION = """\
@@ -36,7 +42,7 @@ def application(parts: Service) -> FastAPI:
         title="Headwater alerts",
         version="1",
         description=DESCRIPTION,
-        responses=RESPONSES,
+        responses=RESPONSES | TOO_LARGE,
         docs_url=None,
         redoc_url=None,
         max_body_size=LARGEST_BODY,

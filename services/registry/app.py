@@ -4,7 +4,13 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
 from services.front import show_document_in_front
-from services.problems import LARGEST_BODY, RESPONSES, answer_problems, describe_problems
+from services.problems import (
+    LARGEST_BODY,
+    RESPONSES,
+    TOO_LARGE,
+    answer_problems,
+    describe_problems,
+)
 from services.registry.devices import devices_of_class
 from services.registry.routes import (
     api_keys,
@@ -47,7 +53,7 @@ def application(registry: Registry) -> FastAPI:
         title="Headwater registry",
         version="1",
         description=DESCRIPTION,
-        responses=RESPONSES,
+        responses=RESPONSES | TOO_LARGE,
         docs_url=None,
         redoc_url=None,
         max_body_size=LARGEST_BODY,

@@ -1,13 +1,10 @@
 """A change is as large as Kafka takes: one that is larger would hold up all that come after it."""
 
-import asyncio
 import random
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from httpx import ASGITransport, AsyncClient, Response
 
 from services.problems import LARGEST_BODY, MEDIA_TYPE
 from services.registry.kafka import KafkaSink
@@ -21,9 +18,8 @@ from telemetry.changes import (
 )
 from telemetry.errors import HeadwaterError
 from tests.brokers import Broker
+from tests.services.endless import PIECE, asked_endlessly
 from tests.services.registry_parts import Json, TestedRegistry
-
-PIECE = 65_536
 
 
 def declaration(metrics: int) -> Json:
@@ -50,24 +46,10 @@ def test_body_of_a_stranger_is_not_read_to_its_end(
     registry: TestedRegistry, method: str, path: str
 ) -> None:
     """A body is read before it is asked who sends it."""
-    pieces = 0
-
-    async def endless() -> AsyncIterator[bytes]:
-        nonlocal pieces
-        while pieces < 1_000:
-            pieces += 1
-            yield b" " * PIECE
-
-    async def ask() -> Response:
-        transport = ASGITransport(registry.app)
-        headers = {"Content-Type": "application/json"}
-        async with AsyncClient(transport=transport, base_url="http://registry") as client:
-            return await client.request(method, path, content=endless(), headers=headers)
-
-    answer = asyncio.run(ask())
+    answer, read = asked_endlessly(registry.app, method, path)
 
     assert (answer.status_code, answer.headers["Content-Type"]) == (413, MEDIA_TYPE)
-    assert pieces * PIECE <= LARGEST_BODY + PIECE
+    assert read <= LARGEST_BODY + PIECE
 
 
 @pytest.mark.kafka
