@@ -129,8 +129,8 @@ def planned(asked: Question) -> Wanted:
 
 
 def _buckets(asked: Question) -> int:
-    """Return how many buckets share the range when each keeps two points."""
-    return max(1, asked.points // 2)
+    """Return how many buckets share the range when each keeps two points, and has a microsecond."""
+    return max(1, min(asked.points // 2, asked.end_us - asked.start_us))
 
 
 def _width(asked: Question) -> int:

@@ -24,18 +24,20 @@ WIDTHS: tuple[int, ...] = (
     *(n * 10**power * _D for power in range(6) for n in (1, 2, 5)),
 )
 """Widths that buckets have, in microseconds; each begins at a multiple of it since 1970."""
+WHOLE_US = WIDTHS[-1]
+"""Wider than any range, which it is one bucket of: 1970 begins no other."""
 
 
 def width_for(start_us: int, end_us: int, most: int) -> int:
     """Return the least width by which a range has at most so many buckets."""
     return next(
-        (width for width in WIDTHS if (end_us - 1) // width - start_us // width < most), WIDTHS[-1]
+        (width for width in WIDTHS if (end_us - 1) // width - start_us // width < most), WHOLE_US
     )
 
 
 def grid(start_us: int, end_us: int, width_us: int) -> Micros:
     """Return where the buckets of a range begin; the first one not before the range."""
-    first = start_us // width_us * width_us
+    first = start_us if width_us == WHOLE_US else start_us // width_us * width_us
     starts = np.arange(first, end_us, width_us, dtype=np.int64)
     starts[0] = start_us
     return starts
@@ -102,19 +104,22 @@ def _moment(
 
 
 def filled(points: Points, starts: Micros, fill: Fill) -> Points:
-    """Give every bucket a point: without a value, the one before, or on the line between."""
+    """Give every bucket a point: without a value, the one before, or on the line between.
+
+    A bucket whose value is none, as the deviation of one reading, is filled like an empty one.
+    """
     if fill == "none":
         return points
+    if points.values.dtype == np.float64:
+        points = points.at(np.flatnonzero(np.isfinite(points.values)))
     places = np.searchsorted(starts, points.times)
     known = np.full(len(starts), -1, np.int64)
     known[places] = np.arange(len(places))
     if fill == "linear":
-        numbers = points.values.astype(np.float64)
-        there = ~np.isnan(numbers)
-        if not there.any():
+        if not len(points.times):
             return Points(starts, np.full(len(starts), np.nan))
-        line = np.interp(starts, points.times[there], numbers[there], left=np.nan, right=np.nan)
-        return Points(starts, line)
+        numbers = points.values.astype(np.float64)
+        return Points(starts, np.interp(starts, points.times, numbers, left=np.nan, right=np.nan))
     if fill == "previous":
         known = np.maximum.accumulate(known)
     nothing = np.nan if points.values.dtype == np.float64 else None

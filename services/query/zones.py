@@ -8,6 +8,7 @@ import polars as pl
 from services.query.kept_windows import Found, Wanted, kept_windows
 from services.query.listing import NEVER, TableFiles
 from services.query.planning import Tier, TierName, spans
+from services.query.statistics import WHOLE_US
 from telemetry.tables import BY_NAME, WINDOW_MINUTES, ZONE_WINDOWS
 
 By = Literal["zone", "product"]
@@ -81,13 +82,11 @@ def merged(rows: pl.DataFrame, asked: Asked) -> pl.DataFrame:
     `count` is of the readings that the value stands for. Where numbers of one product meet texts
     of another under one name, `others` says how many texts the numbers' value leaves out.
     """
-    start = pl.col("window_start").cast(pl.Int64)
-    bucket = pl.max_horizontal(start // asked.width_us * asked.width_us, asked.start_us)
     by = [asked.by, "time"]
     mean = pl.col("mean")
     weight = pl.when(mean.is_not_null()).then("count").otherwise(0).cast(pl.Float64)
     numbers = rows.filter(mean.is_not_null() | (pl.col("count") > 0)).with_columns(
-        time=bucket, weight=weight
+        time=_bucket(asked), weight=weight
     )
     weight, shift = pl.col("weight"), mean.min().over(by)
     middle = shift + (weight * (mean - shift)).sum().over(by) / weight.sum().over(by)
@@ -95,6 +94,14 @@ def merged(rows: pl.DataFrame, asked: Asked) -> pl.DataFrame:
         spread=pl.col("m2") + weight * (mean - pl.col("middle")).pow(2)
     )
     return _told(spread, by, asked).sort(by)
+
+
+def _bucket(asked: Asked) -> pl.Expr:
+    """Return where the bucket of a window begins, not before the range."""
+    if asked.width_us == WHOLE_US:
+        return pl.lit(asked.start_us)
+    start = pl.col("window_start").cast(pl.Int64)
+    return pl.max_horizontal(start // asked.width_us * asked.width_us, asked.start_us)
 
 
 def _told(numbers: pl.DataFrame, by: list[str], asked: Asked) -> pl.DataFrame:

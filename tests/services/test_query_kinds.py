@@ -137,6 +137,57 @@ def test_one_point_is_one_bucket_and_needs_an_aggregate(sparse: TestedQueries) -
     assert "needs agg" in refused.json()["errors"][0]["reason"]
 
 
+@pytest.fixture
+def early(tmp_path: Path) -> TestedQueries:
+    """A reading each hour of sixty hours before 1970, and of sixty after."""
+    lake = TestLake(tmp_path / "lake")
+    lake.land(numbered(Reading(n * HOUR, float(n)) for n in range(-60, 60)))
+    lake.make_gold(90 * DAY)
+    for name, table in ZONE_WINDOWS.items():
+        rows = windows(lake.readings, WINDOW_MINUTES[name] * MINUTE, 90 * DAY, "zone")
+        put(lake.root, table, with_period(rows, name))
+    return TestedQueries(tmp_path)
+
+
+@pytest.mark.parametrize(("days", "count"), [(1, 48), (40, 120)])
+def test_one_bucket_is_not_parted_by_1970(early: TestedQueries, days: int, count: int) -> None:
+    asked = {"metric": "kwh", "start": -days * DAY, "end": days * DAY, "points": 1, "agg": "count"}
+    for path, named in (("query", {"device_id": "meter.m1"}), ("aggregate", {"by": "zone"})):
+        said = early.json(f"/v1/{path}", **asked, **named)
+        found = [(point["time"], point["value"]) for point in said["points"]]
+        assert found == [(said["start"], count)], path
+        assert (said["points_in"], said["points_out"], said["truncated"]) == (count, 1, False)
+
+
+def test_a_range_of_microseconds_has_no_bucket_without_width(tmp_path: Path) -> None:
+    made = TestLake(tmp_path / "lake")
+    made.land(numbered(Reading(START + n % 3, float(n)) for n in range(30)))
+    asked = Question("default", "meter.m1", "kwh", START, START + 3, 20, fill="null")
+    answer = answered(Lake(str(made.root), Pieces(1 << 20)), lambda *_: None, asked)
+    times, values = answer.points.times.tolist(), answer.points.values.tolist()
+    told = [(START, 0.0), (START, 27.0), (START + 1, 1.0), (START + 1, 28.0), (START + 2, 2.0),
+            (START + 2, 29.0)]  # fmt: skip
+    assert sorted(zip(times, values, strict=True)) == told
+    assert (answer.points_in, answer.bucket_us) == (30, 1)
+
+
+@pytest.mark.parametrize(
+    ("fill", "expected"),
+    [("previous", [None, 2, 2, 2, 2, 8, 8]), ("linear", [None, 2, 3.5, 5, 6.5, 8, None]),
+     ("null", [None, 2, None, None, None, 8, None])],
+)  # fmt: skip
+def test_a_bucket_whose_value_is_none_is_filled_like_an_empty_one(
+    tmp_path: Path, fill: str, expected: list[float | None]
+) -> None:
+    """The deviation of the one reading in the fourth hour is none."""
+    made = TestLake(tmp_path / "lake")
+    start = micros(NOW) - DAY
+    told = [(1, 0.0), (1, 2.0), (1, 4.0), (3, 9.0), (5, 0.0), (5, 8.0), (5, 16.0)]
+    made.land(numbered(Reading(start + hour * HOUR, value) for hour, value in told))
+    said = TestedQueries(tmp_path).json("/v1/query", **ASKED, points=24, agg="stddev", fill=fill)
+    assert [point["value"] for point in said["points"]][:7] == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("points", [2, 3, 10])
 def test_longest_range_has_no_more_buckets_than_points(points: int) -> None:
     start, end = -70 * 365 * DAY, 230 * 365 * DAY
