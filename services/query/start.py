@@ -53,14 +53,15 @@ def open_service(
     }
     devices = {DEVICES.name: TableFiles(settings.lake_root, DEVICES)}
     latest = Latest(lake.tables | devices, lake.hot)
-    follower = Follower(latest, {**lake.tables, **zones.tables})
+    watermarks = Watermarks(settings.progress_dir)
+    follower = Follower(latest, {**lake.tables, **zones.tables}, watermarks.now)
     seats = Seats(settings.query_live_viewers, settings.query_live_viewers_of_one)
     return Service(
         lake=lake,
         zones=zones,
         window_tables={**lake.tables, **zones.tables, **others},
         latest=latest,
-        watermarks=Watermarks(settings.progress_dir),
+        watermarks=watermarks,
         directory=_directory(settings),
         limits=Limits(
             settings.query_rate, settings.query_rate * settings.query_burst_s, at_once=at_once

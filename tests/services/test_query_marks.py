@@ -1,7 +1,9 @@
 """Up to when an answer is complete, said while gold goes on: never of what was not read yet."""
 
+import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,12 @@ import pytest
 from services.query.app import application
 from services.query.latest import Latest
 from services.query.listing import Listing, TableFiles
+from services.query.live.channel import Subject
+from services.query.live.viewing import Viewer, messages
+from services.query.served import Access
 from services.query.watermarks import Watermarks
 from telemetry.tables import BY_NAME, WINDOW_MINUTES, ZONE_WINDOWS, Table
+from tests.services.live_server import LiveServer
 from tests.services.query_lake import Reading, TestLake, numbered, put, windows, with_period
 from tests.services.query_parts import TestedQueries
 from tests.services.test_query_series import DAY, HOUR, MINUTE, START
@@ -20,6 +26,7 @@ from tests.services.test_query_series import DAY, HOUR, MINUTE, START
 BEFORE, AFTER = "2026-05-31T20:00:00Z", "2026-05-31T21:00:00Z"
 ASKED: Mapping[str, Mapping[str, Any]] = {
     "/v1/latest": {},
+    "/v1/devices": {},
     "/v1/aggregate": {"by": "zone", "metric": "kwh", "start": START, "end": START + DAY},
     "/v1/windows": {"width": "hour", "device_id": "meter.m1", "start": START, "end": START + DAY},
 }
@@ -88,3 +95,32 @@ def test_marks_stay_as_they_were_taken(tmp_path: Path) -> None:
     (tmp_path / "gold.json").unlink()
     assert watermarks.now().least("default", ["meter"]) is None
     assert taken.least("default", ["meter"]) == BEFORE
+
+
+def test_a_beat_promises_no_more_than_was_handed_on(tmp_path: Path) -> None:
+    live, progress = LiveServer(tmp_path), tmp_path / "progress"
+    live.lake.land([Reading(START, 1.0)])
+    live.close_minute(START, 1.0)
+    say(progress, BEFORE)
+    service = live.queries.service
+    subject = Subject("default", "device", "meter.m1", "minute")
+    viewer = Viewer(service.live, Access(service, "default"), subject, "k", lambda: True)
+
+    async def told() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        async with aclosing(messages(viewer)) as said:
+            async for kind, content, _ in said:
+                found.append(json.loads(content))
+                if len(found) == 1:
+                    live.close_minute(START + MINUTE, 2.0)
+                    say(progress, AFTER)
+                if kind == "beat":
+                    break
+        return found
+
+    *_, seen, beat = asyncio.run(told())
+    assert (seen["type"], len(seen["rows"])) == ("windows", 1)
+    assert beat["complete_until"] == BEFORE
+    assert service.live.follower.complete_until(subject) == BEFORE
+    service.live.follower.step()
+    assert service.live.follower.complete_until(subject) == AFTER

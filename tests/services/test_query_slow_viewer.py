@@ -38,6 +38,17 @@ def test_what_is_whole_takes_the_place_of_all_before() -> None:
     assert (list(batch.rows), batch.is_whole) == (["c", "d"], True)
 
 
+def test_windows_that_are_missing_are_told_though_all_were_read_again_meanwhile() -> None:
+    mailbox = Mailbox(lambda: None)
+    mailbox.put([Batch("windows", {1: "1"}, is_whole=True, has_gap=True)], 1)
+    mailbox.put([Batch("windows", {2: "2"}, is_whole=True)], 2)
+    (batch,), _ = mailbox.take()
+    assert (list(batch.rows), batch.is_whole, batch.has_gap) == ([2], True, True)
+    mailbox.put([Batch("windows", {3: "3"}, is_whole=True)], 3)
+    ((batch,), _) = mailbox.take()
+    assert not batch.has_gap
+
+
 async def stalled() -> tuple[list[str], list[str]]:
     """Stream to a reader that takes the head and no more; return what it got, and who was told."""
     got: list[str] = []

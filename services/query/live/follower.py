@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -15,6 +15,7 @@ from services.query.live.cursors import Cursor
 from services.query.live.finals import final_points, newest_start
 from services.query.live.mailbox import Batch, Mailbox
 from services.query.scanning import tried
+from services.query.watermarks import Marks
 from telemetry.tables import WINDOW_MINUTES
 
 KEPT_S = 60.0
@@ -30,14 +31,19 @@ class _Followed:
     version: int
     seen: frozenset[str]
     deletions: Deletions
+    marks: Marks
+    """What was final before it was looked at: all of that has been handed on."""
     channels: dict[Subject, Channel] = field(default_factory=dict)
 
 
 class Follower:
     """Looks at the tables, and hands what is new to mailboxes; safe for several threads."""
 
-    def __init__(self, latest: Latest, tables: Mapping[str, TableFiles]) -> None:
-        self._latest, self._tables = latest, tables
+    def __init__(
+        self, latest: Latest, tables: Mapping[str, TableFiles], marks: Callable[[], Marks]
+    ) -> None:
+        """`marks` tells the watermarks of now."""
+        self._latest, self._tables, self._marks = latest, tables, marks
         self._followed: dict[str, _Followed] = {}
         self._edition = 0
         self._lock = threading.Lock()
@@ -57,12 +63,12 @@ class Follower:
         `history`: windows of each series that one who has no cursor is given.
         """
         with self._lock:
-            state = self._latest.state()
+            marks, state = self._marks(), self._latest.state()
             if not self.channels:
                 self._edition = state.edition
             # What came since the last look goes to those who watch already.
             self._tell_latest(state)
-            channel = tried(lambda: self._channel(subject))
+            channel = tried(lambda: self._channel(subject, marks))
             version = self._followed[subject.table.name].version
             windows = _resumed(channel, cursor, version) if cursor else channel.windows(history)
             mailbox.put([*scenes.whole(state, subject), windows], version)
@@ -72,7 +78,7 @@ class Follower:
 
     def step(self) -> None:
         """Look at the tables once."""
-        state = self._latest.state()
+        marks, state = self._marks(), self._latest.state()
         with self._lock:
             self._tell_latest(state)
             for name, followed in list(self._followed.items()):
@@ -80,18 +86,20 @@ class Follower:
                 if not followed.channels:
                     del self._followed[name]
                     continue
-                tried(partial(self._look_at, name))
+                tried(partial(self._look_at, name, marks))
 
-    def products(self, subject: Subject) -> frozenset[str]:
-        """Return the products that a subject has windows of."""
+    def complete_until(self, subject: Subject) -> str | None:
+        """Return up to when all that is in time was handed on; None where nobody can say."""
         followed = self._followed.get(subject.table.name)
-        channel = followed and followed.channels.get(subject)
-        return channel.products if channel else frozenset()
+        channel = followed.channels.get(subject) if followed else None
+        if followed is None or channel is None:
+            return None
+        return followed.marks.least(subject.tenant, channel.products)
 
-    def _channel(self, subject: Subject) -> Channel:
+    def _channel(self, subject: Subject, marks: Marks) -> Channel:
         """Return the subject's channel; read its last windows where nobody watched it."""
         name = subject.table.name
-        self._look_at(name)
+        self._look_at(name, marks)
         followed = self._followed[name]
         if subject not in followed.channels:
             found = Channel(subject, followed.version)
@@ -112,23 +120,27 @@ class Follower:
         self.reads += 1
         channel.take(final_points(files, paths, [subject], first).get(subject, ()), version)
 
-    def _look_at(self, name: str) -> None:
-        """Read what a table's commits have added, once for all of its channels."""
+    def _look_at(self, name: str, marks: Marks) -> None:
+        """Read what a table's commits have added, once for all of its channels.
+
+        `marks` were taken before.
+        """
         files = self._tables[name]
         listing = files.listing()
         followed = self._followed.get(name)
         if followed is None:
             deletions = Deletions(files)
             deletions.happened()
-            self._followed[name] = _Followed(listing.version, frozenset(listing.paths), deletions)
+            seen = frozenset(listing.paths)
+            self._followed[name] = _Followed(listing.version, seen, deletions, marks)
             return
-        if listing.version == followed.version:
-            return
-        if followed.deletions.happened():
-            self._fill_anew(followed, listing.version)
-        else:
-            self._add(followed, files, listing)
-        followed.version, followed.seen = listing.version, frozenset(listing.paths)
+        if listing.version != followed.version:
+            if followed.deletions.happened():
+                self._fill_anew(followed, listing.version)
+            else:
+                self._add(followed, files, listing)
+            followed.version, followed.seen = listing.version, frozenset(listing.paths)
+        followed.marks = marks
 
     def _add(self, followed: _Followed, files: TableFiles, listing: Listing) -> None:
         new = [path for path in listing.paths if path not in followed.seen]

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import Literal
@@ -32,9 +32,12 @@ class Batch:
         return f"[{','.join(self.rows.values())}]"
 
     def followed_by(self, newer: "Batch") -> "Batch":
-        """Return one batch for two: of each series the newer row, of windows the newest."""
+        """Return one batch for two: of each series the newer row, of windows the newest.
+
+        What the older one lacks of windows, a whole one that is newer lacks as well.
+        """
         if newer.is_whole:
-            return newer
+            return replace(newer, has_gap=True) if self.has_gap and not newer.has_gap else newer
         together = {name: row for name, row in self.rows.items() if name not in newer.rows}
         overwritten = len(self.rows) - len(together)
         together.update(newer.rows)

@@ -71,6 +71,8 @@ async def _told(
     loop, end_us = asyncio.get_running_loop(), cursor.end_us if cursor else 0
     beat_at, text = 0.0, viewer.cursor
     while True:
+        # Before what waits is taken: what is final by then is in it, or was sent.
+        until = viewer.live.follower.complete_until(viewer.subject)
         batches, version = mailbox.take()
         end_us = max([end_us, *(_newest_us(batch) for batch in batches)])
         text = cursor_text(Cursor(version, end_us), viewer.subject)
@@ -81,7 +83,7 @@ async def _told(
             yield batch.kind, _encoded(batch, at), at
         if loop.time() >= beat_at:
             beat_at = loop.time() + BEAT_S
-            yield "beat", _beat(viewer, text), text
+            yield "beat", _beat(viewer, until, text), text
         if reason := _end(viewer):
             yield "end", orjson.dumps({"type": "end", "reason": reason, "cursor": text}), text
             return
@@ -107,15 +109,9 @@ def _encoded(batch: Batch, cursor: str) -> bytes:
     return b"".join([orjson.dumps(said)[:-1], b',"rows":', batch.text.encode(), b"}"])
 
 
-def _beat(viewer: Viewer, cursor: str) -> bytes:
-    served, subject = viewer.access.service, viewer.subject
-    products = viewer.live.follower.products(subject)
-    said = {
-        "type": "beat",
-        "now": time_text(micros(served.now())),
-        "complete_until": served.watermarks.now().least(subject.tenant, products),
-        "cursor": cursor,
-    }
+def _beat(viewer: Viewer, complete_until: str | None, cursor: str) -> bytes:
+    now = time_text(micros(viewer.access.service.now()))
+    said = {"type": "beat", "now": now, "complete_until": complete_until, "cursor": cursor}
     return orjson.dumps(said)
 
 
