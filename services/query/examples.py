@@ -18,13 +18,15 @@ PARAMETERS: dict[str, object] = {
 _RAW = {"tier": "raw", "table": "silver.readings", "start": START, "end": END}
 _MINUTES = {"tier": "minute", "table": "gold.zone_minute", "start": START, "end": END}
 _RANGE = {"tenant": "default", "start": START, "end": END, "truncated": False}
+_TIERS = ["gold.device_day", "silver.readings", "silver.late"]
 _NOW = {"tenant": "default", "resolution": "raw", "method": "latest", "truncated": False,
-        "tiers": ["gold.device_day", "silver.readings", "silver.late"],
+        "tiers": _TIERS,
         "complete_until": "2026-11-21T08:00:55Z"}  # fmt: skip
 _LAST = {"device_id": "meter.m1", "product": "meter", "zone": "harbour", "metric": "kwh",
          "time": "2026-11-21T08:00:58.250000Z", "value": 21.5}  # fmt: skip
 _PLACE = {"lat": 53.545, "lng": 9.968, "time": "2026-11-21T08:00:58.250000Z"}
 _ONE = {"points_in": 1, "points_out": 1}
+_LISTED = {**_NOW, **_ONE, "tiers": [*_TIERS, "dim.devices"]}
 ANSWERS: dict[str, dict[str, object]] = {
     "/v1/query": {
         **_RANGE, "device_id": "meter.m1", "metric": "kwh", "type": "number", "resolution": "raw",
@@ -49,12 +51,12 @@ ANSWERS: dict[str, dict[str, object]] = {
                     "first": 21.0, "last": 22.0}],
     },
     "/v1/devices": {
-        "tenant": "default", "points_out": 1, "truncated": False,
+        **_LISTED,
         "points": [{"device_id": "meter.m1", "product": "meter", "zone": "harbour", "metrics": 3,
                     **_PLACE}],
     },
     "/v1/zones": {
-        "tenant": "default", "points_out": 1, "truncated": False,
+        **_LISTED,
         "points": [{"zone": "harbour", "devices": 13, **_PLACE}],
     },
 }  # fmt: skip

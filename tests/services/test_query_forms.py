@@ -105,6 +105,15 @@ def test_forms_say_the_same(route: str, queries: TestedQueries) -> None:
     assert as_json(path, rows.to_dicts()) == points
 
 
+@pytest.mark.parametrize("route", ROUTES)
+def test_every_answer_declares_how_it_came_to_be(route: str, queries: TestedQueries) -> None:
+    said = queries.json(route.partition("#")[0], **ROUTES[route])
+    declared = {"resolution", "method", "points_in", "points_out", "tiers", "truncated"}
+    assert declared | {"complete_until"} <= said.keys()
+    assert said["points_out"] == len(said["points"])
+    assert said["tiers"]
+
+
 def test_header_says_letters_of_any_language(queries: TestedQueries) -> None:
     answer = queries.ask("/v1/query", **ROUTES["/v1/query#nothing"], format="csv")
     assert answer.headers["Headwater-Answer"].isascii()

@@ -17,6 +17,7 @@ from services.query.served import Access, Viewer, chosen_format, respond
 from services.query.watermarks import Marks
 
 router = APIRouter(prefix="/v1", tags=["latest"])
+TIERS = ("gold.device_day", "silver.readings", "silver.late")
 
 
 class LatestIn(BaseModel):
@@ -114,7 +115,7 @@ def _said(tenant: str, rows: pl.DataFrame, shown: pl.DataFrame, marks: Marks) ->
         "method": "latest",
         "points_in": len(rows),
         "points_out": len(shown),
-        "tiers": ["gold.device_day", "silver.readings", "silver.late"],
+        "tiers": list(TIERS),
         "truncated": len(shown) < len(rows),
         "complete_until": marks.least(tenant, shown["product"].unique()),
     }
