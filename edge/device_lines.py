@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import orjson
 
+from edge.csv_cells import QUOTE, is_formula
 from telemetry.errors import HeadwaterError
 
 Declaration = Mapping[str, object]
@@ -17,10 +18,6 @@ DEVICE_COLUMNS = (
     "device", "device_full", "product", "tenant", "zone", "customer", "lat", "lng", "firmware",
     "durability", "valid_from",
 )  # fmt: skip
-
-FORMULAS = ("=", "+", "-", "@", "\t", "\r")
-"""What a cell begins with that a spreadsheet works out."""
-QUOTE = "'"
 
 
 def device_declarations(source: str, text: str) -> Iterator[tuple[int, Declaration]]:
@@ -69,8 +66,8 @@ def _said(text: str) -> str:
 
 
 def _is_quoted(text: str) -> bool:
-    """Say whether a text stands behind an apostrophe; those of its own do not hide what it is."""
-    return text.lstrip(QUOTE).startswith(FORMULAS) or text != text.strip()
+    """Say whether a text stands behind an apostrophe."""
+    return is_formula(text) or text != text.strip()
 
 
 def _check_fields(source: str, number: int, names: set[str]) -> None:

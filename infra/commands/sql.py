@@ -36,7 +36,8 @@ Examples:
 def sql(query: str | None, file: TextIO | None, form: Format) -> None:
     """Ask the tables: through Trino, or with the light stack by the same SQL over the files.
 
-    QUERY may be `-` for standard input. Times are UTC with six digits, bytes are base64.
+    QUERY may be `-` for standard input. Times are UTC with six digits, bytes are base64. In CSV a
+    text that a spreadsheet would take for a formula stands behind an apostrophe.
     """
     if (query is None) == (file is None):
         raise click.UsageError("give a query, `-` for standard input, or -f FILE")

@@ -16,6 +16,7 @@ from typing import Literal, TextIO
 from rich.table import Table
 from trino.types import NamedRowTuple
 
+from edge.csv_cells import guarded
 from infra.console import table_console
 from infra.sql.result import Result
 
@@ -38,11 +39,15 @@ def write_json(result: Result, out: TextIO) -> None:
 
 
 def write_csv(result: Result, out: TextIO) -> None:
-    """Write a header and rows; null is empty, nested values are JSON."""
+    """Write a header and rows; null is empty, nested values are JSON, no text is a formula."""
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(result.columns)
     for row in result.rows:
-        writer.writerow([text(value, null="") for value in row])
+        writer.writerow([_cell(value) for value in row])
+
+
+def _cell(value: object) -> str:
+    return guarded(value) if isinstance(value, str) else text(value, null="")
 
 
 def write_table(result: Result, out: TextIO) -> None:

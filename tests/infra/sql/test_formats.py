@@ -1,5 +1,6 @@
 """Forms of results."""
 
+import csv
 import io
 import json
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -53,6 +54,20 @@ def test_json_is_an_array_of_objects() -> None:
 
 def test_csv_quotes_what_must_be_and_leaves_null_empty() -> None:
     assert written("csv", (None, 'a,"b"', [1], True)) == 'a,b,c,d\n,"a,""b""",[1],true\n'
+
+
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "'="])
+def test_csv_has_no_text_that_a_spreadsheet_takes_for_a_formula(begin: str) -> None:
+    text = f"{begin}cmd|' /C calc'!A0"
+    ((_, found),) = csv.reader(io.StringIO(written("csv", (1, text)).partition("\n")[2]))
+    assert found == f"'{text}"
+
+
+def test_csv_leaves_numbers_times_and_other_texts_as_they_are() -> None:
+    row = (-1, -1.5, Decimal("-2.5"), date(2026, 1, 2), b"\xf8", "a=b", "'tis", [-1])
+    assert written("csv", row).partition("\n")[2] == (
+        "-1,-1.5,-2.5,2026-01-02,+A==,a=b,'tis,[-1]\n"
+    )
 
 
 def test_table_cuts_nothing_where_there_is_no_terminal() -> None:
