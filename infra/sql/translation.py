@@ -48,7 +48,8 @@ def to_duckdb(tree: exp.Expr) -> str:
     """Return the query for duckdb, with the names that Trino gives to columns."""
     translated = tree.copy()
     _name_columns(translated)
-    for rewrite in (_any_match, _unnest_rows, _greatest_by, _text_of_bytes, _size_of_map):
+    rewrites = (_any_match, _unnest_rows, _greatest_by, _text_of_bytes, _size_of_map, _count_if)
+    for rewrite in rewrites:
         translated = translated.transform(rewrite)
     return translated.sql(dialect="duckdb")
 
@@ -124,3 +125,11 @@ def _size_of_map(node: exp.Expr) -> exp.Expr:
     if not isinstance(node, exp.ArraySize) or node.this.name not in MAPS:
         return node
     return exp.Anonymous(this="cardinality", expressions=[node.this])
+
+
+def _count_if(node: exp.Expr) -> exp.Expr:
+    """count_if: of no rows it is 0 in Trino, and null in duckdb."""
+    if not isinstance(node, exp.CountIf):
+        return node
+    held = exp.Case().when(node.this, exp.Literal.number(1))
+    return exp.Count(this=held)

@@ -28,6 +28,8 @@ QUESTIONS = (
     " from silver.readings order by seq limit 4",
     "select approx_distinct(device_full), count_if(value > 1), round(stddev(value), 9),"
     " bool_or(value > 3) from silver.readings",
+    "select count_if(value > 1), count_if(value > 1) filter (where seq < 0) from silver.readings"
+    " where seq < 0",
     "select nan() as a, infinity() as b, if(1 > 2, 'x', 'y') as c, x'00ff' as d,"
     " cast(null as date)",
     "select value from silver.readings order by value desc nulls first limit 2",

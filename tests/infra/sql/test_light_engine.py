@@ -33,6 +33,11 @@ def test_whole_numbers_divide_to_whole_ones(settings: Settings) -> None:
     ]
 
 
+def test_of_no_rows_none_hold(settings: Settings) -> None:
+    found = query_light(settings, "select count_if(value > 1) from silver.readings where seq < 0")
+    assert list(found.rows) == [(0,)]
+
+
 def test_columns_without_a_name_are_named_as_in_trino(settings: Settings) -> None:
     query = "select 1, seq, count(*) as n, max(seq) from silver.readings group by seq limit 1"
     assert query_light(settings, query).columns == ("_col0", "seq", "n", "_col3")
