@@ -23,6 +23,10 @@ def _numbers(known: Known, days: int, metric: str | None = None, until: int | No
     return [row for row in known.since(days, metric, until=until) if row["value"] is not None]
 
 
+def _told(known: Known, days: int, metric: str, until: int | None = None) -> Any:
+    return [row for row in known.told(days, metric, until=until) if row["value"] is not None]
+
+
 def _means(rows: Any, *columns: str) -> dict[Any, float]:
     return {k: mean(r["value"] for r in some) for k, some in grouped(rows, *columns).items()}
 
@@ -36,12 +40,12 @@ def last_week(known: Known) -> Answer:
     means = _means(rows, "zone", "product", "metric", "hour")
     first = hour_of(known.now) - 24 * HOUR
     found = [
-        (zone, metric, hour, now, means[zone, product, metric, hour - 7 * DAY])
+        (zone, product, metric, hour, now, means[zone, product, metric, hour - 7 * DAY])
         for (zone, product, metric, hour), now in means.items()
         if first <= hour < hour_of(known.now) and (zone, product, metric, hour - 7 * DAY) in means
     ]
-    compared = [(*row, row[3] - row[4]) for row in found]
-    return sorted(compared, key=lambda row: (-abs(row[5]), *row[:3]))[:10]
+    compared = [(*row, row[4] - row[5]) for row in found]
+    return sorted(compared, key=lambda row: (-abs(row[6]), *row[:4]))[:10]
 
 
 def drift(known: Known) -> Answer:
@@ -91,7 +95,7 @@ def ranking(known: Known) -> Answer:
 
 
 def unlike(known: Known) -> Answer:
-    means = _means(_numbers(known, 1, "temperature", 0), "zone", "device_full")
+    means = _means(_told(known, 1, "temperature", 0), "zone", "device_full")
     found: Answer = []
     for (zone, device), value in means.items():
         peers = [other for (place, _), other in means.items() if place == zone]
@@ -124,17 +128,18 @@ def usual_week(known: Known) -> Answer:
 
 
 def together(known: Known) -> Answer:
-    said = {(r["device_full"], r["boot"], r["seq"]): r["value"] for r in known.since(2, "humidity")}
+    said = {
+        (r["device_full"], r["boot"], r["seq"]): r["value"] for r in _told(known, 2, "humidity")
+    }
     found: Answer = []
-    for (device,), rows in grouped(known.since(2, "temperature"), "device_full").items():
+    for (device,), rows in grouped(_told(known, 2, "temperature"), "device_full").items():
         pairs = [(r["value"], said.get((device, r["boot"], r["seq"]))) for r in rows]
-        both = [(t, h) for t, h in pairs if t is not None and h is not None]
+        both = [(t, h) for t, h in pairs if h is not None]
         if not both:
             continue
         temperatures, humidities = zip(*both, strict=True)
         correlation = statistics.correlation(temperatures, humidities)
-        joined = sum(1 for r in rows if (device, r["boot"], r["seq"]) in said)
-        found.append((device, joined, correlation, slope(both)))
+        found.append((device, len(both), correlation, slope(both)))
     return found
 
 

@@ -65,7 +65,7 @@ def gaps(known: Known) -> Answer:
 def missing(known: Known) -> Answer:
     rows = known.told(1, "temperature", until=0)
     slots = {
-        key[0]: len({row["event_time_us"] // 1_800_000_000 for row in some})
+        key[0]: len({r["event_time_us"] // 1_800_000_000 for r in some if r["value"] is not None})
         for key, some in grouped(rows, "device_full").items()
     }
     ordered = sorted(slots.items(), key=lambda slot: (slot[1], slot[0]))
@@ -91,7 +91,7 @@ def _by_device(hours: dict[tuple[str, str], float]) -> Iterable[dict[str, float]
 
 def high_runs(known: Known) -> Answer:
     found: Answer = []
-    told = [row for row in known.since(7, "temperature") if row["value"] is not None]
+    told = [row for row in known.told(7, "temperature") if row["value"] is not None]
     for (device,), rows in grouped(told, "device_full").items():
         for is_high, run in groupby(rows, lambda row: row["value"] > 23):
             times = [row["event_time"] for row in run]
@@ -102,7 +102,7 @@ def high_runs(known: Known) -> Answer:
 
 def rates(known: Known) -> Answer:
     used: dict[tuple[object, ...], tuple[float, float]] = {}
-    for (device,), rows in grouped(known.since(1, "energy"), "device_full").items():
+    for (device,), rows in grouped(known.told(1, "energy"), "device_full").items():
         for a, b in pairwise(rows):
             kwh = b["value"] - a["value"] if b["value"] >= a["value"] else b["value"]
             key = (device, hour_of(b["event_time"]))
@@ -113,12 +113,12 @@ def rates(known: Known) -> Answer:
 
 def gold_sessions(known: Known) -> Answer:
     found = [
-        (row["device_full"], row["window_start"], row["window_end"], row["count"])
+        (row["device_full"], row["metric"], row["window_start"], row["window_end"], row["count"])
         for row in known.rows("gold.sessions")
         if row["is_final"] and row["window_start"] >= known.now - timedelta(days=7)
     ]
-    sized = [(*row[:3], int((row[2] - row[1]).total_seconds()), row[3]) for row in found]
-    return sorted(sized, key=lambda row: (-row[3], row[0], row[1]))[:10]
+    sized = [(*row[:4], int((row[3] - row[2]).total_seconds()), row[4]) for row in found]
+    return sorted(sized, key=lambda row: (-row[4], *row[:3]))[:10]
 
 
 def own_sessions(known: Known) -> Answer:
@@ -137,7 +137,7 @@ def own_sessions(known: Known) -> Answer:
 
 def places(known: Known) -> Answer:
     found: Answer = []
-    rows = known.since(14, "temperature")
+    rows = known.told(14, "temperature")
     for (device,), versions in grouped(known.rows("dim.devices"), "device_full").items():
         if len(versions) < 2:
             continue

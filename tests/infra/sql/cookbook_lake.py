@@ -1,6 +1,7 @@
 """Two weeks of rooms and meters for the cookbook: gaps, drift, a theft, a reset, late rows.
 
-What an answer would miss without late rows is there: the middle of a gap, a device's last word.
+What an answer would miss without late rows is there: the middle of a gap, a device's last word, a
+step of a counter. So is what it would count too much: days of which a2 has nothing but sentinels.
 """
 
 import math
@@ -20,15 +21,18 @@ ROOMS = {"a1": "attic", "a2": "attic", "a3": "attic", "b1": "basement", "b2": "b
          "s1": "street"}  # fmt: skip
 METERS = {"m1": 1.0, "m2": 1.2, "m3": 0.9, "m4": 1.1}
 """Use in kW; m3 uses a fifth of it in the last week, m2 starts again from zero yesterday."""
+SLOW = ("a1", "b1", "m1")
+"""Of whose messages some came late."""
 STATES = ("heating", "idle", "off")
 
 
 def seed(lake: Path, now: datetime) -> None:
     """Append rows to a lake whose tables are there."""
-    good = [*_rooms(now), *_meters(now)]
+    told = [*_rooms(now), *_meters(now)]
+    good = [row for row in told if not _is_slow(row)]
     late = [_late(row) for row in good[:: len(good) // 40] if row["metric"] == "temperature"]
     append(lake, tables.READINGS, good)
-    append(lake, tables.LATE, [*late, *_told_late(now)])
+    append(lake, tables.LATE, [*late, *_told_late(now), *filter(_is_slow, told)])
     for width, minutes in (("hour", 60), ("day", 1440)):
         of_devices = windows(good, minutes, "device_full")
         of_zones = windows(good, minutes, "zone")
@@ -42,6 +46,11 @@ def seed(lake: Path, now: datetime) -> None:
     append(lake, tables.DEVICE_DUPLICATES, list(duplicates(now)))
     append(lake, tables.CONSERVATION, list(conserved(now)))
     append(lake, tables.ALERTS, list(alerts(now)))
+
+
+def _is_slow(row: Row) -> bool:
+    """Say whether a reading is of a message that came late."""
+    return row["device"] in SLOW and int(str(row["seq"])) % 23 == 7
 
 
 def _moments(now: datetime) -> Iterator[tuple[int, datetime]]:
@@ -62,8 +71,10 @@ def _rooms(now: datetime) -> Iterator[Row]:
                 continue
             drift = 0.1 * step * STEP.total_seconds() / 86400 if name == "b2" else 0.0
             warm = 20 + number + 3 * math.sin(step / 7.6) + drift + chance.gauss(0, 0.2)
+            is_broken = name == "a2" and at.date() > yesterday - timedelta(days=8)
+            is_none = chance.random() < 0.01 or is_broken
             values: dict[str, object] = {
-                "temperature": None if chance.random() < 0.01 else round(warm, 3),
+                "temperature": None if is_none else round(warm, 3),
                 "humidity": round(80 - 1.5 * warm + chance.gauss(0, 1), 3),
                 "door_open": chance.random() < 0.1,
             }

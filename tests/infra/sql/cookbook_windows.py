@@ -52,19 +52,19 @@ def _figures(numbers: list[float]) -> Row:
 
 
 def sessions(readings: Sequence[Row], now: datetime) -> Iterator[Row]:
-    """Yield each device's sessions of temperature in the last two days, the open one too."""
+    """Yield each device's sessions of two metrics in the last two days, the open one too."""
     times: dict[Any, list[Any]] = defaultdict(list)
     for row in readings:
         at: Any = row["event_time"]
-        if row["metric"] == "temperature" and at > now - timedelta(days=2):
-            times[row["device_full"]].append(at)
-    for device, moments in times.items():
+        if row["metric"] in ("temperature", "humidity") and at > now - timedelta(days=2):
+            times[row["device_full"], row["metric"]].append(at)
+    for (device, metric), moments in times.items():
         breaks = [n + 1 for n, (a, b) in enumerate(pairwise(moments)) if b - a > SESSION_GAP]
         for first, end in pairwise([0, *breaks, len(moments)]):
             start, last = moments[first], moments[end - 1]
             yield {
                 "tenant": "default", "window_start": start, "device_full": device,
-                "product": "room", "metric": "temperature", "window_end": last + SESSION_GAP,
+                "product": "room", "metric": metric, "window_end": last + SESSION_GAP,
                 "count": end - first, "is_final": last + SESSION_GAP < now,
                 "retention_class": "default", "window_period": start.date(),
             }  # fmt: skip
