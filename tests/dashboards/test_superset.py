@@ -2,9 +2,12 @@
 
 import json
 import re
+import sqlite3
 import stat
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +16,7 @@ import httpx
 import pytest
 
 from infra.sql.trino_engine import query_trino
+from infra.superset.inside.rights import LOOK_S
 from infra.superset.logins import logins_file, read_logins
 from infra.trino.rules import DASHBOARD_USER
 from telemetry import tables
@@ -99,28 +103,60 @@ def test_a_hundred_viewers_cost_one_query(
     assert time.monotonic() - began < WARM_S
 
 
+@contextmanager
+def guest(admin: Client, url: str, name: str) -> Iterator[tuple[int, Client]]:
+    """Make a viewer, and yield its number and itself."""
+    password = "of-one-day-only"
+    person = {
+        "username": name, "first_name": "A", "last_name": "Guest", "active": True,
+        "email": f"{name}@headwater.invalid", "password": password,
+        "roles": [roles(admin)["Viewer"]],
+    }  # fmt: skip
+    made = admin.http.post("security/users/", json=person).raise_for_status().json()
+    with log_in(url, name, password) as client:
+        yield made["id"], client
+
+
+def roles(admin: Client) -> dict[str, int]:
+    """Return the number of each role."""
+    return {each["name"]: each["id"] for each in admin.get("security/roles/")["result"]}
+
+
 def test_who_may_no_longer_is_not_answered_again(
     settings: Settings, url: str, datasets: dict[str, int]
 ) -> None:
     panel = asking_for(panels()[0], row_limit=77)
-    number, password = datasets[panel.chart["dataset_uuid"]], "of-one-day-only"
-    with log_in(url, "admin", read_logins(settings)["admin"]) as admin:
-        roles = {each["name"]: each["id"] for each in admin.get("security/roles/")["result"]}
-        guest = {
-            "username": "guest", "first_name": "A", "last_name": "Guest", "active": True,
-            "email": "guest@headwater.invalid", "password": password, "roles": [roles["Viewer"]],
-        }  # fmt: skip
-        made = admin.http.post("security/users/", json=guest).raise_for_status().json()
-        with log_in(url, "guest", password) as client:
-            answers = [client.ask(panel, number) for _ in range(4)]
-            assert [answer.status_code for answer in answers] == [200] * 4
-            assert answers[3].json() == answers[2].json()
-            assert answers[3].json()["result"][0]["is_cached"]
-            change = {"roles": [roles["Public"]]}
-            admin.http.put(f"security/users/{made['id']}", json=change).raise_for_status()
-            assert client.ask(panel, number).status_code == 403
-        nobody = httpx.post(f"{url}/api/v1/chart/data", json=panel.query_context)
-        assert nobody.status_code == 401
+    number = datasets[panel.chart["dataset_uuid"]]
+    with (
+        log_in(url, "admin", read_logins(settings)["admin"]) as admin,
+        guest(admin, url, "guest") as (who, client),
+    ):
+        answers = [client.ask(panel, number) for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [200] * 4
+        assert answers[3].json() == answers[2].json()
+        assert answers[3].json()["result"][0]["is_cached"]
+        change = {"roles": [roles(admin)["Public"]]}
+        admin.http.put(f"security/users/{who}", json=change).raise_for_status()
+        assert client.ask(panel, number).status_code == 403
+    nobody = httpx.post(f"{url}/api/v1/chart/data", json=panel.query_context)
+    assert nobody.status_code == 401
+
+
+def test_what_another_process_takes_away_is_gone_within_seconds(
+    settings: Settings, url: str, datasets: dict[str, int]
+) -> None:
+    panel = asking_for(panels()[0], row_limit=76)
+    number = datasets[panel.chart["dataset_uuid"]]
+    with (
+        log_in(url, "admin", read_logins(settings)["admin"]) as admin,
+        guest(admin, url, "other") as (who, client),
+    ):
+        assert {client.ask(panel, number).status_code for _ in range(4)} == {200}
+        taken = (roles(admin)["Public"], who)
+        with closing(sqlite3.connect(settings.home / "superset" / "superset.db")) as own, own:
+            own.execute("update ab_user_role set role_id = ? where user_id = ?", taken)
+        time.sleep(LOOK_S)
+        assert client.ask(panel, number).status_code == 403
 
 
 def test_an_answer_that_was_forced_is_the_one_that_all_see_next(

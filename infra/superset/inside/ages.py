@@ -13,7 +13,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, jsonify, send_file
 from jinja2 import ChoiceLoader, FileSystemLoader
 
-from infra.superset.inside.answering_again import asker, kept
+from infra.superset.inside.answering_again import asker, kept, look_at_rights
 from infra.superset.inside.data_age import ALERTS, COLUMNS, DATASET, SOURCE, age, kept_alerts
 from infra.superset.inside.home import told
 
@@ -53,6 +53,7 @@ def add_script(app: Flask) -> None:
 
 def _known(who: str) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Return when the newest of each source came, and the source of each chart."""
+    look_at_rights()
     changes = kept.changes
     body = kept.find(who, ASKED)
     if body is None:

@@ -2,7 +2,7 @@
 
 Who asks is found out each time, by cookie or token. What they may is remembered for a minute, and
 looked up anew as soon as anything is changed here; what is changed by another process, as the
-commands of Superset do, counts from the next minute on.
+commands of Superset do, counts within seconds.
 """
 
 import hashlib
@@ -14,8 +14,10 @@ from flask_jwt_extended import verify_jwt_in_request
 from flask_jwt_extended.exceptions import JWTExtendedException
 from flask_login import current_user
 from jwt.exceptions import PyJWTError
+from sqlalchemy import text
 
 from infra.superset.inside.kept_answers import KeptAnswers
+from infra.superset.inside.rights import Rights
 
 PANEL = "ChartDataRestApi.data"
 READS = {"GET", "HEAD", "OPTIONS"}
@@ -26,16 +28,34 @@ JSON = "application/json; charset=utf-8"
 kept = KeptAnswers()
 
 
+def _asked(statement: str) -> list[tuple[object, ...]]:
+    from superset.extensions import db
+
+    with db.engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(statement))]
+
+
+rights = Rights(_asked)
+
+
 def answer_again(app: Flask) -> None:
     """Have the application answer panels from what it has answered before."""
     app.before_request(_again)
     app.after_request(_seen)
 
 
+def look_at_rights() -> None:
+    """Forget everything where another process has changed what people may."""
+    if rights.have_changed():
+        kept.forget()
+
+
 def _again() -> Response | None:
     g.changes = kept.changes
     if request.endpoint != PANEL or request.method in READS or not request.is_json:
         return None
+    look_at_rights()
+    g.changes = kept.changes
     who = asker()
     if who is None:
         return None
