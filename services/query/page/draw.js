@@ -9,11 +9,12 @@ const number = (value) => typeof value !== "number" ? String(value ?? "–")
   : Math.abs(value) >= 1e6 || (value && Math.abs(value) < 1e-3) ? value.toExponential(2)
   : Number(value.toPrecision(5)).toLocaleString("en");
 
-export function ageText(ms) {
-  const s = Math.max(0, Math.round(ms / 1000));
-  if (s < 120) return `${s} s`;
-  if (s < 7200) return `${Math.round(s / 60)} min`;
-  return s < 172800 ? `${Math.round(s / 3600)} h` : `${Math.round(s / 86400)} d`;
+const UNITS = [["s", 1], ["min", 60], ["h", 3600], ["d", 86400]], MOST = 120;
+
+export function ageText(ms) {  // as dashboards say ages (infra/superset/inside/ages.js)
+  const seconds = Math.max(0, ms) / 1000;
+  const [unit, size] = UNITS.find(([, size]) => seconds < MOST * size) ?? UNITS.at(-1);
+  return `${Math.floor(seconds / size)} ${unit}`;
 }
 
 export function drawAges(state) {
