@@ -22,7 +22,7 @@ DASHBOARDS: Mapping[str, tuple[str, ...]] = {
     "gold.zone_five_minutes": ("trends",),
     "gold.zone_hour": ("trends",),
     "gold.alerts": ("alerts", "map"),
-    "dim.devices": ("fleet-now", "map", "trends", "quality"),
+    "dim.devices": ("fleet-now", "map", "trends", "quality", "alerts"),
     "ops.duplicates": ("quality",),
     "ops.conservation": ("quality",),
     "ops.quality": ("quality",),

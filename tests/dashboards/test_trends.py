@@ -47,8 +47,13 @@ def now() -> datetime:
 
 def lake(home: Path, rows: dict[Table, list[Row]]) -> Path:
     """Make a lake of all tables; the given rows are in theirs."""
-    for table in tables.BY_NAME.values():
-        write(home / "lake", table, rows.get(table, []))
+    return some_tables(home, {table: rows.get(table, []) for table in tables.BY_NAME.values()})
+
+
+def some_tables(home: Path, rows: dict[Table, list[Row]]) -> Path:
+    """Make a lake of these tables alone."""
+    for table, given in rows.items():
+        write(home / "lake", table, given)
     return home
 
 
@@ -111,18 +116,34 @@ def test_zones_and_devices_of_two_tenants_are_not_mixed(tmp_path: Path, now: dat
     )
     place: Row = {"lat": 53.5, "lng": 9.9, "device": "a"}
     copies: Row = {"day": now.date(), "duplicates": 1, "conflicts": 0, "removed": 0}
+    came: Row = {
+        "topic": "telemetry", "partition": 0, "offset": 1, "items": 1, "item": 0,
+        "received_at": now - timedelta(minutes=1), "received_date": now.date(),
+    }  # fmt: skip
+    bad: Row = {"reasons": [{"field": "kw", "rule": "range", "value": "9"}]}
+    opened: Row = {"opened_at": now, "opened_date": now.date(), "state": "open", "severity": "low"}
     rows = {
         tables.ZONE_WINDOWS["minute"]: minute,
         tables.ZONE_WINDOWS["five_minutes"]: recent,
         tables.DEVICE_WINDOWS["five_minutes"]: recent,
         tables.DEVICES: [{"tenant": one, **named, **place} for one in ("a", "b")],
         tables.DEVICE_DUPLICATES: [{"tenant": one, **named, **copies} for one in ("a", "b")],
+        tables.MESSAGES: [{"tenant": one, **named, **came} for one in ("a", "b")],
+        tables.REJECTED: [{"tenant": one, **named, **came, **bad} for one in ("a", "b")],
+        tables.ALERTS: [{"tenant": one, **named, **opened} for one in ("a", "b")],
     }
     home = lake(tmp_path, rows)
-    for dataset in ("zones_now", "trend_by_zone", "trend_by_device", "devices", "zone_map"):
-        assert sorted(asked(home, dataset)["zone"]) == ["a / harbour", "b / harbour"], dataset
-    for dataset in ("trend_by_device", "devices", "zone_map", "duplicates"):
-        assert sorted(asked(home, dataset)["device_full"]) == ["a / room.a", "b / room.a"], dataset
+    for column, name in (("zone", "harbour"), ("product", "room"), ("device_full", "room.a")):
+        found = {one: asked(home, one) for one in BY_NAME if column in columns(one)}
+        assert len(found) > 5
+        for dataset, rows_found in found.items():
+            told = [f"a / {name}", f"b / {name}"]
+            assert sorted(rows_found[column].drop_nulls()) == told, dataset
+
+
+def columns(dataset: str) -> list[str]:
+    """Return the names of a dataset's columns."""
+    return [one["column_name"] for one in BY_NAME[dataset]["columns"]]
 
 
 def test_what_has_no_baseline_is_not_far_from_it() -> None:
