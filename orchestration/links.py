@@ -26,6 +26,7 @@ DASHBOARDS: Mapping[str, tuple[str, ...]] = {
     "ops.duplicates": ("quality",),
     "ops.conservation": ("quality",),
     "ops.quality": ("quality",),
+    "ops.job_runs": ("quality",),
 }
 """Slugs of the dashboards that read a table."""
 

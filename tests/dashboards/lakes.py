@@ -31,7 +31,11 @@ def seed(lake: Path, now: datetime) -> None:
         tables.QUALITY.name: list(_quality(now)),
         tables.CONSERVATION.name: list(_conservation(now)),
         tables.DEVICE_DUPLICATES.name: list(_duplicates(now)),
-        tables.JOB_RUNS.name: [_run(now - timedelta(minutes=8)), _run(now, success=False)],
+        tables.JOB_RUNS.name: [
+            _run(now - timedelta(minutes=8)),
+            _run(now, success=False),
+            _run(now - timedelta(hours=9), job="dedup"),
+        ],
     }
     for table in (tables.REJECTED, tables.DUPLICATES, tables.CONFLICTS):
         rows[table.name] = [_aside(index, now) for index in range(30)]
@@ -156,9 +160,9 @@ def _conservation(now: datetime) -> Iterator[Row]:
         }  # fmt: skip
 
 
-def _run(at: datetime, *, success: bool = True) -> Row:
+def _run(at: datetime, *, success: bool = True, job: str = "alerts") -> Row:
     return {
-        "run_id": f"{at:%H%M%S}", "job": "alerts", "started_at": at, "ended_at": at,
+        "run_id": f"{at:%H%M%S}", "job": job, "started_at": at, "ended_at": at,
         "success": success, "started_date": at.date(),
     }  # fmt: skip
 

@@ -146,6 +146,52 @@ def columns(dataset: str) -> list[str]:
     return [one["column_name"] for one in BY_NAME[dataset]["columns"]]
 
 
+def test_nobody_has_counted_before_the_job_that_counts(tmp_path: Path, now: datetime) -> None:
+    ran: Row = {"job": "dedup", "success": True, "started_at": now, "started_date": now.date()}
+    failed = ran | {"success": False}
+    counts: Row = {"tenant": "a", "day": now.date(), "duplicates": 3, "conflicts": 1, "removed": 0}
+    cases: list[tuple[str, list[Row], list[Row], int | None]] = [
+        ("never", [failed], [], None),
+        ("none-found", [ran, failed, ran], [], 0),
+        ("found", [ran], [counts], 3),
+    ]
+    for name, runs, rows, expected in cases:
+        made = {tables.DEVICES: [], tables.JOB_RUNS: runs, tables.DEVICE_DUPLICATES: rows}
+        home = some_tables(tmp_path / name, made)
+        assert number(home, "Duplicates") == expected, name
+
+
+def test_what_was_not_checked_is_not_said_to_be_accounted_for(
+    tmp_path: Path, now: datetime
+) -> None:
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    checked: Row = {"hour": hour, "hour_date": hour.date(), "difference": 0, "holds": True}
+    cases: list[tuple[str, list[Row], int | None]] = [
+        ("never", [], None),
+        ("all-there", [checked], 0),
+        ("two-lost", [checked | {"difference": -2}, checked | {"difference": 2}], 4),
+    ]
+    for name, rows, expected in cases:
+        home = some_tables(tmp_path / name, {tables.CONSERVATION: rows})
+        assert number(home, "Messages unaccounted for") == expected, name
+
+
+def number(home: Path, title: str) -> object:
+    """Return the number that a panel shows, None for no data."""
+    (panel,) = [one for one in panels() if one.name == title]
+    dataset = DATASETS[panel.chart["dataset_uuid"]]
+    named = {one["metric_name"]: one["expression"] for one in dataset["metrics"]}
+    sql = f"select {named[panel.chart['params']['metric']]} from ({dataset['sql']}) as asked"
+    ((found,),) = query_light(Settings(home=home), sql).rows
+    return found
+
+
+def test_the_table_of_duplicates_leaves_out_the_row_that_says_that_somebody_counted() -> None:
+    (panel,) = [one for one in panels() if one.name == "Duplicates by device"]
+    (query,) = panel.query_context["queries"]
+    assert query["filters"] == [{"col": "device_full", "op": "IS NOT NULL"}]
+
+
 def test_what_has_no_baseline_is_not_far_from_it() -> None:
     (panel,) = [one for one in panels() if one.name == "Farthest from baseline"]
     (query,) = panel.query_context["queries"]
