@@ -18,6 +18,8 @@ from telemetry.topics import ALERTS
 AT_ONCE = 200
 IDLE_S, LINGER_S, AGAIN_S = 1.0, 0.03, 1.0
 KEPT_BYTES = 4096
+FORGOTTEN_AFTER_S = 10
+"""So long a killed service keeps its partitions from the next one; by Kafka's default 45 s."""
 log = logging.getLogger(__name__)
 
 
@@ -45,6 +47,7 @@ def consumer(bootstrap: str) -> Consumer:
             "group.id": "headwater-alerts",
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
+            "session.timeout.ms": FORGOTTEN_AFTER_S * 1000,
             "queued.max.messages.kbytes": 4096,
             "log_level": 0,
         }
