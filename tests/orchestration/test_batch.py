@@ -5,7 +5,7 @@ import pytest
 
 from orchestration.batch import BATCH_JOBS, batch_assets
 from orchestration.tables import asset_key
-from telemetry.tables import SUMMARIES
+from telemetry.tables import LATE, READINGS, SUMMARIES
 from tests.orchestration.jobs import calls, fake_spark, is_nicer, suite_result
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.PreviewWarning")
@@ -97,6 +97,9 @@ def test_messages_in_their_places_pass(tmp_path: Path) -> None:
 
 
 def test_replay_asks_for_messages_of_registered_devices_alone(tmp_path: Path) -> None:
-    run(tmp_path, "replay", replay={"taken_up": 2}, quality={"tables": {}, "pages": ""})
+    held = {table.name: suite_result() for table in (READINGS, LATE)}
 
+    result = run(tmp_path, "replay", replay={"taken_up": 2}, quality={"tables": held, "pages": ""})
+
+    assert result.success
     assert calls(tmp_path)[0] == ["replay", "--rejected", "--registered"]
