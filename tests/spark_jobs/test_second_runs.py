@@ -1,5 +1,6 @@
 """Scheduled jobs run twice with new data in between: the second result is that of one run."""
 
+import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -49,20 +50,30 @@ def land(spark: SparkSession, settings: Settings, seed: int) -> None:
     advance(spark, settings)
 
 
-@pytest.fixture
-def settings(spark: SparkSession, tmp_path: Path) -> Settings:
-    made = home(tmp_path / "twice")
-    land(spark, made, seed=5)
-    return made
+@pytest.fixture(scope="module")
+def before(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return homes that no job has seen: with what comes first, and with all."""
+    first = home(tmp_path_factory.mktemp("before") / "first")
+    land(spark, first, seed=5)
+    whole = copied(first.home, first.home.with_name("whole"))
+    land(spark, whole, seed=6)
+    return first.home, whole.home
+
+
+def copied(made: Path, home: Path) -> Settings:
+    shutil.copytree(made, home)
+    return Settings(home=home)
 
 
 @pytest.fixture
-def whole(spark: SparkSession, tmp_path: Path) -> Settings:
+def settings(before: tuple[Path, Path], tmp_path: Path) -> Settings:
+    return copied(before[0], tmp_path / "twice")
+
+
+@pytest.fixture
+def whole(before: tuple[Path, Path], tmp_path: Path) -> Settings:
     """Return a home in which all data were there before any job."""
-    made = home(tmp_path / "once")
-    land(spark, made, seed=5)
-    land(spark, made, seed=6)
-    return made
+    return copied(before[1], tmp_path / "once")
 
 
 def assert_same(settings: Settings, whole: Settings, tables: tuple[Table, ...]) -> None:
@@ -100,14 +111,14 @@ def test_summaries_take_up_what_came_after_the_clock_was_set_back(
 
 def test_summaries_of_windows_that_retention_has_dropped_stay(settings: Settings) -> None:
     run(summaries, settings, *DAYS)
-    before = {table: rows(settings, table) for table in SUMMARIES}
+    there = {table: rows(settings, table) for table in SUMMARIES}
     run(retention, settings, "--today", "2028-03-01")
     left = rows(settings, DEVICE_HOUR)
     assert set(left["product"]) == {"archive"}
 
     run(summaries, settings, *DAYS)
 
-    for table, expected in before.items():
+    for table, expected in there.items():
         assert set(expected["product"]) == {"meter", "archive"}
         assert_equal(rows(settings, table), expected)
 
