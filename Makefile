@@ -10,7 +10,7 @@ PYTHON ?= $(eval PYTHON := $(shell for name in python3 python3.13 python3.12 pyt
 BIN := .venv/bin
 UNIT := not spark and not kafka and not trino and not stack and not faults
 PYTEST_ARGS ?=
-SIDE_BY_SIDE ?= -n 3 --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE ?= -n 2 --dist loadfile --no-loadscope-reorder
 KILLS ?= 200
 SEEDED = $(if $(SEED),--seed $(SEED))
 DEMO_ARGS ?=
@@ -46,9 +46,24 @@ test test-faults: export JAVA_TOOL_OPTIONS ?= -XX:TieredStopAtLevel=1
 # Tests wait for jobs and answers, and nobody for the streams beside them.
 test test-faults test-faults-full: export HEADWATER_JOB_NICE ?= 0
 test test-faults test-faults-full: export HEADWATER_QUERY_NICE ?= 0
+# Images like to have Python keep nothing that it compiles. Hundreds of processes would each compile
+# what they import, or the installation twice as many modules as are ever imported.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: install-dev ## everything that CI holds; PYTEST_ARGS="-k late" narrows it
 	@$(MAKE) --no-print-directory -j 2 .checked fetch
-	$(BIN)/pytest -m "not long" $(SIDE_BY_SIDE) --ignore tests/end_to_end $(PYTEST_ARGS) || test $$? = 5
+	@$(MAKE) --no-print-directory -j 2 .parts .stacks
+
+# Whole stacks wait for clocks and for one another: the parts take what they leave of the cores.
+.PHONY: .parts .stacks .whole
+.parts:
+	nice -n 5 $(BIN)/pytest -m "not long" $(SIDE_BY_SIDE) --ignore tests/end_to_end $(PYTEST_ARGS) \
+		|| test $$? = 5
+.stacks:
+	@mkdir -p build
+	@echo "whole stacks, and dashboards, beside it: build/stacks.log, shown at their end"
+	@$(MAKE) --no-print-directory .whole > build/stacks.log 2>&1; code=$$?; cat build/stacks.log; \
+		exit $$code
+.whole:
 	$(BIN)/pytest -m "not long" tests/end_to_end $(PYTEST_ARGS) || test $$? = 5
 	$(BIN)/pytest -m long tests/dashboards $(PYTEST_ARGS) || test $$? = 5
 

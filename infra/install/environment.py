@@ -37,11 +37,11 @@ class Environment:
         """Return one of the locks: bootstrap, main or dev."""
         return self.checkout / "infra" / "locks" / f"{name}.txt"
 
-    def fingerprint(self, name: str) -> str:
+    def fingerprint(self, name: str, *, is_compiled: bool) -> str:
         """Return what an installation of this lock depends on, as one string."""
         files = (self.lock("bootstrap"), self.lock(name), self.checkout / "pyproject.toml")
         contents = b"".join(file.read_bytes() for file in files)
-        told = f"{self.checkout}{os.environ.get(NO_BYTECODE, '')}"
+        told = f"{self.checkout}{'1' if is_compiled else ''}"
         digest = hashlib.sha256(contents + told.encode())
         return f"{name} {digest.hexdigest()}"
 
@@ -51,13 +51,17 @@ def install_packages(environment: Environment, lock: str) -> bool:
     installed = _stamp(environment)
     if installed.startswith("dev "):
         lock = "dev"
-    if installed == environment.fingerprint(lock):
+    must_compile = bool(os.environ.get(NO_BYTECODE))
+    # Compiled packages serve a Python that may keep what it compiles as well.
+    fitting = {environment.fingerprint(lock, is_compiled=each) for each in (must_compile, True)}
+    if installed in fitting:
         return False
     _make(environment)
     environment.stamp.unlink(missing_ok=True)
     _install_installer(environment)
     _install_lock(environment, lock)
-    environment.stamp.write_text(environment.fingerprint(lock), "utf-8")
+    stamp = environment.fingerprint(lock, is_compiled=must_compile)
+    environment.stamp.write_text(stamp, "utf-8")
     return True
 
 
