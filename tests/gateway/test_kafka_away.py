@@ -1,6 +1,7 @@
 """Kafka stops while messages come: what was acknowledged is there once, the rest was refused."""
 
 import asyncio
+import json
 import re
 import signal
 import threading
@@ -14,16 +15,18 @@ from tests.brokers import Broker
 from tests.gateway.kills.fleets import Fleet
 from tests.gateway.kills.gateways import GatewayProcess
 from tests.gateway.kills.landed import TopicReader
+from tests.gateway.kills.silver import rows_of_silver
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults, pytest.mark.long]
 PER_S = 1_000
 BEFORE_S, AFTER_S = 2.0, 8.0
 ANSWERS_WITHIN_S = 40.0
 DRAINED_WITHIN_S = 120.0
+LONG_S = 60.0
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("away_s", [5.0, 60.0])
+@pytest.mark.parametrize("away_s", [5.0, LONG_S])
 @pytest.mark.parametrize("is_killed", [False, True], ids=["frozen", "killed"])
 @pytest.mark.parametrize("way", ["refuse", "spool"])
 def test_what_was_acknowledged_is_there_once(
@@ -49,6 +52,8 @@ def test_what_was_acknowledged_is_there_once(
         going.join()
         _check_answers(fleet, gateway, seconds, has_spool=way == "spool")
         _check_topic(fleet, reader)
+        if away_s == LONG_S:
+            _check_silver(fleet, tmp_path / "lake", bootstrap)
     finally:
         reader.close()
         gateway.close()
@@ -83,6 +88,20 @@ def _check_answers(
     assert sum(map(int, found)) == len(refusals)
     if has_spool:
         assert not refusals
+
+
+def _check_silver(fleet: Fleet, home: Path, bootstrap: str) -> None:
+    """What was acknowledged is one row; what was refused one at most, and nothing else is there."""
+    found = rows_of_silver(home, bootstrap, {device.name for device in fleet.devices})
+    for device in fleet.devices:
+        rows = found[device.name]
+        assert set(rows.values()) <= {1}
+        assert {_value(one) for one in device.acknowledged} <= rows.keys()
+        assert rows.keys() <= {_value(one) for one in device.sent}
+
+
+def _value(message: bytes) -> float:
+    return float(json.loads(message)["metrics"]["n"])
 
 
 def _check_topic(fleet: Fleet, reader: TopicReader) -> None:

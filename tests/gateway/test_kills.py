@@ -18,7 +18,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         pytest.skip("Kafka is not fetched: headwater fetch kafka")
     running = Site(tmp_path_factory.mktemp("site"))
     yield running
-    running.close()
+    try:
+        running.prove_silver()
+    finally:
+        running.close()
 
 
 @pytest.mark.parametrize("point", Point)

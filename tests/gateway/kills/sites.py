@@ -1,6 +1,8 @@
 """A broker, a gateway before it, and relays around the gateway."""
 
+import json
 import threading
+from collections import Counter
 from pathlib import Path
 
 from tests.brokers import Broker
@@ -9,6 +11,7 @@ from tests.gateway.kills.gateways import GatewayProcess
 from tests.gateway.kills.landed import TopicReader
 from tests.gateway.kills.points import HELD_BY_KAFKA, Point, set_trap
 from tests.gateway.kills.relays import Relay, by_length
+from tests.gateway.kills.silver import rows_of_silver
 
 PROTOCOLS = ("mqtt 1", "mqtt 2", "http", "coap")
 IN_FLIGHT = 6
@@ -18,6 +21,9 @@ class Site:
     """Everything that a kill needs; the gateway knows the broker by way of a relay alone."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.proved: dict[str, list[bytes]] = {}
+        """By device what it has had acknowledged, and the topic has once."""
         self.back = Relay(by_length)
         self.broker = Broker(folder / "broker", relay_port=self.back.port)
         self.back.target = self.broker.relayed_port
@@ -74,6 +80,15 @@ class Site:
         self.reader.refresh()
         assert device.acknowledged == set(sent)
         assert self.reader.of(device.name) == dict.fromkeys(sent, 1)
+        self.proved[device.name] = sent
+
+    def prove_silver(self) -> None:
+        """Land the topic, and prove that silver has one row for each acknowledged message."""
+        bootstrap = self.broker.settings.kafka_bootstrap
+        found = rows_of_silver(self._folder / "lake", bootstrap, self.proved)
+        assert self.proved
+        for name, sent in self.proved.items():
+            assert found[name] == Counter(json.loads(one)["metrics"]["n"] for one in sent)
 
     def close(self) -> None:
         """End all of it."""
