@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,42 @@ def test_flight_of_another_is_not_ended_by_one_that_took_too_long() -> None:
     assert not waits.is_set()
     flights.landed("k")
     assert waits.is_set()
+
+
+def test_of_those_who_wait_for_one_that_failed_one_asks() -> None:
+    flights, found, asked = Flights(15.0), list[str](), list[int]()
+    flights.begun("k", "failed")
+
+    def reads(number: int) -> str:
+        answer = flights.wait("k", number, lambda: next(iter(found), None))
+        if answer is not None:
+            return answer
+        asked.append(number)
+        time.sleep(0.2)
+        found.append("answer")
+        flights.landed("k")
+        flights.given_up(number)
+        return "answer"
+
+    with ThreadPoolExecutor(8) as crowd:
+        answers = [crowd.submit(reads, number) for number in range(8)]
+        time.sleep(0.2)
+        flights.given_up("failed")
+        assert [answer.result() for answer in answers] == ["answer"] * 8
+    assert len(asked) == 1
+    assert len(flights) == 0
+
+
+def test_who_waited_long_enough_asks() -> None:
+    flights = Flights(0.2)
+    flights.begun("k", "slow")
+    assert flights.wait("k", "next", lambda: None) is None
+
+
+def test_nobody_waits_for_himself() -> None:
+    flights = Flights(15.0, lambda: 0.0)
+    assert flights.begun("k", "anna") is None
+    assert flights.begun("k", "anna") is None
 
 
 def test_request_that_fails_lets_the_others_ask(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 import threading
 import time
 from collections.abc import Callable, Hashable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+Found = TypeVar("Found")
 
 
 class _Flight(NamedTuple):
@@ -30,10 +32,24 @@ class Flights:
         with self._lock:
             flight = self._under_way.get(key)
             if flight is not None and now - flight.began_s <= self._longest_s:
-                return flight.landed
+                is_own = self._of.get(who, {}).get(key) is flight
+                return None if is_own else flight.landed
             flight = _Flight(threading.Event(), now)
             self._under_way[key] = flight
             self._of.setdefault(who, {})[key] = flight
+        return None
+
+    def wait(self, key: str, who: Hashable, look: Callable[[], Found | None]) -> Found | None:
+        """Return what is there of a key, after whoever asks for it; None makes the caller ask.
+
+        Where an asker found nothing, one of those who waited asks, and the others wait for that
+        one: all at once would ask the more of a lake the slower it answers.
+        """
+        until = self._now() + self._longest_s
+        while (landed := self.begun(key, who)) is not None:
+            landed.wait(max(0.0, until - self._now()))
+            if (found := look()) is not None or self._now() >= until:
+                return found
         return None
 
     def landed(self, key: str) -> None:

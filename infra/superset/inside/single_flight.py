@@ -8,8 +8,8 @@ from flask_caching.backends import FileSystemCache
 
 from infra.superset.inside.flights import Flights
 
-LONGEST_WAIT_S = 15.0
-"""How long a reader waits for another's answer at most."""
+LONGEST_WAIT_S = 60.0
+"""How long a reader waits for others' answers at most: as long as a browser waits for one."""
 
 
 class SingleFlightCache(FileSystemCache):  # type: ignore[misc] # it ships no types
@@ -29,15 +29,17 @@ class SingleFlightCache(FileSystemCache):  # type: ignore[misc] # it ships no ty
         value = super().get(key)
         if value is not None or not has_request_context():
             return value
-        waits = self.flights.begun(key, threading.get_ident())
-        if waits is not None:
-            waits.wait(LONGEST_WAIT_S)
-            return super().get(key)
+        value = self.flights.wait(key, threading.get_ident(), lambda: self._kept(key))
+        if value is not None:
+            return value
         after_this_request(self._ended)
         # Whoever asked before may have set it since we looked.
         if (value := super().get(key)) is not None:
             self.flights.landed(key)
         return value
+
+    def _kept(self, key: str) -> Any:
+        return super().get(key)
 
     def set(self, key: str, value: Any, timeout: int | None = None, **options: Any) -> Any:
         """Keep the value, and let those go who wait for it."""
