@@ -6,7 +6,6 @@ import shutil
 import ssl
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import aiomqtt
@@ -26,13 +25,6 @@ from tests.gateway.served import Served
 
 MOSQUITTO = shutil.which("mosquitto_pub")
 COAP = shutil.which("coap-client-notls") or shutil.which("coap-client")
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    running = Served(house(is_anonymous=True))
-    yield running
-    running.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import pytest
 from aiocoap.numbers.optionnumbers import OptionNumber
 
 from gateway.coap.options import MOST_OPTIONS, sifted
-from tests.gateway.entrances import MESSAGE, house
+from tests.gateway.entrances import MESSAGE
 from tests.gateway.served import Served
 
 CON, NON = 0x40, 0x50
@@ -20,13 +20,6 @@ PATH = [(11, b"devices"), (11, b"d1"), (11, b"telemetry"), (15, b"u=d1")]
 COMMANDS = [(11, b"devices"), (11, b"d1"), (11, b"commands"), (15, b"u=d1")]
 JSON = (12, b"\x32")
 Options = list[tuple[int, bytes]]
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    running = Served(house(is_anonymous=True))
-    yield running
-    running.stop()
 
 
 class Caller:

@@ -8,18 +8,10 @@ from aiocoap.numbers.codes import Code
 from aiocoap.numbers.types import CON
 
 from tests.gateway.coap.test_wire import COMMANDS, TELEMETRY, Device, post
-from tests.gateway.entrances import house
 from tests.gateway.served import Served
 
 PICTURE = ("devices", "d1", "picture")
 BYTES = b"\xff\xd8"
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    running = Served(house(is_anonymous=True))
-    yield running
-    running.stop()
 
 
 @pytest.fixture

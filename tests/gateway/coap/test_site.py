@@ -1,7 +1,6 @@
 """CoAP at a real port: what each refusal is called."""
 
 import asyncio
-from collections.abc import Iterator
 
 import aiocoap
 import orjson
@@ -12,13 +11,6 @@ from aiocoap.numbers.codes import Code
 from gateway.limits import Rate
 from tests.gateway.entrances import MESSAGE, house
 from tests.gateway.served import Served
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    running = Served(house(is_anonymous=True))
-    yield running
-    running.stop()
 
 
 def posted(

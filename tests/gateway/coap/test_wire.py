@@ -13,19 +13,12 @@ from aiocoap.numbers.types import ACK, CON, NON, RST, Type
 from aiocoap.optiontypes import BlockOption
 
 from gateway.downlink import Downlink
-from tests.gateway.entrances import MESSAGE, house
+from tests.gateway.entrances import MESSAGE
 from tests.gateway.served import Served
 
 TELEMETRY = ("devices", "d1", "telemetry")
 COMMANDS = ("devices", "d1", "commands")
 QUIET_S = 0.3
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    running = Served(house(is_anonymous=True))
-    yield running
-    running.stop()
 
 
 class Device:

@@ -11,7 +11,7 @@ import zstandard
 
 from gateway.http.bodies import MOST_BODY, MOST_FRAMES
 from gateway.http.idempotency import LONGEST_KEY
-from tests.gateway.entrances import MESSAGE, house
+from tests.gateway.entrances import MESSAGE
 from tests.gateway.http.test_connections import CHUNKED, HEAD, LENGTH, Caller
 from tests.gateway.served import Served
 
@@ -20,13 +20,6 @@ LINES = "Content-Type: application/x-ndjson\r\n"
 PACKED = "Content-Encoding: gzip\r\n"
 SIZE = len(MESSAGE)
 SECOND = MESSAGE.replace(b'"seq":1', b'"seq":2')
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    running = Served(house(is_anonymous=True))
-    yield running
-    running.stop()
 
 
 @pytest.fixture

@@ -29,13 +29,6 @@ GO_ON = b"HTTP/1.1 100 \r\n"
 WHOLE = b"%x\r\n%b\r\n0\r\n\r\n" % (len(MESSAGE), MESSAGE)
 
 
-@pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    running = Served(house(is_anonymous=True))
-    yield running
-    running.stop()
-
-
 class Caller:
     """A client that writes and reads as a test says."""
 

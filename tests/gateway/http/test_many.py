@@ -11,18 +11,11 @@ from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, Event, ResponseReceived, StreamReset
 
 from gateway.http.connections import MOST_RESETS
-from tests.gateway.entrances import MESSAGE, house
+from tests.gateway.entrances import MESSAGE
 from tests.gateway.http.test_connections import BASIC, CHUNKED, STRANGER, Caller
 from tests.gateway.served import Served
 
 WITHIN_S = 5.0
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    running = Served(house(is_anonymous=True))
-    yield running
-    running.stop()
 
 
 class Http2:

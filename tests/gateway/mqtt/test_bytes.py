@@ -5,13 +5,12 @@ Answers are compared without their properties, and so without the words of a ref
 
 import socket
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from edge.mqtt.frames import Frame, Framer, frame
 from edge.mqtt.wire import V5, V311, binary, text
-from tests.gateway.entrances import MESSAGE, house
+from tests.gateway.entrances import MESSAGE
 from tests.gateway.mqtt.clients import BOTH
 from tests.gateway.served import Served
 
@@ -21,13 +20,6 @@ TWIN = text("devices/d1/twin")
 USER = 0x80
 CLEAN = 0x02
 WILL = 0x04
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    running = Served(house(is_anonymous=True))
-    yield running
-    running.stop()
 
 
 def connect(
