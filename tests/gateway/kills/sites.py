@@ -88,7 +88,8 @@ class Site:
         found = rows_of_silver(self._folder / "lake", bootstrap, self.proved)
         assert self.proved
         for name, sent in self.proved.items():
-            assert found[name] == Counter(json.loads(one)["metrics"]["n"] for one in sent)
+            wanted = Counter(json.loads(one)["metrics"]["n"] for one in sent)
+            assert found[name] == wanted, f"{name}: {found[name]}, not {wanted}"
 
     def close(self) -> None:
         """End all of it."""
