@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from spark_jobs.commit_info import Txn
-from spark_jobs.jobs.job_runs import Result, recorded
+from spark_jobs.jobs.job_runs import Result, recorded, utc_date
 from spark_jobs.lake import Lake
 from spark_jobs.session import session
 from telemetry.settings import Settings
@@ -27,7 +27,7 @@ KEPT = 7
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the version; the default is today."""
     parser.add_argument(
-        "--version", type=date.fromisoformat, metavar="DATE", help="UTC date; only earlier hours"
+        "--version", type=utc_date, metavar="DATE", help="UTC date; only earlier hours"
     )
 
 

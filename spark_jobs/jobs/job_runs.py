@@ -50,10 +50,18 @@ class Days:
         return self.first <= day <= self.last
 
 
+def utc_date(text: str) -> date:
+    """Return a date as a person writes it: 2026-11-20."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no UTC date: 2026-11-20") from None
+
+
 def add_dates(parser: argparse.ArgumentParser) -> None:
     """Declare `--from` and `--to`, UTC dates that are both inclusive."""
-    parser.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DATE")
-    parser.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DATE")
+    parser.add_argument("--from", dest="first", type=utc_date, metavar="DATE")
+    parser.add_argument("--to", dest="last", type=utc_date, metavar="DATE")
 
 
 def asked_days(arguments: argparse.Namespace) -> Days | None:

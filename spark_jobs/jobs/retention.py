@@ -10,7 +10,7 @@ from functools import partial
 import polars as pl
 
 from spark_jobs.jobs.believed_day import BELIEVED_AFTER, CLOCK_AHEAD, believed_day
-from spark_jobs.jobs.job_runs import Result, recorded, tried
+from spark_jobs.jobs.job_runs import Result, recorded, tried, utc_date
 from spark_jobs.jobs.partitions import (
     born_on,
     condition,
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="say what would be dropped")
     parser.add_argument(
         "--today",
-        type=date.fromisoformat,
+        type=utc_date,
         metavar="DATE",
         help="default: today, unless this machine's clock has jumped",
     )

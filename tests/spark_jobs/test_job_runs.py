@@ -1,6 +1,6 @@
 """A job that loses against another writer tries again, and one knows what was due before it."""
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 from deltalake.exceptions import CommitFailedError
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 
-from spark_jobs.jobs.job_runs import LostError, last_success, recorded, tried
+from spark_jobs.jobs.job_runs import LostError, add_dates, last_success, recorded, tried
 from spark_jobs.lake import Lake
 from telemetry.tables import JOB_RUNS, LATE, READINGS
 
@@ -77,3 +77,12 @@ def test_run_of_some_days_is_not_the_last_run_of_all_that_was_due(lake: Lake) ->
 
     assert last_success(lake, "dedup") == begun[0]
     assert last_success(lake, "summaries") is None
+
+
+def test_who_writes_no_date_is_shown_one(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = ArgumentParser()
+    add_dates(parser)
+    assert parser.parse_args(["--from", "2026-11-20"]).first == date(2026, 11, 20)
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--from", "yesterday"])
+    assert "'yesterday' is no UTC date: 2026-11-20" in capsys.readouterr().err
