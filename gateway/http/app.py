@@ -267,6 +267,11 @@ def http_app(
 
     answer_missing(app)
 
+    _add_probes(app, entrance)
+    return app
+
+
+def _add_probes(app: FastAPI, entrance: Entrance) -> None:
     @app.get("/health", summary="Whether the gateway answers", operation_id="health")
     @app.head("/health", include_in_schema=False)
     async def health() -> dict[str, str]:
@@ -277,5 +282,3 @@ def http_app(
     async def metrics() -> Response:
         text = entrance.counters.exposition()
         return Response(text, media_type="text/plain; version=0.0.4")
-
-    return app
