@@ -2,8 +2,9 @@
 
 import argparse
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TypeGuard
 
 import orjson
 import psutil
@@ -21,18 +22,54 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 
 def report(name: str, figures: Figures, out: Path | None) -> None:
-    """Print the figures as a table, and write them where they were asked for."""
-    table = Table(title=name, title_justify="left")
-    table.add_column("figure")
-    table.add_column("value", justify="right")
-    for figure, value in figures.items():
-        table.add_row(figure, f"{value:,.3f}" if isinstance(value, float) else str(value))
-    Console().print(table)
+    """Print the figures as a table, and write them where they were asked for.
+
+    Figures by case (a dict of dicts) are a table of their own; what has further levels is in the
+    file alone.
+    """
+    console = Console()
+    console.print(_table(name, ["value"], {each: [said] for each, said in figures.items()}))
+    for group, cases in figures.items():
+        if _is_by_case(cases):
+            named = {each: [case.get(each) for case in cases.values()] for each in _names(cases)}
+            console.print(_table(f"{name}, {group}", list(cases), named))
     if out:
         machine = {"cores": psutil.cpu_count(), "python": platform.python_version()}
         result = {"benchmark": name, "machine": machine, "figures": dict(figures)}
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2))
+
+
+def _table(title: str, columns: list[str], rows: Mapping[str, list[object]]) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("figure")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for name, values in rows.items():
+        if not any(map(_is_deep, values)):
+            table.add_row(name, *map(_shown, values))
+    return table
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.3f}" if isinstance(value, float) else str(value)
+
+
+def _is_deep(value: object) -> bool:
+    within = value.values() if isinstance(value, Mapping) else value
+    return isinstance(within, Iterable) and any(isinstance(each, Mapping) for each in within)
+
+
+def _is_by_case(value: object) -> TypeGuard[Mapping[str, Figures]]:
+    if not isinstance(value, Mapping):
+        return False
+    return bool(value) and all(isinstance(case, Mapping) for case in value.values())
+
+
+def _names(cases: Mapping[str, Figures]) -> list[str]:
+    return list(dict.fromkeys(name for case in cases.values() for name in case))
 
 
 def quantiles(values: list[float]) -> dict[str, float]:
