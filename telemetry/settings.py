@@ -205,7 +205,7 @@ class Settings(CachedParts, HomeParts, BaseSettings):
     query_hot_mb: int = Field(default=64, ge=0, description="memory for silver's newest files")
     query_hot_disk_mb: int = Field(default=1024, ge=0, description="disk for more of them; 0: none")
     query_nice: int = Field(
-        default=5, ge=0, le=19, description="niceness of what answers questions: streams go first"
+        default=10, ge=0, le=19, description="niceness of what answers questions: streams go first"
     )
     query_live_viewers: int = Field(default=500, ge=0, description="live views open at once")
     query_live_viewers_of_one: int = Field(default=100, ge=0, description="those of one caller")
