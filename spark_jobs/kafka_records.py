@@ -113,23 +113,19 @@ class Reading(NamedTuple):
     def _arrow(self, parts: list["_Part"]) -> pa.RecordBatch:
         """Return the records of the spans that batches hold; a batch may begin before its span."""
         parts = sorted(parts, key=lambda part: part.span)
-        counts = [part.batch.rows for part in parts]
-        found = columns([part.batch for part in parts])
-        partition = np.repeat([part.span.partition for part in parts], counts)
+        wanted = [(part.span.first, part.span.until) for part in parts]
+        found = columns([part.batch for part in parts], wanted)
+        partition = np.array([part.span.partition for part in parts], np.int32)[found.batch]
         arrays = [
             found.key,
             found.value,
-            pa.repeat(pa.scalar(self.landed_as), sum(counts)),
-            pa.array(partition, pa.int32()),
+            pa.repeat(pa.scalar(self.landed_as), len(partition)),
+            pa.array(partition),
             pa.array(found.offset),
             pa.array(found.time_us).cast(SCHEMA.field("timestamp").type),
             found.headers,
         ]
-        rows = pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
-        first = np.repeat([part.span.first for part in parts], counts)
-        until = np.repeat([part.span.until for part in parts], counts)
-        asked = (found.offset >= first) & (found.offset < until)
-        return rows if asked.all() else rows.filter(pa.array(asked))
+        return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
 
 
 def _left(spans: Iterable[Span], read: Mapping[int, int]) -> Iterator[Span]:

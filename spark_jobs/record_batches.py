@@ -53,8 +53,9 @@ class Aborted(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """One value a record; offsets as Kafka counts them, times in microseconds."""
+    """One value a record: its batch, its offset as Kafka counts, its time in microseconds."""
 
+    batch: Places
     offset: Places
     time_us: Places
     key: pa.Array
@@ -134,8 +135,12 @@ class _Room(threading.local):
 _room = _Room()
 
 
-def columns(found: Sequence[Batch]) -> Columns:
-    """Return the records of batches, in their order."""
+def columns(found: Sequence[Batch], wanted: Sequence[tuple[int, int]] | None = None) -> Columns:
+    """Return the records of batches, in their order.
+
+    Where offsets are `wanted` of each batch (from the first, the second not among them), others
+    are left out before they are copied.
+    """
     counts = np.array([batch.rows for batch in found], np.int64)
     whole = _room.joined([*(batch.records for batch in found), _PADDING])
     ends = _ends(whole, found)
@@ -143,21 +148,28 @@ def columns(found: Sequence[Batch]) -> Columns:
     fields.varint()  # the length, by which the ends were found
     fields.at += 1  # attributes, of which there are none yet
     since_ms, since_offset = fields.varint(), fields.varint()
+    batch = np.repeat(np.arange(len(found)), counts)
+    offsets = _of_batches([each.offset for each in found], batch) + since_offset
+    if wanted is not None:
+        first, until = (_of_batches(bound, batch) for bound in zip(*wanted, strict=True))
+        kept = (offsets >= first) & (offsets < until)
+        batch, offsets, since_ms, ends = batch[kept], offsets[kept], since_ms[kept], ends[kept]
+        fields.at = fields.at[kept]
     key, value = fields.content(), fields.content()
     headers = fields.headers()
     if not np.array_equal(fields.at, ends):
         raise HeadwaterError("a record is not as long as it says")
-    times = _repeated([batch.first_ms for batch in found], counts) + since_ms
-    if any(batch.appended_ms is not None for batch in found):
-        said = [-1 if batch.appended_ms is None else batch.appended_ms for batch in found]
-        appended = _repeated(said, counts)
+    times = _of_batches([each.first_ms for each in found], batch) + since_ms
+    if any(each.appended_ms is not None for each in found):
+        said = [-1 if each.appended_ms is None else each.appended_ms for each in found]
+        appended = _of_batches(said, batch)
         times = np.where(appended < 0, times, appended)
-    offsets = _repeated([batch.offset for batch in found], counts) + since_offset
-    return Columns(offsets, times * 1000, key, value, headers)
+    return Columns(batch, offsets, times * 1000, key, value, headers)
 
 
-def _repeated(of_batches: Sequence[int], counts: Places) -> Places:
-    return np.repeat(np.array(of_batches, np.int64), counts)
+def _of_batches(said: Sequence[int], batch: Places) -> Places:
+    found: Places = np.array(said, np.int64)[batch]
+    return found
 
 
 def _ends(whole: Joined, found: Sequence[Batch]) -> Places:

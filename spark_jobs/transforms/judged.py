@@ -121,9 +121,7 @@ def _of_rows(
 
 def _taken(column: pa.Array, rows: Places) -> pa.Array:
     is_none = rows == _NO_ROW
-    if pa.types.is_map(column.type) and not is_none.any():
-        return some(column, rows)
-    return column.take(pa.array(rows, mask=is_none))
+    return column.take(pa.array(rows, mask=is_none)) if is_none.any() else some(column, rows)
 
 
 def _whole(

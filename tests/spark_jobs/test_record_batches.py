@@ -72,6 +72,29 @@ def test_columns_are_what_the_library_reads(sent: list[tuple[int, list[Record]]]
     assert read(blob) == expected
 
 
+@given(SENT, st.data())
+def test_offsets_that_are_not_wanted_are_left_out(
+    sent: list[tuple[int, list[Record]]], data: st.DataObject
+) -> None:
+    blob, offset = b"", 3
+    for codec, records in sent:
+        blob += encoded(records, offset=offset, codec=codec)
+        offset += len(records) + 2
+    found = [*batches(blob)]
+    bounds = st.tuples(st.integers(0, offset), st.integers(0, offset))
+    wanted = data.draw(st.lists(bounds, min_size=len(found), max_size=len(found)))
+    kept = [
+        (number, row)
+        for number, (batch, (first, until)) in enumerate(zip(found, wanted, strict=True))
+        for row in rows(columns([batch]))
+        if first <= row[0] < until  # type: ignore[operator]
+    ]
+
+    told = columns(found, wanted) if found else columns([])
+
+    assert [*zip(told.batch.tolist(), rows(told), strict=True)] == kept
+
+
 def test_a_record_of_very_many_headers_costs_what_it_has() -> None:
     many: Record = (0, None, b"v", [("h", b"1")] * 4_000)
     few: Record = (0, None, b"v", [("h", b"1")])
