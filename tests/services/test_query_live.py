@@ -13,6 +13,7 @@ import httpx
 import pytest
 from deltalake import DeltaTable
 
+from services.query.live.channel import HELD
 from tests.services.live_server import MINUTE, LiveServer, first, served
 from tests.services.query_lake import Reading
 from tests.services.test_query_service import START
@@ -99,6 +100,23 @@ def test_a_break_outlives_the_service(tmp_path: Path) -> None:
     lake.close_minute(START + 200 * MINUTE, 2.0)
     late = resumed(told["cursor"])
     assert (late["whole"], late["gap"], starts(late)) == (True, True, ["03:20"])
+
+
+def test_a_break_of_more_windows_than_are_held_is_a_gap(live: LiveServer) -> None:
+    with live.events(device_id="meter.m1") as others:  # so that all of it is followed
+        before = first(others, "windows")["cursor"]
+        for first_minute in (3, 3 + HELD):
+            minutes = range(first_minute, first_minute + HELD)
+            live.lake.land([Reading(START + n * MINUTE, float(n), seq=n) for n in minutes])
+            live.close_windows(START + 2 * HELD * MINUTE + 3 * MINUTE)
+            first(others, "windows")
+        with live.events(device_id="meter.m1", last=before) as events:
+            told = first(events, "windows")
+            assert (told["whole"], told["gap"], len(told["rows"])) == (False, True, HELD)
+        live.close_minute(START + (3 + 2 * HELD) * MINUTE, 1.0)
+        with live.events(device_id="meter.m1", last=told["cursor"]) as events:
+            told = first(events, "windows")
+            assert (told["whole"], told["gap"], len(told["rows"])) == (False, False, 1)
 
 
 def test_cursor_of_another_service_or_subject_gets_all_there_is(live: LiveServer) -> None:

@@ -52,6 +52,8 @@ class Channel:
         self.idle_since = 0.0
         self.filled_from_us = 0
         """Windows that begin before it were not read."""
+        self.let_go = -1
+        """The newest version of the windows that were let go for newer ones."""
         self.products: frozenset[str] = frozenset()
         """Products that it has windows of; put anew, never changed, so anybody may read it."""
         self._held: dict[Series, dict[int, Window]] = {}
@@ -81,7 +83,7 @@ class Channel:
             oldest = min(held)
             if window.end_us < oldest:
                 return False
-            del held[oldest]
+            self.let_go = max(self.let_go, held.pop(oldest).version)
         held[window.end_us] = window
         return True
 

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from services.query.deletions import Deletions
@@ -191,6 +191,8 @@ class Follower:
 def _resumed(channel: Channel, cursor: Cursor, version: int) -> Batch:
     """Return what changed since a cursor; all that is held where that is not known."""
     if channel.since <= cursor.version <= version:
-        return channel.windows(HELD, after=cursor.version)
+        changed = channel.windows(HELD, after=cursor.version)
+        is_gap = channel.let_go > cursor.version or channel.has_let_go(cursor.end_us)
+        return replace(changed, has_gap=is_gap)
     whole = channel.windows(HELD)
     return Batch("windows", whole.rows, True, channel.has_let_go(cursor.end_us), whole.skipped)
