@@ -6,7 +6,8 @@ frame = queries.polars("meter.m1", "kwh", start="2026-11-21T00:00:00Z", end="202
 """
 
 import json
-from collections.abc import Mapping
+import warnings
+from collections.abc import Hashable, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -25,10 +26,18 @@ class QueryError(Exception):
     """The service refused: the problem's status, its words, and when to try again, in seconds."""
 
     def __init__(self, answer: httpx.Response) -> None:
-        said = answer.json() if "json" in answer.headers.get("content-type", "") else {}
-        super().__init__(said.get("detail", answer.text))
+        try:
+            detail = str(answer.json()["detail"])
+        except (ValueError, KeyError, TypeError):  # a proxy's words, not the service's
+            detail = answer.text
+        super().__init__(detail)
         self.status = answer.status_code
-        self.retry_after_s = float(answer.headers.get("Retry-After", 0))
+        seconds = answer.headers.get("Retry-After", "")  # a proxy may give a date
+        self.retry_after_s = float(seconds) if seconds.isascii() and seconds.isdigit() else 0.0
+
+
+class Truncated(UserWarning):
+    """An answer lacks a part of what was asked for."""
 
 
 class Queries:
@@ -61,18 +70,26 @@ class Queries:
         return self.table("/v1/query", device_id=device_id, metric=metric, **asked)
 
     def polars(self, device_id: str, metric: str, **asked: object) -> "polars.DataFrame":
-        """Return a series as a frame of polars with columns time and value."""
+        """Return a series as a frame of polars with columns time and value; warn if it lacks some.
+
+        What the answer declares is in the metadata of `series`.
+        """
         import polars
 
-        found = polars.from_arrow(self.series(device_id, metric, **asked))
+        table = self.series(device_id, metric, **asked)
+        _declared(table)
+        found = polars.from_arrow(table)
         assert isinstance(found, polars.DataFrame)
         return found
 
     def pandas(self, device_id: str, metric: str, **asked: object) -> "pandas.DataFrame":
-        """Return a series as a frame of pandas by time; `attrs` has what the answer declares."""
+        """Return a series as a frame of pandas by time; warn if it lacks some.
+
+        `attrs` has what the answer declares.
+        """
         table = self.series(device_id, metric, **asked)
         frame: pandas.DataFrame = table.to_pandas().set_index("time")
-        frame.attrs = json.loads(table.schema.metadata[b"headwater"])
+        frame.attrs = _declared(table)
         return frame
 
     def _get(
@@ -95,6 +112,15 @@ class Queries:
         trace: TracebackType | None,
     ) -> None:
         self._http.close()
+
+
+def _declared(table: pa.Table) -> dict[Hashable | None, Any]:
+    """Return what an answer says of itself; a frame does not show what was left out."""
+    said: dict[Hashable | None, Any] = json.loads(table.schema.metadata[b"headwater"])
+    if said["truncated"]:
+        lacks = "a part of the range or of its readings was left out: ask for less of it"
+        warnings.warn(f"{said['metric']} of {said['device_id']}: {lacks}", Truncated, stacklevel=3)
+    return said
 
 
 def _text(value: object) -> str:
