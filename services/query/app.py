@@ -65,6 +65,7 @@ def application(parts: Service) -> FastAPI:
         responses=RESPONSES | LIMITED,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
     )
     app.state.service = parts
     app.add_middleware(Heads, streams=("/v1/live",))

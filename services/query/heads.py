@@ -1,7 +1,9 @@
 """HEAD: what GET would answer, without its content."""
 
 from collections.abc import Collection
+from http import HTTPStatus
 
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
@@ -13,9 +15,11 @@ class Heads:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand everything on."""
-        is_head = scope["type"] == "http" and scope["method"] == "HEAD"
-        if not is_head or scope["path"] in self._streams:
+        if scope["type"] != "http" or scope["path"] in self._streams:
             await self._app(scope, receive, send)
+            return
+        if scope["method"] != "HEAD":
+            await self._app(scope, receive, _allowing_head(send))
             return
 
         async def without_content(message: Message) -> None:
@@ -23,3 +27,16 @@ class Heads:
             await send({**message, "body": b""} if is_content else message)
 
         await self._app({**scope, "method": "GET"}, receive, without_content)
+
+
+def _allowing_head(send: Send) -> Send:
+    """Return what names HEAD beside GET where another method is refused (RFC 9110, 10.2.1)."""
+
+    async def sent(message: Message) -> None:
+        if message.get("status") == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers = MutableHeaders(scope=message)
+            allowed = headers.get("Allow", "")
+            headers["Allow"] = allowed.replace("GET", "GET, HEAD")
+        await send(message)
+
+    return sent

@@ -195,6 +195,22 @@ def test_stream_has_no_head(queries: TestedQueries) -> None:
     assert sent(queries.app, "HEAD", "/v1/live", params=asked, headers=key).status_code == 405
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("/v1/query", "GET, HEAD"), ("/health", "GET, HEAD"), ("/v1/live", "GET")]
+)
+def test_refused_method_is_told_those_that_there_are(
+    path: str, allowed: str, queries: TestedQueries
+) -> None:
+    answer = sent(queries.app, "POST", path)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_slash_too_many_leads_nowhere(queries: TestedQueries) -> None:
+    answer = queries.ask("/v1/zones/")
+    assert (answer.status_code, answer.json()["title"]) == (404, "Not Found")
+
+
 def test_failure_is_a_problem_too() -> None:
     app = FastAPI()
     answer_problems(app)
