@@ -9,7 +9,7 @@ import click
 from infra.plotting.answers import SERVED, Answers
 from infra.plotting.chart import Chart, Line, Panel
 from infra.plotting.picture import saved
-from infra.plotting.series import RAW, WINDOWS, Asked, Extent, Series, fitting_window
+from infra.plotting.series import RAW, WINDOWS, Asked, Extent, Series
 from infra.plotting.terminal import drawn
 from infra.service_client import open_queries
 from telemetry.errors import HeadwaterError
@@ -65,13 +65,13 @@ def plot(device: str, metric: str, *, tenant: str, png: Path | None, **given: st
 
 
 def _source(service: str | None, window: str | None) -> tuple[Source, str | None]:
-    """Return where series are read, and in which windows; None: what suits the span."""
+    """Return where series are read, and in which windows; None: what the source chooses."""
     settings = Settings()
     if service is None:
         return Series(settings.lake_root), window
     if window:
         raise click.UsageError("--service chooses the windows itself: leave out --window")
-    return Answers(open_queries(settings, service or None)), SERVED
+    return Answers(open_queries(settings, service or None)), None
 
 
 def _names(text: str) -> list[str]:
@@ -95,14 +95,9 @@ def _chart(series: Source, window: str | None, asked: list[Asked]) -> Chart:
     extents = _extents(series, asked)
     first = min(extent.first for extent in extents.values())
     last = max(extent.last for extent in extents.values())
-    width = window or fitting_window(first, last)
-    panels: dict[str, list[Line]] = {}
-    for one, extent in extents.items():
-        line = series.line(one, width, _label(one, asked))
-        if line.times:
-            panels.setdefault(_axis(one, extent, asked), []).append(line)
-    if not panels:
-        raise HeadwaterError(f"gold has no {width} windows of that yet: wait, or --window raw")
+    width = window or series.window_for(extents)
+    lines = {one: series.line(one, width, _label(one, asked)) for one in extents}
+    panels = _panels(lines, extents, width)
     subjects = (
         dict.fromkeys(one.device for one in extents),
         dict.fromkeys(one.metric for one in extents),
@@ -110,7 +105,25 @@ def _chart(series: Source, window: str | None, asked: list[Asked]) -> Chart:
     names = " of ".join(", ".join(subject) for subject in reversed(subjects))
     kind = KINDS.get(width) or f"mean by {width.replace('_', ' ')}"
     title = f"{names}, {kind}, {_span(first, last)} UTC"
-    return Chart(title, tuple(Panel(axis, tuple(lines)) for axis, lines in panels.items()))
+    return Chart(title, panels)
+
+
+def _panels(
+    lines: dict[Asked, Line], extents: dict[Asked, Extent], width: str
+) -> tuple[Panel, ...]:
+    """Return a panel for each unit; a line with nothing at this width is left out with a word."""
+    found: dict[str, list[Line]] = {}
+    for one, line in lines.items():
+        if line.times:
+            found.setdefault(_axis(one, extents[one], list(lines)), []).append(line)
+    if not found and width == RAW:
+        raise HeadwaterError("no readings of that are kept any more: leave out --window raw")
+    if not found:
+        raise HeadwaterError(f"gold has no {width} windows of that yet: wait, or --window raw")
+    lacks = f"{width} windows with numbers: --window raw" if width != RAW else "readings any more"
+    for one in (one for one, line in lines.items() if not line.times):
+        click.echo(f"left out: {one.metric} of {one.device} has no {lacks}", err=True)
+    return tuple(Panel(axis, tuple(lines)) for axis, lines in found.items())
 
 
 def _extents(series: Source, asked: list[Asked]) -> dict[Asked, Extent]:

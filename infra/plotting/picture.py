@@ -25,7 +25,7 @@ def saved(chart: Chart, path: Path) -> None:
     """Save the chart as PNG."""
     figure = Figure(figsize=(WIDTH_IN, PANEL_IN * len(chart.panels)), layout="constrained")
     all_axes = figure.subplots(len(chart.panels), sharex=True, squeeze=False)[:, 0]
-    figure.suptitle(chart.title)
+    figure.suptitle(chart.title, parse_math=False)
     for axes, panel in zip(all_axes, chart.panels, strict=True):
         _panel(axes, panel)
     locator = dates.AutoDateLocator(tz=UTC)  # type: ignore[no-untyped-call]
@@ -50,13 +50,14 @@ def _panel(axes: Axes, panel: Panel) -> None:
         if line.low:
             low, high = _with_gaps(line, line.low)[1], _with_gaps(line, line.high)[1]
             axes.fill_between(times, low, high, alpha=0.18, color=drawn.get_color(), linewidth=0)
-    axes.set_ylabel(panel.y_label)
+    axes.set_ylabel(panel.y_label, parse_math=False)  # a name may have dollars in it
     axes.grid(alpha=0.3)
     axes.margins(x=0.01)
     if panel.is_logarithmic:
         axes.set_yscale("log")
     if len(panel.lines) > 1:
-        axes.legend(loc="best", fontsize="small")
+        for text in axes.legend(loc="best", fontsize="small").get_texts():
+            text.set_parse_math(False)
 
 
 def _with_gaps(line: Line, values: tuple[float, ...]) -> tuple[Times, list[float]]:

@@ -1,6 +1,6 @@
 """Series of the lake, read as they stand: readings from silver, windows from gold."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -74,18 +74,52 @@ class Series:
         name = f"{asked.metric} of {asked.device}"
         if texts:
             raise HeadwaterError(f"{name} is text: there is no line in it")
-        if first is None:
+        moments = [at for at in (first, last, *self._by_days(asked)) if at is not None]
+        if not moments:
             no_value = f"{name} has {count:,} readings and not one value: all are sentinels"
             raise HeadwaterError(no_value if count else self._why_nothing(asked))
-        return Extent(first, last, unit)
+        return Extent(min(moments), max(moments), unit)
+
+    def window_for(self, extents: Mapping[Asked, Extent]) -> str:
+        """Return the finest window whose line is readable and is kept from the first time on.
+
+        Where windows have no numbers, as those of truth values, these are readings.
+        """
+        first = min(extent.first for extent in extents.values())
+        last = max(extent.last for extent in extents.values())
+        finest = fitting_window(first, last)
+        readable = WINDOWS[WINDOWS.index(finest) :]
+        in_windows = {one: extent for one, extent in extents.items() if any(self._by_days(one))}
+        of_each = {each: extents if each == RAW else in_windows for each in readable}
+        kept = next((each for each, those in of_each.items() if self._reach(those, each)), finest)
+        return kept if any(self.line(one, kept, "").times for one in extents) else RAW
+
+    def _reach(self, extents: Mapping[Asked, Extent], window: str) -> bool:
+        """Say whether readings or windows of all series are kept from where each begins."""
+        for asked, extent in extents.items():
+            rows = self._readings(asked) if window == RAW else self._windows(asked, window)
+            time = pl.col("event_time" if window == RAW else "window_start")
+            begins = rows.select(time.min()).collect().item()
+            if begins is None or begins > extent.first:
+                return False
+        return True
+
+    def _by_days(self, asked: Asked) -> tuple[datetime | None, datetime | None]:
+        """Return from when to when days have numbers: these stay when readings are dropped."""
+        days = self._windows(asked, "day").filter(pl.col("mean").is_finite())
+        first, last = (
+            days.select(pl.col("first_at").min(), pl.col("last_at").max()).collect().row(0)
+        )
+        return first, last
 
     def _why_nothing(self, asked: Asked) -> str:
         mine = Asked(asked.device, asked.metric, tenant=asked.tenant)
         ever = self._readings(mine).select(
             first=pl.col("event_time").min(), last=pl.col("event_time").max()
         )
-        first, last = ever.collect().row(0)
-        if first is not None:
+        moments = [at for at in (*ever.collect().row(0), *self._by_days(mine)) if at is not None]
+        if moments:
+            first, last = min(moments), max(moments)
             return (
                 f"{asked.metric} of {asked.device} has nothing in that time:"
                 f" it goes from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC"
@@ -104,9 +138,8 @@ class Series:
         """Return the series: every reading, or the means of windows with their least and most."""
         if window == RAW:
             return self._raw(asked, label)
-        table = self._scan(DEVICE_WINDOWS[window])
         columns = ("window_start", "mean", "min", "max")
-        found = _within(table, asked, "window_start").select(columns).sort("window_start").collect()
+        found = self._windows(asked, window).select(columns).sort("window_start").collect()
         known = found.filter(pl.all_horizontal(pl.col("mean", "min", "max").is_finite()))
         times = tuple(known["window_start"].to_list())
         return Line(
@@ -125,6 +158,9 @@ class Series:
         kept = found.filter(~is_missing)
         times = tuple(kept["event_time"].to_list())
         return Line(label, times, tuple(kept["number"].to_list()), gaps(times) | _after(is_missing))
+
+    def _windows(self, asked: Asked, window: str) -> pl.LazyFrame:
+        return _within(self._scan(DEVICE_WINDOWS[window]), asked, "window_start")
 
     def _readings(self, asked: Asked) -> pl.LazyFrame:
         columns = ["event_time", "seq", "value", "value_text", "value_bool", "unit"]
