@@ -1,6 +1,7 @@
 """The console that commands print their tables on."""
 
 import sys
+import unicodedata
 from typing import TextIO
 
 from rich.console import Console
@@ -8,8 +9,25 @@ from rich.console import Console
 NO_TERMINAL_WIDTH = 100_000
 
 
-def table_console(out: TextIO | None = None) -> Console:
-    """Return a console for results; what is no terminal gets lines as long as they are."""
+def table_console(out: TextIO | None = None, *, markup: bool = False) -> Console:
+    """Return a console for results; what is no terminal gets lines as long as they are.
+
+    `markup`: words in brackets are styles, not words; for what no device or person has written.
+    """
     file = out or sys.stdout
-    console = Console(file=file)
-    return console if console.is_terminal else Console(file=file, width=NO_TERMINAL_WIDTH)
+    width = None if Console(file=file).is_terminal else NO_TERMINAL_WIDTH
+    return Console(file=file, width=width, markup=markup, emoji=False)
+
+
+def visible(text: str) -> str:
+    """Return a text with its control characters as escapes: a terminal would obey them."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each.encode("unicode_escape").decode("ascii") if _is_control(each) else each
+        for each in text
+    )
+
+
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character) == "Cc" and character != "\n"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import click
 from rich.table import Table
 
-from infra.console import table_console
+from infra.console import table_console, visible
 from infra.sql.formats import text, write
 from infra.sql.result import Result
 
@@ -52,7 +52,7 @@ def _tables(named: Mapping[str, object]) -> Table:
 def _cell(value: object) -> str:
     if value in ({}, []):
         return ""
-    return text(value, null="-").replace("[", "\\[")
+    return visible(text(value, null="-"))
 
 
 def _show_replay(figures: Mapping[str, object]) -> None:

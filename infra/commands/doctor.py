@@ -38,6 +38,6 @@ def doctor(ctx: click.Context, light: bool, as_json: bool) -> None:
         for each in findings:
             verdict = f"[{STYLES[each.verdict]}]{each.verdict}[/]"
             table.add_row(each.subject, verdict, each.found, each.fix)
-        table_console().print(table)
+        table_console(markup=True).print(table)
     if any(finding.verdict == "missing" for finding in findings):
         ctx.exit(1)

@@ -170,7 +170,7 @@ def lateness(name: str, tenant: str, png: Path | None, as_json: bool) -> None:
 
 
 def _show(proposal: Proposal) -> None:
-    console = table_console()
+    console = table_console(markup=True)
     table = Table("hour (UTC)", "messages", "p50 s", "p95 s", "p99 s", "max s")
     for delay in proposal.delays[-24:]:
         seconds = [f"{value:,.3f}" for value in (delay.p50, delay.p95, delay.p99, delay.max)]

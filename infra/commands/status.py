@@ -34,7 +34,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(now.as_json(), indent=2))
     else:
-        _show(table_console(), now)
+        _show(table_console(markup=True), now)
     for fault in left_faults(settings.home):
         click.echo(fault.sentence, err=True)
     if not now.is_up:

@@ -17,7 +17,7 @@ from rich.table import Table
 from trino.types import NamedRowTuple
 
 from edge.csv_cells import guarded
-from infra.console import table_console
+from infra.console import table_console, visible
 from infra.sql.result import Result
 
 Format = Literal["table", "csv", "json"]
@@ -59,7 +59,7 @@ def write_table(result: Result, out: TextIO) -> None:
         is_number = all(isinstance(row[index], int | float | Decimal | None) for row in rows)
         table.add_column(column, overflow="fold", justify="right" if is_number else "left")
     for row in rows:
-        table.add_row(*(text(value, null="NULL").replace("[", "\\[") for value in row))
+        table.add_row(*(visible(text(value, null="NULL")) for value in row))
     console.print(table)
 
 
@@ -108,4 +108,5 @@ def _row(value: NamedRowTuple) -> object:
 
 def _utc(value: datetime) -> str:
     aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    in_utc = aware.astimezone(UTC).replace(tzinfo=None)
+    return f"{in_utc.isoformat(timespec='microseconds')}Z"  # years of four digits, the first too

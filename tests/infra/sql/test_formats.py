@@ -28,6 +28,7 @@ def written(form: Format, *rows: tuple[object, ...]) -> str:
             datetime(2026, 1, 2, 3, tzinfo=timezone(timedelta(hours=2))),
             "2026-01-02T01:00:00.000000Z",
         ),
+        (datetime(1, 1, 1, 3, tzinfo=UTC), "0001-01-01T03:00:00.000000Z"),
         (date(2026, 1, 2), "2026-01-02"),
         (2**62, 2**62),
         (Decimal("12"), 12),
@@ -75,8 +76,15 @@ def test_table_cuts_nothing_where_there_is_no_terminal() -> None:
     assert "NULL" in written("table", (None,))
 
 
-def test_table_takes_brackets_as_they_are() -> None:
-    assert "[red]" in written("table", ("[red]",))
+@pytest.mark.parametrize("said", ["[red]", r"\[red] \\[/b]", "[/x]", ":warning: [b]"])
+def test_table_takes_words_as_they_are(said: str) -> None:
+    assert said in written("table", (said,))
+
+
+def test_table_has_no_letters_that_a_terminal_obeys() -> None:
+    drawn = written("table", ("a\x1b]0;owned\x07b\x9bc\td",))
+    assert r"a\x1b]0;owned\x07b\x9bc\td" in drawn
+    assert not any(letter in drawn for letter in "\x1b\x07\x9b")
 
 
 def test_names_that_come_again_are_numbered() -> None:
