@@ -35,6 +35,16 @@ def test_a_zones_mean_is_that_of_its_readings_whatever_product_they_are_of(
     assert list(query_light(Settings(home=home), sql).rows) == [("z", 16.0)]
 
 
+def test_a_clock_that_is_ahead_does_not_speak_for_its_zone(tmp_path: Path, now: datetime) -> None:
+    minute = now.replace(second=0, microsecond=0)
+    rows = [
+        window(minute + timedelta(minutes=after), 1, zone="z", metric="t", mean=mean)
+        for after, mean in ((-2, 19.0), (-1, 20.0), (1, 99.0), (2, 99.0))
+    ]
+    home = some_tables(tmp_path, {tables.DEVICES: [], tables.ZONE_WINDOWS["minute"]: rows})
+    assert asked(home, "zones_now").select("zone", "mean").rows() == [("z", 20.0)]
+
+
 def test_who_was_not_heard_for_longest_comes_first(tmp_path: Path, now: datetime) -> None:
     spoken = [
         window(now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=int(days)),
