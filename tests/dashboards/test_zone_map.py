@@ -9,20 +9,27 @@ import polars as pl
 import pytest
 
 from infra.sql.light_engine import query_light
+from telemetry import tables
 from telemetry.settings import Settings
 from tests.dashboards.bundle import read
-from tests.dashboards.lakes import ZONES, seed
+from tests.dashboards.lakes import DEVICES_A_ZONE, ZONES, Row, seed, write
 
 (SQL,) = [one["sql"] for one in read("datasets").values() if one["table_name"] == "zone_map"]
 WORLD = 1e9
 
 
-@pytest.fixture(scope="module")
-def placed(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
-    home: Path = tmp_path_factory.mktemp("map")
-    seed(home / "lake", datetime.now(UTC))
+def asked(home: Path) -> pl.DataFrame:
+    """Return what the map knows of each device of a lake."""
     found = query_light(Settings(home=home), SQL)
     return pl.DataFrame(list(found.rows), schema=list(found.columns), orient="row")
+
+
+@pytest.fixture(scope="module")
+def placed(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+    """Return the devices that have a place."""
+    home: Path = tmp_path_factory.mktemp("map")
+    seed(home / "lake", datetime.now(UTC))
+    return asked(home).filter(pl.col("x").is_not_null())
 
 
 def mercator(lat: float, lng: float) -> tuple[float, float]:
@@ -78,3 +85,34 @@ def test_heat_is_where_breaches_are(placed: pl.DataFrame) -> None:
 def test_places_of_marks_are_plain_numbers(placed: pl.DataFrame) -> None:
     for mark in (*placed["zone_mark"].drop_nulls(), *placed["heat_mark"].drop_nulls()):
         assert re.search(r"left:\d+\.\d\d%;top:\d+\.\d\d%;", mark)
+
+
+def test_devices_without_a_place_count_in_their_zone(tmp_path: Path) -> None:
+    lake, now = tmp_path / "lake", datetime.now(UTC)
+    seed(lake, now)
+    before = asked(tmp_path)
+    alone: Row = {"tenant": "default", "device_full": "room.moor", "zone": "moor"}
+    write(lake, tables.DEVICES, [alone | {"product": "room"}])
+    for device in ("room.spare", "room.moor"):
+        write(lake, tables.REJECTED, [breach(device, now)])
+    found = asked(tmp_path)
+    assert zone_sum(found, "harbour") == zone_sum(before, "harbour") + 1
+    (mark,) = found.filter(pl.col("zone") == "harbour")["zone_mark"].drop_nulls()
+    assert f">{zone_sum(found, 'harbour')}</span>" in mark
+    assert f"of {DEVICES_A_ZONE + 1} devices reporting" in mark
+    moor = found.filter(pl.col("zone") == "moor")
+    assert moor.select("breaches", "zone_mark", "heat_mark").rows() == [(1, None, None)]
+
+
+def breach(device: str, now: datetime) -> Row:
+    """Return a message that was rejected for a value out of its range."""
+    return {
+        "topic": "telemetry", "partition": 1, "offset": 1, "item": 0, "tenant": "default",
+        "device_full": device, "product": "room", "received_at": now, "received_date": now.date(),
+        "reasons": [{"field": "temperature", "rule": "range", "value": "99"}],
+    }  # fmt: skip
+
+
+def zone_sum(found: pl.DataFrame, zone: str) -> int:
+    """Return the breaches of a zone's devices."""
+    return int(found.filter(pl.col("zone") == zone)["breaches"].cast(int).sum())
