@@ -108,6 +108,38 @@ def test_the_baseline_is_that_hour_of_days_before(tmp_path: Path, now: datetime)
     ]
 
 
+def test_the_baseline_is_of_twenty_eight_days_and_of_none_that_is_shown(
+    tmp_path: Path, now: datetime
+) -> None:
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    known = [
+        window(hour - timedelta(days=days), 60, zone="old", sum=mean * 10, mean=mean)
+        for days, mean in ((1, 10.0), (28, 14.0), (29, 99.0))
+    ]
+    # The first hour of a day until now is the hour of the day in which now is: it is not shown.
+    first = hour - timedelta(days=1)
+    known.append(window(first, 60, zone="first"))
+    recent = [window(first + n * timedelta(minutes=5), 5, zone="first") for n in range(12)]
+    recent.append(window(hour, 5, zone="old"))
+    rows = {tables.ZONE_WINDOWS["five_minutes"]: recent, tables.ZONE_WINDOWS["hour"]: known}
+    found = asked(lake(tmp_path, rows), "trend_by_zone")
+    assert found.select("zone", "baseline").rows() == [("old", 12.0)]
+
+
+def test_the_band_of_great_numbers_close_together_is_right(tmp_path: Path, now: datetime) -> None:
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    known = [
+        window(hour - timedelta(days=days), 60, sum=mean * 10, mean=mean)
+        for days, mean in ((1, 1e9 + 1), (2, 1e9 - 1))
+    ]
+    rows = {
+        tables.ZONE_WINDOWS["five_minutes"]: [window(hour, 5)],
+        tables.ZONE_WINDOWS["hour"]: known,
+    }
+    ((deviation,),) = asked(lake(tmp_path, rows), "trend_by_zone").select("deviation").rows()
+    assert deviation == pytest.approx(((2 * 40.0 + 2 * 10 * 1.0) / 20) ** 0.5)
+
+
 def test_zones_and_devices_of_two_tenants_are_not_mixed(tmp_path: Path, now: datetime) -> None:
     named = {"zone": "harbour", "device_full": "room.a", "product": "room", "metric": "kw"}
     minute, recent = (
