@@ -140,6 +140,17 @@ def test_the_band_of_great_numbers_close_together_is_right(tmp_path: Path, now: 
     assert deviation == pytest.approx(((2 * 40.0 + 2 * 10 * 1.0) / 20) ** 0.5)
 
 
+def test_what_is_later_than_a_month_is_counted_as_late(tmp_path: Path, now: datetime) -> None:
+    day = (now - timedelta(days=40)).date()
+    late: Row = {
+        "topic": "telemetry", "partition": 0, "offset": 1, "item": 0, "tenant": "a",
+        "metric": "kw", "product": "room", "received_at": now - timedelta(minutes=1),
+        "event_date": day, "retention_class": "default",
+    }  # fmt: skip
+    found = asked(lake(tmp_path, {tables.LATE: [late]}), "set_aside")
+    assert found.select("kind", "messages").rows() == [("late", 1)]
+
+
 def test_zones_and_devices_of_two_tenants_are_not_mixed(tmp_path: Path, now: datetime) -> None:
     named = {"zone": "harbour", "device_full": "room.a", "product": "room", "metric": "kw"}
     minute, recent = (
