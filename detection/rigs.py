@@ -17,6 +17,13 @@ Scores = NDArray[np.float64]
 SMOOTHING = 0.1
 _KEPT_VARIANCE = 0.95
 _BLOCKS = 4
+_FARTHEST = float(np.finfo(np.float32).max) / 2
+"""Training rows are kept as distances from one in single precision."""
+_LEAST_LIMIT = 1e-2
+"""Of a metric's spread: rows that stand still, or keep to a line, have distances of nothing but
+what single precision rounds."""
+_BEYOND = 1.00001
+"""What only reaches the limit, as rows that stand still do in a forest, is no alarm."""
 _HEAD = struct.Struct("<BB")
 """What follows, and how many distances there are."""
 _LEARNT, _SPACE = 1, 2
@@ -182,13 +189,14 @@ class RigDetector:
 
     def score(self, rows: Matrix) -> Scores:
         """Score the device's next rows; those that it learns from get 0."""
+        rows = np.clip(rows, -_FARTHEST, _FARTHEST)
         missing = self.missing
         self._training.add(rows[:missing])
         scores = np.zeros(len(rows))
         judged = rows[missing:]
         if len(judged):
             ratios = [
-                self._smoothed(distance(judged), place) / self._limits[place]
+                self._smoothed(distance(judged), place) / max(self._limits[place], _LEAST_LIMIT)
                 for place, distance in enumerate(self._fitted())
             ]
             greatest = np.max(ratios, axis=0)
@@ -232,7 +240,7 @@ def _limit(fit: Fit, rows: Matrix, rate: float) -> float:
         _mean(fit(np.delete(rows, block, axis=0))(rows[block]), np.zeros((1, 2)), rate)
         for block in blocks
     ]
-    return max(float(np.max(each[len(each) // 10 :])) for each in found)
+    return _BEYOND * max(float(np.max(each[len(each) // 10 :])) for each in found)
 
 
 def _mean(distances: Scores, state: Matrix, rate: float) -> Scores:

@@ -111,7 +111,9 @@ class TrainingRows:
 
 
 def _steps(away: NDArray[np.float64], power: NDArray[np.int16]) -> NDArray[np.float64]:
-    return np.rint(np.ldexp(np.abs(away), -power.astype(np.intp)))
+    # So far beyond a step that has not widened yet that it fits no double.
+    with np.errstate(over="ignore"):
+        return np.rint(np.ldexp(np.abs(away), -power.astype(np.intp)))
 
 
 def _cut(content: bytes, start: int, *lengths: int) -> Iterator[bytes]:

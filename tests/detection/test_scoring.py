@@ -78,6 +78,23 @@ def test_scores_of_rigs_are_the_same_bits_for_any_batching(
     assert (whole[np.isnan(rows).any(axis=1)] == 0.0).all()
 
 
+@pytest.mark.parametrize("detector", [name for name in DETECTORS if name not in SERIES])
+@pytest.mark.parametrize("level", [0.0, 0.1, 16_777_217.0, 1e50])
+def test_metrics_that_stand_still_are_scored_and_alarm_once_they_move(
+    detector: str, level: float
+) -> None:
+    rows = np.full((200, 3), level)
+    rows[:, 0] = np.arange(200) % 7
+    moved = np.vstack([rows, rows[:60] + np.array([0.0, 0.0, 1.0 + level])])
+    for table in (rows[:, 1:], rows):
+        metrics = ["a", "b", "c"][: table.shape[1]]
+        still = Scorer(detector, metrics, 100).score(["d"] * 200, table)
+        assert ((still >= 0.0) & (still < 0.5)).all()
+    scores = Scorer(detector, ["a", "b", "c"], 100).score(["d"] * 260, moved)
+    if detector != "forest" and level < 1e38:
+        assert (scores[220:] > 0.5).all()
+
+
 @pytest.mark.parametrize("detector", DETECTORS)
 def test_a_saved_and_resumed_state_gives_the_same_bits(detector: str, tmp_path: Path) -> None:
     metrics = ["a", "b", "c"]
