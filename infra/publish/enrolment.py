@@ -81,19 +81,29 @@ def _metric(name: str, kind: MetricType, options: MetricOptions) -> Metric:
 
 
 class Enrolment:
-    """Enrols devices, and products of names with a dot, before their first record is sent."""
+    """Enrols devices, and products of names with a dot, before their first record is sent.
 
-    def __init__(self, files: RegistryFiles) -> None:
+    The `product` of the call waits for the first line that can be read: a file that was misread
+    as a whole leaves nothing behind.
+    """
+
+    def __init__(self, files: RegistryFiles, product: Product | None = None) -> None:
         self._files = files
+        self._product = product
         self._products = {key for tenant, key in files.products() if tenant == _TENANT}
         self._devices = {d.device_full for d in files.devices() if d.tenant == _TENANT}
         self.new_devices = 0
 
     def enrol(self, devices: set[str]) -> bool:
         """Enrol those that are not known; return whether there were any."""
+        is_new = bool(devices and self._product)
+        if devices and self._product:
+            self._files.put_product(self._product)
+            self._products.add(self._product.key)
+            self._product = None
         new = devices - self._devices
         if not new:
-            return False
+            return is_new
         for key in {split_full_name(name)[0] for name in new} - self._products:
             self._files.put_product(history_product(key))
             self._products.add(key)

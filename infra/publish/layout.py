@@ -1,5 +1,6 @@
 """The layout of a file: which column is what, guessed from names and sampled rows."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,9 @@ TIME_NAMES = (
     "ts", "timestamp", "eventtime", "devicetime", "datetime", "time", "date", "measuredat",
     "recordedat", "createdat", "utc", "epoch",
 )  # fmt: skip
+_TIME_UNITS = ("s", "ms", "us", "ns", "sec", "seconds", "utc")
+_CLOCK = re.compile(r"\d:\d\d|[T ]\d")
+_TIME_OF_DAY = re.compile(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp][Mm])?|\d{2}\.\d{2}\.\d{2}")
 LAT_NAMES = ("lat", "latitude")
 LNG_NAMES = ("lng", "lon", "long", "longitude")
 
@@ -49,7 +53,8 @@ def guess_layout(
     free = [name for name in columns if name and name not in options.metric.columns]
     device = options.device_column or (None if options.device else _first(free, DEVICE_NAMES))
     free = [name for name in free if name != device]
-    time = _time(free, rows, options)
+    # A table's index often has no name.
+    time = _time([*free, ""] if columns.count("") == 1 else free, rows, options)
     free = [name for name in free if time is None or name not in time.options.columns]
     places = (_first(free, LAT_NAMES), _first(free, LNG_NAMES))
     lat, lng = places if None not in places else (None, None)
@@ -98,7 +103,7 @@ def _time(columns: Sequence[str], rows: Sequence[Row], options: PublishOptions) 
     named = time.columns or _time_columns(columns, rows)
     if not named:
         return None
-    sample: list[Cell] = []
+    sample: list[Cell] = _joined(rows, named)
     if len(named) == 1:
         sample = [cell for row in rows if (cell := _filled(row, named[0])) is not None]
     return guess_time_form(replace(time, columns=tuple(named)), sample)
@@ -106,20 +111,44 @@ def _time(columns: Sequence[str], rows: Sequence[Row], options: PublishOptions) 
 
 def _time_columns(columns: Sequence[str], rows: Sequence[Row]) -> tuple[str, ...]:
     date, time = _first(columns, ("date",)), _first(columns, ("time",))
-    if date and time:
-        joined = [f"{row.cells.get(date)} {row.cells.get(time)}" for row in rows]
-        if looks_like_time(joined, is_named_so=False):
-            return (date, time)
+    if date and time and looks_like_time(_joined(rows, (date, time)), is_named_so=True):
+        return (date, time)
     for name in sorted(columns, key=_time_rank):
         cells = [cell for row in rows if (cell := _filled(row, name)) is not None]
-        if looks_like_time(cells, is_named_so=_plain(name) in TIME_NAMES):
-            return (name,)
+        if looks_like_time(cells, is_named_so=time_name(name) is not None):
+            clock = None if any(map(_has_clock, cells)) else _clock_column(columns, rows)
+            return (name, clock) if clock else (name,)
     return ()
 
 
+def _has_clock(cell: Cell) -> bool:
+    return _CLOCK.search(str(cell)) is not None or str(cell).strip().isdecimal()
+
+
+def _clock_column(columns: Sequence[str], rows: Sequence[Row]) -> str | None:
+    """Return the column of times of day that stands beside one of dates."""
+    for name in columns:
+        cells = [str(cell).strip() for row in rows if (cell := _filled(row, name)) is not None]
+        if cells and all(_TIME_OF_DAY.fullmatch(cell) for cell in cells):
+            return name
+    return None
+
+
+def _joined(rows: Sequence[Row], columns: Sequence[str]) -> list[Cell]:
+    return [" ".join(str(row.cells.get(name)).strip() for name in columns) for row in rows]
+
+
 def _time_rank(name: str) -> int:
+    found = time_name(name)
+    return len(TIME_NAMES) if found is None else TIME_NAMES.index(found)
+
+
+def time_name(name: str) -> str | None:
+    """Return which of `TIME_NAMES` a column has, with or without a unit: `timestamp_ms`."""
     plain = _plain(name)
-    return TIME_NAMES.index(plain) if plain in TIME_NAMES else len(TIME_NAMES)
+    core = plain.removeprefix("unix")
+    parts = (plain, core, *(core.removesuffix(unit) for unit in _TIME_UNITS))
+    return next((part for part in parts if part in TIME_NAMES), None)
 
 
 def _filled(row: Row, column: str) -> Cell | None:

@@ -2,12 +2,13 @@
 
 import gzip
 import hashlib
+import re
 import shutil
 import sys
 import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -15,6 +16,8 @@ from typing import BinaryIO, NamedTuple
 LONGEST_LINE = 2_000_000
 """Bytes; a record holds at most 2 MiB with its key and headers."""
 _CHUNK = 1 << 20
+_LONGEST_NAME = 128
+_NO_NAME = re.compile(r"[^A-Za-z0-9_:-]+")
 
 
 class NumberedLine(NamedTuple):
@@ -46,6 +49,11 @@ class SourceFile:
         for ending in (".gz", ".csv", ".tsv", ".txt", ".ndjson", ".jsonl", ".json"):
             stem = stem.removesuffix(ending)
         return stem
+
+    @property
+    def device(self) -> str:
+        """The stem as a device's name: `_` for each run of signs that none may have."""
+        return _NO_NAME.sub("_", self.stem)[:_LONGEST_NAME] or "_"
 
     def digest(self) -> str:
         """Return the SHA-256 of the file as it lies there, in hex."""
@@ -95,13 +103,16 @@ class Reader:
 
 @contextmanager
 def source_file(name: str, *, raw: bool) -> Iterator[SourceFile]:
-    """Find a file by its name; `-` is stdin, copied first because its hash names its messages."""
-    if name != "-":
-        path = Path(name)
+    """Find a file by its name; `-` is stdin. It and pipes are copied, as they are read twice."""
+    path = Path(name)
+    if name != "-" and path.is_file():
         yield SourceFile(name, path, name.endswith(".gz") or (not raw and _has_gzip_magic(path)))
         return
-    with tempfile.NamedTemporaryFile(prefix="headwater-stdin-") as copy:
-        shutil.copyfileobj(sys.stdin.buffer, copy)
+    with (
+        tempfile.NamedTemporaryFile(prefix="headwater-stdin-") as copy,
+        nullcontext(sys.stdin.buffer) if name == "-" else path.open("rb") as pipe,
+    ):
+        shutil.copyfileobj(pipe, copy)
         copy.flush()
         path = Path(copy.name)
         yield SourceFile("stdin", path, not raw and _has_gzip_magic(path))

@@ -28,7 +28,7 @@ class Made(NamedTuple):
 def made(plan: FilePlan, lines: Lines, options: PublishOptions) -> Iterator[Made | BadLine]:
     """Make a record of every line that can be read."""
     names = DeviceNames(options.product)
-    default = options.device or plan.source.stem
+    default = options.device or plan.source.device
     if plan.form is None:
         return _raw(lines, names.full(default))
     make = MessageMaker(plan, options, names, default)

@@ -1,9 +1,11 @@
 """The plan for a file: what its first lines and the options say about how to read it."""
 
+import codecs
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from infra.publish.foreign import refuse_foreign
 from infra.publish.layout import Layout, guess_layout
 from infra.publish.lines import BadLine, NumberedLine, SourceFile
 from infra.publish.options import FileForm, PublishOptions
@@ -61,18 +63,31 @@ def _sample(lines: Lines) -> list[NumberedLine | BadLine]:
 
 def _plan(source: SourceFile, sample: Lines, options: PublishOptions) -> FilePlan:
     texts = [line.text for line in sample if isinstance(line, NumberedLine) and line.text.strip()]
-    if texts and texts[0].startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise HeadwaterError("the file is UTF-16: convert it first, iconv -f UTF-16 -t UTF-8")
+    texts[:1] = [text.removeprefix(codecs.BOM_UTF8) for text in texts[:1]]
+    refuse_foreign(texts[:FORM_LINES])
     form = options.table.form or _form(texts)
     if form == "ndjson":
         rows = _found(json_rows(sample))
         return FilePlan(source, source.digest(), form, None, _json_layout(rows, options))
     encoding = options.table.encoding
-    first = [text.decode(encoding, "replace").strip("\ufeff\r") for text in texts[:FORM_LINES]]
+    first = [text.decode(encoding, "replace").removesuffix("\r") for text in texts[:FORM_LINES]]
     table = guess_form(first, options.table)
+    _check_header(table, texts)
     rows = _found(table_rows(sample, table))
     layout = guess_layout(table.columns, rows, options, decimal_comma=table.decimal_comma)
     return FilePlan(source, source.digest(), form, table, layout)
+
+
+def _check_header(table: TableForm, texts: Sequence[bytes]) -> None:
+    if not table.has_header or not texts:
+        return
+    try:
+        texts[0].decode(table.encoding)
+    except UnicodeDecodeError as error:
+        raise HeadwaterError(
+            f"the header is not {table.encoding} at byte {error.start + 1}: say --encoding cp1252"
+            " (Windows), latin-1 …"
+        ) from error
 
 
 def _form(texts: Sequence[bytes]) -> FileForm:

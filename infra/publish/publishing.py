@@ -10,7 +10,7 @@ from infra.publish.counts import Counts
 from infra.publish.enrolment import Enrolment, agreed, enrolled_product, product_key
 from infra.publish.first_use import fixed_types
 from infra.publish.lines import source_file
-from infra.publish.options import PublishOptions
+from infra.publish.options import MetricOptions, PublishOptions
 from infra.publish.pace import Pace
 from infra.publish.plan import FilePlan, plan_file
 from infra.publish.publisher import Publisher
@@ -37,14 +37,14 @@ def publish_files(
         if ledger:
             stack.enter_context(ledger)
         outbox = stack.enter_context(opened() if opened else open_outbox(settings))
-        plans = planned(names, options, registry, stack)
+        plans, new_product = planned(names, options, registry, stack)
         if ledger:
             ledger.refresh()
         report = stack.enter_context(Report(plans, counts))
         counts.has_begun = True
         publisher = Publisher(
             outbox,
-            Enrolment(registry),
+            Enrolment(registry, new_product),
             pace=Pace(options.rate),
             ledger=ledger,
             report=report,
@@ -68,8 +68,8 @@ def _ledger(
 
 def planned(
     names: Sequence[str], options: PublishOptions, files: RegistryFiles, stack: ExitStack
-) -> list[FilePlan]:
-    """Plan all files, show the plans, and enrol the product if it is new."""
+) -> tuple[list[FilePlan], Product | None]:
+    """Plan all files and show the plans; return them with the product, if it is a new one."""
     sources = [stack.enter_context(source_file(name, raw=options.raw)) for name in names]
     plans = [plan_file(source, options) for source in sources]
     key = product_key(options)
@@ -78,16 +78,17 @@ def planned(
     for plan in plans:
         show_plan(plan, options)
     if known is None:
-        files.put_product(enrolled_product(key, plans, options.metric))
+        new = enrolled_product(key, plans, options.metric)
         say(f"product {key}: new, lateness unbounded, retention history")
-    elif key == DEFAULT_PRODUCT.key:
+        return plans, new
+    if key == DEFAULT_PRODUCT.key:
         say("product default: no schema, any metric (--product names another one)")
     else:
-        say(_left_alone(known, plans))
-    return plans
+        say(_left_alone(known, plans, options.metric))
+    return plans, None
 
 
-def _left_alone(known: Product, plans: Sequence[FilePlan]) -> str:
+def _left_alone(known: Product, plans: Sequence[FilePlan], metric: MetricOptions) -> str:
     """Return what a product that is left as it is will make of the files' messages."""
     limits = f"lateness {format_duration(known.lateness)}"
     limits += f", maximum age {format_duration(known.max_age)}"
@@ -97,5 +98,7 @@ def _left_alone(known: Product, plans: Sequence[FilePlan]) -> str:
     if known.versions and (foreign := sorted(given - metrics)):
         more = f" and {len(foreign) - MOST_NAMED} more" if len(foreign) > MOST_NAMED else ""
         said += f"; it has no metric {', '.join(foreign[:MOST_NAMED])}{more}: messages with one"
-        said += " will be rejected"
+        said += " will be rejected (take another --product, or `headwater product add`)"
+    if metric.sentinels or metric.units:
+        said += "; --sentinel and --unit are of new products, its own hold"
     return said

@@ -27,7 +27,7 @@ def show_plan(plan: FilePlan, options: PublishOptions) -> None:
     """Show how a file is going to be read."""
     say(f"{plan.source.name}: {_form(plan)}")
     layout = plan.layout
-    device = options.device or f"{plan.source.stem} (the file's name)"
+    device = options.device or f"{plan.source.device} (the file's name)"
     if layout is None:
         if plan.form:
             device = f"each message's own, else {device}"
@@ -35,7 +35,7 @@ def show_plan(plan: FilePlan, options: PublishOptions) -> None:
         return
     say(f"  device   {f'column {layout.device_column}' if layout.device_column else device}")
     if layout.time:
-        say(f"  time     {' + '.join(layout.time.options.columns)} ({layout.time.shown})")
+        say(f"  time     {_names(layout.time.options.columns)} ({layout.time.shown})")
     else:
         say("  time     none: the time of receipt stands for it")
     for role in ("boot", "seq", "lat", "lng"):
@@ -46,6 +46,10 @@ def show_plan(plan: FilePlan, options: PublishOptions) -> None:
     say(f"  metrics  {', '.join(metrics[:SHOWN_METRICS]) or 'none'}{more}")
     if layout.left_out:
         say(f"  left out {', '.join(layout.left_out)}")
+
+
+def _names(columns: Sequence[str]) -> str:
+    return " + ".join(name or "(no name)" for name in columns)
 
 
 def _form(plan: FilePlan) -> str:
@@ -73,7 +77,7 @@ class Report:
             TextColumn("{task.percentage:>3.0f} %  {task.fields[shown]}"),
             TimeRemainingColumn(),
         )
-        console = Console(stderr=True)
+        console = Console(stderr=True, emoji=False)
         self._bar = Progress(*columns, console=console, disable=not sys.stderr.isatty())
         self._task = self._bar.add_task("publishing", total=total or None, shown="")
         self._started = time.monotonic()

@@ -1,5 +1,6 @@
 """Rows: what a line holds, by column name, whatever the file's form."""
 
+import codecs
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -33,13 +34,14 @@ def json_rows(lines: Lines) -> Rows:
 
 
 def _json_row(line: NumberedLine) -> Row | BadLine:
+    text = line.text.removeprefix(codecs.BOM_UTF8) if line.number == 1 else line.text
     try:
-        found = orjson.loads(line.text)
+        found = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         return BadLine(line.number, f"not JSON: {error}")
     if not isinstance(found, dict):
         return BadLine(line.number, "not a JSON object")
-    return Row(line.number, line.text, found)
+    return Row(line.number, text, found)
 
 
 def is_message(cells: Mapping[str, Cell]) -> bool:

@@ -5,7 +5,10 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 
+from detection.first_rows import commas_are_decimal, names_columns
+from infra.publish.lines import LONGEST_LINE
 from infra.publish.options import TableOptions
 from telemetry.errors import HeadwaterError
 
@@ -38,7 +41,7 @@ def guess_form(lines: Sequence[str], options: TableOptions) -> TableForm:
         )
     has_header = options.has_header
     if has_header is None:
-        has_header = not options.columns and not any(_NUMBER.fullmatch(cell) for cell in first)
+        has_header = not options.columns and (not rows or names_columns(rows))
     names = options.columns or (
         tuple(first) if has_header else tuple(f"c{i}" for i in range(1, len(first) + 1))
     )
@@ -56,7 +59,12 @@ def cut(line: str, delimiter: str) -> list[str]:
     """Cut one line into stripped cells; for guesses, so quotes may be broken."""
     if delimiter == WHITESPACE:
         return line.split()
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+    csv.field_size_limit(LONGEST_LINE)
+    try:
+        cells = next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        cells = line.split(delimiter)
+    return [cell.strip() for cell in cells]
 
 
 def _delimiter(lines: Sequence[str], options: TableOptions) -> str:
@@ -66,9 +74,18 @@ def _delimiter(lines: Sequence[str], options: TableOptions) -> str:
             raise HeadwaterError(f"--delimiter {delimiter!r}: one character, tab or space")
         return delimiter
     best = max(DELIMITERS, key=lambda delimiter: _fit(lines, delimiter))
-    if _fit(lines, best) > (0.5, 1):
-        return best
-    return WHITESPACE if _fit(lines, WHITESPACE) > (0.5, 1) else ","
+    if _fit(lines, best) <= (0.5, 1):
+        return WHITESPACE if _fit(lines, WHITESPACE) > (0.5, 1) else ","
+    return _beside_decimal_commas(lines) or best if best == "," else best
+
+
+def _beside_decimal_commas(lines: Sequence[str]) -> str | None:
+    """Return what parts the lines as well as the comma does, and leaves commas in numbers alone."""
+    for sign in (*DELIMITERS[1:], WHITESPACE):
+        is_as_good = _fit(lines, sign)[0] >= _fit(lines, ",")[0]
+        if is_as_good and commas_are_decimal([cut(line, sign) for line in lines]):
+            return sign
+    return None
 
 
 def _fit(lines: Sequence[str], delimiter: str) -> tuple[float, int]:
@@ -87,10 +104,14 @@ def _has_decimal_commas(cells: Sequence[str]) -> bool:
 
 
 def _unique(names: Sequence[str]) -> tuple[str, ...]:
-    seen: Counter[str] = Counter()
+    """Give a name that was there before a number, one that makes no name of another column."""
+    plain = [name.strip() for name in names]
+    taken, seen = set(plain), set[str]()
     found = []
-    for name in names:
-        name = name.strip()
-        seen[name] += 1
-        found.append(f"{name}_{seen[name]}" if name and seen[name] > 1 else name)
+    for name in plain:
+        if name and name in seen:
+            name = next(new for n in count(2) if (new := f"{name}_{n}") not in taken)
+            taken.add(name)
+        seen.add(name)
+        found.append(name)
     return tuple(found)

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from infra.publish.lines import BadLine, NumberedLine
+from infra.publish.lines import LONGEST_LINE, BadLine, NumberedLine
 from infra.publish.rows import Lines, Row, Rows
 from infra.publish.table_form import WHITESPACE, TableForm
 
@@ -15,6 +15,7 @@ LONGEST_RECORD_LINES = 64
 
 def table_rows(lines: Lines, form: TableForm) -> Rows:
     """Read a CSV's rows behind its header; a bad line does not take its neighbours with it."""
+    csv.field_size_limit(LONGEST_LINE)
     source = _Source(iter(lines), form.encoding)
     is_header = form.has_header
     while (line := source.take()) is not None:

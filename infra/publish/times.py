@@ -1,13 +1,16 @@
-"""Times as files write them: ISO, epoch numbers, counters from a start, a format of one's own."""
+"""Times as files write them: ISO, spelt, epoch numbers, counters from a start, one's own format."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from infra.publish.options import TimeOptions, TimeUnit
 from infra.publish.rows import Cell
+from infra.publish.spelt_times import is_spelt, spelt_order, spelt_time
 from telemetry.errors import HeadwaterError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,6 +25,10 @@ NANOSECONDS: dict[TimeUnit, int] = {
 }
 _EPOCH_FROM: tuple[tuple[float, TimeUnit], ...] = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"))
 _LEAST_EPOCH_S = 1e8
+_COMPACT = {"%Y%m%d%H%M%S": 14, "%Y%m%d%H%M": 12}
+_FOUR_DIGITS = re.compile(r"\d{4}")
+_YEARS = range(1970, 2101)
+"""Numbers of these lengths are times of these years, or epochs."""
 
 ReadTime = Callable[[Mapping[str, Cell]], str]
 """Returns the row's time as ISO in UTC; raises `ValueError` that says what is wrong with it."""
@@ -33,6 +40,8 @@ class TimeForm:
 
     options: TimeOptions
     shown: str
+    month_first: bool | None = None
+    """Of times that are no ISO (`spelt_times`); None for others."""
 
 
 def guess_time_form(options: TimeOptions, sample: Sequence[Cell]) -> TimeForm:
@@ -43,11 +52,42 @@ def guess_time_form(options: TimeOptions, sample: Sequence[Cell]) -> TimeForm:
     numbers = [number for cell in sample if (number := _number(cell)) is not None]
     unit = options.unit
     if unit is None and len(numbers) * 2 > len(sample):
+        if options.start is None and (compact := _compact_format(numbers)):
+            return TimeForm(replace(options, format=compact), f"{compact}, {zone}")
         unit = _epoch_unit(sorted(numbers)[len(numbers) // 2], options)
     if unit is None:
-        return TimeForm(options, f"ISO 8601, {zone} where it names no zone")
+        return _written(options, [str(cell).strip() for cell in sample])
     since = options.start.isoformat(sep=" ") if options.start else "1970"
     return TimeForm(replace(options, unit=unit), f"{unit} since {since}")
+
+
+def _written(options: TimeOptions, texts: Sequence[str]) -> TimeForm:
+    where = f"{options.zone} where it names no zone"
+    is_iso = sum(map(_is_iso, texts)) * 2 > len(texts)
+    order = None if is_iso else spelt_order(texts)
+    if order is None:
+        return TimeForm(options, f"ISO 8601, {where}")
+    month_first, is_sure = order
+    shown = f"{'month before day' if month_first else 'day before month'}, {where}"
+    doubt = "" if is_sure else "; it may be the other way: --time-format"
+    return TimeForm(options, shown + doubt, month_first)
+
+
+def _compact_format(numbers: Sequence[Decimal]) -> str | None:
+    """Return the format of dates and times without signs between, `20120210083000`."""
+    texts = [str(number) for number in numbers]
+    for pattern, length in _COMPACT.items():
+        if sum(_fits(text, pattern, length) for text in texts) * 2 > len(texts):
+            return pattern
+    return None
+
+
+def _fits(text: str, pattern: str, length: int) -> bool:
+    try:
+        year = datetime.strptime(text, pattern).replace(tzinfo=UTC).year
+    except ValueError:
+        return False
+    return len(text) == length and year in _YEARS
 
 
 def _epoch_unit(middle: Decimal, options: TimeOptions) -> TimeUnit | None:
@@ -86,7 +126,7 @@ def time_reader(form: TimeForm) -> ReadTime:
     if options.unit is not None:
         return _counted(columns[0], NANOSECONDS[options.unit], options.start or EPOCH)
     zone = _zone(options.zone)
-    parse = _strptime(options.format) if options.format else datetime.fromisoformat
+    parse = _parse(form)
 
     def read(cells: Mapping[str, Cell]) -> str:
         text = " ".join([_text(cells, column) for column in columns])
@@ -97,6 +137,23 @@ def time_reader(form: TimeForm) -> ReadTime:
         return _iso(moment, zone)
 
     return read
+
+
+def _parse(form: TimeForm) -> Callable[[str], datetime]:
+    if form.options.format:
+        return _strptime(form.options.format)
+    if form.month_first is not None:
+        return partial(spelt_time, month_first=form.month_first)
+    return _iso_time
+
+
+def _iso_time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        if not text[:4].isdigit():
+            raise
+        return spelt_time(text, month_first=False)
 
 
 def _strptime(pattern: str) -> Callable[[str], datetime]:
@@ -152,9 +209,16 @@ def _zone(name: str) -> tzinfo:
 def looks_like_time(cells: Sequence[Cell], *, is_named_so: bool) -> bool:
     """Return whether most cells are times; bare numbers only in a column that is named so."""
     texts = [str(cell).strip() for cell in cells]
-    times = sum(1 for text in texts if _is_iso(text) and not text.isdigit())
+    times = sum(1 for text in texts if _is_written(text, is_named_so) and not text.isdigit())
     epochs = sum(1 for text in texts if is_named_so and _is_epoch(text))
     return len(texts) > 0 and (times + epochs) * 2 > len(texts)
+
+
+def _is_written(text: str, is_named_so: bool) -> bool:
+    """Return whether it is a time with signs; one with two digits of a year needs the name."""
+    if _is_iso(text):
+        return True
+    return (is_named_so or bool(_FOUR_DIGITS.search(text))) and is_spelt(text)
 
 
 def _is_iso(text: str) -> bool:

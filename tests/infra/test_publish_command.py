@@ -87,7 +87,7 @@ def test_what_a_known_product_will_reject_is_said_before(home: Home) -> None:
     other = CSV.replace("kw", "kwh", 1)
     result = home.publish(home.file("b.csv", other), "--product", "pump")
     rejected = "; it has no metric kwh: messages with one will be rejected"
-    assert known + rejected in result.stderr.splitlines()
+    assert known + rejected in result.stderr
 
 
 def test_unit_in_a_column_name_is_taken(home: Home) -> None:

@@ -66,6 +66,14 @@ def test_time_may_have_any_name_if_it_looks_like_one() -> None:
     assert found.time.options.columns == ("when",)
 
 
+@pytest.mark.parametrize("name", ["timestamp_ms", "ts_us", "Unix Time", "time (s)", "epoch"])
+def test_time_in_numbers_is_known_by_a_name_with_a_unit(name: str) -> None:
+    found = layout({"x": "1", name: "1328862600123"})
+    assert found.time is not None
+    assert found.time.options.columns == (name,)
+    assert layout({"x": "1", "time_to_failure": "1328862600123"}).time is None
+
+
 def test_no_time_makes_the_column_a_metric() -> None:
     found = layout({"ts": "2024-01-01", "x": "1"}, time=TimeOptions(is_left_out=True))
     assert found.time is None

@@ -34,6 +34,21 @@ def read(cells: Mapping[str, object], **options: object) -> str:
         ("1328862600123456789", "2012-02-10T08:30:00.123456Z"),
         ("1328862600.5", "2012-02-10T08:30:00.500000Z"),
         (1328862600, "2012-02-10T08:30:00Z"),
+        ("20120210083000", "2012-02-10T08:30:00Z"),
+        (201202100830, "2012-02-10T08:30:00Z"),
+        ("31.12.2024 18:00", "2024-12-31T18:00:00Z"),
+        ("31.12.24 8.05.09,5", "2024-12-31T08:05:09.500000Z"),
+        ("12/31/1999 12:00:00 AM", "1999-12-31T00:00:00Z"),
+        ("2012/02/10 08:30", "2012-02-10T08:30:00Z"),
+        ("2012-02-10 08:30:00 UTC", "2012-02-10T08:30:00Z"),
+        ("2012-02-10 8:30 +0100", "2012-02-10T07:30:00Z"),
+        ("Fri, 10 Feb 2012 08:30:00 GMT", "2012-02-10T08:30:00Z"),
+        ("10/Feb/2012:08:30:00 -0130", "2012-02-10T10:00:00Z"),
+        ("Feb 10, 2012 12:30 pm", "2012-02-10T12:30:00Z"),
+        ("Fri Feb  3 08:30:00 2012", "2012-02-03T08:30:00Z"),
+        ("Fri Feb 10 08:30:00 UTC 2012", "2012-02-10T08:30:00Z"),
+        ("31.12.2024 24:00", "2025-01-01T00:00:00Z"),
+        ("2024-12-31 24:00:00", "2025-01-01T00:00:00Z"),
     ],
 )
 def test_time_of_one_column(text: object, expected: str) -> None:
@@ -57,6 +72,15 @@ def test_zone_holds_where_the_time_names_none() -> None:
 
 def test_format_of_ones_own() -> None:
     assert read({"t": "01.02.2024 03:04"}, format="%d.%m.%Y %H:%M") == "2024-02-01T03:04:00Z"
+
+
+def test_zone_holds_for_times_that_are_no_iso() -> None:
+    assert read({"t": "31.07.2024 12:00"}, zone="Europe/Berlin") == "2024-07-31T10:00:00Z"
+    assert read({"t": "31.07.2024 12:00 UTC"}, zone="Europe/Berlin") == "2024-07-31T12:00:00Z"
+
+
+def test_epochs_of_twelve_digits_are_no_dates() -> None:
+    assert read({"t": "915148800000"}) == "1999-01-01T00:00:00Z"
 
 
 def test_unknown_zone_is_an_error() -> None:
@@ -93,6 +117,8 @@ def test_bare_numbers_are_times_only_in_a_column_that_is_named_so() -> None:
     assert not looks_like_time(["1328862600"], is_named_so=False)
     assert not looks_like_time(["20.5", "21"], is_named_so=True)
     assert looks_like_time(["2014-04-01 00:05:00", "?", "2014-04-02"], is_named_so=False)
+    assert looks_like_time(["31.12.24"], is_named_so=True)
+    assert not looks_like_time(["31.12.24"], is_named_so=False)
 
 
 @given(st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1)))  # noqa: DTZ001
