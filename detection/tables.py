@@ -4,21 +4,26 @@ import csv
 import gzip
 import re
 import sys
-from collections import Counter
+import zlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import TextIOWrapper
-from itertools import chain, islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detection.first_rows import commas_are_decimal, names_columns
 from telemetry.errors import HeadwaterError
 
 DELIMITERS = ",;\t|"
 GUESSED_FROM = 1000
+LONGEST_CELL_LINES = 64
+"""A quote that has not ended by then was never meant to span lines."""
 _QUOTED = re.compile(r'"[^"]*"')
 _GZIP = b"\x1f\x8b"
 Cells = list[str]
@@ -41,22 +46,33 @@ def form_of(path: Path) -> Form:
         raise HeadwaterError(f"{path} is empty: name a file with a header and rows")
     if sum("\0" in line for line in lines) > len(lines) // 2:
         raise HeadwaterError(f"{path} is no text: give a CSV in UTF-8")
-    delimiter = max(DELIMITERS, key=lambda sign: _agreement(lines, sign))
-    found = delimiter if _agreement(lines, delimiter) else None
-    if found is None and len(lines[0].split()) == 1:
-        found = ","
-    first = next(_rows(iter(lines), found))
-    has_header = any(cell.strip() and number(cell) is None for cell in first)
+    found = _delimiter(lines)
+    rows = [row for row in _rows(iter(lines), found) if row]
+    first, has_header = rows[0], names_columns(rows)
     names = first if has_header else [f"c{place}" for place in range(1, len(first) + 1)]
     return Form(found, tuple(_apart(name.strip() for name in names)), has_header)
 
 
+def _delimiter(lines: Sequence[str]) -> str | None:
+    best = max(DELIMITERS, key=lambda sign: _agreement(lines, sign))
+    if not _agreement(lines, best):
+        return "," if len(lines[0].split()) == 1 else None
+    for sign in DELIMITERS[1:] if best == "," else ():
+        if _agreement(lines, sign) and commas_are_decimal(list(_rows(iter(lines), sign))):
+            return sign
+    return best
+
+
 def _apart(names: Iterable[str]) -> Iterator[str]:
     """Yield names; one that was there before gets a number, so that each column has its own."""
-    seen = Counter[str]()
-    for name in names:
-        seen[name] += 1
-        yield name if seen[name] == 1 else f"{name}.{seen[name]}"
+    given = list(names)
+    taken, seen = set(given), set[str]()
+    for name in given:
+        if name in seen:
+            name = next(new for n in count(2) if (new := f"{name}.{n}") not in taken)
+            taken.add(name)
+        seen.add(name)
+        yield name
 
 
 def _agreement(lines: Sequence[str], sign: str) -> int:
@@ -136,22 +152,44 @@ def numeric_columns(path: Path, form: Form) -> list[str]:
 def _rows(lines: Iterator[str], delimiter: str | None) -> Iterator[Cells]:
     if delimiter is None:
         return (line.split() for line in lines)
-    return csv.reader(_without_nulls(lines), delimiter=delimiter)
+    return csv.reader(_closed(_without_nulls(lines)), delimiter=delimiter)
 
 
 def _without_nulls(lines: Iterator[str]) -> Iterator[str]:
     return (line.replace("\0", "") if "\0" in line else line for line in lines)
 
 
-def _opened(path: Path) -> TextIOWrapper:
+def _closed(lines: Iterator[str]) -> Iterator[str]:
+    """Yield lines, those without their quotes where one that does not end would take the rest."""
+    ahead = deque[str]()
+    while (line := ahead.popleft() if ahead else next(lines, None)) is not None:
+        if line.count('"') % 2:
+            ahead.extend(islice(lines, LONGEST_CELL_LINES - len(ahead)))
+            end = next((n for n, other in enumerate(ahead, 1) if other.count('"') % 2), None)
+            if end is None:
+                line = line.replace('"', "")
+            for _ in range(end or 0):
+                yield line
+                line = ahead.popleft()
+        yield line
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIOWrapper]:
+    if path.is_fifo():
+        raise HeadwaterError(f"{path} is a pipe, and is read more than once: save it to a file")
     csv.field_size_limit(sys.maxsize)
-    raw: IO[bytes] = path.open("rb")
-    if raw.read(2) == _GZIP:
+    with ExitStack() as opened:
+        raw: IO[bytes] = opened.enter_context(path.open("rb"))
+        is_packed = raw.read(2) == _GZIP
         raw.seek(0)
-        raw = gzip.open(raw)  # type: ignore[assignment]  # noqa: SIM115
-    else:
-        raw.seek(0)
-    return TextIOWrapper(raw, "utf-8-sig", errors="replace", newline="")
+        if is_packed:
+            raw = opened.enter_context(gzip.open(raw))  # type: ignore[arg-type]
+        text = TextIOWrapper(raw, "utf-8-sig", errors="replace", newline="")
+        try:
+            yield opened.enter_context(text)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise HeadwaterError(f"{path} is a damaged gzip: {error}") from error
 
 
 def all_rows(paths: Sequence[Path], form: Form) -> Iterator[Cells]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from detection.memory import Matrix
-from detection.tables import number
+from detection.tables import MOST, number
 from telemetry.errors import HeadwaterError
 
 Texts = Mapping[str, list[str]]
@@ -19,14 +19,23 @@ TARGETS = ("machinefailure", "failure", "target")
 
 def failure_features(texts: Texts) -> Matrix:
     """Return kind, the five measurements, power, strain and the difference of temperatures."""
-    for name in ("type", *NUMBERS):
-        if name not in texts:
+    columns = {name: _column(texts, name) for name in ("type", *NUMBERS)}
+    for name, found in columns.items():
+        if found is None:
             raise HeadwaterError(
                 f"there is no column {name!r} (units and signs do not matter): a failure model"
                 f" needs type, {', '.join(NUMBERS)}"
             )
-    kind = np.array([KINDS.find(cell.strip()[:1].upper() or "?") for cell in texts["type"]])
-    return failure_rows(np.column_stack([kind, *(_numbers(texts[name]) for name in NUMBERS)]))
+    kinds, *cells = (found or [] for found in columns.values())
+    kind = np.array([KINDS.find(cell.strip()[:1].upper() or "?") for cell in kinds])
+    return failure_rows(np.column_stack([kind, *map(_numbers, cells)]))
+
+
+def _column(texts: Texts, name: str) -> list[str] | None:
+    """Return the column of a name, which a unit may stand behind: `torque (Nm)`, `torque_nm`."""
+    if name in texts or name == "type":
+        return texts.get(name)
+    return next((texts[each] for each in texts if each.startswith(name)), None)
 
 
 def failure_rows(rows: Matrix) -> Matrix:
@@ -51,4 +60,6 @@ def failed(texts: Texts) -> Matrix:
 
 
 def _numbers(cells: list[str]) -> Matrix:
-    return np.array([number(cell) for cell in cells], dtype=np.float64)
+    found = np.array([number(cell) for cell in cells], dtype=np.float64)
+    found[~(np.abs(found) <= MOST)] = np.nan
+    return found

@@ -20,7 +20,7 @@ from detection.tables import (
     numbers,
     numeric_columns,
 )
-from infra.publish.layout import TIME_NAMES
+from infra.publish.layout import time_name
 from telemetry.errors import HeadwaterError
 
 DEVICE_NAMES = ("device", "device_id", "device_name", "device_full")
@@ -141,8 +141,7 @@ def _watched(
 
 
 def _metrics(path: Path, form: Form, time: str | None, device: str | None) -> list[str]:
-    plain = {name: "".join(filter(str.isalnum, name.lower())) for name in form.columns}
-    times = {time} if time else {name for name in form.columns if plain[name] in TIME_NAMES}
+    times = {time} if time else {name for name in form.columns if time_name(name)}
     return [
         name
         for name in numeric_columns(path, form)

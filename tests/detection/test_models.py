@@ -101,6 +101,26 @@ def test_failures_are_foretold_and_the_model_is_listed(tmp_path: Path) -> None:
     assert [(row["model"], row["kind"], row["rows"]) for row in listed] == [("m", "failure", 1500)]
 
 
+def test_units_behind_names_and_numbers_beyond_all_are_borne(tmp_path: Path) -> None:
+    (tmp_path / "mills.csv").write_text(mills())
+    header, *rows = mills(300, seed=2).splitlines()
+    beyond = [",".join([*row.split(",")[:6], "1e308", *row.split(",")[7:]]) for row in rows[:3]]
+    (tmp_path / "plain.csv").write_text("\n".join([header, *rows]))
+    other = header.replace("[", "(").replace("]", ")").replace("Tool wear (min)", "tool_wear_min")
+    (tmp_path / "other.csv").write_text("\n".join([other, *rows]))
+    (tmp_path / "beyond.csv").write_text("\n".join([header, *beyond]))
+    run("model", "train", "failure", tmp_path / "mills.csv", "--out", tmp_path / "m")
+
+    for name in ("plain", "other", "beyond"):
+        result = run("model", "predict", tmp_path / "m", tmp_path / f"{name}.csv", "--out",
+                     tmp_path / name)  # fmt: skip
+        assert result.exit_code == 0, result.stderr
+
+    assert other != header
+    assert (tmp_path / "other").read_text() == (tmp_path / "plain").read_text()
+    assert len(answers(tmp_path / "beyond")) == 3
+
+
 def test_a_file_with_types_that_no_model_is_made_of_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mills.csv").write_text(mills())
     run("model", "train", "failure", tmp_path / "mills.csv", "--out", tmp_path / "m")
