@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 from infra.console import table_console
@@ -37,7 +38,7 @@ def doctor(ctx: click.Context, light: bool, as_json: bool) -> None:
             table.add_column(heading, overflow="fold")
         for each in findings:
             verdict = f"[{STYLES[each.verdict]}]{each.verdict}[/]"
-            table.add_row(each.subject, verdict, each.found, each.fix)
+            table.add_row(each.subject, verdict, escape(each.found), escape(each.fix))
         table_console(markup=True).print(table)
     if any(finding.verdict == "missing" for finding in findings):
         ctx.exit(1)

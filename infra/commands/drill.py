@@ -3,9 +3,9 @@
 import json
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from infra.console import table_console
 from infra.drills.course import ground_of, hold, wait_until_well
 from infra.drills.disks import run_apart
 from infra.drills.drill import Drill
@@ -57,7 +57,9 @@ def drill(ctx: click.Context, name: str | None, rate: int, as_json: bool) -> Non
     if name not in DRILLS:
         raise click.UsageError(f"no drill {name!r}; there are {', '.join(DRILLS)}")
     found = _held(DRILLS[name], rate)
-    click.echo(json.dumps(found, indent=2)) if as_json else Console().print(_table(found))
+    click.echo(json.dumps(found, indent=2)) if as_json else table_console(markup=True).print(
+        _table(found)
+    )
     ctx.exit(0 if found["passed"] else 1)
 
 

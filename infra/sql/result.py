@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from telemetry.errors import HeadwaterError
 
@@ -20,9 +21,12 @@ class Result:
 
 def unique_names(names: Sequence[str]) -> tuple[str, ...]:
     """Number names that come again, so that a row can be an object."""
-    seen: dict[str, int] = {}
+    taken, seen = set(names), set[str]()
     unique = []
     for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        unique.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+        if name in seen:
+            name = next(new for n in count(2) if (new := f"{name}_{n}") not in taken)
+            taken.add(name)
+        seen.add(name)
+        unique.append(name)
     return tuple(unique)

@@ -89,3 +89,4 @@ def test_table_has_no_letters_that_a_terminal_obeys() -> None:
 
 def test_names_that_come_again_are_numbered() -> None:
     assert unique_names(["a", "b", "a"]) == ("a", "b", "a_2")
+    assert unique_names(["a", "a", "a_2"]) == ("a", "a_3", "a_2")
