@@ -4,6 +4,8 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
+from pathlib import Path
 from typing import IO
 
 import click
@@ -93,6 +95,8 @@ def _one_line(error: Exception) -> str:
         name = "_".join(str(part) for part in problem["loc"]).upper()
         why = problem["msg"].removeprefix("Value error, ")
         return f"HEADWATER_{name}={problem['input']!r}: {why}"
+    if isinstance(error, OSError) and error.strerror and isinstance(error.filename, str | Path):
+        return f"{error.filename}: {error.strerror}"
     reason = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {reason} (a defect: --debug shows where)"
 
@@ -111,6 +115,10 @@ def cli(debug: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `headwater`; `--debug` may stand anywhere."""
+    for stream in (sys.stdout, sys.stderr):
+        # Terminals of another encoding, and names of files that are in none.
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
     given = list(sys.argv[1:] if arguments is None else arguments)
     if "--debug" in given:
         given = ["--debug", *(argument for argument in given if argument != "--debug")]

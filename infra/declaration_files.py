@@ -12,7 +12,7 @@ Declaration = Mapping[str, object]
 
 def declarations(path: Path, kind: str) -> list[Declaration]:
     """Read one thing of a kind, a list of them, or a file of several YAML documents."""
-    text = path.read_text("utf-8")
+    text = text_of(path)
     try:
         found = _yaml(text) if path.suffix in (".yaml", ".yml") else json.loads(text)
     except ValueError as error:
@@ -21,6 +21,16 @@ def declarations(path: Path, kind: str) -> list[Declaration]:
     if not items or not all(isinstance(item, dict) for item in items):
         raise HeadwaterError(f'{path}: a {kind} is an object, {{"{kind}": …}}, or a list of them')
     return items
+
+
+def text_of(path: Path) -> str:
+    """Return a file's text, without the mark that some editors put before it."""
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise HeadwaterError(
+            f"{path} is no text in UTF-8 (byte {error.start + 1}): save it as UTF-8"
+        ) from error
 
 
 def _yaml(text: str) -> Declaration | list[Declaration]:

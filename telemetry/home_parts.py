@@ -12,7 +12,10 @@ def absolute(path: Path) -> Path:
 
     delta-rs hands out paths with other characters in the form of a URL, which readers do not find.
     """
-    whole = path.expanduser().absolute()
+    try:
+        whole = path.expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError("there is no home folder for `~`: set HOME, or a whole path") from error
     if odd := _PLAIN.sub("", str(whole)):
         raise ValueError(
             f"a path with {odd[0]!r} cannot hold tables: take one of letters, digits and /._~+@=,-"

@@ -15,6 +15,7 @@ from rich.table import Table
 from edge.device_lines import DEVICE_COLUMNS, cell, device_declarations
 from infra.close_names import unknown
 from infra.console import table_console
+from infra.declaration_files import text_of
 from infra.registry.book import Book, open_book
 from infra.registry.secret_commands import credentials, enable, enrol_with_secrets, revoke, rotate
 from telemetry.devices import Device, Durability, device_from_dict, device_to_dict
@@ -117,8 +118,7 @@ def import_(file: Path, product: str | None, secrets: Path | None) -> None:
 
 
 def _declared(file: Path, product: str | None) -> Iterator[Device]:
-    text = file.read_text("utf-8-sig")
-    for number, fields in device_declarations(str(file), text):
+    for number, fields in device_declarations(str(file), text_of(file)):
         given = {**fields, "product": fields.get("product") or product}
         try:
             yield device_from_dict(given)

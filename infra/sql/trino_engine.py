@@ -1,6 +1,7 @@
 """Queries through Trino."""
 
 import getpass
+import os
 from collections.abc import Iterator, Sequence
 
 from trino.dbapi import Cursor
@@ -72,4 +73,8 @@ def _unreachable(settings: Settings) -> str:
 
 
 def _user() -> str:
-    return getpass.getuser()
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # Containers run as users that no file names.
+        return f"uid-{os.getuid()}"

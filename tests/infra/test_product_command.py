@@ -44,6 +44,23 @@ def test_added_product_is_shown_and_listed(home: Home) -> None:
     assert "meter" in product(home, "list").stdout
 
 
+def test_file_of_another_editor_is_read_or_refused_with_what_to_do(home: Home) -> None:
+    marked = b"\xef\xbb\xbf" + json.dumps(METER).encode()
+    product(home, "add", home.file("meter.json", marked))
+    latin = home.file("pump.yaml", "product: pump\nnote: Zähler\n".encode("latin-1"))
+    refused = product(home, "add", latin, code=1).stderr
+    assert "pump.yaml is no text in UTF-8 (byte 22): save it as UTF-8" in refused
+    listed = home.run("device", "import", latin)
+    assert "pump.yaml is no text in UTF-8 (byte 22): save it as UTF-8" in listed.stderr
+
+
+def test_units_in_names_are_shown(home: Home) -> None:
+    metrics = {"Tool wear [min]": {"type": "double"}, "Speed [/s]": {"type": "double"}}
+    add(home, METER | {"versions": [{"version": 1, "metrics": metrics}]})
+    shown = product(home, "show", "meter").stdout
+    assert all(name in shown for name in metrics)
+
+
 def test_windows_that_were_cut_otherwise_are_told_of(home: Home) -> None:
     assert "rebuild-gold" not in add(home, METER | {"session_gap": "90 s"}).stderr
     assert "rebuild-gold" not in add(home, METER | {"session_gap": "90 s"}).stderr
