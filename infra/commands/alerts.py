@@ -13,6 +13,7 @@ from rich.table import Table
 
 from infra.console import table_console
 from infra.environment import PROJECT, setting_variables
+from infra.example_group import ExampleGroup
 from infra.service_client import Json, ServiceClient, open_alerts
 from telemetry.durations import parse_duration
 from telemetry.errors import HeadwaterError
@@ -25,6 +26,7 @@ Examples:
   headwater alerts why ID                               who was told, by what, and how it went
   headwater alerts why --person ann
   headwater alerts ack ID
+  headwater alerts resolve ID
   headwater alerts silence device=pump.p1 --for 2h --comment "bearing is changed"
   headwater alerts silences
   headwater alerts silence --end ID
@@ -38,7 +40,7 @@ _Tenant = click.option("--tenant", default=TENANT, show_default=True, help="Whos
 _Json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group(epilog=EXAMPLES)
+@click.group(cls=ExampleGroup, epilog=EXAMPLES)
 def alerts() -> None:
     """List, take on and silence alerts; ask why one was told."""
 

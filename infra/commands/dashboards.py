@@ -8,6 +8,7 @@ from rich.table import Table
 
 from infra.console import table_console
 from infra.environment import child_environment
+from infra.example_group import ExampleGroup
 from infra.superset.environment import superset_python
 from infra.superset.logins import logins_file, read_logins
 from infra.superset.service import superset_variables, write_superset_settings
@@ -22,7 +23,7 @@ Examples:
 """
 
 
-@click.group(epilog=EXAMPLES)
+@click.group(cls=ExampleGroup, epilog=EXAMPLES)
 def dashboards() -> None:
     """Show Superset's logins, or write changed dashboards back into the checkout."""
 

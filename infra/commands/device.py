@@ -16,6 +16,7 @@ from edge.device_lines import DEVICE_COLUMNS, cell, device_declarations
 from infra.close_names import unknown
 from infra.console import table_console
 from infra.declaration_files import text_of
+from infra.example_group import ExampleGroup
 from infra.registry.book import Book, open_book
 from infra.registry.secret_commands import credentials, enable, enrol_with_secrets, revoke, rotate
 from telemetry.devices import Device, Durability, device_from_dict, device_to_dict
@@ -35,6 +36,7 @@ Secrets, while the registry runs:
   headwater device credentials meter.m1 --issue    shown once
   headwater device rotate meter.m1                 the one before lives on for 90 days
   headwater device revoke meter.m1
+  headwater device enable meter.m1
 """
 TENANT = "default"
 SHOWN = 50
@@ -55,7 +57,7 @@ class Fields(TypedDict):
     durability: str | None
 
 
-@click.group(epilog=EXAMPLES)
+@click.group(cls=ExampleGroup, epilog=EXAMPLES)
 def device() -> None:
     """Add, import and show devices, and give them secrets."""
 

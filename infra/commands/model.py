@@ -10,6 +10,7 @@ import click
 
 from detection.models.model_files import About, about
 from infra.commands.detect import check_out
+from infra.example_group import ExampleGroup
 from telemetry.errors import HeadwaterError
 
 EPILOG = """\b
@@ -28,7 +29,7 @@ _File = click.Path(exists=True, dir_okay=False, path_type=Path)
 _Out = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.group(epilog=EPILOG)
+@click.group(cls=ExampleGroup, epilog=EPILOG)
 def model() -> None:
     """Train, use and list models of remaining life and of failure."""
 

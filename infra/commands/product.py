@@ -9,6 +9,7 @@ from rich.table import Table
 from infra.close_names import unknown
 from infra.console import table_console
 from infra.declaration_files import Declaration, declarations
+from infra.example_group import ExampleGroup
 from infra.lateness import Proposal, measured, propose
 from infra.plotting.delays import draw_delays, save_delays
 from infra.product_fields import check_fields
@@ -38,7 +39,7 @@ CUT_OTHERWISE = (
 )
 
 
-@click.group(epilog=EXAMPLES)
+@click.group(cls=ExampleGroup, epilog=EXAMPLES)
 def product() -> None:
     """Add and show products."""
 

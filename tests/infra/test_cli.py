@@ -1,8 +1,12 @@
 """The command's frame: help, errors as one line, exit codes."""
 
+import os
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
+import click
 import pytest
 
 from infra.cli import COMMANDS, HIDDEN, main
@@ -34,12 +38,21 @@ def test_help_imports_no_command() -> None:
     assert done.stdout.endswith("[]\n")
 
 
+def named(name: str) -> list[list[str]]:
+    """Return a command, and the commands below it, as words."""
+    found = getattr(import_module(f"infra.commands.{name}"), name)
+    below = found.list_commands(click.Context(found)) if isinstance(found, click.Group) else []
+    return [[name], *([name, one] for one in below)]
+
+
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in {"simulate", "verify"}])
 def test_every_command_has_help_with_examples(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(name, "--help") == 0
-    assert "headwater " in capsys.readouterr().out
+    for words in named(name):
+        assert run(*words, "--help") == 0
+        shown = capsys.readouterr().out.partition("\n")[2]
+        assert f"headwater {' '.join(words)}" in shown, words
 
 
 def test_unknown_command_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,6 +78,32 @@ def test_debug_may_stand_anywhere_and_shows_the_traceback(
     monkeypatch.setenv("HEADWATER_DEBUG", "false")
     with pytest.raises(Exception, match="no service kafak"):
         main(["up", "--only", "kafak", "--debug"])
+
+
+def test_file_that_cannot_be_written_is_named_and_called_no_defect(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.csv").write_text("value\n1\n")
+    assert run("detect", str(tmp_path / "a.csv"), "--out", "/proc/scores.csv") == 1
+    assert "error: /proc/scores.csv.part: No such file or directory\n" in capsys.readouterr().err
+
+
+def test_terminal_of_another_encoding_has_help() -> None:
+    command = [sys.executable, "-m", "infra.cli", "publish", "--help"]
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1:strict"}
+    done = subprocess.run(command, capture_output=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert b"FILE\\u2026" in done.stdout
+
+
+def test_user_without_a_home_is_told_what_to_set(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HEADWATER_CACHE", "~nobody-of-this-name/cache")
+    assert run("status") == 1
+    said = capsys.readouterr().err
+    assert "HEADWATER_CACHE" in said
+    assert "set HOME, or a whole path" in said
 
 
 def test_wrong_setting_is_named(
