@@ -1,9 +1,17 @@
 """Times in the database: aware UTC in and out, whatever the database keeps."""
 
 from datetime import UTC, datetime
+from typing import Annotated
 
+from pydantic import AwareDatetime, Field
 from sqlalchemy import DateTime, Dialect
 from sqlalchemy.types import TypeDecorator
+
+SaidTime = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(1970, 1, 1, tzinfo=UTC), le=datetime.max.replace(tzinfo=UTC)),
+]
+"""A time that a client says, of 1970 to 9999 in UTC whatever its zone."""
 
 
 class Moment(TypeDecorator[datetime]):

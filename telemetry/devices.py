@@ -112,9 +112,11 @@ def _degrees(name: str, axis: str, value: object, limit: int) -> float | None:
 def _aware(name: str, value: object) -> datetime:
     try:
         moment = datetime.fromisoformat(str(value))
-    except ValueError as error:
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        aware.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise DeviceError(f"device {name}: valid_from {value!r} is not an ISO time") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware
 
 
 def device_to_dict(device: Device) -> dict[str, object]:

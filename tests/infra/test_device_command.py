@@ -46,6 +46,13 @@ def test_what_is_not_given_stays(home: Home) -> None:
     assert "as it was" in device(home, "add", "meter.m1").stderr
 
 
+@pytest.mark.parametrize("since", ["soon", "0001-01-01T00:00:00+14:00"])
+def test_time_that_is_none_in_utc_is_refused(home: Home, since: str) -> None:
+    path = home.file("fleet.csv", f"device,valid_from\nmeter.m1,{since}\n")
+    assert "is not an ISO time" in device(home, "import", path, code=1).stderr
+    assert devices(home) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

@@ -129,6 +129,9 @@ def test_what_is_posted_is_told_at_once_and_ends_by_the_same_way(tested: Tested)
         ({"device": "a b"}, "device"),
         ({"colour": "red"}, "colour"),
         ({"event_time": "2026-01-01T00:00:00"}, "event_time"),
+        ({"event_time": "0001-01-01T00:00:00+14:00"}, "event_time"),
+        ({"event_time": "9999-12-31T23:00:00-14:00"}, "event_time"),
+        ({"event_time": -86_400}, "event_time"),
     ],
 )
 def test_a_wrong_alert_is_a_problem(tested: Tested, changes: dict[str, object], place: str) -> None:
@@ -189,6 +192,7 @@ def test_a_silence_has_an_author_and_an_end(tested: Tested) -> None:
         ({"match": {"colour": ["red"]}}, "there are tenant, rule"),
         ({"comment": ""}, "comment"),
         ({"ends_at": NOON.isoformat()}, "ends_at"),
+        ({"starts_at": "0001-01-01T00:00:00+14:00"}, "starts_at"),
         ({"ends_at": (NOON + timedelta(days=91)).isoformat()}, "90 days"),
     ],
 )

@@ -39,6 +39,14 @@ def test_change_that_kafka_would_not_take_is_refused(either: TestedRegistry) -> 
     assert either.ask("PUT", "/v1/products/meter", declaration(2_000)).is_success
 
 
+@pytest.mark.parametrize("until", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:00:00-14:00"])
+def test_time_that_no_clock_in_utc_shows_is_refused(registry: TestedRegistry, until: str) -> None:
+    answer = registry.ask("POST", "/v1/api-keys", {"role": "viewer", "valid_until": until})
+
+    assert answer.status_code == 422
+    assert "valid_until" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "/v1/register"), ("PUT", "/v1/products/meter")]
 )

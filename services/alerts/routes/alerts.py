@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Header, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import ColumnElement, Connection, literal, select, tuple_
 
 from services.alerts.evidence import Detail, evidence_of, read_details
@@ -18,7 +18,7 @@ from services.alerts.served import Access, Operator, Viewer, Words
 from services.alerts.tables import ALERTS, RECORDS
 from services.alerts.trail import alert_of, alert_trail
 from services.alerts.work import LIFE_COLUMNS
-from services.moments import Moment
+from services.moments import Moment, SaidTime
 from services.problems import Problem, not_found
 from telemetry.alerts import Alert, Severity
 from telemetry.devices import check_name, split_full_name
@@ -45,7 +45,7 @@ class AlertIn(BaseModel):
     metric: Words | None = None
     value: float | None = Field(default=None, allow_inf_nan=False)
     bound: float | None = Field(default=None, allow_inf_nan=False)
-    event_time: AwareDatetime | None = Field(default=None, description="default: now")
+    event_time: SaidTime | None = Field(default=None, description="default: now")
 
 
 class TakenOut(BaseModel):

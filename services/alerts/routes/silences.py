@@ -5,13 +5,14 @@ from http import HTTPStatus
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import select
 
 from services.alerts.matching import FIELDS, match_of
 from services.alerts.served import Operator, Viewer, Words
 from services.alerts.silences import Silence
 from services.alerts.tables import SILENCES
+from services.moments import SaidTime
 from services.problems import Problem, not_found
 
 router = APIRouter(prefix="/v1/silences", tags=["silences"])
@@ -26,8 +27,8 @@ class SilenceIn(BaseModel):
 
     match: Annotated[Fields, Field(min_length=1)]
     comment: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
-    ends_at: AwareDatetime
-    starts_at: AwareDatetime | None = Field(default=None, description="default: now")
+    ends_at: SaidTime
+    starts_at: SaidTime | None = Field(default=None, description="default: now")
 
 
 class SilenceOut(BaseModel):
@@ -69,7 +70,8 @@ def put_silence(wanted: SilenceIn, access: Operator) -> SilenceOut:
     if unknown:
         detail = f"match: there is no field {unknown[0]!r}; there are {', '.join(FIELDS)}"
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
-    if not starts_at < wanted.ends_at <= starts_at + LONGEST or wanted.ends_at <= now:
+    lasts = wanted.ends_at - starts_at
+    if not timedelta() < lasts <= LONGEST or wanted.ends_at <= now:
         detail = f"ends_at: behind its start and now, at most {LONGEST.days} days long"
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
     match, author = match_of(wanted.match), access.caller.actor

@@ -5,8 +5,9 @@ from http import HTTPStatus
 from typing import Literal
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from services.moments import SaidTime
 from services.problems import Problem, conflict, not_found
 from services.registry import keys
 from services.registry.served import Admin, KnownCaller
@@ -25,7 +26,7 @@ class ApiKeyIn(BaseModel):
 
     role: Role
     note: Words = ""
-    valid_until: AwareDatetime | None = None
+    valid_until: SaidTime | None = None
 
 
 class NewApiKeyIn(ApiKeyIn):

@@ -5,8 +5,9 @@ from http import HTTPStatus
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from services.moments import SaidTime
 from services.problems import not_found
 from services.registry import credentials
 from services.registry.credentials import Issued, Wanted
@@ -30,7 +31,7 @@ class IssueIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     secret: GivenSecret | None = None
-    valid_until: AwareDatetime | None = None
+    valid_until: SaidTime | None = None
 
 
 class RotateIn(IssueIn):

@@ -4,8 +4,9 @@ import secrets
 from http import HTTPStatus
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from services.moments import SaidTime
 from services.problems import Problem, conflict
 from services.registry.products import has_product
 from services.registry.served import Access, Admin, Viewer
@@ -29,7 +30,7 @@ class JwtKeyIn(BaseModel):
     audience: Words = Field(min_length=1)
     public_key: Pem | None = None
     product: Name | None = None
-    valid_until: AwareDatetime | None = None
+    valid_until: SaidTime | None = None
 
 
 class JwtKeyOut(JwtKeyIn):
