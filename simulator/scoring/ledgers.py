@@ -74,6 +74,8 @@ def read_ledgers(paths: list[Path]) -> Ledger:
     whole = pl.concat(sent) if sent else pl.DataFrame()
     if whole.is_empty():
         raise HeadwaterError(f"no message in {', '.join(map(str, paths))}: is it a ledger?")
+    for kind, frame in (("sent", whole), ("ack", pl.concat(acked)), ("again", pl.concat(again))):
+        _check_whole(paths, kind, frame)
     first = whole["sent_at"].min()
     assert isinstance(first, int)
     counts = pl.concat(acked).group_by("h1", "h2").agg(pl.len().cast(pl.Int64).alias("acked"))
@@ -118,10 +120,32 @@ def _latest(lines: pl.DataFrame) -> int:
     return int(latest or 0)
 
 
+_NEEDED = {
+    "who": "no device",
+    "h1": "no sha256 of 64 hex digits",
+    "h2": "no sha256 of 64 hex digits",
+    "sent_at": "no sent_at in microseconds",
+    "expect": f"an expect that is none of {', '.join(OUTCOMES)}",
+}
+
+
+def _check_whole(paths: list[Path], kind: str, frame: pl.DataFrame) -> None:
+    """Raise for what no line of a kind may be without."""
+    for column, lacks in _NEEDED.items():
+        if column in frame.columns and frame[column].null_count():
+            raise HeadwaterError(f"{', '.join(map(str, paths))}: a line `{kind}` has {lacks}")
+
+
 def _digests(lines: pl.DataFrame) -> pl.DataFrame:
     return lines.select(
-        pl.col("sha256").str.slice(0, 16).str.to_integer(base=16, dtype=pl.UInt64).alias("h1"),
-        pl.col("sha256").str.slice(16, 16).str.to_integer(base=16, dtype=pl.UInt64).alias("h2"),
+        pl.col("sha256")
+        .str.slice(0, 16)
+        .str.to_integer(base=16, dtype=pl.UInt64, strict=False)
+        .alias("h1"),
+        pl.col("sha256")
+        .str.slice(16, 16)
+        .str.to_integer(base=16, dtype=pl.UInt64, strict=False)
+        .alias("h2"),
     )
 
 
@@ -132,7 +156,7 @@ def _sent(lines: pl.DataFrame) -> pl.DataFrame:
         "seq",
         "sent_at",
         "event_time",
-        pl.col("expect").cast(OUTCOME),
+        pl.col("expect").cast(OUTCOME, strict=False),
         pl.col("reason").cast(pl.Categorical),
     )
     return columns.hstack(_digests(lines))

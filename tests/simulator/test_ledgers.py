@@ -3,6 +3,7 @@
 from hashlib import sha256
 from pathlib import Path
 
+import orjson
 import polars as pl
 import pytest
 
@@ -48,6 +49,24 @@ def test_ledgers_are_read_as_one(tmp_path: Path) -> None:
     assert found.whos == ["default/meter.m1"]
     half = int.from_bytes(sha256(b"1").digest()[:8], "big")
     assert found.sent.filter(pl.col("seq") == 1)["h1"].item() == half
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "lacks"),
+    [
+        ("expect", b'"ok"', "an expect that is none of silver, rejected"),
+        ("sha256", b'"abc"', "no sha256 of 64 hex digits"),
+        ("sent_at", b"null", "no sent_at in microseconds"),
+        ("device", b"null", "no device"),
+    ],
+)
+def test_ledger_of_another_maker_is_refused_with_what_it_lacks(
+    tmp_path: Path, field: str, value: bytes, lacks: str
+) -> None:
+    said = orjson.loads(sent(2)) | {field: orjson.loads(value)}
+    (tmp_path / "a").write_bytes(sent(1) + orjson.dumps(said))
+    with pytest.raises(HeadwaterError, match=f"a: a line `sent` has {lacks}"):
+        read_ledgers([tmp_path / "a"])
 
 
 def label(number: int) -> bytes:
