@@ -21,8 +21,9 @@ from spark_jobs.jobs.partitions import condition, date_column, last_day
 from spark_jobs.lake import Lake
 from spark_jobs.pins import Pins
 from spark_jobs.session import session
+from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
-from telemetry.tables import TABLES, Table
+from telemetry.tables import BY_NAME, TABLES, Table
 
 UNSORTED_BYTES = 64 * 1024 * 1024
 """A file of more is one that Spark has sorted, and stays."""
@@ -76,6 +77,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result:
     """Compact whatever has enough small files, the most crowded tables first."""
+
+    if unknown := sorted({*(arguments.tables or ())} - BY_NAME.keys()):
+        raise HeadwaterError(f"no table {', '.join(unknown)}: choose of {', '.join(BY_NAME)}")
 
     def work(now: datetime) -> Result:
         chosen = [table for table in TABLES if table.name in (arguments.tables or [table.name])]

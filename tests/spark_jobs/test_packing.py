@@ -22,6 +22,7 @@ from spark_jobs.gold_state import Position
 from spark_jobs.jobs import compact
 from spark_jobs.jobs.gold import behind_rewrites
 from spark_jobs.lake import Lake
+from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 from telemetry.tables import DEVICE_MINUTE, JOB_RUNS, READINGS, Table
 from tests.spark_jobs.gold_fleet import NOON, fleet
@@ -86,6 +87,11 @@ def run(settings: Settings, *words: str) -> dict[str, object]:
     compact.add_arguments(parser)
     arguments = parser.parse_args(["--tables", READINGS.name, *words])
     return dict(compact.run(arguments, settings, Lake(settings.lake_root)))
+
+
+def test_tables_that_are_not_there_are_refused(home: Settings) -> None:
+    with pytest.raises(HeadwaterError, match=r"no table silver\.reading: choose of .*silver\.late"):
+        run(home, "silver.reading")
 
 
 def test_all_days_are_packed_by_one_commit_that_changes_no_row(home: Settings) -> None:
