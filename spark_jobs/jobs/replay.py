@@ -17,7 +17,7 @@ from spark_jobs.jobs.job_runs import Result, recorded
 from spark_jobs.jobs.replay_job import Asked, replay
 from spark_jobs.jobs.replay_rejected import Wanted, replay_rejected
 from spark_jobs.lake import Lake
-from spark_jobs.transforms.spans import Span
+from spark_jobs.transforms.spans import Span, later
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
@@ -67,14 +67,14 @@ def _span(text: str) -> Span:
     found = _TIME.fullmatch(text)
     try:
         start = datetime.fromisoformat(text) if found else None
-    except ValueError:
+        start = start and start.replace(tzinfo=start.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
         start = None
     if found is None or start is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no UTC date or time: 2026-11-20T08")
     unit = "seconds" if found["s"] else "minutes" if found["m"] else "hours"
     length = timedelta(**{unit if found["h"] else "days": 1})
-    start = start.replace(tzinfo=start.tzinfo or UTC).astimezone(UTC)
-    return Span(start, start + length)
+    return Span(start, later(start, length))
 
 
 def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result:

@@ -28,7 +28,7 @@ class Span:
 
 def days(first: date, last: date) -> Span:
     """Return the span of whole days, both inclusive."""
-    return Span(midnight(first), midnight(last) + DAY)
+    return Span(midnight(first), later(midnight(last), DAY))
 
 
 def midnight(day: date) -> datetime:

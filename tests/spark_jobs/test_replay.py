@@ -254,6 +254,7 @@ def test_a_folder_that_holds_something_else_is_refused(settings: Settings, tmp_p
         ("2026-11-21T08:30", "2026-11-21T08:30:00Z", "2026-11-21T08:31:00Z"),
         ("2026-11-21T08:30:15Z", "2026-11-21T08:30:15Z", "2026-11-21T08:30:16Z"),
         ("2026-11-21T00:30+02:00", "2026-11-20T22:30:00Z", "2026-11-20T22:31:00Z"),
+        ("9999-12-31", "9999-12-31T00:00:00Z", "9999-12-31T23:59:59.999999Z"),
     ],
 )
 def test_a_time_names_its_whole_day_hour_minute_or_second(words: str, start: str, end: str) -> None:
@@ -261,7 +262,10 @@ def test_a_time_names_its_whole_day_hour_minute_or_second(words: str, start: str
     assert span == Span(datetime.fromisoformat(start), datetime.fromisoformat(end))
 
 
-@pytest.mark.parametrize("words", ["yesterday", "2026-W47-6", "20261121", "2026-13-01", "08:00"])
+@pytest.mark.parametrize(
+    "words",
+    ["yesterday", "2026-W47-6", "20261121", "2026-13-01", "08:00", "0001-01-01T00:00+05:00"],
+)
 def test_what_names_no_time_is_wrong_use(words: str) -> None:
     with pytest.raises(SystemExit) as refused:
         asked("--from", words)
