@@ -66,8 +66,9 @@ def kafka_start(settings: Settings, lake: Lake, now: datetime) -> KafkaStart:
     missing = unanswered(standing.lost, accepted(lake, standing.topic))
     # Once that is accepted the topic gets another name, unless `recover` was cut short before.
     missing = standing.lost if standing.is_anew else missing
+    # One that was accepted may have grown since: Kafka goes on dropping until landing runs.
+    write_down(lake, standing.topic, standing.lost, now)
     if missing:
-        write_down(lake, standing.topic, missing, now)
         raise LostOffsetsError(
             "OFFSETS_LOST",
             f"Kafka has dropped records that landing never read: {shown(missing, standing.topic)};"

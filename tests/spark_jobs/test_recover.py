@@ -108,6 +108,22 @@ def test_dropped_records_stop_landing_until_the_loss_is_accepted(scene: Scene) -
     assert scene.lake.scan(LOST_OFFSETS).collect()["accepted_at"].null_count() == 0
 
 
+def test_loss_that_grows_once_it_is_accepted_is_written_down_whole(scene: Scene) -> None:
+    scene.send(20)
+    scene.land()
+    scene.send(40)
+    scene.drop({0: 14})
+    scene.recover(accept_loss=True)
+    scene.drop({0: 20})
+    scene.land()
+
+    scene.sent = [number for number in scene.sent if number not in range(20, 40, 2)]
+    scene.assert_kept()
+    gaps = scene.lake.scan(LOST_OFFSETS).collect()
+    assert gaps.select("partition", "first_offset", "last_offset").rows() == [(0, 10, 19)]
+    assert gaps["accepted_at"].null_count() == 0
+
+
 def test_dropped_records_that_bronze_holds_are_not_lost(scene: Scene) -> None:
     scene.send(20)
     scene.land()
