@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+import numpy as np
 import polars as pl
 
 from spark_jobs.dedup.decision import decide, firsts, verdict_rows
@@ -16,7 +17,7 @@ from spark_jobs.transforms.first_use import first_use
 from spark_jobs.transforms.judgement import Judgement
 from spark_jobs.transforms.offsets import Offsets, ranges
 from spark_jobs.transforms.spans import Span
-from telemetry.tables import FIRST_USE
+from telemetry.tables import FIRST_USE, REJECTED
 
 CHUNK = 100_000
 _MICROSECOND = timedelta(microseconds=1)
@@ -24,7 +25,10 @@ _FOR_EVER = 2**62
 
 
 class RangeReplay:
-    """One range: first copies by Kafka's order within it, by silver outside of it."""
+    """One range: first copies by Kafka's order within it, by silver outside of it.
+
+    What was rejected until a replay took it up comes behind the copies that had landed meanwhile.
+    """
 
     def __init__(self, main: Lake, beside: Lake, known: Known, *, received: Span) -> None:
         self.messages = 0
@@ -33,6 +37,8 @@ class RangeReplay:
         self._beside = beside
         self._known = known
         self._received = received
+        self._inside = FirstCopies(main, remembered=1, among=received.holds("received_at"))
+        self._behind: list[Judgement] = []
 
     def run(self, judge: Judge, version: int, *, chunk: int = CHUNK) -> None:
         """Judge what a version of bronze holds of the range, so many records at a time."""
@@ -42,12 +48,37 @@ class RangeReplay:
         copies = FirstCopies(self._main, remembered=room, among=outside)
         index = KeyIndex(remembered=_FOR_EVER, horizon_us=None)
         for piece in _pieces(rows, Piece(version, self._received, self._received), chunk):
-            self._take(judge(piece, self._known.fleet()), index, copies)
+            found = judge(piece, self._known.fleet())
+            heads = routes.heads(found)
+            self.messages += len(heads)
+            self._note(ranges(heads))
+            self._take(found, self._without_later(found, heads), index, copies)
+        for found in self._behind:
+            self._take(found, routes.heads(found), index, copies)
 
-    def _take(self, found: Judgement, index: KeyIndex, copies: FirstCopies) -> None:
-        heads = routes.heads(found)
-        self.messages += len(heads)
-        self._note(ranges(heads))
+    def _without_later(self, found: Judgement, heads: pl.DataFrame) -> pl.DataFrame:
+        """Put messages aside that were taken up when silver held a copy of their key."""
+        low, high = heads["offset"].min(), heads["offset"].max()
+        inside = self._received.holds("received_at"), pl.col("offset").is_between(low, high)
+        was_rejected = self._main.scan(REJECTED).filter(pl.col("replayed_at").is_not_null())
+        items = was_rejected.filter(*inside).select(REJECTED.key).collect()
+        mine = heads.filter("is_accepted").join(items, on=list(REJECTED.key), how="semi")
+        if mine.is_empty():
+            return heads
+        some = routes.candidates(found, mine["row"].sort().to_numpy())
+        held = self._inside.find(some.keys())
+        keys = some.keys_at(np.arange(len(some.rows)))
+        copies = [some.copies.at(place)[:4] for place in range(len(keys))]
+        both = zip(keys, copies, strict=True)
+        later = some.rows[[key in held and held[key][:4] != copy for key, copy in both]]
+        if not len(later):
+            return heads
+        self._behind.append(routes.only(found, later))
+        return heads.filter(~pl.col("row").is_in(later))
+
+    def _take(
+        self, found: Judgement, heads: pl.DataFrame, index: KeyIndex, copies: FirstCopies
+    ) -> None:
         types = self._known.types
         uses = first_use(routes.unsettled(found, heads, types), types)
         if uses.fixed.height:

@@ -243,18 +243,14 @@ def _rows_of_block(block: Block, kept: Rows) -> Iterator[pa.Table]:
 def late(found: Judgement, is_kept: np.ndarray) -> pa.Table:
     """Return a row a reading of late messages, with the message's bytes."""
     rows = np.flatnonzero(is_kept)
-    messages = _with_bodies(_taken(found.messages, rows))
-    messages = messages.drop_columns(["value", "kafka_key", "headers"])
+    some = only(found, rows)
+    messages = _with_bodies(some.messages).drop_columns(["value", "kafka_key", "headers"])
     at = messages.schema.get_field_index("reasons")
     messages = messages.set_column(at, messages.schema.field(at), _late_by(messages))
     messages = messages.append_column("replayed_at", pa.nulls(len(rows), TIMESTAMP))
-    moved = np.zeros(len(is_kept), dtype=np.int32)
-    moved[rows] = np.arange(len(rows), dtype=np.int32)
-    of_rows = _row_by_row(found, is_kept)
-    of_rows = of_rows.set_column(0, "place", pa.array(moved[_places(of_rows)]))
     messages = messages.append_column("event_time_us", messages["event_time"].cast(pa.int64()))
     messages = messages.append_column("event_date", messages["event_time"].cast(pa.date32()))
-    exploded = _exploded(messages, of_rows, np.ones(len(rows), dtype=bool))
+    exploded = _exploded(messages, some.readings, np.ones(len(rows), dtype=bool))
     return exploded.select(LATE.column_names)
 
 
@@ -268,6 +264,15 @@ def _late_by(messages: pa.Table) -> pa.Array:
     )
     reasons = times.select(reasons=pl.concat_list(reason))
     return reasons["reasons"].to_arrow().cast(pa.list_(REASON))
+
+
+def only(found: Judgement, rows: Rows) -> Judgement:
+    """Return some messages by themselves, with their readings."""
+    moved = np.full(found.messages.num_rows, -1, dtype=np.int32)
+    moved[rows] = np.arange(len(rows), dtype=np.int32)
+    readings = _row_by_row(found, moved >= 0)
+    places = pa.array(moved[_places(readings)])
+    return Judgement(_taken(found.messages, rows), readings.set_column(0, "place", places))
 
 
 def _exploded(messages: pa.Table, of_messages: pa.Table, is_kept: np.ndarray) -> pa.Table:

@@ -22,6 +22,7 @@ from telemetry.devices import Device
 from telemetry.products import SchemaVersion
 from telemetry.settings import Settings
 from telemetry.tables import (
+    CONFLICTS,
     DUPLICATES,
     LATE,
     MESSAGES,
@@ -48,6 +49,7 @@ from tests.spark_jobs.replay_home import (
 )
 
 pytestmark = pytest.mark.spark
+STRANGER = b"meter.stranger"
 
 
 @pytest.fixture
@@ -161,4 +163,33 @@ def test_taking_up_after_a_schema_fix_cut_short_anywhere_goes_on(
     make_gold(settings)
     assert marked(lake).is_empty(), "gold has read all that was marked"
     # What passes this rule may break another one now, such as being too old.
+    assert set(run(settings, *DAY)["differences"]) <= {REJECTED.name}  # type: ignore[call-overload]
+
+
+def test_what_was_taken_up_behind_a_copy_of_its_key_is_replayed_behind_it(
+    spark: SparkSession, settings: Settings
+) -> None:
+    lake = Lake(settings.lake_root)
+    running = Landing(settings, lake)
+
+    def land(batch: int, *values: float) -> None:
+        bodies = [
+            b'{"boot":"r","seq":%d,"metrics":{"kwh":%d}}' % each for each in enumerate(values)
+        ]
+        records = [OutRecord(STRANGER, body, [("device", STRANGER)]) for body in bodies]
+        at = NOW + batch * 1800 * SECOND
+        path = write_segment(settings.spool_dir, records, batch * SIZE, at)
+        running.land(spark.read.schema(RECORDS).parquet(str(path)), Txn("landing_spool/1", batch))
+
+    land(BATCHES, 1, 2, 3)
+    RegistryFiles(settings.registry_dir).enrol([Device(STRANGER.decode())])
+    land(BATCHES + 1, 1, 20)
+    run(settings, "--rejected", "--reason", "unknown_device")
+    is_mine = pl.col("device_full") == STRANGER.decode(), pl.col("boot") == "r"
+    mine = {table: lake.scan(table).filter(*is_mine).collect() for table in SILVER}
+    assert sorted(mine[READINGS]["value"]) == [1, 3, 20]
+    assert (mine[DUPLICATES]["seq"].to_list(), mine[CONFLICTS]["seq"].to_list()) == ([0], [1])
+    make_gold(settings)
+
+    # What was unknown may break a rule of its product as well.
     assert set(run(settings, *DAY)["differences"]) <= {REJECTED.name}  # type: ignore[call-overload]
