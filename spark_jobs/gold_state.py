@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import orjson
 import polars as pl
@@ -68,18 +69,15 @@ class GoldFiles:
             yield
 
     def state(self) -> GoldState | None:
-        """Return the state, None before gold was ever started here."""
+        """Return the state, None before gold was ever started here; raise if it is damaged."""
         if not self._state.exists():
             return None
-        found = orjson.loads(self._state.read_bytes())
-        micros = pl.DataFrame(found["watermarks"], schema=_MICROS, orient="row")
-        return GoldState(
-            app_id=found["app_id"],
-            batch_id=found["batch_id"],
-            readings=Position(**found["readings"]),
-            late=Position(**found["late"]),
-            watermarks=micros.select(pl.col(name).cast(kind) for name, kind in WATERMARKS.items()),
-        )
+        try:
+            return _state(orjson.loads(self._state.read_bytes()))
+        except (ValueError, KeyError, TypeError) as error:
+            raise HeadwaterError(
+                f"{self._state} cannot be read ({error}): `headwater job recover gold` mends it"
+            ) from error
 
     def save(self, state: GoldState) -> None:
         """Replace the state durably."""
@@ -105,6 +103,17 @@ class GoldFiles:
     def is_planned(self, state: GoldState) -> bool:
         """Tell whether a batch behind the state has begun: some tables may have it."""
         return (self.checkpoint / "offsets" / str(state.batch_id + 1)).exists()
+
+
+def _state(found: Mapping[str, Any]) -> GoldState:
+    micros = pl.DataFrame(found["watermarks"], schema=_MICROS, orient="row")
+    return GoldState(
+        app_id=found["app_id"],
+        batch_id=found["batch_id"],
+        readings=Position(**found["readings"]),
+        late=Position(**found["late"]),
+        watermarks=micros.select(pl.col(name).cast(kind) for name, kind in WATERMARKS.items()),
+    )
 
 
 def _write(path: Path, text: bytes) -> None:

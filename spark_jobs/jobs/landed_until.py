@@ -8,6 +8,7 @@ hour that nothing was left to read.
 """
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,7 @@ MARGIN = timedelta(minutes=2)
 """Clocks of broker, landing and this job differ; a batch is planned after it has looked."""
 Partition = tuple[str, int]
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,18 @@ def _idle_at(progress: Path) -> datetime | None:
 
 
 def quiet_partitions(checkpoint: Path) -> dict[Partition, datetime]:
-    """Return the partitions that the newest batch found nothing new in, and when it looked."""
+    """Return the partitions that the newest batch found nothing new in, and when it looked.
+
+    None where its files are damaged: landing is refused then, and has passed nothing more.
+    """
     newest = newest_done(checkpoint)
     if newest < 1:
         return {}
-    (before, _), (after, planned_at) = (_planned(checkpoint, n) for n in (newest - 1, newest))
+    try:
+        (before, _), (after, planned_at) = (_planned(checkpoint, n) for n in (newest - 1, newest))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        log.warning("the checkpoint of landing does not say what it found: %s", error)
+        return {}
     topic = _topic(checkpoint)
     return {(topic, part): planned_at for part, end in after.items() if before.get(part) == end}
 

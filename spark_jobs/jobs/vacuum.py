@@ -7,22 +7,28 @@ hour. Tables of which a job reads an older version are left for the next run.
 import argparse
 import json
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from spark_jobs.gold_state import GoldFiles
-from spark_jobs.jobs.gold import NAME
+from spark_jobs.gold_state import GoldFiles, Position
+from spark_jobs.jobs.gold import NAME as GOLD
 from spark_jobs.jobs.job_runs import Result, recorded, tried
+from spark_jobs.jobs.scoring import NAME as SCORING
+from spark_jobs.jobs.scoring_query import is_wanted
 from spark_jobs.lake import Lake
 from spark_jobs.pins import Pins
 from spark_jobs.schema import REWRITTEN_HOURS, is_rewritten
+from spark_jobs.scoring_state import ScoringFiles
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
-from telemetry.tables import LATE, READINGS, TABLES
+from telemetry.tables import LATE, READINGS, TABLES, Table
 
 LEAST_HOURS = 24
 MARGIN = timedelta(hours=2)
 _HOUR = timedelta(hours=1)
+Places = Sequence[tuple[Table, Position]]
+"""How far a stream has read tables of silver."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,17 +84,31 @@ def _hours(asked: int | None, settings: Settings, lake: Lake, now: datetime) -> 
 
 def oldest_lag(settings: Settings, lake: Lake, now: datetime) -> tuple[str, timedelta]:
     """Return the stream that is furthest behind, and by how much."""
-    lags = {NAME: _unread_by_gold(settings, lake, now), **_reported(settings, now)}
+    places = {GOLD: _gold(settings), SCORING: _scoring(settings)}
+    lags = {name: _unread(lake, some, now) for name, some in places.items()}
+    lags |= _reported(settings, now)
     return max(lags.items(), key=lambda lag: lag[1])
 
 
-def _unread_by_gold(settings: Settings, lake: Lake, now: datetime) -> timedelta:
-    """Return the age of the oldest version of silver that gold has still to read."""
-    state = GoldFiles(settings.checkpoint_dir / NAME).state()
-    if state is None:
-        return timedelta()
+def _gold(settings: Settings) -> Places:
+    """Return what gold reads next of each table."""
+    state = GoldFiles(settings.checkpoint_dir / GOLD).state()
+    return [(READINGS, state.readings), (LATE, state.late)] if state else []
+
+
+def _scoring(settings: Settings) -> Places:
+    """Return what rules look at next; they begin anew where none is on, or their place is lost."""
+    try:
+        place = ScoringFiles(settings.checkpoint_dir / SCORING).position()
+    except (ValueError, KeyError, TypeError):
+        return []
+    return [(READINGS, place)] if place and is_wanted(settings) else []
+
+
+def _unread(lake: Lake, places: Places, now: datetime) -> timedelta:
+    """Return the age of the oldest version of silver that a stream has still to read."""
     ages = [timedelta()]
-    for table, position in ((READINGS, state.readings), (LATE, state.late)):
+    for table, position in places:
         handle = lake.table(table)
         unread = handle.version() - position.version + 1
         commits = handle.history(unread) if unread > 0 else []

@@ -47,6 +47,15 @@ def test_a_partition_without_news_in_the_newest_whole_batch_is_behind_landing(
     assert quiet_partitions(tmp_path) == {("telemetry", 0): NOON}
 
 
+@pytest.mark.parametrize("said", ["", "v1", "v1\n{}\n{}", 'v1\n{}\n{"logOffset":1}', "v1\n[]\n-"])
+def test_damaged_batch_says_nothing_and_fails_nothing(tmp_path: Path, said: str) -> None:
+    for number in range(2):
+        plan(tmp_path, number, NOON, {"0": 5})
+        end(tmp_path, number)
+    (tmp_path / "offsets" / "1").write_text(said)
+    assert quiet_partitions(tmp_path) == {}
+
+
 def test_any_of_three_signs_passes_a_moment() -> None:
     until = LandedUntil({("telemetry", 0): NOON}, {"spool": NOON})
     known = until.with_records({("telemetry", 1): NOON, ("telemetry", 0): NOON - MINUTE})

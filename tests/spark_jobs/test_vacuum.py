@@ -13,12 +13,16 @@ from deltalake.exceptions import CommitFailedError
 from spark_jobs.gold_state import GoldFiles, GoldState, Position
 from spark_jobs.jobs import vacuum
 from spark_jobs.jobs.job_runs import LostError, Result, tried
+from spark_jobs.jobs.scoring import Scoring
 from spark_jobs.lake import Lake
+from spark_jobs.scoring_state import ScoringState
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 from telemetry.tables import LATE, READINGS
 from tests.spark_jobs.gold_fleet import fleet
 from tests.spark_jobs.silver_rows import silver
+from tests.spark_jobs.test_scoring import HOT, Heard
+from tests.spark_jobs.test_scoring import put as put_rule
 
 
 @pytest.fixture
@@ -84,6 +88,30 @@ def test_gold_that_has_read_all_needs_nothing_however_long_nothing_came(settings
     age_commits(settings, 40)
 
     assert run(settings, "--hours", "24")["retained_hours"] == 24
+
+
+def test_what_rules_have_still_to_look_at_is_kept_while_one_is_on(settings: Settings) -> None:
+    before = Scoring(Lake(settings.lake_root), settings, Heard())
+    before.state = ScoringState("scoring/x", readings=Position(1))
+    before.save()
+    age_commits(settings, 40)
+    assert run(settings)["retained_hours"] == 24, "no rule is on"
+    put_rule(settings, HOT, on=True)
+
+    with pytest.raises(HeadwaterError, match=r"--hours 24 .*scoring .*40\.0 h.*kept for 4[23] h"):
+        run(settings, "--hours", "24")
+    (settings.checkpoint_dir / "scoring" / "rules.state").write_bytes(b"{")
+
+    assert run(settings)["retained_hours"] == 24, "they begin anew"
+
+
+def test_damaged_state_of_gold_is_named_with_what_mends_it(settings: Settings) -> None:
+    files = GoldFiles(settings.checkpoint_dir / "gold")
+    files.save(GoldState("gold/x"))
+    (files.checkpoint / "gold.json").write_text('{"app_id": "gold/x"')
+
+    with pytest.raises(HeadwaterError, match=r"gold\.json .*job recover gold"):
+        run(settings)
 
 
 def test_a_stream_without_lag_needs_nothing(settings: Settings) -> None:
