@@ -7,11 +7,12 @@ import uuid
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from spark_jobs.noted_topic import noted_topic
 from spark_jobs.seal import is_sealed
+from telemetry.topics import TELEMETRY
 
 APP_ID = "headwater-id"
 GOLD_STATE = "gold.json"
@@ -36,13 +37,18 @@ def landing_damage(folder: Path) -> Damage | None:
     return _first(folder, _id_damages)
 
 
+def kafka_damage(folder: Path) -> Damage | None:
+    """Return the first damage of the checkpoint that reads Kafka, another stream's files too."""
+    return landing_damage(folder) or _foreign(folder, TELEMETRY.name, TELEMETRY.name)
+
+
 def spool_damage(folder: Path, segments: Path) -> Damage | None:
     """Return the first damage of the spool's checkpoint, or that its segments were elsewhere.
 
     Spark opens the files of the last batch again at each start, by the paths that it noted.
     """
     listings = folder.glob("sources/0/[0-9]*")
-    damage = landing_damage(folder)
+    damage = landing_damage(folder) or _foreign(folder, "logOffset", "path")
     if damage or not has_batches(folder):
         return damage
     newest = max(listings, key=lambda path: int(path.stem), default=None)
@@ -186,6 +192,19 @@ def _backwards(offsets: Numbered) -> Iterator[Damage]:
         before = now
 
 
+def _foreign(folder: Path, offset: str, noted: str) -> Damage | None:
+    """Return the first file that is another stream's: what is in each of ours has these names."""
+    planned = [(path, _sources(path)) for path in _numbered(folder / "offsets").values()]
+    for path, lines in sorted(planned):
+        if len(lines) != 1 or offset not in _said(lines[0]):
+            return Damage("CHECKPOINT_OTHER_STREAM", f"{path} has no offsets of this stream")
+    for path in sorted(folder.glob("sources/*/[0-9]*")):
+        lines = path.read_text("utf-8").split("\n")[1:]
+        if not all(noted in _said(line) for line in lines if line):
+            return Damage("CHECKPOINT_OTHER_STREAM", f"{path} is of no source of this stream")
+    return None
+
+
 def _sources(path: Path) -> list[str]:
     """Return the lines of the sources in a file of `offsets`, behind version and metadata."""
     return path.read_text("utf-8").split("\n")[2:]
@@ -193,7 +212,7 @@ def _sources(path: Path) -> list[str]:
 
 def _positions(line: str) -> dict[str, int]:
     """Return what must not go backwards in a source's offset, by name."""
-    found = json.loads(line) if line not in ("", "-", "0") else {}
+    found = _said(line)
     if "reservoirId" in found:
         return {str(found["reservoirId"]): int(found["reservoirVersion"])}
     if "logOffset" in found:
@@ -203,6 +222,11 @@ def _positions(line: str) -> dict[str, int]:
         for topic, partitions in found.items()
         for partition, offset in partitions.items()
     }
+
+
+def _said(line: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(line) if line not in ("", "-", "0") else {}
+    return found
 
 
 def _id_damages(folder: Path) -> Iterator[Damage]:

@@ -17,7 +17,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from edge.outboxes import stack_mode
 from edge.spool_partition import next_offset
-from spark_jobs.checkpoint import APP_ID, has_batches, landing_damage, spool_damage
+from spark_jobs.checkpoint import APP_ID, has_batches, kafka_damage, spool_damage
 from spark_jobs.commit_info import Txn
 from spark_jobs.jobs.alone import Owner
 from spark_jobs.jobs.kafka_source import KafkaLag, kafka_options
@@ -187,7 +187,7 @@ class KafkaQuery:
         """Start behind the checkpoint; without one, behind what bronze holds."""
         settings = self._shared.settings
         lake = Lake(settings.lake_root)
-        refuse_damaged(self.name, landing_damage(settings.checkpoint_dir / self.name))
+        refuse_damaged(self.name, kafka_damage(settings.checkpoint_dir / self.name))
         refuse_damaged(self.name, landing_is_behind(settings, lake, self.name))
         refuse_older_lake(self.name, landing_is_ahead(settings, lake, self.name))
         start = kafka_start(settings, lake, datetime.now(UTC))

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from edge.registry_files import RegistryFiles
-from spark_jobs.checkpoint import Damage, gold_damage, has_batches, landing_damage, spool_damage
+from spark_jobs.checkpoint import Damage, gold_damage, has_batches, kafka_damage, spool_damage
 from spark_jobs.gold_state import GoldFiles
 from spark_jobs.jobs.alone import Owner
 from spark_jobs.jobs.gold import NAME as GOLD
@@ -113,7 +113,7 @@ def _recover(
 def _damage(settings: Settings, stream: str, folder: Path) -> Damage | None:
     if stream == SPOOL:
         return spool_damage(folder, settings.spool_dir / "segments")
-    return gold_damage(folder) if stream == GOLD else landing_damage(folder)
+    return gold_damage(folder) if stream == GOLD else kafka_damage(folder)
 
 
 def _apart(settings: Settings, lake: Lake, stream: str) -> Damage | None:

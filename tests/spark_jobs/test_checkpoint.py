@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from spark_jobs.checkpoint import (
     gold_damage,
     has_batches,
+    kafka_damage,
     landing_damage,
     read_offsets,
     spool_damage,
@@ -156,6 +157,40 @@ def test_segments_that_were_elsewhere_are_noticed(tmp_path: Path) -> None:
     moved = spool_damage(folder, tmp_path / "moved" / "segments")
     assert moved
     assert moved.code == "CHECKPOINT_MOVED"
+
+
+OF_SPOOL = {"logOffset": 0}
+OF_KAFKA = {"telemetry": {"0": 10, "1": 7}}
+OF_GOLD = {"sourceVersion": 1, "reservoirId": "r", "reservoirVersion": 3, "index": -1}
+
+
+@pytest.mark.parametrize("lines", [[OF_SPOOL], [OF_GOLD, OF_GOLD], ["-"], []], ids=str)
+def test_offsets_of_another_stream_are_named(tmp_path: Path, lines: list[object]) -> None:
+    segments, listed = tmp_path / "segments", {"path": (tmp_path / "segments/1").as_uri()}
+    kafka = landing_checkpoint(tmp_path / "landing", 1)
+    spool = landing_checkpoint(tmp_path / "landing_spool", 1)
+    put(spool / "offsets" / "0", offsets_log(OF_SPOOL))
+    put(spool / "sources" / "0" / "0", f"v1\n{json.dumps(listed)}")
+    assert kafka_damage(kafka) is spool_damage(spool, segments) is None
+
+    said = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
+    put(kafka / "offsets" / "0", "\n".join([*offsets_log().split("\n"), *said.splitlines()]))
+    put(spool / "offsets" / "0", offsets_log(OF_KAFKA))
+
+    for damage in (kafka_damage(kafka), spool_damage(spool, segments)):
+        assert damage
+        assert damage.code == "CHECKPOINT_OTHER_STREAM"
+        assert "offsets/0" in damage.said
+
+
+def test_what_another_streams_source_noted_is_named(tmp_path: Path) -> None:
+    kafka = landing_checkpoint(tmp_path / "landing", 2)
+    put(kafka / "sources" / "0" / "0", 'v1\n{"path":"a","timestamp":1,"batchId":0}')
+
+    damage = kafka_damage(kafka)
+
+    assert damage
+    assert (damage.code, "sources/0/0" in damage.said) == ("CHECKPOINT_OTHER_STREAM", True)
 
 
 def test_refusal_names_code_file_and_command(tmp_path: Path) -> None:
