@@ -64,6 +64,11 @@ def gold_damage(folder: Path) -> Damage | None:
     return _first(folder, _state_damages)
 
 
+def batches_damage(folder: Path) -> Damage | None:
+    """Return the first damage of Spark's own files in any checkpoint."""
+    return _first(folder, lambda _: iter(()))
+
+
 def has_batches(folder: Path) -> bool:
     """Tell whether a batch was ever planned here."""
     return bool(_numbered(folder / "offsets"))

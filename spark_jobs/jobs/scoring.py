@@ -19,7 +19,7 @@ from detection.rules.columns import COLUMNS, in_arrival, readings_of
 from detection.rules.evaluator import Evaluator, Outcome
 from edge.durable_files import mark_of
 from edge.rule_files import RuleFiles
-from spark_jobs.checkpoint import has_batches
+from spark_jobs.checkpoint import batches_damage, has_batches, newest_planned
 from spark_jobs.commit_info import Txn
 from spark_jobs.gold_state import GoldFiles, Position
 from spark_jobs.jobs.older_checkpoint import scoring_is_behind
@@ -97,6 +97,9 @@ class Scoring:
                 log.error("rules forget what they have learnt: silver does not have their place")
                 self._evaluator = Evaluator(self._predicts, self._baselines)
                 kept = None
+            if kept and (said := _not_gone_on_from(self._files.checkpoint, kept.batch_id)):
+                log.error("scoring plans batches anew behind what it has seen: %s", said)
+                _forget_batches(self._files.checkpoint)
             if kept is None:
                 shutil.rmtree(self._files.checkpoint, ignore_errors=True)
                 kept = ScoringState(_app_id(), readings=self._newest())
@@ -258,6 +261,24 @@ def _marks(models: Path) -> str:
         with suppress(FileNotFoundError):
             marks.append(f"{path.name}:{mark_of(path)}")
     return ";".join(marks)
+
+
+def _not_gone_on_from(checkpoint: Path, batch_id: int) -> str | None:
+    """Return why Spark's batches are none to go on from: damaged, or older than the memory."""
+    if not has_batches(checkpoint):
+        return None
+    if damage := batches_damage(checkpoint):
+        return damage.said
+    planned = newest_planned(checkpoint)
+    return f"batch {planned} is the newest planned, {batch_id} seen" if planned < batch_id else None
+
+
+def _forget_batches(checkpoint: Path) -> None:
+    """Remove Spark's files, and leave what rules remember."""
+    for name in ("commits", "sources", "state", "offsets"):
+        shutil.rmtree(checkpoint / name, ignore_errors=True)
+    for path in checkpoint.glob("*metadata*"):
+        path.unlink()
 
 
 def _app_id() -> str:

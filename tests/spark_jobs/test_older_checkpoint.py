@@ -5,17 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from spark_jobs.checkpoint import APP_ID
+from spark_jobs.checkpoint import APP_ID, has_batches
 from spark_jobs.commit_info import Txn
+from spark_jobs.gold_state import Position
 from spark_jobs.jobs import recover
 from spark_jobs.jobs.gold import Gold
 from spark_jobs.jobs.older_checkpoint import gold_is_behind, landing_is_behind
 from spark_jobs.jobs.scoring import Scoring
 from spark_jobs.lake import Lake
 from spark_jobs.refusal import CheckpointError
+from spark_jobs.scoring_state import ScoringState
 from telemetry.settings import Settings
 from telemetry.tables import ANOMALIES, DEVICE_MINUTE, MESSAGES, SESSIONS, Table
-from tests.spark_jobs.checkpoints import gold_checkpoint, landing_checkpoint
+from tests.spark_jobs.checkpoints import flip, gold_checkpoint, landing_checkpoint
 from tests.spark_jobs.test_scoring import Heard
 
 PLANNED = 2
@@ -73,13 +75,59 @@ def test_older_copy_of_golds_checkpoint_is_refused_and_set_aside(settings: Setti
     Gold(Lake(settings.lake_root), settings).prepare()
 
 
+def plan(folder: Path, batches: int) -> Path:
+    """Write what Spark does of batches, but no memory of ours."""
+    gold_checkpoint(folder, batches)
+    (folder / "gold.json").unlink()
+    return folder
+
+
+@pytest.mark.parametrize("fate", ["empty", "altered", "gap", "metadata", "older"])
+def test_scoring_over_damaged_batches_goes_on_behind_what_it_has_seen(
+    settings: Settings, fate: str
+) -> None:
+    lake = Lake(settings.lake_root)
+    before = Scoring(lake, settings, Heard())
+    before.state = ScoringState("scoring/before", 3, Position(0))
+    before.save()
+    folder = plan(settings.checkpoint_dir / "scoring", 3 if fate == "older" else 4)
+    newest = folder / "offsets" / "3"
+    if fate == "empty":
+        newest.write_text("")
+    elif fate == "altered":
+        flip(newest, 3)
+    elif fate == "gap":
+        (folder / "offsets" / "2").unlink()
+    elif fate == "metadata":
+        (folder / "metadata").unlink()
+
+    after = Scoring(lake, settings, Heard())
+    after.prepare()
+
+    assert not has_batches(folder)
+    assert after.state.app_id != "scoring/before"
+    assert (after.state.batch_id, after.state.readings) == (-1, Position(0))
+
+
+def test_scoring_over_sound_batches_goes_on_with_them(settings: Settings) -> None:
+    lake = Lake(settings.lake_root)
+    before = Scoring(lake, settings, Heard())
+    before.state = ScoringState("scoring/before", 2, Position(0))
+    before.save()
+    folder = plan(settings.checkpoint_dir / "scoring", 4)
+
+    after = Scoring(lake, settings, Heard())
+    after.prepare()
+
+    assert has_batches(folder)
+    assert (after.state.app_id, after.state.batch_id) == ("scoring/before", 2)
+
+
 def test_scoring_over_an_older_checkpoint_goes_on_under_another_name(settings: Settings) -> None:
     first = Scoring(Lake(settings.lake_root), settings, Heard())
     first.prepare()
     first.save()
-    offsets = settings.checkpoint_dir / "scoring" / "offsets"
-    offsets.mkdir(parents=True)
-    (offsets / "0").write_text("v1\n{}\n{}")
+    plan(settings.checkpoint_dir / "scoring", 1)
 
     def name() -> str:
         again = Scoring(Lake(settings.lake_root), settings, Heard())
