@@ -54,6 +54,7 @@ def hold(drill: Drill, ground: Ground) -> Outcome:
         complaints = drill.strike(ground)
         ground.say("waits until all is well")
         heal_s = ground.healed_after(time.time(), drill.heal_within_s)
+        complaints = [*complaints, *ground.ended_fleets()]
     ground.say("compares every message with the ledger")
     verdict = ground.verdict()
     return outcome(drill, heal_s=heal_s, complaints=complaints, verdict=verdict, ground=ground)

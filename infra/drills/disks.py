@@ -55,6 +55,7 @@ def fill_up(ground: Ground) -> list[str]:
     ground.say("the disk has room again")
     if ground.fleets[0].poll() is not None:
         # It was refused aloud, and ended: devices would try again.
+        ground.fleets.clear()
         ground.start_fleet(Fleet("drill"))
     time.sleep(AFTERWARDS_S)
     return [] if ground.fleets[-1].poll() is None else ["messages are refused though there is room"]

@@ -62,6 +62,8 @@ def outcome(
     if not verdict.get("ok"):
         broken = {name: count for name in BROKEN if (count := verdict.get(name))}
         found.append(f"a promise is broken: {broken or verdict.get('gold') or verdict}")
+    elif not verdict.get("acked"):
+        found.append(f"no message of the drill was acknowledged: see {ground.folder / 'fleet.log'}")
     ledgers = [str(ledger) for ledger in ground.ledgers]
     return Outcome(
         drill.name, not found, heal_s, drill.heal_within_s, found, dict(verdict), ledgers

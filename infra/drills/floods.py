@@ -3,7 +3,7 @@
 import time
 from datetime import UTC, datetime, timedelta
 
-from infra.drills.freshness import delays_s, p95
+from infra.drills.freshness import Delay, behind, delays_s, p95
 from infra.drills.ground import Fleet, Ground, Verdict
 from infra.processes import tree_pss_mb
 
@@ -11,6 +11,9 @@ FLOOD_S = 30.0
 MOST_GROWTH_MB = 200
 HOT = "drill.drill-00000"
 MOST_DELAY_S = 5.0
+LANDED_WITHIN_S = 60.0
+"""How long what arrived beside the hot device is waited for: what has not landed has no delay."""
+STEP_S = 2.0
 MOST_SLOWER = 1.5
 
 
@@ -45,12 +48,21 @@ def heat(ground: Ground) -> list[str]:
     ground.start_fleet(Fleet("drill-clean", devices=1))
     time.sleep(FLOOD_S)
     ended = datetime.now(UTC)
-    time.sleep(MOST_DELAY_S)
-    delays = delays_s(ground.settings.lake_root, since=began, without=HOT)
+    until = time.monotonic() + LANDED_WITHIN_S
+    while True:
+        time.sleep(STEP_S)
+        delays = delays_s(ground.settings.lake_root, since=began, without=HOT)
+        if (delays and not behind(delays, ended)) or time.monotonic() > until:
+            return held_beside(delays, heated, ended)
+
+
+def held_beside(delays: list[Delay], heated: datetime, ended: datetime) -> list[str]:
+    """Compare the others' delays from the heat to its end with those before, once all landed."""
+    if late := behind(delays, ended):
+        return [f"what the others sent beside the hot device has not landed: partitions {late}"]
     warm = heated + timedelta(seconds=MOST_DELAY_S)
-    before = [delay for at, delay in delays if at < heated]
-    beside = [delay for at, delay in delays if warm <= at < ended]
-    return held_p95(before, beside)
+    before = [delay.seconds for delay in delays if delay.at < heated]
+    return held_p95(before, [delay.seconds for delay in delays if warm <= delay.at < ended])
 
 
 def held_p95(before: list[float], beside: list[float]) -> list[str]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 from deltalake import DeltaTable
@@ -11,8 +12,14 @@ from deltalake import DeltaTable
 from telemetry.tables import READINGS
 
 PRODUCT = "drill"
-Delay = tuple[datetime, float]
-"""When a message arrived, and after how many seconds silver held it."""
+
+
+class Delay(NamedTuple):
+    """When a message of a partition arrived, and after how many seconds silver held it."""
+
+    partition: int
+    at: datetime
+    seconds: float
 
 
 def delays_s(lake_root: str, *, since: datetime, without: str) -> list[Delay]:
@@ -26,8 +33,8 @@ def delays_s(lake_root: str, *, since: datetime, without: str) -> list[Delay]:
     found: list[Delay] = []
     for committed, file in _files(uri, since):
         rows = pl.scan_parquet(f"{uri}/{file}", hive_partitioning=False).filter(wanted)
-        for (at,) in rows.select("received_at").collect().iter_rows():
-            found.append((at, (committed - at).total_seconds()))
+        for partition, at in rows.select("partition", "received_at").collect().iter_rows():
+            found.append(Delay(partition, at, (committed - at).total_seconds()))
     return found
 
 
@@ -43,6 +50,17 @@ def _files(uri: str, since: datetime) -> Iterator[tuple[datetime, str]]:
             return
         added = (action["add"] for action in actions if "add" in action)
         yield from ((committed, add["path"]) for add in added if add["dataChange"])
+
+
+def behind(delays: list[Delay], moment: datetime) -> list[int]:
+    """Return the partitions of which silver has nothing that arrived since a moment.
+
+    Landing takes a partition's messages in order: of the others all that arrived before is there.
+    """
+    newest: dict[int, datetime] = {}
+    for delay in delays:
+        newest[delay.partition] = max(delay.at, newest.get(delay.partition, delay.at))
+    return sorted(partition for partition, at in newest.items() if at < moment)
 
 
 def p95(delays: list[float]) -> float:

@@ -129,6 +129,12 @@ class Ground:
                 f" {within_s:.0f} s, and were killed: see {self.folder / 'fleet.log'}"
             )
 
+    def ended_fleets(self) -> list[str]:
+        """Say how many fleets have ended by themselves: what others send is no proof."""
+        ended = sum(fleet.poll() is not None for fleet in self.fleets)
+        said = f"{ended} of the drill's fleets ended by itself: see {self.folder / 'fleet.log'}"
+        return [said] if ended else []
+
     def is_landing(self, since: float, rows_then: object, most_lag: float) -> bool:
         """Tell whether landing has landed something since a moment, and is not behind."""
         said = self.progress(self.landing)

@@ -1,6 +1,9 @@
 """`headwater drill`: its list, what it refuses, and how an outcome is judged."""
 
 import json
+import subprocess
+import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,17 +13,17 @@ from click.testing import CliRunner
 from deltalake import write_deltalake
 
 from infra.cli import cli
-from infra.drills.course import ground_of
+from infra.drills.course import ground_of, hold
 from infra.drills.drill import outcome
 from infra.drills.drills import ALL, DRILLS
-from infra.drills.floods import clock_moved_nothing, held_p95
-from infra.drills.freshness import delays_s
-from infra.drills.ground import Ground, Verdict
+from infra.drills.floods import clock_moved_nothing, held_beside, held_p95
+from infra.drills.freshness import Delay, delays_s
+from infra.drills.ground import Fleet, Ground, Verdict
 from simulator.scenarios import scenario_names
 from telemetry.settings import Settings
 
 RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
-WELL: Verdict = {"ok": True, "lost": 0, "late": 3}
+WELL: Verdict = {"ok": True, "acked": 9, "lost": 0, "late": 3}
 NOW = datetime.now(UTC)
 
 
@@ -90,8 +93,9 @@ def test_drill_is_passed_when_it_healed_and_all_was_kept(ground: Ground) -> None
         (3.0, ["job compact: lost"], {}),
         (3.0, [], {"ok": False, "lost": 1}),
         (3.0, [], {"late": 0}),
+        (3.0, [], {"acked": 0}),
     ],
-    ids=["not healed", "complaint", "lost", "no flood"],
+    ids=["not healed", "complaint", "lost", "no flood", "nothing sent"],
 )
 def test_drill_is_not_passed(
     ground: Ground, heal_s: float | None, complaints: list[str], changed: dict[str, object]
@@ -104,6 +108,35 @@ def test_drill_is_not_passed(
 
     assert not found.passed
     assert len(found.complaints) == 1
+
+
+class Busy(Ground):
+    """A stack on which others send, and where the drill's own fleet ends at once."""
+
+    __slots__ = ()
+
+    def start_fleet(self, fleet: Fleet) -> subprocess.Popen[bytes]:
+        self.fleets.append(subprocess.Popen([sys.executable, "-c", ""]))
+        self.fleets[-1].wait()
+        return self.fleets[-1]
+
+    def wait_for_traffic(self) -> None:
+        """Others' messages land."""
+
+    def healed_after(self, since: float, within_s: float) -> float | None:
+        return 1.0
+
+    def verdict(self) -> Verdict:
+        return WELL
+
+
+def test_drill_is_not_passed_by_what_others_send(tmp_path: Path) -> None:
+    busy = Busy(Settings(home=tmp_path), "full", tmp_path, lambda _: None)
+
+    found = hold(replace(DRILLS["late-flood"], strike=lambda _: []), busy)
+
+    assert not found.passed
+    assert "ended by itself" in found.complaints[0]
 
 
 def write_progress(ground: Ground, watermark: datetime) -> None:
@@ -129,15 +162,16 @@ def test_delays_are_read_from_the_commits_and_the_hot_device_is_left_out(ground:
         ("drill.other", "drill", 300),
     ):
         at = datetime.now(UTC) - timedelta(seconds=ago_s)
-        row = {"product": product, "device_full": device, "received_at": at}
+        row = {"product": product, "device_full": device, "partition": 2, "received_at": at}
         rows = pl.DataFrame([row]).cast({"received_at": pl.Datetime("us", "UTC")})
         uri = f"{ground.settings.lake_root}/silver/readings"
         write_deltalake(uri, rows.to_arrow(), mode="append")
 
     since = datetime.now(UTC) - timedelta(seconds=100)
-    ((_, delay),) = delays_s(ground.settings.lake_root, since=since, without="drill.drill-00000")
+    (found,) = delays_s(ground.settings.lake_root, since=since, without="drill.drill-00000")
 
-    assert 30 <= delay < 40
+    assert found.partition == 2
+    assert 30 <= found.seconds < 40
 
 
 @pytest.mark.parametrize(
@@ -153,3 +187,17 @@ def test_delays_are_read_from_the_commits_and_the_hot_device_is_left_out(ground:
 )
 def test_p95_of_the_others_is_held(before: list[float], beside: list[float], is_held: bool) -> None:
     assert (held_p95(before, beside) == []) is is_held
+
+
+@pytest.mark.parametrize(("landed_s", "is_held"), [((34, 34), True), ((34, 12), False)])
+def test_others_that_have_not_landed_are_not_taken_for_held(
+    landed_s: tuple[int, int], is_held: bool
+) -> None:
+    heated = NOW + timedelta(seconds=30)
+    delays = [
+        Delay(partition, NOW + timedelta(seconds=second), 1.0)
+        for partition, until in enumerate(landed_s)
+        for second in range(30 + until)
+    ]
+
+    assert (held_beside(delays, heated, heated + timedelta(seconds=30)) == []) is is_held
