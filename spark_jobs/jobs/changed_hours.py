@@ -1,4 +1,7 @@
-"""Hours of Kafka time of which a table of bronze or silver has other messages than before."""
+"""Hours of Kafka time of which a table of bronze or silver has other messages than before.
+
+Bronze may have lost all of an hour: what silver holds of it is of no record then.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -16,7 +19,7 @@ from telemetry.tables import Table
 
 
 def changed_hours(lake: Lake, tables: LandedTables, before: Mapping[str, Looked]) -> set[datetime]:
-    """Return the hours that changed since the tables were looked at, and are in bronze."""
+    """Return the hours that changed since the tables were looked at."""
     found: set[datetime] = set()
     for table, now in tables.looked.items():
         then = before.get(table.name)
@@ -28,7 +31,7 @@ def changed_hours(lake: Lake, tables: LandedTables, before: Mapping[str, Looked]
                 found.update(_hours(one, table))
         except FileNotFoundError:
             found.update(_of_dates(tables.files[table], table, changed_dates(then, now)))
-    return found & set(tables.hours()["hour"])
+    return found
 
 
 def _hours(changed: Changed, table: Table) -> Iterator[datetime]:

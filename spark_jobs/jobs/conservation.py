@@ -22,7 +22,9 @@ from spark_jobs.jobs.landed_tables import HOUR, SILVER, LandedTables, landed_tab
 from spark_jobs.jobs.landed_until import LandedUntil, landed_until
 from spark_jobs.jobs.partitions import kept_since_arrival
 from spark_jobs.lake import Lake
+from spark_jobs.transforms.conservation_alerts import RECENT
 from spark_jobs.transforms.gateway_pages import PageBalance
+from spark_jobs.transforms.spans import midnight
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 from telemetry.tables import CONSERVATION, GATEWAY_CONSERVATION
@@ -36,7 +38,7 @@ class ConservationError(HeadwaterError):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the dates; the default is each hour that is over and changed since its check."""
+    """Declare the dates; the default is each hour that is over, and new, changed or broken."""
     add_dates(parser)
     parser.add_argument("--rows", type=int, default=MOST_MESSAGES, help="most messages at a time")
     parser.add_argument("--exit-zero", action="store_true", help="tell of differences, do not fail")
@@ -64,7 +66,11 @@ def check(
     tables = landed_tables(lake, settings.checkpoint_dir)
     note = ConservationNote(settings.checkpoint_dir / "conservation.looked")
     changed = {hour for hour in note.changed(lake, tables) if hour >= oldest}
-    due = _of_days(tables, asked, oldest) if asked else _due(lake, tables, changed, oldest, now)
+    due = (
+        _of_days(tables, asked, oldest)
+        if asked
+        else _due(lake, {*tables.hours()["hour"]} - note.empty, changed, oldest, now)
+    )
     checked = list(_balanced(tables, due, until, is_asked=asked is not None, rows=arguments.rows))
     before = note.told_of(lake, now)
     _keep(lake, checked, now)
@@ -123,7 +129,9 @@ def _sink(settings: Settings) -> Sink | None:
 
 def _of_days(tables: LandedTables, asked: Days, oldest: datetime) -> list[datetime]:
     """Return the hours of dates, open ones as well; raise if retention was there before."""
-    hours = [hour for hour in _hours(tables.hours()) if asked.holds(hour.date())]
+    of_silver = (hour for hour in tables.beside_bronze() if asked.holds(hour.date()))
+    of_bronze = (hour for hour in tables.hours()["hour"] if asked.holds(hour.date()))
+    hours = sorted([*of_bronze, *(hour for hour in of_silver if tables.places(hour))])
     if hours and hours[0] < oldest:
         raise HeadwaterError(
             f"rows of {hours[0]:%Y-%m-%d} may be gone by retention: ask for {oldest:%Y-%m-%d}"
@@ -133,17 +141,18 @@ def _of_days(tables: LandedTables, asked: Days, oldest: datetime) -> list[dateti
 
 
 def _due(
-    lake: Lake, tables: LandedTables, changed: set[datetime], oldest: datetime, now: datetime
+    lake: Lake, there: set[datetime], changed: set[datetime], oldest: datetime, now: datetime
 ) -> list[datetime]:
-    """Return the hours that are over and were never checked, or changed since they were."""
-    checked = lake.scan(CONSERVATION).select(pl.col("hour").unique()).collect()["hour"]
-    hours = tables.hours().filter(pl.col("hour").is_between(oldest, now - HOUR))["hour"]
-    known = {*checked} - changed
-    return [hour for hour in hours if hour not in known][:MOST_HOURS]
+    """Return the hours that are over and were never checked, or changed since they were.
 
-
-def _hours(frame: pl.DataFrame) -> list[datetime]:
-    return frame["hour"].to_list()
+    Last come those that did not hold: until they do, or are told of no longer, they are due.
+    """
+    since = midnight((now - RECENT).date())
+    by_hour = lake.scan(CONSERVATION).group_by("hour").agg(pl.col("holds").all()).collect()
+    broken = {hour for hour, holds in by_hour.iter_rows() if not holds and hour >= since}
+    due = there - {*by_hour["hour"]} | changed | broken
+    over = [hour for hour in due if oldest <= hour <= now - HOUR]
+    return sorted(over, key=lambda hour: (hour in broken, hour))[:MOST_HOURS]
 
 
 def _balanced(
@@ -155,14 +164,12 @@ def _balanced(
     """
     if not hours:
         return
-    known = until.with_records(tables.newest(hours[0]))
+    known = until.with_records(tables.newest(min(hours)))
     for hour in hours:
-        ends = tables.ends(hour)
-        places = ends.select("topic", "partition").rows()
-        has_passed = all(known.has_passed(place, hour + HOUR) for place in places)
+        has_passed = all(known.has_passed(place, hour + HOUR) for place in tables.places(hour))
         has_passed = has_passed and not tables.is_open(hour)
         if has_passed or is_asked:
-            yield balanced(tables, hour, ends, is_closed=has_passed, rows=rows)
+            yield balanced(tables, hour, tables.ends(hour), is_closed=has_passed, rows=rows)
 
 
 def _keep(lake: Lake, checked: list[BalancedHour], now: datetime) -> None:

@@ -8,6 +8,7 @@ import polars as pl
 
 from edge.outbox import OutboxError
 from spark_jobs.lake import Lake
+from spark_jobs.transforms.conservation import ends_told
 from spark_jobs.transforms.conservation_alerts import RECENT, Place, alerts, news
 from telemetry.alerts import Alert
 from telemetry.tables import CONSERVATION, GATEWAY_CONSERVATION
@@ -26,9 +27,9 @@ def broken(lake: Lake, now: datetime) -> dict[Place, str]:
     hours = lake.scan(CONSERVATION).filter(recent).collect()
     found = {
         (f"{row['topic']}/{row['partition']}", row["hour"]): (
-            f"{row['topic']}/{row['partition']} of {row['hour']:%Y-%m-%d %H:%M}, offsets"
-            f" {row['first_offset']}-{row['last_offset']}: {row['difference']:+d} messages,"
-            f" {row['wrong']}"
+            f"{row['topic']}/{row['partition']} of {row['hour']:%Y-%m-%d %H:%M},"
+            f" {ends_told(row['first_offset'], row['last_offset'])}: {row['difference']:+d}"
+            f" messages, {row['wrong']}"
         )
         for row in hours.iter_rows(named=True)
     }

@@ -8,7 +8,7 @@ import polars as pl
 
 from spark_jobs.jobs.landed_tables import SILVER, LandedTables
 from spark_jobs.jobs.landed_until import Partition
-from spark_jobs.transforms.conservation import Balance, balance, together, told
+from spark_jobs.transforms.conservation import Balance, balance, ends_told, together, told
 
 MOST_MESSAGES = 2_000_000
 _NAMES = {table: table.name.partition(".")[2] for table in SILVER}
@@ -59,7 +59,7 @@ class BalancedHour:
             if not found.holds:
                 first, last = self.ends.get((topic, partition), (None, None))
                 yield (
-                    f"{topic}/{partition} of {self.hour:%Y-%m-%d %H:%M}, offsets {first}-{last}:"
+                    f"{topic}/{partition} of {self.hour:%Y-%m-%d %H:%M}, {ends_told(first, last)}:"
                     f" {found.difference:+d} messages, {told(found)}"
                 )
 

@@ -1,6 +1,6 @@
-"""What conservation was checked of, hours that still wait, and what people were told of."""
+"""What conservation was checked of, hours that wait or are empty, and what people were told of."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from spark_jobs.lake import Lake
 from spark_jobs.transforms.conservation_alerts import Place
 from telemetry.tables import CONSERVATION
 
-_WAITING, _TOLD = "waiting", "told of"
+_WAITING, _EMPTY, _TOLD = "waiting", "empty", "told of"
 
 
 class ConservationNote:
@@ -26,12 +26,15 @@ class ConservationNote:
         self._note = Note(path)
 
     def changed(self, lake: Lake, tables: LandedTables) -> set[datetime]:
-        """Return the hours in bronze of which something changed since they were checked."""
+        """Return the hours of which something changed since they were checked."""
         if not self._note.tables:
             return _written_since(lake, tables)
-        waiting = {datetime.fromisoformat(hour) for hour in self._note.words.get(_WAITING, [])}
-        there = set(tables.hours()["hour"])
-        return changed_hours(lake, tables, self._note.tables) | (waiting & there)
+        return changed_hours(lake, tables, self._note.tables) | self._hours(_WAITING)
+
+    @property
+    def empty(self) -> set[datetime]:
+        """Hours between records of one file in which none came: no row says that of them."""
+        return self._hours(_EMPTY)
 
     def told_of(self, lake: Lake, now: datetime) -> Collection[Place]:
         """Return what was told of as broken and not as over."""
@@ -42,18 +45,24 @@ class ConservationNote:
         self,
         tables: LandedTables,
         changed: set[datetime],
-        checked: Iterable[BalancedHour],
+        checked: Sequence[BalancedHour],
         told: Iterable[Place],
     ) -> None:
         """Note that of all that changed only what was not checked, or is open, is waiting."""
         looked = {table.name: one for table, one in tables.looked.items()}
         found = {hour.hour: hour.is_closed for hour in checked}
         waiting = sorted(hour for hour in changed | found.keys() if not found.get(hour))
+        empty = {hour.hour for hour in checked if hour.is_closed and not hour.balances}
+        empty |= (self.empty - found.keys()) & {*tables.hours()["hour"]}
         words = {
             _WAITING: [hour.isoformat() for hour in waiting],
+            _EMPTY: [hour.isoformat() for hour in sorted(empty)],
             _TOLD: [f"{hour.isoformat()} {name}" for name, hour in told],
         }
         self._note.keep(looked, words)
+
+    def _hours(self, word: str) -> set[datetime]:
+        return {datetime.fromisoformat(hour) for hour in self._note.words.get(word, [])}
 
 
 def _place(text: str) -> Place:

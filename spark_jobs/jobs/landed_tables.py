@@ -43,6 +43,16 @@ class LandedTables:
         written = pl.concat(spans).group_by("hour").agg(pl.col("written").max())
         return written.join(bronze, on="hour", how="semi").sort("hour")
 
+    def beside_bronze(self) -> set[datetime]:
+        """Return the hours that silver may hold, and bronze does not."""
+        every = pl.concat(hours_of(files) for files in self.files.values())["hour"]
+        return {*every.unique()} - {*self.hours()["hour"]}
+
+    def places(self, hour: datetime) -> list[Partition]:
+        """Return the partitions of which any table has messages of an hour."""
+        rows = pl.concat(self._rows(table, hour).select(_ITEM[:2]) for table in self.files)
+        return rows.unique().sort(_ITEM[:2]).collect(engine="streaming").rows()
+
     def newest(self, since: datetime) -> dict[Partition, datetime]:
         """Return the newest Kafka time of each partition with a record since a moment."""
         rows = self._settled(self._near(MESSAGES, pl.col("max.kafka_time") >= since))

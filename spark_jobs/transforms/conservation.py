@@ -82,6 +82,11 @@ def told(found: Balance) -> str | None:
     return "; ".join(sentences) or None
 
 
+def ends_told(first: int | None, last: int | None) -> str:
+    """Return between which offsets bronze has records of an hour, as words."""
+    return "nothing in bronze" if first is None else f"offsets {first}-{last}"
+
+
 def _text(ranges: list[Range]) -> str:
     some = [str(first) if first == last else f"{first}-{last}" for first, last in ranges]
     more = [f"and {len(some) - MOST_RANGES} ranges more"] if len(some) > MOST_RANGES else []

@@ -133,7 +133,7 @@ def test_what_is_lost_doubled_or_unknown_is_named(settings: Settings, most: int)
     assert str(raised.value) == (
         f"telemetry/0 of {hour}, offsets 10-19: -1 messages,"
         " 13-15 in no table; 11 in two places; 44 not in bronze;"
-        f" telemetry/2 of {hour}, offsets None-None: +1 messages, 13 not in bronze"
+        f" telemetry/2 of {hour}, nothing in bronze: +1 messages, 13 not in bronze"
     )
     kept, stranger = rows(settings)
     assert (kept["items"], kept["difference"], kept["holds"]) == (10, -1, False)

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -50,8 +50,10 @@ class Away:
         raise OutboxError("away")
 
 
-def checked(settings: Settings, sink: Sink | None = None, now: datetime = NOW) -> Result:
-    arguments = argparse.Namespace(first=None, last=None, rows=100, exit_zero=True)
+def checked(
+    settings: Settings, sink: Sink | None = None, now: datetime = NOW, days: date | None = None
+) -> Result:
+    arguments = argparse.Namespace(first=days, last=days, rows=100, exit_zero=True)
     return conservation.check(arguments, settings, Lake(settings.lake_root), now, sink)
 
 
@@ -139,6 +141,51 @@ def test_file_that_is_gone_is_missed(three: Settings) -> None:
 
     assert not told["success"]
     assert "10 in no table" in str(told["wrong"])
+
+
+def test_an_hour_that_bronze_has_lost_whole_is_missed(three: Settings) -> None:
+    Lake(three.lake_root).delete(MESSAGES, "offset in (10, 11)")
+
+    told = checked(three)
+    asked = checked(three, days=THREE_AGO.date())
+
+    wrong = "telemetry/0 of 2026-11-21 12:00, nothing in bronze: +2 messages, 10-11 not in bronze"
+    assert (told["success"], told["wrong"]) == (False, [wrong])
+    assert asked["wrong"] == [wrong]
+
+
+def test_what_silver_has_ahead_of_a_bronze_that_was_pinned_before_waits(three: Settings) -> None:
+    put(three, READINGS, [message(70, FOUR_AGO - HOUR, partition=1)])
+    (three.progress_dir / "landing.json").write_text('{"idle": false, "at": 0}')
+
+    told = checked(three)
+
+    assert (told["hours"], told["hours_left"], told["wrong"]) == (0, 1, [])
+
+
+def test_an_hour_that_does_not_hold_fails_every_run_until_it_does(three: Settings) -> None:
+    row = Lake(three.lake_root).scan(READINGS).filter(offset=10).collect()
+    Lake(three.lake_root).delete(READINGS, "offset = 10")
+    assert [checked(three)["success"] for _ in range(3)] == [False] * 3
+
+    Lake(three.lake_root).append(READINGS, row, None)
+
+    assert [checked(three)["success"] for _ in range(2)] == [True] * 2
+    assert checked(three)["hours"] == 0
+
+
+def test_hours_in_which_nothing_came_are_looked_at_once(settings: Settings) -> None:
+    times = [TWO_AGO - 9 * HOUR, TWO_AGO]
+    for table in LANDED:
+        put(settings, table, [message(n, at, items=1) for n, at in enumerate(times)])
+    idle(settings, NOW)
+    assert checked(settings)["hours"] == 10
+    assert checked(settings)["hours"] == 0
+
+    land(settings, TWO_AGO - 5 * HOUR, 7)
+
+    assert checked(settings)["hours"] == 1
+    assert checked(settings)["hours"] == 0
 
 
 def test_hour_that_changed_and_was_not_passed_waits(three: Settings) -> None:
