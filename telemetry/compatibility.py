@@ -127,6 +127,9 @@ def _narrower(reader: Metric, writer: Metric) -> Iterator[tuple[Rule, str]]:
     ordinary = [value for value in reader.sentinels if value not in writer.sentinels]
     if hidden := [value for value in ordinary if broken_rule(writer, value) is None]:
         yield "sentinels", f"takes the reading {hidden[0]} for a sentinel"
+    marked = [value for value in writer.sentinels if value not in reader.sentinels]
+    if counted := [value for value in marked if broken_rule(reader, value) is None]:
+        yield "sentinels", f"takes the sentinel {counted[0]} for a reading"
 
 
 def _words(metric: Metric) -> set[float | str]:

@@ -90,6 +90,7 @@ def schema(version: int, *found: Metric) -> SchemaVersion:
 
 
 TEMPERATURE = Metric("t", "double", "°C", min=-50, max=100)
+FAULTY = replace(TEMPERATURE, sentinels=(-200.0,))
 STATE = Metric("s", "string", values=("idle", "on"))
 
 
@@ -107,7 +108,9 @@ STATE = Metric("s", "string", values=("idle", "on"))
         ([STATE], [replace(STATE, values=("idle", "on", "off"))], set(), {"values"}),
         ([STATE], [replace(STATE, values=())], set(), {"values"}),
         ([TEMPERATURE], [replace(TEMPERATURE, sentinels=(-200.0,))], set(), {"sentinels"}),
-        ([TEMPERATURE], [replace(TEMPERATURE, sentinels=(0.0,))], {"sentinels"}, set()),
+        ([TEMPERATURE], [replace(TEMPERATURE, sentinels=(0.0,))], {"sentinels"}, {"sentinels"}),
+        ([FAULTY], [replace(TEMPERATURE, min=-300)], {"sentinels"}, {"range", "sentinels"}),
+        ([FAULTY], [replace(FAULTY, min=-300)], set(), {"range"}),
     ],
 )
 def test_what_breaks_is_named(
