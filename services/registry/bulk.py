@@ -10,7 +10,7 @@ from itertools import islice
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from edge.device_lines import DEVICE_COLUMNS, cell, device_declarations
+from edge.device_lines import DEVICE_COLUMNS, cell, declared_device, device_declarations
 from services.problems import Fault, Problem, not_found
 from services.registry import credentials, devices
 from services.registry.products import has_product
@@ -19,7 +19,7 @@ from services.registry.store import Reading
 from services.registry.tables import DEVICES
 from services.registry.words import Words
 from telemetry.changes import DeviceBody
-from telemetry.devices import Device, device_from_dict, device_to_dict
+from telemetry.devices import Device, device_to_dict
 from telemetry.errors import DeviceError, HeadwaterError
 
 GROUP = 2_000
@@ -71,8 +71,8 @@ class Declared:
             yield group
 
     def _device(self, fields: Mapping[str, object]) -> Device:
-        given = {**fields, "product": fields.get("product") or self.product}
-        device = device_from_dict({**given, "tenant": fields.get("tenant") or self.tenant})
+        owned = {**fields, "tenant": fields.get("tenant") or self.tenant}
+        device = declared_device(owned, self.product)
         if device.tenant != self.tenant:
             owner = f"is of tenant {device.tenant}, not {self.tenant}"
             raise DeviceError(f"device {device.device_full} {owner}")

@@ -46,6 +46,7 @@ def test_import_may_be_larger_than_any_other_request(registry: TestedRegistry) -
 
 STRANGE = (
     "=1+1", "+1", "-1", "@SUM(A1)", "'=1", "''", "'", "''-2", "'north", " north ", "' ", " ",
+    "' north", "'' north", "'\xa0'", "n\u2028\x85o", "Häfen ⚓ 東",
     '=HYPERLINK("http://x","a")', "a,b", 'a"b', "x" * 255 + "'", "=" * 256,
 )  # fmt: skip
 
