@@ -8,7 +8,8 @@ import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import chain
+from datetime import UTC, datetime
+from itertools import chain, compress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,12 +31,15 @@ ProductKey = tuple[str, str]
 ENROLLED = "enrolled.ndjson"
 PROJECTED = "registry.ndjson"
 LONGEST_LINE = 1 << 20
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class RegistryFiles:
     """Products and devices below one folder; safe for several processes at once."""
 
     def __init__(self, root: Path) -> None:
+        self._since = _NEVER
+        self._passed: list[Device] = []
         self._products_dir = root / "products"
         self._devices_dir = root / "devices"
         self._read: dict[str, ReadFile] = {}
@@ -62,6 +66,22 @@ class RegistryFiles:
         known, news = self._newest(), self._news
         self._news = set()
         return [known[key] for key in news if key in known]
+
+    def keep_passed(self, since: datetime) -> None:
+        """Have `passed` return what holds from a moment on; until this is asked nothing is kept."""
+        self._since = since
+
+    def passed(self) -> list[Device]:
+        """Return what the registry said of devices after the look before, but for the newest.
+
+        It comes in the registry's order: whoever looks at times only would never hear of it. Of a
+        device that others have enrolled anew meanwhile there is nothing.
+        """
+        passed, self._passed = self._passed, []
+        own = self._read[PROJECTED].devices if PROJECTED in self._read else {}
+        keys = ((device.tenant, device.device_full) for device in passed)
+        is_own = [self._known.get(key) == own.get(key) for key in keys]
+        return [*compress(passed, is_own)]
 
     def device(self, device_full: str, tenant: str = "default") -> Device | None:
         """Return the newest line of one device."""
@@ -159,8 +179,9 @@ class RegistryFiles:
     def _newest(self) -> dict[DeviceKey, Device]:
         before = self._read
         self._read = {
-            path.name: _read(path, before.get(path.name)) for path in self._device_files()
+            path.name: self._read_file(path, before.get(path.name)) for path in self._device_files()
         }
+        self._passed += chain(*(each.passed for each in self._read.values()))
         gone = [each.devices for name, each in before.items() if name not in self._read]
         touched = chain(*gone, *(each.touched for each in self._read.values()))
         files = [*self._read.values()][::-1]
@@ -172,6 +193,11 @@ class RegistryFiles:
                 self._known[key] = newest
                 self._news.add(key)
         return self._known
+
+    def _read_file(self, path: Path, before: ReadFile | None) -> ReadFile:
+        is_appended = path.name in (PROJECTED, ENROLLED)
+        since = self._since if path.name == PROJECTED else None
+        return read_file(path, before, is_appended=is_appended, since=since)
 
     def _device_files(self) -> list[Path]:
         paths = self._devices_dir.glob("*.ndjson")
@@ -208,11 +234,6 @@ def read_product(path: Path, content: bytes) -> Product:
         return product_from_dict(orjson.loads(content))
     except (HeadwaterError, orjson.JSONDecodeError, AttributeError) as error:
         raise ProductError(f"{path}: {error}") from error
-
-
-def _read(path: Path, before: ReadFile | None) -> ReadFile:
-    is_appended = path.name in (PROJECTED, ENROLLED)
-    return read_file(path, before, is_appended=is_appended, is_dated=path.name == PROJECTED)
 
 
 def _read_devices(path: Path, behind: int = 0) -> Iterator[Device]:

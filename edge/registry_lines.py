@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -19,8 +20,9 @@ _TAIL = 4096
 class ReadFile(NamedTuple):
     """What a file held when it was read: the newest line of each device.
 
-    `touched` are the devices of which that may be new. The next look goes on behind `size`, if the
-    file ends there as `tail` says.
+    `touched` are the devices of which that may be new, `passed` the lines among those read now that
+    later ones took the place of. The next look goes on behind `size`, if the file ends there as
+    `tail` says.
     """
 
     mark: str
@@ -30,18 +32,20 @@ class ReadFile(NamedTuple):
     tail: bytes
     devices: dict[DeviceKey, Device]
     touched: tuple[DeviceKey, ...]
+    passed: tuple[Device, ...] = ()
 
 
 def read_file(
-    path: Path, before: ReadFile | None, *, is_appended: bool, is_dated: bool
+    path: Path, before: ReadFile | None, *, is_appended: bool, since: datetime | None
 ) -> ReadFile:
     """Read a file, or where it only ever is appended to, what came since it was read before.
 
-    What is not dated says of no device since when it is so.
+    `since` None: the file is not dated, it says of no device from when it is so. Else `passed` has
+    lines that hold from then on.
     """
     mark = mark_of(path)
     if before and before.mark == mark:
-        return before._replace(touched=())
+        return before._replace(touched=(), passed=())
     with path.open("rb") as file:
         inode = path.stat().st_ino
         start = lines = 0
@@ -52,16 +56,20 @@ def read_file(
                 start, lines, devices = before.size, before.lines, before.devices
         file.seek(start)
         content = file.read()
-    added = {
-        (device.tenant, device.device_full): device if is_dated else undated(device)
-        for device in parse(path, content, lines)
-    }
+    added: dict[DeviceKey, Device] = {}
+    passed: list[Device] = []
+    for device in parse(path, content, lines):
+        key = device.tenant, device.device_full
+        gone = added.get(key)
+        if gone and gone.valid_from and since and gone.valid_from >= since:
+            passed.append(gone)
+        added[key] = device if since else undated(device)
     touched = (*added, *(before.devices if before and not start else ()))
     devices |= added
     whole = content[: content.rfind(b"\n") + 1]
     tail = ((before.tail if before and start else b"") + whole)[-_TAIL:]
     size, lines = start + len(whole), lines + whole.count(b"\n")
-    return ReadFile(mark, inode, size, lines, tail, devices, touched)
+    return ReadFile(mark, inode, size, lines, tail, devices, touched, tuple(passed))
 
 
 def parse(path: Path, content: bytes, before: int = 0) -> Iterator[Device]:

@@ -39,15 +39,18 @@ class Files:
 
     def take(self, records: Sequence[ChangeRecord]) -> None:
         """Put products, rules and devices into the files; nothing else stands there."""
-        bodies = [change.body for record in records if (change := decode_change(*record))]
-        for body in bodies:
+        changes = [change for record in records if (change := decode_change(*record))]
+        devices: list[Device] = []
+        for change in changes:
+            body = change.body
             if isinstance(body, ProductBody):
                 self._put_product(body.product())
             elif isinstance(body, RuleBody):
                 self._rules.put(body.kept())
-        valid_from = self._now() + SETTLES_AFTER
-        named = [body.device for body in bodies if isinstance(body, DeviceBody)]
-        self._files.project(replace(device, valid_from=valid_from) for device in named)
+            elif isinstance(body, DeviceBody):
+                # By its commit: a line may be written late, or all of them anew.
+                devices.append(replace(body.device, valid_from=change.changed_at + SETTLES_AFTER))
+        self._files.project(devices)
 
     def _put_product(self, product: Product) -> None:
         """Write a product's file, unless it says the same in somebody's own words."""

@@ -8,7 +8,7 @@ import polars as pl
 
 from edge.registry_files import RegistryFiles
 from spark_jobs.lake import Lake
-from spark_jobs.transforms.device_history import changed, grown, history_of
+from spark_jobs.transforms.device_history import changed, grown, history_of, unheard_since
 from spark_jobs.transforms.first_use import Types
 from spark_jobs.transforms.fleet import Fleet
 from telemetry.devices import Device
@@ -39,7 +39,9 @@ def known(settings: Settings, lake: Lake, now: datetime) -> Known:
     files = RegistryFiles(settings.registry_dir)
     recorded = lake.scan(DEVICES).sort("valid_from").collect()
     history = history_of(recorded.iter_rows(named=True))
-    after = grown(history, changed(history, files.devices(), now))
+    newest = recorded["valid_from"].max()
+    files.keep_passed(unheard_since(newest if isinstance(newest, datetime) else None))
+    after = grown(history, changed(history, files.devices(), now, files.passed()))
     return Known(
         tuple(files.products().values()),
         tuple(_versions(after)),

@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from edge.registry_files import RegistryFiles
 from spark_jobs.commit_info import Txn
 from spark_jobs.jobs.corrections import mark_back_dated
 from spark_jobs.lake import Lake
-from spark_jobs.transforms.device_history import changed, grown, history_rows
+from spark_jobs.transforms.device_history import changed, grown, history_rows, unheard_since
 from spark_jobs.transforms.fleet import COLUMNS, Fleet, ordered
 from telemetry.devices import Device
 from telemetry.durations import micros
@@ -30,11 +31,13 @@ class LiveRegistry:
         self._fingerprint: str | None = None
         self._products: dict[tuple[str, str], Product] = {}
         self._news: dict[tuple[str, str], Device] = {}
+        self._passed: list[Device] = []
         self._first_use: dict[tuple[str, str], dict[str, str]] = {}
         self._remember(lake.scan(FIRST_USE).collect())
         self.edition = 0
         self.error: str | None = None
         self.fleet = Fleet((), ordered(_versions(lake)))
+        files.keep_passed(unheard_since(pc.max(self.fleet.rows["valid_from"]).as_py()))
 
     def refresh(self, now: datetime | None = None) -> None:
         """Take up what has changed; a file that cannot be read leaves all as it was.
@@ -48,6 +51,7 @@ class LiveRegistry:
             products = self._files.products()
             at = now or datetime.now(UTC)
             self._news |= {(d.tenant, d.device_full): d for d in self._files.news()}
+            self._passed += self._files.passed()
         except (HeadwaterError, OSError) as error:
             if not self.edition:
                 raise
@@ -57,13 +61,14 @@ class LiveRegistry:
             return
         versions = self._grown(at)
         self._news.clear()
+        self._passed.clear()
         self._fingerprint, self._products, self.error = fingerprint, products, None
         self._renew(versions)
 
     def _grown(self, at: datetime) -> pa.Table:
         """Take up what is new of devices; return the rows of all their versions."""
         history = self.fleet.histories(self._news)
-        versions = changed(history, self._news.values(), at)
+        versions = changed(history, self._news.values(), at, self._passed)
         if not versions:
             return self.fleet.rows
         mark_back_dated(self._lake, versions, at)

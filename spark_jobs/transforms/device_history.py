@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,20 +12,54 @@ from spark_jobs.transforms.words import split_names
 from telemetry.devices import FIRST_VALID_FROM, SETTLES_AFTER, Device
 from telemetry.tables import DEVICES
 
+CLOCKS_DIFFER = timedelta(days=1)
+"""How far before the newest version a change may be that is not known; what a device's own history
+knows is left out by itself."""
 History = Mapping[tuple[str, str], Sequence[Device]]
 """(tenant, device_full) → versions by `valid_from`, the current one last."""
 
 
-def changed(history: History, registered: Iterable[Device], now: datetime) -> list[Device]:
-    """Return the versions that are new against the history, with their `valid_from`."""
-    versions = []
+def unheard_since(newest: datetime | None) -> datetime:
+    """Return from when on changes may be new to a history whose newest version this is."""
+    return newest - CLOCKS_DIFFER if newest else FIRST_VALID_FROM
+
+
+def changed(
+    history: History, registered: Iterable[Device], now: datetime, passed: Iterable[Device] = ()
+) -> list[Device]:
+    """Return the versions that are new against the history, with their `valid_from`.
+
+    `passed` is what was registered before, in its order, of devices that changed more than once.
+    """
+    between = _between(history, passed)
+    versions: list[Device] = []
     for device in registered:
-        known = history.get((device.tenant, device.device_full))
-        if known is None:
-            versions.append(replace(device, valid_from=FIRST_VALID_FROM))
-        elif _said(known[-1]) != _said(device):
-            versions.append(replace(device, valid_from=_settles(device, known[-1], now)))
+        key = device.tenant, device.device_full
+        known = history.get(key)
+        before = known[-1] if known else None
+        said = {**between.get(key, {}), device.valid_from: device}
+        for each in said.values():
+            if before is None or _said(before) != _said(each):
+                before = replace(each, valid_from=_begins(each, before, now))
+                versions.append(before)
     return versions
+
+
+def _between(
+    history: History, passed: Iterable[Device]
+) -> dict[tuple[str, str], dict[datetime | None, Device]]:
+    """Return what the history does not know of; of what holds from one moment on, the last."""
+    between: dict[tuple[str, str], dict[datetime | None, Device]] = {}
+    for device in passed:
+        key, begins = (device.tenant, device.device_full), _from(device)
+        known = history.get(key)
+        if not known or begins > _from(known[-1]):
+            between.setdefault(key, {})[begins] = device
+    return between
+
+
+def _begins(device: Device, before: Device | None, now: datetime) -> datetime:
+    return _settles(device, before, now) if before else FIRST_VALID_FROM
 
 
 def _said(device: Device) -> Device:

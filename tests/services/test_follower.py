@@ -1,5 +1,6 @@
 """The follower: files taken up and dropped, sinks told in order, whatever fails between."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import orjson
@@ -8,7 +9,7 @@ from edge.registry_files import ENROLLED, PROJECTED, RegistryFiles
 from telemetry.changes import ProductBody
 from telemetry.devices import Device
 from telemetry.products import history_product, product_to_dict
-from tests.services.registry_parts import TestedRegistry
+from tests.services.registry_parts import NOW, TestedRegistry
 
 
 def files(registry: TestedRegistry) -> RegistryFiles:
@@ -118,6 +119,25 @@ def test_files_that_were_lost_are_written_again(registry: TestedRegistry) -> Non
     registry.started_again()
     registry.follower.follow()
     assert zones(registry) == {"m1": "north"}
+
+
+def test_line_says_of_a_device_from_when_it_was_so_whenever_it_is_written(
+    registry: TestedRegistry,
+) -> None:
+    registry.done("PUT", "/v1/devices/m1", {"zone": "north"})
+    registry.clock.turn(timedelta(hours=1))
+    registry.done("PUT", "/v1/devices/m1", {"zone": "south"})
+    for _ in range(2):
+        registry.clock.turn(timedelta(days=1))
+        registry.follower.follow()
+        path = devices_dir(registry) / PROJECTED
+        said = [orjson.loads(line) for line in path.read_bytes().splitlines()]
+        assert [(one["zone"], one["valid_from"]) for one in said] == [
+            ("north", (NOW + timedelta(minutes=1)).isoformat()),
+            ("south", (NOW + timedelta(hours=1, minutes=1)).isoformat()),
+        ]
+        path.unlink()
+        registry.started_again()
 
 
 def test_killed_between_taking_up_and_dropping_nothing_is_taken_twice(

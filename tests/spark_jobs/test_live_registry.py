@@ -1,5 +1,7 @@
 """What landing follows of the registry is what one who reads it anew finds."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +14,7 @@ from edge.registry_files import RegistryFiles
 from spark_jobs.jobs.live_registry import LiveRegistry
 from spark_jobs.lake import Lake
 from spark_jobs.transforms.device_history import History, changed, grown, history_of
-from telemetry.devices import Device
+from telemetry.devices import FIRST_VALID_FROM, Device
 from telemetry.products import Product
 from telemetry.tables import DEVICES, FIRST_USE, LATE, READINGS
 
@@ -24,9 +26,17 @@ devices = st.builds(
     tenant=st.sampled_from(["default", "other"]),
     zone=st.none() | st.sampled_from("ab"),
     lat=st.none() | st.floats(-90, 90),
-    valid_from=st.none() | st.integers(0, 300).map(lambda s: NOW + timedelta(seconds=s)),
 )
 lists = st.lists(devices, max_size=4)
+
+
+def at(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def dated(said: Iterable[Device], begins: datetime) -> list[Device]:
+    """Return what the registry projects at once: it holds from one moment on."""
+    return [replace(device, valid_from=begins) for device in said]
 
 
 def created(root: Path) -> Lake:
@@ -46,14 +56,14 @@ def test_history_grows_as_if_it_were_read_anew(
     live = LiveRegistry(RegistryFiles(root / "registry"), lake)
     expected: History = {}
     for turn, (projected, enrolled, is_restarted) in enumerate(steps):
-        files.project(projected)
+        files.project(dated(projected, at(40 * turn + turn % 2 * 60)))
         files.enrol(enrolled)
         if is_restarted:
             live = LiveRegistry(RegistryFiles(root / "registry"), lake)
-        at = NOW + timedelta(seconds=40 * turn)
-        live.refresh(at)
+        now = at(40 * turn)
+        live.refresh(now)
         there = RegistryFiles(root / "registry").devices()
-        expected = grown(expected, changed(expected, there, at))
+        expected = grown(expected, changed(expected, there, now))
         rows = lake.scan(DEVICES).sort("valid_from").collect()
         assert {**history_of(rows.iter_rows(named=True))} == expected
         starts = rows.sort("tenant", "device_full", "valid_from").rows(named=True)
@@ -63,6 +73,49 @@ def test_history_grows_as_if_it_were_read_anew(
             assert one["valid_to"] == (following["valid_from"] if is_same else None)
         for (tenant, name), versions in expected.items():
             assert list(live.fleet.versions(tenant, name)) == [*versions]
+
+
+def history(lake: Lake) -> list[dict[str, object]]:
+    return lake.scan(DEVICES).sort("tenant", "device_full", "valid_from").collect().to_dicts()
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.tuples(lists, st.sampled_from(["", "look", "restart"])), max_size=6))
+def test_history_is_the_same_however_seldom_it_is_looked_at(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[list[Device], str]]
+) -> None:
+    root = tmp_path_factory.mktemp("registry")
+    often, seldom = created(root / "often"), created(root / "seldom")
+    writer = RegistryFiles(root)
+    steady, other = (LiveRegistry(RegistryFiles(root), lake) for lake in (often, seldom))
+    for turn, (said, look) in enumerate([*steps, ([], "look")]):
+        writer.project(dated(said, at(40 * turn + 60)))
+        steady.refresh(at(40 * turn))
+        if look == "restart":
+            other = LiveRegistry(RegistryFiles(root), seldom)
+        if look:
+            other.refresh(at(40 * turn))
+    assert history(seldom) == history(often)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_moves_while_nobody_looked_hold_from_when_they_were_made(
+    tmp_path: Path, is_known: bool
+) -> None:
+    files, lake = RegistryFiles(tmp_path / "registry"), created(tmp_path)
+    files.project([Device("m1", zone="a", valid_from=NOW)])
+    if is_known:
+        LiveRegistry(RegistryFiles(tmp_path / "registry"), lake).refresh(NOW)
+    for seconds, zone in ((60, "b"), (1800, "x"), (1800, "c")):
+        files.project([Device("m1", zone=zone, valid_from=at(seconds))])
+
+    live = LiveRegistry(RegistryFiles(tmp_path / "registry"), lake)
+    live.refresh(at(3600))
+
+    versions = live.fleet.versions("default", "m1")
+    assert [(each.zone, each.valid_from) for each in versions] == [
+        ("a", FIRST_VALID_FROM), ("b", at(60)), ("c", at(1800)),
+    ]  # fmt: skip
 
 
 def test_only_a_change_is_a_new_edition(tmp_path: Path) -> None:
