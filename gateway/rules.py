@@ -3,6 +3,7 @@
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -16,6 +17,7 @@ from gateway.identity import Identity
 from gateway.outcome import Rejected
 from telemetry.devices import check_name, full_name
 from telemetry.errors import DeviceError, HeadwaterError
+from telemetry.message import parse_time, shown
 
 Operator = Literal["==", "!=", "<", "<=", ">", ">="]
 _OPERATORS: Mapping[Operator, Callable[[object, object], bool]] = {
@@ -163,17 +165,32 @@ def _translated(
         return Rejected("undecodable", f"rule {rule.name}: {error}")
     if not all(_holds(condition, data) for condition in rule.where):
         return Translated(name, None, channel)
+    try:
+        message = _message(rule, data)
+    except _UnreadableError as error:
+        return Rejected("undecodable", f"rule {rule.name}: {error}")
+    return Translated(name, orjson.dumps(message), channel)
+
+
+class _UnreadableError(Exception):
+    """A payload has not what a rule wants of it."""
+
+
+def _message(rule: Rule, data: object) -> dict[str, object]:
     metrics = {
         metric: value
         for metric, field in rule.metrics.items()
         if (value := _value(field, data)) is not None
     }
     if not metrics:
-        return Rejected("undecodable", f"rule {rule.name}: no field of the payload is there")
-    message: dict[str, object] = {"v": 1}
-    if rule.time and isinstance(moment := found_at(data, rule.time), str):
-        message["ts"] = moment
-    return Translated(name, orjson.dumps(message | {"metrics": metrics}), channel)
+        raise _UnreadableError("no field of the payload is there")
+    moment = found_at(data, rule.time) if rule.time else None
+    if moment is None:
+        return {"v": 1, "metrics": metrics}
+    if not isinstance(moment, str) or parse_time(moment) is None:
+        # Left out it would be the time of receipt, and nobody would know.
+        raise _UnreadableError(f"{rule.time} is no ISO time: {shown(moment)}")
+    return {"v": 1, "ts": moment, "metrics": metrics}
 
 
 def _device(rule: Rule, identity: Identity | None, topic: str) -> str | None:
@@ -215,12 +232,21 @@ def _value(field: Field, data: object) -> float | str | bool | None:
     if field.path is None:
         return field.constant
     value = found_at(data, field.path)
-    if isinstance(value, bool | str):
-        return value
-    if not isinstance(value, int | float):
+    if not isinstance(value, bool | str | int | float):
         return None
     factor, addend = UNITS[field.unit] if field.unit else (1.0, 0.0)
     if field.scale == factor == 1.0 and field.offset == addend == 0.0:
         return value
-    found = (value * factor + addend) * field.scale + field.offset
+    found = (_number(value, field.path) * factor + addend) * field.scale + field.offset
     return found if math.isfinite(found) else None
+
+
+def _number(value: float | str | bool, path: str) -> float:
+    """Return a number, or the number that a text is; raise for what cannot be converted."""
+    if isinstance(value, str):
+        with suppress(orjson.JSONDecodeError):
+            said = orjson.loads(value)
+            value = said if isinstance(said, int | float) else value
+    if isinstance(value, bool | str):
+        raise _UnreadableError(f"{path} is no number: {shown(value)}")
+    return value

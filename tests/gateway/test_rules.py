@@ -59,6 +59,39 @@ def test_foreign_payload_becomes_a_message() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "moment", [1_763_712_000, "1763712000", "yesterday", True, {"at": "2026-11-21T08:00:00Z"}]
+)
+def test_time_that_is_none_is_told_and_not_left_out(moment: object) -> None:
+    found = translated(body=orjson.dumps({"Time": moment, "ENERGY": {"Power": 250}}))
+
+    assert isinstance(found, Rejected)
+    assert (found.reason, "Time is no ISO time" in found.text) == ("undecodable", True)
+
+
+def test_message_without_the_time_that_a_rule_names_has_none() -> None:
+    for body in (b'{"ENERGY":{"Power":250}}', b'{"Time":null,"ENERGY":{"Power":250}}'):
+        found = translated(body=body)
+        assert isinstance(found, Translated)
+        assert "ts" not in orjson.loads(found.payload or b"")
+
+
+@pytest.mark.parametrize("said", ["hot", "NaN", "1_0", "", "true", "[1]", True])
+def test_what_is_no_number_cannot_have_another_unit(said: object) -> None:
+    found = translated(body=orjson.dumps({"ENERGY": {"Power": 1}, "AM": [{"T": said}]}))
+
+    assert isinstance(found, Rejected)
+    assert (found.reason, "AM.0.T is no number" in found.text) == ("undecodable", True)
+
+
+def test_number_that_is_said_as_a_text_is_converted_as_one() -> None:
+    found = translated(body=b'{"ENERGY":{"Power":1},"AM":[{"T":"212.0"}]}')
+
+    assert isinstance(found, Translated)
+    metrics = orjson.loads(found.payload or b"")["metrics"]
+    assert metrics["temperature"] == pytest.approx(100.0)
+
+
 def test_topic_without_a_rule_is_nobodys() -> None:
     assert translated(topic="tele/p1/STATE") is None
 
