@@ -17,7 +17,7 @@ MOST_BYTES = 1_000_000
 KEPT_S = 60.0
 """How long a connection without a request is kept: the gateway closes it after 75 s."""
 RETRIED = (429, 502, 503, 504)
-OF_ONE_LINE = ("undecodable", "device_mismatch")
+OF_ONE_LINE = ("undecodable", "device_mismatch", "too_large")
 """Refusals of a request that are about one of its lines."""
 JSON = "application/json"
 NDJSON = "application/x-ndjson"

@@ -10,16 +10,20 @@ from edge.mqtt.decoding import decode
 from edge.mqtt.encoding import encode
 from edge.mqtt.frames import Framer
 from edge.mqtt.packets import PINGREQ, PUBACK, Ack, Connack, Connect, Disconnect, Ping, Publish
-from edge.mqtt.wire import V5, MqttError
+from edge.mqtt.wire import LONGEST, V5, MqttError
 
 if TYPE_CHECKING:
     from edge.mqtt_sender import MqttSender
 
 KEEP_ALIVE_S = 300
 WINDOW = 200
+OVERHEAD = 10
+"""Bytes of a PUBLISH beside its topic and payload: head, lengths, packet id, no properties."""
 LET_IN_WITHIN_S = 30.0
 RETRY_CODES = (0x83, 0x88, 0x89, 0x97)
 """Refusals that pass: no store, busy, over a limit."""
+TOO_LARGE = "too_large"
+"""Told by 0x83 too, and does not pass."""
 
 
 class MqttDevice(asyncio.Protocol):
@@ -37,6 +41,7 @@ class MqttDevice(asyncio.Protocol):
         self._again = Again()
         self._packet_id = 0
         self._window = WINDOW
+        self._largest = LONGEST
         self._refusal: str | None = None
         self._queue: deque[Posting] = deque()
         self._inflight: dict[int, Posting] = {}
@@ -101,6 +106,7 @@ class MqttDevice(asyncio.Protocol):
             self._sender.entered()
             self._again.reset()
             self._window = min(packet.properties.receive_maximum or WINDOW, WINDOW)
+            self._largest = packet.properties.maximum_packet_size or LONGEST
             for packet_id, posting in self._inflight.items():
                 self._write(packet_id, posting, is_again=True)
             self._pump()
@@ -128,11 +134,11 @@ class MqttDevice(asyncio.Protocol):
         posting = self._inflight.pop(packet.packet_id, None)
         if posting is None:
             return
-        if packet.code in RETRY_CODES:
+        reason = (packet.properties.reason or f"{packet.code:#x}").partition(":")[0]
+        if packet.code in RETRY_CODES and reason != TOO_LARGE:
             self._sender.loop.call_later(self._again.next_s(), self.send, posting)
         elif packet.code >= 0x80:
-            said = packet.properties.reason or f"{packet.code:#x}"
-            self._sender.settled(posting, said.partition(":")[0])
+            self._sender.settled(posting, reason)
         else:
             self._again.reset()
             self._sender.settled(posting, None)
@@ -143,6 +149,10 @@ class MqttDevice(asyncio.Protocol):
         while self.is_in and self._queue and len(self._inflight) < self._window:
             posting = self._queue.popleft()
             if posting.is_over:
+                continue
+            if len(posting.record.value) + len(self._topic) + OVERHEAD > self._largest:
+                # The other side would close the connection for it, each time anew.
+                self._sender.settled(posting, TOO_LARGE)
                 continue
             self._packet_id = self._packet_id % 65_535 + 1
             self._inflight[self._packet_id] = posting
