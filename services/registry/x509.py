@@ -48,6 +48,12 @@ def check_authority(pem: str) -> None:
         raise HeadwaterError("the certificate is no authority's: its basic constraints lack CA")
 
 
+def have_one_key(pem: str, other: str) -> bool:
+    """Say whether two certificates are of one key: who signs by it signs for both."""
+    first, second = (_certificate(each).public_key() for each in (pem, other))
+    return first == second
+
+
 def check_revocations(pem: str, authority: str) -> None:
     """Raise unless the revocation list is signed by the authority."""
     found = _read("revocation list", lambda: x509.load_pem_x509_crl(pem.encode()))

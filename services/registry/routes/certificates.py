@@ -16,6 +16,7 @@ from services.registry.words import DeviceFull, Name, Pem
 from services.registry.x509 import (
     check_authority,
     check_revocations,
+    have_one_key,
     is_older,
     read_certificate,
 )
@@ -88,7 +89,9 @@ def add_certificate(
     with access.writing() as writing:
         the_device(writing, access.tenant, device_full)
         if known := writing.by_name("certificate", fingerprint):
-            raise conflict(f"the certificate is {_body(known).device_full}'s already")
+            is_mine = known.key.tenant == access.tenant
+            owner = _body(known).device_full if is_mine else "another tenant"
+            raise conflict(f"the certificate is {owner}'s already")
         writing.put(access.tenant, fingerprint, body, "add")
         found = writing.get("certificate", access.tenant, fingerprint)
         assert found is not None
@@ -121,11 +124,17 @@ def list_authorities(access: Viewer) -> list[AuthorityOut]:
 
 @router.put("/authorities/{name}")
 def put_authority(name: Name, wanted: AuthorityIn, access: Admin) -> AuthorityOut:
-    """Believe an authority's signature; without a newer list, the one in force stays."""
+    """Believe an authority's signature; without a newer list, the one in force stays.
+
+    One that names devices does so for one tenant: a certificate names none.
+    """
     check_authority(wanted.certificate)
     if wanted.revocations is not None:
         check_revocations(wanted.revocations, wanted.certificate)
     with access.writing() as writing:
+        if wanted.names_devices and _names_others(writing, access.tenant, wanted.certificate):
+            raise conflict("this authority names another tenant's devices: a certificate names no"
+                           " tenant; register each device's certificate by itself")  # fmt: skip
         body = AuthorityBody(**wanted.model_dump())
         known = writing.get("authority", access.tenant, name)
         if known is not None and _authority(known).certificate == wanted.certificate:
@@ -158,6 +167,13 @@ def remove_authority(name: Name, access: Admin) -> AuthorityOut:
         writing.revoke([ChangeKey("authority", access.tenant, name)], "remove")
     access.registry.wake()
     return _authority_out(found)
+
+
+def _names_others(writing: Writing, tenant: str, certificate: str) -> bool:
+    """Say whether another tenant's devices are named by an authority of the same key."""
+    elsewhere = (AUTHORITIES.c.tenant != tenant, AUTHORITIES.c.names_devices.is_(True))
+    others = writing.entries("authority", *elsewhere)
+    return any(have_one_key(_authority(other).certificate, certificate) for other in others)
 
 
 def _renewed(name: str, known: AuthorityBody, body: AuthorityBody) -> AuthorityBody:
