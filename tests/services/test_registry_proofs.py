@@ -73,6 +73,32 @@ def test_revoked_certificates_stay_so_whatever_is_said_anew_of_their_authority(
     assert (said["revocations"], said["names_devices"]) == (newer, True)
 
 
+def test_authority_names_the_devices_of_one_tenant(either: TestedRegistry) -> None:
+    maker, told = made("maker"), {"names_devices": True}
+    either.done("PUT", "/v1/tenants/acme", {})
+    either.done("PUT", "/v1/authorities/a", {"certificate": maker.pem, **told})
+    theirs = "/v1/authorities/b?tenant=acme"
+    refused = either.ask("PUT", theirs, {"certificate": maker.pem, **told})
+    assert (refused.status_code, "another tenant" in refused.text) == (409, True)
+
+    either.done("PUT", theirs, {"certificate": maker.pem})
+    either.done("PUT", "/v1/authorities/a2", {"certificate": maker.pem, **told})
+    either.done("PUT", "/v1/authorities/other?tenant=acme", {"certificate": made("b").pem, **told})
+    for name in ("a", "a2"):
+        either.done("DELETE", f"/v1/authorities/{name}")
+    either.done("PUT", theirs, {"certificate": maker.pem, **told})
+
+
+def test_certificate_of_another_tenant_does_not_say_whose_it_is(registry: TestedRegistry) -> None:
+    own = {"certificate": made("meter.m1", made("maker")).pem}
+    registry.meter("meter.m1")
+    registry.done("POST", f"{M1}/certificates", own)
+    registry.done("PUT", "/v1/tenants/acme", {})
+    registry.done("PUT", "/v1/devices/m9?tenant=acme", {})
+    refused = registry.ask("POST", "/v1/devices/m9/certificates?tenant=acme", own)
+    assert (refused.status_code, "m1" in refused.text) == (409, False)
+
+
 def test_certificate_that_is_over_is_refused(registry: TestedRegistry) -> None:
     registry.meter("meter.m1")
     own = made("meter.m1", made("maker"), days=1)
@@ -191,7 +217,8 @@ def test_key_above_the_tenants_is_made_by_such_an_admin_alone(either: TestedRegi
 
 def test_last_admin_above_the_tenants_cannot_be_revoked(either: TestedRegistry) -> None:
     first = either.done("GET", "/v1/api-keys/me")["key_id"]
-    for short in ({"role": "viewer"}, {"role": "admin", "valid_until": NOW.isoformat()}):
+    ends = (NOW.isoformat(), (NOW + timedelta(days=365)).isoformat())
+    for short in ({"role": "viewer"}, *({"role": "admin", "valid_until": end} for end in ends)):
         either.done("POST", "/v1/api-keys", {"every_tenant": True, **short})
     refused = either.ask("DELETE", f"/v1/api-keys/{first}")
     assert (refused.status_code, "make one first" in refused.text) == (409, True)
