@@ -50,6 +50,8 @@ def token_identity(
         return _registered(token, kid, directory, now)
     except (jwt.InvalidTokenError, DeviceError, HeadwaterError, ValueError, TypeError):
         return None
+    except OverflowError:
+        return None  # a time of hundreds of digits, which is no float
 
 
 def said_by(token: str) -> tuple[str, str]:

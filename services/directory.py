@@ -13,6 +13,8 @@ from telemetry.errors import HeadwaterError
 from telemetry.sealing import KeyRing, unseal
 
 LEEWAY_S = 30
+MOST_S = 1e12
+"""Seconds since 1970: a time beyond is none."""
 
 
 class Directory:
@@ -96,7 +98,7 @@ class Directory:
             },
         )
         at = now.timestamp()
-        if float(claims["exp"]) < at - LEEWAY_S or float(claims.get("nbf", 0)) > at + LEEWAY_S:
+        if _moment(claims["exp"]) < at - LEEWAY_S or _moment(claims.get("nbf", 0)) > at + LEEWAY_S:
             raise jwt.ExpiredSignatureError("expired, or not valid yet")
         if self._scope not in str(claims.get("scope", "")).split():
             raise jwt.InvalidTokenError(f"its scope does not name {self._scope}")
@@ -107,6 +109,13 @@ class Directory:
         if body.secret is None or self._ring is None:
             raise HeadwaterError(f"the secret of {kid} cannot be opened here")
         return unseal(body.secret, self._ring, f"jwt_key/{tenant}/{kid}".encode())
+
+
+def _moment(said: object) -> float:
+    """Return a NumericDate (RFC 7519, 2), or raise: NaN is neither before nor after any other."""
+    if isinstance(said, int | float) and not isinstance(said, bool) and -MOST_S < said < MOST_S:
+        return float(said)
+    raise jwt.InvalidTokenError("a time is none")
 
 
 def local_key(path: Path) -> str:
