@@ -9,14 +9,15 @@ from rich.console import Console
 NO_TERMINAL_WIDTH = 100_000
 
 
-def table_console(out: TextIO | None = None, *, markup: bool = False) -> Console:
+def table_console(out: TextIO | None = None) -> Console:
     """Return a console for results; what is no terminal gets lines as long as they are.
 
-    `markup`: words in brackets are styles, not words; for what no device or person has written.
+    Text is shown as it is: a unit may be `[degF]`, and a device be named by an address with `:ab:`
+    in it. What is to have a style is a `Text`.
     """
     file = out or sys.stdout
     width = None if Console(file=file).is_terminal else NO_TERMINAL_WIDTH
-    return Console(file=file, width=width, markup=markup, emoji=False)
+    return Console(file=file, width=width, markup=False, emoji=False)
 
 
 def visible(text: str) -> str:

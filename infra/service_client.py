@@ -1,6 +1,6 @@
 """Requests to a service of the stack, and its problems as errors that name the fix."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -68,7 +68,7 @@ class ServiceClient:
             if answer.is_error:
                 answer.read()
                 _found(self._service, answer)
-            for line in answer.iter_lines():
+            for line in _lines(answer.iter_bytes()):
                 yield orjson.loads(line)
 
     @contextmanager
@@ -84,6 +84,16 @@ class ServiceClient:
                 f"{self._service} at {self._address} does not answer ({error}):"
                 f" see `headwater status` and `headwater logs {self._service}`"
             ) from error
+
+
+def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Cut at newlines alone: httpx would at what a text may hold too, such as U+2028."""
+    rest = b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines
+    if rest:
+        yield rest
 
 
 def open_registry(settings: Settings) -> ServiceClient:

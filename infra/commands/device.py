@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from edge.device_lines import DEVICE_COLUMNS, cell, device_declarations
+from edge.device_lines import DEVICE_COLUMNS, cell, declared_device, device_declarations
 from infra.close_names import unknown
 from infra.console import table_console
 from infra.declaration_files import text_of
@@ -66,7 +66,8 @@ for command in (credentials, rotate, revoke, enable):
     device.add_command(command)
 
 
-@device.command()
+@device.command(epilog="\b\nExamples:\n  headwater device add meter.m1 --zone north\n"
+                       "  headwater device add meter.m1 --durability consumer\n")  # fmt: skip
 @click.argument("name")
 @click.option("--product", help="Product, if NAME has no dot.")
 @click.option("--tenant", default=TENANT, show_default=True, help="Who owns it.")
@@ -78,7 +79,7 @@ for command in (credentials, rotate, revoke, enable):
 @click.option("--durability", type=click.Choice(get_args(Durability)), help=CONSUMER)
 def add(name: str, **fields: Unpack[Fields]) -> None:
     """Enrol device NAME, or change of it what is given here."""
-    declared = device_from_dict({"device": name, **fields})
+    declared = declared_device({"device": name, **fields}, None)
     book = open_book(Settings())
     _check_product(book, declared.product, declared.tenant)
     known = book.device(declared.device_full, declared.tenant)
@@ -95,11 +96,13 @@ def _check_product(book: Book, product: str, tenant: str) -> None:
         raise DeviceError(unknown("product", product, names, fix))
 
 
-@device.command("import")
+@device.command("import", epilog="\b\nExamples:\n"
+                "  headwater device import fleet.csv --product meter\n"
+                "  headwater device import fleet.csv --secrets secrets.csv\n")  # fmt: skip
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--product", help="Product of names without a dot and without a product.")
 @click.option("--secrets", type=click.Path(dir_okay=False, path_type=Path),
-              help="Issue a secret to each device that has none, and write them here.")  # fmt: skip
+              help="Issue secrets to devices without one, and add them to this file.")  # fmt: skip
 def import_(file: Path, product: str | None, secrets: Path | None) -> None:
     """Enrol the devices of FILE, NDJSON or CSV; a wrong line leaves the registry as it was."""
     devices = list(_declared(file, product))
@@ -121,14 +124,13 @@ def import_(file: Path, product: str | None, secrets: Path | None) -> None:
 
 def _declared(file: Path, product: str | None) -> Iterator[Device]:
     for number, fields in device_declarations(str(file), text_of(file)):
-        given = {**fields, "product": fields.get("product") or product}
         try:
-            yield device_from_dict(given)
+            yield declared_device(fields, product)
         except DeviceError as error:
             raise DeviceError(f"{file}, line {number}: {error}") from error
 
 
-@device.command()
+@device.command(epilog="\b\nExample:\n  headwater device show meter.m1\n")
 @click.argument("name")
 @click.option("--tenant", default=TENANT, show_default=True, help="Who owns it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -149,7 +151,8 @@ def show(name: str, tenant: str, as_json: bool) -> None:
         click.echo(f"{field:<12}{value}")
 
 
-@device.command("list")
+@device.command("list", epilog="\b\nExamples:\n  headwater device list --product meter\n"
+                "  headwater device list --json | jq .zone\n")  # fmt: skip
 @click.option("--product", help="Only devices of this product.")
 @click.option("--tenant", default=TENANT, show_default=True, help="Whose devices.")
 @click.option("--limit", default=SHOWN, show_default=True, help="How many; JSON has all.")
@@ -174,7 +177,7 @@ def list_(product: str | None, tenant: str, limit: int, as_json: bool) -> None:
         click.echo(f"{len(found) - limit:,} more: --limit {len(found)}", err=True)
 
 
-@device.command()
+@device.command(epilog="\b\nExample:\n  headwater device export fleet.csv\n")
 @click.argument("file", type=click.Path(dir_okay=False, writable=True, path_type=Path))
 @click.option("--tenant", default=TENANT, show_default=True, help="Whose devices.")
 def export(file: Path, tenant: str) -> None:

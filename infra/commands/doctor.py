@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict
 
 import click
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from infra.console import table_console
 from infra.doctor.examination import examine
@@ -37,8 +37,8 @@ def doctor(ctx: click.Context, light: bool, as_json: bool) -> None:
         for heading in ("found", "fix"):
             table.add_column(heading, overflow="fold")
         for each in findings:
-            verdict = f"[{STYLES[each.verdict]}]{each.verdict}[/]"
-            table.add_row(each.subject, verdict, escape(each.found), escape(each.fix))
-        table_console(markup=True).print(table)
+            verdict = Text(each.verdict, STYLES[each.verdict])
+            table.add_row(each.subject, verdict, each.found, each.fix)
+        table_console().print(table)
     if any(finding.verdict == "missing" for finding in findings):
         ctx.exit(1)

@@ -4,6 +4,7 @@ import json
 
 import click
 from rich.table import Table
+from rich.text import Text
 
 from infra.console import table_console
 from infra.drills.course import ground_of, hold, wait_until_well
@@ -57,9 +58,7 @@ def drill(ctx: click.Context, name: str | None, rate: int, as_json: bool) -> Non
     if name not in DRILLS:
         raise click.UsageError(f"no drill {name!r}; there are {', '.join(DRILLS)}")
     found = _held(DRILLS[name], rate)
-    click.echo(json.dumps(found, indent=2)) if as_json else table_console(markup=True).print(
-        _table(found)
-    )
+    click.echo(json.dumps(found, indent=2)) if as_json else table_console().print(_table(found))
     ctx.exit(0 if found["passed"] else 1)
 
 
@@ -99,5 +98,5 @@ def _table(found: dict[str, object]) -> Table:
         table.add_row(name, str(counts.get(name, "-")))
     complaints = found["complaints"]
     for complaint in complaints if isinstance(complaints, list) else []:
-        table.add_row("[red]wrong[/]", str(complaint).replace("[", "\\["))
+        table.add_row(Text("wrong", "red"), str(complaint))
     return table

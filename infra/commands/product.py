@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 from rich.table import Table
+from rich.text import Text
 
 from infra.close_names import unknown
 from infra.console import table_console
@@ -44,7 +45,7 @@ def product() -> None:
     """Add and show products."""
 
 
-@product.command()
+@product.command(epilog="\b\nExample:\n  headwater product add meter.json pump.yaml\n")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…",
                 type=click.Path(exists=True, dir_okay=False, path_type=Path))  # fmt: skip
 def add(files: tuple[Path, ...]) -> None:
@@ -80,7 +81,7 @@ def _product(path: Path, declaration: Declaration) -> Product:
     return found
 
 
-@product.command("list")
+@product.command("list", epilog="\b\nExample:\n  headwater product list --json\n")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(as_json: bool) -> None:
     """List all products."""
@@ -103,7 +104,8 @@ def list_(as_json: bool) -> None:
     table_console().print(table)
 
 
-@product.command()
+@product.command(epilog="\b\nExamples:\n  headwater product show meter\n"
+                        "  headwater product show meter --json > meter.json\n")  # fmt: skip
 @click.argument("name")
 @click.option("--tenant", default=TENANT, show_default=True, help="Whose product.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, the form that `add` reads.")
@@ -146,7 +148,7 @@ def _range(least: float | None, greatest: float | None) -> str:
     return f"{low} … {'' if greatest is None else f'{greatest:g}'}"
 
 
-@product.command()
+@product.command(epilog="\b\nExample:\n  headwater product lateness meter --png delays.png\n")
 @click.argument("name")
 @click.option("--tenant", default=TENANT, show_default=True, help="Whose product.")
 @click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Save the plot here.")
@@ -171,17 +173,18 @@ def lateness(name: str, tenant: str, png: Path | None, as_json: bool) -> None:
 
 
 def _show(proposal: Proposal) -> None:
-    console = table_console(markup=True)
+    console = table_console()
     table = Table("hour (UTC)", "messages", "p50 s", "p95 s", "p99 s", "max s")
     for delay in proposal.delays[-24:]:
         seconds = [f"{value:,.3f}" for value in (delay.p50, delay.p95, delay.p99, delay.max)]
         table.add_row(f"{delay.hour:%Y-%m-%d %H:%M}", f"{delay.count:,}", *seconds)
     console.print(table)
     console.print(
-        f"{proposal.product}: worst hour's p99 is {proposal.p99:,.3f} s;"
-        f" proposed lateness [bold]{format_duration(proposal.proposed)}[/],"
-        f" declared {format_duration(proposal.declared)}",
-        highlight=False,
+        Text.assemble(
+            f"{proposal.product}: worst hour's p99 is {proposal.p99:,.3f} s; proposed lateness ",
+            (format_duration(proposal.proposed), "bold"),
+            f", declared {format_duration(proposal.declared)}",
+        )
     )
 
 

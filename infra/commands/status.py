@@ -4,8 +4,8 @@ import json
 
 import click
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from infra.console import table_console
 from infra.drills.fault import left_faults
@@ -34,7 +34,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(now.as_json(), indent=2))
     else:
-        _show(table_console(markup=True), now)
+        _show(table_console(), now)
     for fault in left_faults(settings.home):
         click.echo(fault.sentence, err=True)
     if not now.is_up:
@@ -51,7 +51,7 @@ def _show(console: Console, now: Health) -> None:
         numbers = [_text(number) for number in (each.pid, each.pss_mb, each.budget_mb)]
         services.add_row(each.name, _state(each.state), each.url or "-", *numbers)
     used = sum(each.pss_mb or 0 for each in now.services)
-    services.add_row("[bold]all[/]", "", "", "", f"[bold]{used}[/]", "")
+    services.add_row("all", "", "", "", str(used), "", style="bold")
     console.print(services)
     if now.consumer_devices:
         count = f"{now.consumer_devices:,} device{'s' * (now.consumer_devices > 1)}"
@@ -70,11 +70,11 @@ def _show_streams(console: Console, now: Health) -> None:
     console.print(streams)
     for stream in now.streams:
         if stream.error:
-            console.print(f"{stream.name}: {escape(stream.error)}", style="red", highlight=False)
+            console.print(f"{stream.name}: {stream.error}", style="red", highlight=False)
 
 
-def _state(state: str) -> str:
-    return f"[{STYLES.get(state, 'dim')}]{state}[/]"
+def _state(state: str) -> Text:
+    return Text(state, STYLES.get(state, "dim"))
 
 
 def _text(number: float | None) -> str:

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import cast
+from typing import TextIO, cast
 
 import click
 from rich.table import Table
@@ -31,7 +31,8 @@ def the_registry(settings: Settings) -> ServiceClient:
     return open_registry(settings)
 
 
-@click.command()
+@click.command(epilog="\b\nExamples:\n  headwater device credentials meter.m1\n"
+                      "  headwater device credentials meter.m1 --issue\n")  # fmt: skip
 @click.argument("name")
 @click.option("--tenant", default=TENANT, show_default=True, help="Who owns it.")
 @click.option("--issue", is_flag=True, help="Issue a secret, and show it this once.")
@@ -53,7 +54,7 @@ def credentials(name: str, tenant: str, issue: bool, as_json: bool) -> None:
     table_console().print(table)
 
 
-@click.command()
+@click.command(epilog="\b\nExample:\n  headwater device rotate meter.m1 --overlap-days 7\n")
 @click.argument("name")
 @click.option("--tenant", default=TENANT, show_default=True, help="Who owns it.")
 @click.option("--overlap-days", type=click.FloatRange(0, 3650), help=OVERLAP)
@@ -75,7 +76,8 @@ def _show(issued: Json, as_json: bool) -> None:
     click.echo("The secret is shown this once; the registry keeps it sealed.", err=True)
 
 
-@click.command()
+@click.command(epilog="\b\nExamples:\n  headwater device revoke meter.m1\n"
+                      "  headwater device revoke meter.m1 --credential 0a1b2c3d4e5f\n")  # fmt: skip
 @click.argument("name")
 @click.option("--tenant", default=TENANT, show_default=True, help="Who owns it.")
 @click.option("--credential", help="Only this secret; the device stays enabled.")
@@ -90,7 +92,7 @@ def revoke(name: str, tenant: str, credential: str | None) -> None:
         click.echo(f"{name}: revoked", err=True)
 
 
-@click.command()
+@click.command(epilog="\b\nExample:\n  headwater device enable meter.m1\n")
 @click.argument("name")
 @click.option("--tenant", default=TENANT, show_default=True, help="Who owns it.")
 def enable(name: str, tenant: str) -> None:
@@ -106,10 +108,37 @@ def enable(name: str, tenant: str) -> None:
 def enrol_with_secrets(
     settings: Settings, devices: Sequence[Device], path: Path, advance: Callable[[int], None]
 ) -> int:
-    """Enrol devices and write the secrets of those that had none, for their owner's eyes."""
+    """Enrol devices and add the secrets of those that had none to a file for its owner's eyes.
+
+    Secrets are shown once: those that an import before, broken off maybe, wrote there stay.
+    """
     client = the_registry(settings)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+    with _secrets_file(path) as file:
         writer = csv.DictWriter(file, SECRET_COLUMNS, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        return import_devices(client, devices, advance, writer.writerows)
+
+        def keep(issued: Sequence[Json]) -> None:
+            writer.writerows(issued)
+            file.flush()
+            os.fsync(file.fileno())
+
+        return import_devices(client, devices, advance, keep)
+
+
+def _secrets_file(path: Path) -> TextIO:
+    """Open a file behind the secrets in it; raise if it holds anything else."""
+    head = ",".join(SECRET_COLUMNS) + "\n"
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError as error:
+        raise HeadwaterError(f"--secrets {path}: {error}") from error
+    file = os.fdopen(handle, "r+", encoding="utf-8", errors="replace", newline="")
+    before = file.read()
+    if before and not before.startswith(head):
+        file.close()
+        raise HeadwaterError(f"--secrets {path} holds something else: name another file")
+    os.fchmod(handle, 0o600)
+    if not before:
+        file.write(head)
+    elif not before.endswith("\n"):
+        file.write("\n")  # a writer was killed in its last line
+    return file

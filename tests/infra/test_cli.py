@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 import pytest
 
+import infra.commands.device
+import infra.commands.product
 from infra.cli import COMMANDS, HIDDEN, main
 
 
@@ -53,6 +55,15 @@ def test_every_command_has_help_with_examples(
         assert run(*words, "--help") == 0
         shown = capsys.readouterr().out.partition("\n")[2]
         assert f"headwater {' '.join(words)}" in shown, words
+
+
+@pytest.mark.parametrize("group", [infra.commands.device.device, infra.commands.product.product])
+def test_every_command_of_the_registry_has_help_with_examples(
+    group: click.Group, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in group.commands:
+        assert run(str(group.name), name, "--help") == 0
+        assert f"  headwater {group.name} {name} " in capsys.readouterr().out
 
 
 def test_unknown_command_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:

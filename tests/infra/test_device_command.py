@@ -58,6 +58,8 @@ def test_time_that_is_none_in_utc_is_refused(home: Home, since: str) -> None:
     [
         (["metr.m1"], "there is no product 'metr'; did you mean meter?"),
         (["meter.a b"], "is not a device name"),
+        (["meter.m1", "--product", "pump"], "its name says another product than 'pump'"),
+        (["m1", "--tenant", "a/b"], "is no name of a tenant"),
     ],
 )
 def test_wrong_name_is_an_error(home: Home, arguments: list[str], reason: str) -> None:
@@ -84,6 +86,13 @@ def test_file_is_imported(home: Home, text: str) -> None:
     assert json.loads(again.stdout) == {"read": 2, "written": 0}
 
 
+def test_tables_show_texts_as_they_are(home: Home) -> None:
+    device(home, "add", "meter.e4:ab:30:b:", "--zone", "[degF] [/]", "--customer", "[red]")
+    assert "meter.e4:ab:30:b:" in (listed := device(home, "list").stdout)
+    assert "[degF] [/]" in listed
+    assert "[red]" in listed
+
+
 def test_product_of_a_whole_file_is_given(home: Home) -> None:
     device(home, "import", home.file("fleet", "device\nm1\nm2\n"), "--product", "meter")
     assert [each.device_full for each in devices(home)] == ["meter.m1", "meter.m2"]
@@ -99,11 +108,26 @@ def test_product_of_a_whole_file_is_given(home: Home) -> None:
         ('{"device":"m1"}\n{"device":', "fleet, line 2: not JSON"),
         ('{"device":"m1"}\n[1]', "fleet, line 2: not a JSON object"),
         ("device\npump.p1\n", "there is no product 'pump'"),
+        ("device,product\nmeter.m1,pump\n", "line 2: device meter.m1: its name says another"),
+        ("device,tenant\nm1,a/b\n", "line 2: device m1: 'a/b' is no name of a tenant"),
+        ("device,zone,zone\nm1,a,b\n", "fleet, line 1: two columns have one name"),
+        ('"device"x,zone\nm1,a\n', "fleet, line 1: ',' expected"),
+        ('device,zone\nm1,a\nm2,"b\n', "fleet, line 3: unexpected end"),
+        ("device,zone\nm1,Köln\n".encode("latin-1"), "fleet: not UTF-8"),
     ],
 )
-def test_wrong_line_is_named_and_nothing_imported(home: Home, text: str, reason: str) -> None:
+def test_wrong_line_is_named_and_nothing_imported(
+    home: Home, text: str | bytes, reason: str
+) -> None:
     assert reason in device(home, "import", home.file("fleet", text), code=1).stderr
     assert devices(home) == []
+
+
+def test_file_that_cannot_be_written_is_named_and_no_defect(home: Home) -> None:
+    path = f"{home.path}/nowhere/fleet.csv"
+    refused = device(home, "export", path, code=1).stderr
+    assert f"error: {path}: No such file or directory" in refused
+    assert "defect" not in refused
 
 
 def test_unknown_device_gets_near_names(home: Home) -> None:

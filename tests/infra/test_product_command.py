@@ -88,13 +88,14 @@ def test_a_list_is_added_whole_or_not_at_all(home: Home) -> None:
     [
         ("a.json", "{", "a.json: Expecting"),
         ("a.json", "3", "a product is an object"),
+        ("a.json", '{"product": "Grün"}'.encode("latin-1"), "a.json: 'utf-8' codec can't decode"),
         ("a.yaml", "a: [", "a.yaml: while parsing"),
         ("a.json", '{"product": "a b"}', "is not a name"),
         ("a.json", '{"product":"a","versions":[{"version":1,"metrics":{"x":{"typ":1}}}]}', "typ"),
     ],
 )
 def test_wrong_file_is_named_with_what_is_wrong(
-    home: Home, name: str, text: str, reason: str
+    home: Home, name: str, text: str | bytes, reason: str
 ) -> None:
     assert reason in product(home, "add", home.file(name, text), code=1).stderr
 
@@ -121,6 +122,16 @@ def test_every_field_that_is_shown_can_be_added_again(home: Home) -> None:
     shown = product(home, "show", "meter", "--json").stdout
     assert set(whole) <= set(json.loads(shown))
     assert "as it was" in product(home, "add", home.file("again.json", shown)).stderr
+
+
+def test_product_shows_units_as_they_are_written(home: Home) -> None:
+    metrics = {"t[0]": {"unit": "[degF]"}, "n:b:": {"unit": "[/x]"}}
+    path = home.file("bom.json", "\ufeff" + json.dumps({
+        "product": "oven", "versions": [{"version": 1, "metrics": metrics}]
+    }))  # fmt: skip
+    product(home, "add", path)
+    shown = product(home, "show", "oven").stdout
+    assert all(text in shown for text in ("t[0]", "[degF]", "n:b:", "[/x]"))
 
 
 def test_unknown_product_gets_near_names(home: Home) -> None:

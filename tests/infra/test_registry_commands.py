@@ -126,8 +126,6 @@ def test_fleet_is_imported_with_secrets_and_exported(running: Running) -> None:
     assert running.json(*again) == {"read": 2500, "written": 2500}
     assert len(secrets.read_text().splitlines()) == 2501
     assert secrets.stat().st_mode & 0o777 == 0o600
-    assert running.json(*again) == {"read": 2500, "written": 0}
-    assert len(secrets.read_text().splitlines()) == 1
 
     exported = running.settings.home / "out.ndjson"
     assert "2," in running.run("device", "export", str(exported)).stderr
@@ -138,6 +136,39 @@ def test_fleet_is_imported_with_secrets_and_exported(running: Running) -> None:
     running.run("device", "export", str(table))
     assert ",'=1+1," in table.read_text()
     assert running.json("device", "import", str(table))["written"] == 0
+
+
+def test_import_that_is_done_again_keeps_the_secrets_that_were_shown_once(
+    running: Running,
+) -> None:
+    secrets = running.settings.home / "kept.csv"
+    first = running.file("first.csv", "device\nk1\n")
+    more = running.file("more.csv", "device\nk1\nk2\n")
+    for fleet in (first, more, more):
+        running.run("device", "import", fleet, "--product", "meter", "--secrets", str(secrets))
+        secrets.chmod(0o644)
+    running.run("device", "import", more, "--product", "meter", "--secrets", str(secrets))
+
+    names = [line.partition(",")[0] for line in secrets.read_text().splitlines()]
+    assert names == ["device_full", "meter.k1", "meter.k2"]
+    assert secrets.stat().st_mode & 0o777 == 0o600
+    other = running.file("other.csv", "zone,customer\n")
+    refused = running.run("device", "import", more, "--secrets", other, code=1)
+    assert "holds something else" in refused.stderr
+    assert Path(other).read_text() == "zone,customer\n"
+
+
+def test_texts_of_any_script_come_out_as_they_went_in(running: Running) -> None:
+    zone = "n\u2028\x85o 東 [degF] [/]"
+    fleet = running.file("u.ndjson", json.dumps({"device": "meter.u:ab:b:1", "zone": zone}) + "\n")
+    running.run("device", "import", fleet)
+    exported = running.settings.home / "u-out.ndjson"
+    running.run("device", "export", str(exported))
+    said = [json.loads(line) for line in exported.read_text().split("\n") if line]
+    assert zone in [one.get("zone") for one in said]
+    listed = running.run("device", "list", "--limit", "100000").stdout
+    assert "meter.u:ab:b:1" in listed
+    assert "東 [degF]" in listed
 
 
 def test_what_is_registered_reaches_the_files_that_landing_reads(running: Running) -> None:
