@@ -1,5 +1,8 @@
 """Small lakes as landing and gold would leave them, made of a run's own messages."""
 
+import atexit
+import shutil
+import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
+from edge.registry_files import RegistryFiles
 from simulator.entries import ack_lines
 from simulator.scenarios import Scenario
 from spark_jobs.lake import Lake
@@ -31,6 +35,7 @@ from tests.simulator.runs import RunParts, built, judged, run_of
 
 ASIDE = {"rejected": REJECTED, "duplicate": DUPLICATES, "conflict": CONFLICTS}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+GOLD = tuple(DEVICE_WINDOWS.values())
 Row = dict[str, object]
 
 
@@ -41,10 +46,11 @@ def at(micros: int) -> datetime:
 
 @dataclass(slots=True)
 class Rows:
-    """The rows of every table, to be broken before they are written."""
+    """The rows of every table, to be broken before they are written; `whole`: as they were."""
 
     tables: dict[str, list[Row]] = field(default_factory=dict)
     first: dict[tuple[object, ...], tuple[Record, Judged]] = field(default_factory=dict)
+    whole: "Whole | None" = None
 
     def of(self, table: Table) -> list[Row]:
         """Return the rows of a table."""
@@ -75,15 +81,28 @@ def landed(parts: RunParts) -> Rows:
 
 def write(rows: Rows, root: Path) -> None:
     """Write the rows, and the gold that they make, as the lake's tables."""
+    if rows.whole is None:
+        lake = create(root)
+        append(lake, rows)
+        write_gold(lake)
+        return
+    before = rows.whole
+    shutil.copytree(before.lake, root)
+    changed = {name for name, values in rows.tables.items() if values != before.tables.get(name)}
+    is_gold = not changed.isdisjoint({READINGS.name, LATE.name})
+    again = [BY_NAME[name] for name in changed] + [*GOLD] * is_gold
+    for table in again:
+        shutil.rmtree(root.joinpath(*table.name.split(".")))
     lake = create(root)
-    append(lake, rows)
-    write_gold(lake)
+    append(lake, Rows({name: rows.tables[name] for name in changed}))
+    if is_gold:
+        write_gold(lake)
 
 
 def create(root: Path) -> Lake:
-    """Create the tables that the scorer reads."""
+    """Create the tables that the scorer reads, where they are not there."""
     lake = Lake(str(root))
-    for table in (MESSAGES, READINGS, LATE, *ASIDE.values(), *DEVICE_WINDOWS.values()):
+    for table in (MESSAGES, READINGS, LATE, *ASIDE.values(), *GOLD):
         lake.create(table)
     return lake
 
@@ -104,26 +123,59 @@ def write_gold(lake: Lake) -> None:
         schema={"tenant": pl.String, "product": pl.String, "watermark": pl.Datetime("us", "UTC")}
     )
     for name, partials in windows.cascade(windows.minutes(readings)).items():
-        if BY_NAME[name] in DEVICE_WINDOWS.values():
-            table = BY_NAME[name]
+        if (table := BY_NAME[name]) in GOLD:
             whole = windows.completed(windows.ended(partials, table), table, nothing)
             lake.append(table, whole, None)
 
 
 def write_ledger(parts: RunParts, path: Path, *, unacked: int = 0) -> None:
     """Write the run's ledger; the last `unacked` messages have no acknowledgement."""
-    sent = [line for _, group in built(parts.run) for line in group.sent]
-    heads = [head for now, group in built(parts.run) for head in group.acks]
-    last = max(now for now, _ in built(parts.run))
+    groups = list(built(parts.run))
+    sent = [line for _, group in groups for line in group.sent]
+    heads = [head for now, group in groups for head in group.acks]
+    last = max(now for now, _ in groups)
     path.write_text("".join(sent) + ack_lines(heads[: len(heads) - unacked], last))
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A run, with its registry, ledger and lake in a folder, and what landing makes of it."""
+
+    folder: Path
+    parts: RunParts
+    tables: dict[str, list[Row]]
+
+    @property
+    def lake(self) -> Path:
+        """Where all the rows are written, once they have been asked for."""
+        root = self.folder / "lake"
+        if not root.exists():
+            write(Rows(self.tables), root)
+        return root
+
+
+_WHOLES: dict[tuple[str, int], Whole] = {}
+
+
 def prepared(root: Path, scenario: Scenario, total: int = 1_500) -> tuple[RunParts, Rows, Path]:
-    """Return a run, its rows and the path of its ledger."""
-    parts = run_of(root / "registry", scenario, total=total)
-    ledger = root / "ledger.ndjson"
-    write_ledger(parts, ledger)
-    return parts, landed(parts), ledger
+    """Return a run, its rows and the path of its ledger: copies of one that is made once."""
+    key = (repr(scenario), total)
+    whole = _WHOLES.get(key)
+    if whole is None:
+        whole = _WHOLES[key] = _whole(scenario, total)
+    shutil.copytree(whole.folder / "registry", root / "registry")
+    ledger = Path(shutil.copy(whole.folder / "ledger.ndjson", root))
+    tables = {name: [dict(row) for row in rows] for name, rows in whole.tables.items()}
+    parts = RunParts(whole.parts.run, RegistryFiles(root / "registry"))
+    return parts, Rows(tables, whole=whole), ledger
+
+
+def _whole(scenario: Scenario, total: int) -> Whole:
+    folder = Path(tempfile.mkdtemp(prefix="headwater-run-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    parts = run_of(folder / "registry", scenario, total=total)
+    write_ledger(parts, folder / "ledger.ndjson")
+    return Whole(folder, parts, landed(parts).tables)
 
 
 def _frame(values: list[Row], table: Table) -> pa.Table:
