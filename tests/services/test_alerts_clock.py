@@ -45,7 +45,7 @@ def test_a_new_group_waits_no_longer(tmp_path: Path, by: timedelta) -> None:
     desk.turn(22 * SECOND)
 
     assert desk.listed("hub") == [[("pump.p1", "firing")]]
-    desk.turn(14 * MINUTE, step=15 * SECOND)
+    desk.turn(14 * MINUTE, step=30 * SECOND)
     assert len(desk.got("hub")) == 1
 
 
@@ -53,11 +53,11 @@ def test_a_new_group_waits_no_longer(tmp_path: Path, by: timedelta) -> None:
 def test_a_known_group_is_told_in_its_interval(tmp_path: Path, by: timedelta) -> None:
     desk = Desk(tmp_path, HUB)
     desk.take(alert("pump.p1"))
-    desk.turn(MINUTE)
+    desk.turn(MINUTE, step=5 * SECOND)
 
     put_back(desk, by)
     desk.take(alert("pump.p2", 60))
-    desk.turn(5 * MINUTE, step=5 * SECOND)
+    desk.turn(5 * MINUTE, step=10 * SECOND)
 
     assert desk.listed("hub") == [[("pump.p1", "firing")], [("pump.p2", "firing")]]
 
@@ -84,7 +84,7 @@ def test_a_sink_that_was_away_is_tried_as_soon(tmp_path: Path, by: timedelta) ->
     desk = Desk(tmp_path, HUB)
     desk.sinks["hub"].answer = AWAY
     desk.take(alert("pump.p1", severity="critical"), alert("pump.p2", severity="critical"))
-    desk.turn(2 * MINUTE)
+    desk.turn(2 * MINUTE, step=5 * SECOND)
 
     put_back(desk, by)
     desk.sinks["hub"].answer = OK
@@ -97,10 +97,10 @@ def test_a_sink_that_was_away_is_tried_as_soon(tmp_path: Path, by: timedelta) ->
 def test_an_escalation_comes_as_soon_and_no_sooner(tmp_path: Path, by: timedelta) -> None:
     desk = Desk(tmp_path, HUB)
     desk.take(alert("pump.p1"))
-    desk.turn(10 * MINUTE, step=5 * SECOND)
+    desk.turn(10 * MINUTE, step=30 * SECOND)
 
     put_back(desk, by)
-    desk.turn(4 * MINUTE, step=5 * SECOND)
+    desk.turn(4 * MINUTE, step=10 * SECOND)
     assert desk.got("boss") == []
     desk.turn(70 * SECOND, step=5 * SECOND)
 
@@ -111,7 +111,8 @@ def test_an_escalation_comes_as_soon_and_no_sooner(tmp_path: Path, by: timedelta
 def test_what_is_open_is_repeated_once(tmp_path: Path, by: timedelta) -> None:
     desk = Desk(tmp_path, HUB)
     desk.take(alert("pump.p1"))
-    desk.turn(2 * HOUR, step=MINUTE)
+    desk.turn(MINUTE, step=30 * SECOND)
+    desk.turn(2 * HOUR - MINUTE, step=10 * MINUTE)
 
     put_back(desk, by)
     desk.turn(2 * HOUR + by + 6 * MINUTE, step=MINUTE)
@@ -149,7 +150,7 @@ def test_a_persons_limit_is_held_and_ends_as_soon(tmp_path: Path, by: timedelta)
     desk.take(alert("pump.q1", 1, severity="critical"))
     desk.deliver()
     assert len(desk.got("mail")) == 3
-    desk.turn(10 * MINUTE, step=5 * SECOND)
+    desk.turn(10 * MINUTE, step=15 * SECOND)
     desk.take(alert("pump.q2", 600, severity="critical"))
     desk.deliver()
 
@@ -160,16 +161,16 @@ def test_a_persons_limit_is_held_and_ends_as_soon(tmp_path: Path, by: timedelta)
 def test_a_service_that_was_down_meanwhile_goes_on(tmp_path: Path, by: timedelta) -> None:
     desk = Desk(tmp_path, HUB)
     desk.take(alert("pump.p1"))
-    desk.turn(65 * SECOND)
+    desk.turn(65 * SECOND, step=5 * SECOND)
     desk.take(alert("pump.p2", 60))
 
     again = Desk(tmp_path, HUB)
     again.time = desk.time - by
     again.engine.tick()
-    again.turn(6 * MINUTE, step=5 * SECOND)
+    again.turn(6 * MINUTE, step=15 * SECOND)
     once_more = Desk(tmp_path, HUB)
     once_more.time = again.time
-    once_more.turn(6 * MINUTE, step=5 * SECOND)
+    once_more.turn(6 * MINUTE, step=15 * SECOND)
 
     assert again.listed("hub") == [[("pump.p2", "firing")]]
     assert once_more.got("hub") == []
@@ -196,7 +197,7 @@ def test_the_same_record_is_the_same_still(tmp_path: Path, by: timedelta) -> Non
     put_back(desk, by)
     desk.take(told)
     desk.take(alert("pump.p1", 5, state="resolved"))
-    desk.turn(6 * MINUTE, step=5 * SECOND)
+    desk.turn(6 * MINUTE, step=15 * SECOND)
 
     assert desk.listed("hub") == [[("pump.p1", "firing")], [("pump.p1", "resolved")]]
 
