@@ -1,5 +1,7 @@
 """What rules remember of a series: how many bytes, and of an older format."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from detection.rules.evaluator import Evaluator, Outcome
 from detection.rules.hours import HOUR_BYTES, PARTS
 from detection.rules.narrow import Halves
 from detection.rules.packing import of_place, packed, unpacked
+from detection.rules.readings import Readings
 from detection.rules.series_watch import HEAD_BYTES
 from detection.rules.spans import SPAN_BYTES, spans_of
 from telemetry.errors import HeadwaterError
@@ -197,22 +200,38 @@ def _wide(form: int, array: NDArray[np.generic]) -> NDArray[np.generic]:
     return array.astype(kinds.get(array.dtype, array.dtype))
 
 
-@pytest.mark.parametrize("form", [1, 2])
-def test_what_an_older_format_remembers_is_gone_on_from_with_its_changes(form: int) -> None:
+class Weeks(NamedTuple):
+    """What rules remember after 500 hours, what changes in 100 more, and what they say then."""
+
+    whole: bytes
+    changes: bytes
+    rest: Readings
+    wanted: list[Outcome]
+
+
+@pytest.fixture(scope="module")
+def weeks() -> Weeks:
+    """Return what is asked of rules of any format, and answered by those that never stopped."""
     never_stopped, judging = evaluator(*WEEKS), evaluator(*WEEKS)
     never_stopped.take(readings(weeks_of(0, 600)), 0)
     judging.take(readings(weeks_of(0, 500)), 0)
-    whole = in_format(form, judging.save())
+    whole = judging.save()
     judging.take(readings(weeks_of(500, 600)), 0)
     changes = judging.changes()
     assert changes is not None
-
-    older = Evaluator()
-    older.load(whole)
-    older.apply(in_format(form, changes))
-
     rest = readings(weeks_of(600, 6 * 168))
-    found, wanted = older.take(rest, 0), never_stopped.take(rest, 0)
+    return Weeks(whole, changes, rest, never_stopped.take(rest, 0))
+
+
+@pytest.mark.parametrize("form", [1, 2])
+def test_what_an_older_format_remembers_is_gone_on_from_with_its_changes(
+    form: int, weeks: Weeks
+) -> None:
+    older = Evaluator()
+    older.load(in_format(form, weeks.whole))
+    older.apply(in_format(form, weeks.changes))
+
+    found, wanted = older.take(weeks.rest, 0), weeks.wanted
     assert [known(one) for one in found] == [known(one) for one in wanted]
     for one, other in zip(found, wanted, strict=True):
         assert one.alert.baseline == pytest.approx(other.alert.baseline, rel=1e-2)
