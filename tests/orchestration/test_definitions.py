@@ -21,8 +21,14 @@ MODES: tuple[Mode, ...] = ("always_on", "scheduled")
 STREAMS = ("landing", "gold", "scoring")
 
 
-def definitions(tmp_path: Path, mode: Mode = "always_on") -> dg.Definitions:
-    return build(Settings(home=tmp_path, streams=mode))
+Built = dict[Mode, dg.Definitions]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Return the definitions of each mode."""
+    home = tmp_path_factory.mktemp("home")
+    return {mode: build(Settings(home=home, streams=mode)) for mode in MODES}
 
 
 def graph(definitions: dg.Definitions) -> dict[str, object]:
@@ -43,12 +49,12 @@ def graph(definitions: dg.Definitions) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_everything_loads(tmp_path: Path, mode: Mode) -> None:
-    dg.Definitions.validate_loadable(definitions(tmp_path, mode))
+def test_everything_loads(built: Built, mode: Mode) -> None:
+    dg.Definitions.validate_loadable(built[mode])
 
 
-def test_asset_graph_is_as_it_was(tmp_path: Path) -> None:
-    found = graph(definitions(tmp_path))
+def test_asset_graph_is_as_it_was(built: Built, tmp_path: Path) -> None:
+    found = graph(built["always_on"])
 
     changed = tmp_path / SNAPSHOT.name
     changed.write_text(json.dumps(found, indent=1) + "\n")
@@ -56,8 +62,8 @@ def test_asset_graph_is_as_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_every_table_and_stream_says_what_it_is_made_from(tmp_path: Path, mode: Mode) -> None:
-    assets = definitions(tmp_path, mode).resolve_asset_graph()
+def test_every_table_and_stream_says_what_it_is_made_from(built: Built, mode: Mode) -> None:
+    assets = built[mode].resolve_asset_graph()
 
     names = [*(table.name for table in TABLES), *(f"streams.{query}" for query in STREAMS)]
     without = [name for name in names if not assets.get(asset_key(name)).parent_keys]
@@ -65,8 +71,8 @@ def test_every_table_and_stream_says_what_it_is_made_from(tmp_path: Path, mode: 
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_every_table_is_an_asset_with_its_columns(tmp_path: Path, mode: Mode) -> None:
-    assets = definitions(tmp_path, mode).resolve_asset_graph()
+def test_every_table_is_an_asset_with_its_columns(built: Built, mode: Mode) -> None:
+    assets = built[mode].resolve_asset_graph()
 
     for table in TABLES:
         node = assets.get(asset_key(table.name))
@@ -109,24 +115,23 @@ def test_without_superset_no_link_leads_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_schedules_and_sensors_run_from_the_first_start(tmp_path: Path, mode: Mode) -> None:
-    repository = definitions(tmp_path, mode).get_repository_def()
+def test_schedules_and_sensors_run_from_the_first_start(built: Built, mode: Mode) -> None:
+    repository = built[mode].get_repository_def()
 
     statuses = [one.default_status.value for one in repository.schedule_defs]
     statuses += [one.default_status.value for one in repository.sensor_defs]
     assert set(statuses) == {"RUNNING"}
 
 
-def test_each_batch_job_has_a_schedule(tmp_path: Path) -> None:
-    repository = definitions(tmp_path).get_repository_def()
+def test_each_batch_job_has_a_schedule(built: Built) -> None:
+    repository = built["always_on"].get_repository_def()
 
     scheduled = {schedule.job_name for schedule in repository.schedule_defs}
     assert scheduled == {"quality", *(job.name for job in BATCH_JOBS)}
 
 
-def test_streams_run_in_dagster_only_when_they_are_scheduled(tmp_path: Path) -> None:
-    always_on = definitions(tmp_path, "always_on").resolve_asset_graph()
-    scheduled = definitions(tmp_path, "scheduled").resolve_asset_graph()
+def test_streams_run_in_dagster_only_when_they_are_scheduled(built: Built) -> None:
+    always_on, scheduled = (built[mode].resolve_asset_graph() for mode in MODES)
 
     key = asset_key("silver.readings")
     assert not always_on.get(key).is_executable
@@ -134,8 +139,8 @@ def test_streams_run_in_dagster_only_when_they_are_scheduled(tmp_path: Path) -> 
     assert always_on.get_all_asset_keys() == scheduled.get_all_asset_keys()
 
 
-def test_spark_jobs_share_one_place(tmp_path: Path) -> None:
-    repository = definitions(tmp_path, "scheduled").get_repository_def()
+def test_spark_jobs_share_one_place(built: Built) -> None:
+    repository = built["scheduled"].get_repository_def()
 
     nodes = [node for job in repository.get_all_jobs() for node in job.all_node_defs]
     pools = {pool for node in nodes for pool in node.pools}
