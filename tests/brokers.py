@@ -1,8 +1,17 @@
 """A real broker for tests, killed and started again as they need."""
 
+import atexit
+import shutil
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
+
+import pytest
+from kafka.admin import KafkaAdminClient
 
 from infra.kafka.broker import kafka_service, prepare
 from infra.kafka.topics import broker_complaint, create_topics
@@ -25,6 +34,7 @@ class Broker:
     def __init__(self, home: Path, *, relay_port: int | None = None) -> None:
         """Have clients that come by `relayed_port` go on by `relay_port`, where a test listens."""
         self.settings = Settings(home=home, port_base=free_port_base(), kafka_heap_mb=256)
+        shutil.copytree(_formatted(), home / "kafka" / "data")
         prepare(self.settings)
         if relay_port is not None:
             self._open_relayed(relay_port)
@@ -74,3 +84,37 @@ class Broker:
     def restart(self) -> None:
         """Start it again over what it had stored."""
         self.process = self._started()
+
+    def begin_anew(self) -> None:
+        """Have every topic be one that nobody has written to, whatever was done before."""
+        if self.process.poll() is not None:
+            self.restart()
+        with closing(KafkaAdminClient(bootstrap_servers=self.settings.kafka_bootstrap)) as admin:
+            topics = {name for name in admin.list_topics() if not name.startswith("__")}
+            admin.delete_topics([*topics])
+            give_up = time.monotonic() + UP_WITHIN_S
+            while topics & set(admin.list_topics()):
+                assert time.monotonic() < give_up, "topics are not deleted"
+                time.sleep(0.05)
+        assert create_topics(self.settings.kafka_bootstrap) is None
+
+
+@cache
+def _formatted() -> Path:
+    """Return a storage for brokers to copy: what formats it is a JVM of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="headwater-kafka-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    prepare(Settings(home=folder, port_base=free_port_base()))
+    return folder / "kafka" / "data"
+
+
+@contextmanager
+def running(home: Path) -> Iterator[Broker]:
+    """Run a broker; skip where Kafka is not there."""
+    if not (Settings().kafka_dir / "libs").is_dir():
+        pytest.skip("Kafka is not fetched: headwater fetch kafka")
+    found = Broker(home)
+    try:
+        yield found
+    finally:
+        found.kill()

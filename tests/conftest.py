@@ -1,4 +1,4 @@
-"""What tests of several packages share: a broker for a module."""
+"""What tests of several packages share: a broker."""
 
 import gc
 import sys
@@ -8,8 +8,7 @@ from importlib.machinery import ModuleSpec
 import hypothesis
 import pytest
 
-from telemetry.settings import Settings
-from tests.brokers import Broker
+from tests.brokers import Broker, running
 
 if (main := sys.modules["__main__"]).__spec__ is None and not hasattr(main, "__file__"):
     # A process that xdist starts looks to pyspark as one of its own doctests, which it would end.
@@ -31,10 +30,15 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+@pytest.fixture(scope="session")
+def one_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """Return the broker of all modules that a process runs."""
+    with running(tmp_path_factory.mktemp("broker")) as found:
+        yield found
+
+
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    if not (Settings().kafka_dir / "libs").is_dir():
-        pytest.skip("Kafka is not fetched: headwater fetch kafka")
-    running = Broker(tmp_path_factory.mktemp("broker"))
-    yield running
-    running.kill()
+def broker(one_broker: Broker) -> Broker:
+    """Return a broker whose topics are empty, and the module's alone."""
+    one_broker.begin_anew()
+    return one_broker

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -65,16 +64,12 @@ def told_once_the_topic_is_seen(topic: AlertTopic, alerts: Sequence[Alert]) -> N
 
 
 @pytest.mark.kafka
-def test_alerts_are_kept_in_the_order_of_their_device(tmp_path: Path) -> None:
+def test_alerts_are_kept_in_the_order_of_their_device(broker: Broker) -> None:
     alerts = [alert(f"boiler.b{number % 3}", number) for number in range(30)]
-    broker = Broker(tmp_path / "stack")
-    try:
-        topic = AlertTopic(broker.settings.kafka_bootstrap)
-        told_once_the_topic_is_seen(topic, alerts[:20])
-        topic.tell(alerts[20:])
-        found = read_all(broker.settings.kafka_bootstrap)
-    finally:
-        broker.kill()
+    topic = AlertTopic(broker.settings.kafka_bootstrap)
+    told_once_the_topic_is_seen(topic, alerts[:20])
+    topic.tell(alerts[20:])
+    found = read_all(broker.settings.kafka_bootstrap)
     assert set(found) == {b"boiler.b0", b"boiler.b1", b"boiler.b2"}
     for key, mine in found.items():
         assert mine == [one for one in alerts if one.key() == key]

@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -68,6 +68,14 @@ def command(broker: Broker, name: str, payload: bytes) -> None:
     assert producer.flush(10) == 0
 
 
+def committed(broker: Broker, group: str) -> int:
+    """Return how many commands a gateway's group has noted as handed on."""
+    options = {"bootstrap.servers": broker.settings.kafka_bootstrap, "group.id": group}
+    with closing(Consumer(options)) as consumer:
+        parts = [TopicPartition(COMMANDS.name, number) for number in range(COMMANDS.partitions)]
+        return sum(max(part.offset, 0) for part in consumer.committed(parts, timeout=10))
+
+
 @contextmanager
 def gateway(home: Path, kafka: str) -> Iterator[GatewayProcess]:
     """Start a gateway with a group of its own, and wait until it is ready."""
@@ -87,7 +95,7 @@ def test_each_goes_on_where_it_was(broker: Broker, tmp_path: Path) -> None:
         command(broker, "d1", b"1")
         command(broker, "d2", b"2")
         until(lambda: (here.heard, there.heard) == ([b"1"], [b"2"]))
-        time.sleep(1.0)
+        until(lambda: committed(broker, "one") == 2)
 
         for listener in (here, *silent):
             listener.close()

@@ -1,6 +1,5 @@
 """Changes in Kafka: in the order of their commits, all of them, whatever the broker does."""
 
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -34,23 +33,19 @@ def read_all(bootstrap: str) -> list[Change]:
 
 
 def test_every_change_comes_in_the_order_of_its_commit(
-    tmp_path: Path, registry: TestedRegistry
+    broker: Broker, registry: TestedRegistry
 ) -> None:
-    broker = Broker(tmp_path / "stack")
-    try:
-        bootstrap = broker.settings.kafka_bootstrap
-        sink = KafkaSink(bootstrap)
-        follower = Follower(registry.store, [sink], registry.files)
-        registry.meter("meter.m1")
-        issued = registry.done("POST", "/v1/devices/meter.m1/credentials", {})
-        follower.follow()
-        broker.kill()
-        registry.done("DELETE", f"/v1/devices/meter.m1/credentials/{issued['credential_id']}")
-        broker.restart()
-        follower.follow()
-        found = read_all(bootstrap)
-    finally:
-        broker.kill()
+    bootstrap = broker.settings.kafka_bootstrap
+    sink = KafkaSink(bootstrap)
+    follower = Follower(registry.store, [sink], registry.files)
+    registry.meter("meter.m1")
+    issued = registry.done("POST", "/v1/devices/meter.m1/credentials", {})
+    follower.follow()
+    broker.kill()
+    registry.done("DELETE", f"/v1/devices/meter.m1/credentials/{issued['credential_id']}")
+    broker.restart()
+    follower.follow()
+    found = read_all(bootstrap)
 
     editions = [change.edition for change in found]
     assert editions == sorted(editions)

@@ -2,7 +2,6 @@
 
 import random
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -61,16 +60,12 @@ def test_body_of_a_stranger_is_not_read_to_its_end(
 
 
 @pytest.mark.kafka
-def test_largest_change_is_taken_with_those_around_it(tmp_path: Path) -> None:
+def test_largest_change_is_taken_with_those_around_it(broker: Broker) -> None:
     small = Change(ChangeKey("tenant", "acme", "acme"), 1, datetime.now(UTC), TenantBody())
     given = encode_change(small)
     noise = random.Random(1).randbytes(LARGEST_VALUE)
-    broker = Broker(tmp_path)
-    try:
-        sink = KafkaSink(broker.settings.kafka_bootstrap)
-        large = ChangeRecord(b"product/acme/meter", noise, given.headers)
-        sink.take([given, large, given])
-        with pytest.raises(HeadwaterError, match="too large"):
-            sink.take([given, large._replace(value=noise * 2), given])
-    finally:
-        broker.kill()
+    sink = KafkaSink(broker.settings.kafka_bootstrap)
+    large = ChangeRecord(b"product/acme/meter", noise, given.headers)
+    sink.take([given, large, given])
+    with pytest.raises(HeadwaterError, match="too large"):
+        sink.take([given, large._replace(value=noise * 2), given])
