@@ -78,11 +78,11 @@ def test_record_that_was_to_be_answered_later_is_sent_again(forgetful: Forgetful
 
     def opened(settled: Settled) -> CoapSender:
         port = forgetful.port
-        return CoapSender(settled, "127.0.0.1", port, lambda name: "t", answer_within_s=0.3)
+        return CoapSender(settled, "127.0.0.1", port, lambda name: "t", answer_within_s=1.5)
 
     with DeviceOutbox(opened) as outbox:
         outbox.send(OutRecord(b"d1", b"{}", []), told)
-        assert outbox.flush(10) == 0
+        assert outbox.flush(30) == 0
 
     assert (told.acknowledged, told.again) == (1, 1)
     assert forgetful.heard == [b"{}", b"{}"]
@@ -95,7 +95,7 @@ def test_device_comes_again_no_sooner_than_it_was_told(forgetful: Forgetful) -> 
         lambda settled: CoapSender(settled, "127.0.0.1", forgetful.port, lambda name: "t")
     ) as outbox:
         outbox.send(OutRecord(b"d1", b"{}", []), told)
-        assert outbox.flush(10) == 0
+        assert outbox.flush(30) == 0
 
     assert (told.acknowledged, told.again) == (1, 1)
-    assert 2.0 <= forgetful.at[1] - forgetful.at[0] < 8.0
+    assert 2.0 <= forgetful.at[1] - forgetful.at[0] < 30.0

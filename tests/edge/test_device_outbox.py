@@ -171,7 +171,7 @@ def test_bad_record_takes_no_other_one_with_it(
 
 
 def test_record_without_an_answer_times_out_once(served: Served) -> None:
-    with DeviceOutbox(opened(served, "mqtt"), answer_within_s=0.3) as outbox:
+    with DeviceOutbox(opened(served, "mqtt"), answer_within_s=1.5) as outbox:
         served.house.outlet.is_held = True
         fates = send(outbox, 5)
         wait_until(lambda: not outbox.poll(0.01))

@@ -21,6 +21,8 @@ from tests.end_to_end.stack import free_port_base
 from tests.gateway.entrances import House
 
 T = TypeVar("T")
+ACK_TIMEOUT_S = 10.0
+"""What a test was told it has acknowledged by then, however long the machine stalls."""
 
 
 @dataclass
@@ -54,7 +56,7 @@ class Served:
         await self.mqtt.listen("127.0.0.1", self.port("mqtt"))
         if self.secure:
             await self.mqtt.listen("127.0.0.1", self.port("mqtts"), self.secure)
-        coap = await listen_coap(entrance, "127.0.0.1", self.port("coap"), tuning(0.5, 2))
+        coap = await listen_coap(entrance, "127.0.0.1", self.port("coap"), tuning(ACK_TIMEOUT_S, 2))
         http = HttpListener(entrance, self.settings)
         while not await self._answers():
             await asyncio.sleep(0.02)
@@ -78,7 +80,7 @@ class Served:
 
     def do(self, work: Coroutine[None, None, T]) -> T:
         """Do something on the gateway's loop."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
 
     def stop(self) -> None:
         self.loop.call_soon_threadsafe(self._stopped.set)

@@ -109,6 +109,6 @@ def test_request_that_fails_lets_the_others_ask(tmp_path: Path) -> None:
     assert told["good"]["statuses"] == [200] * 4
     assert told["good"]["calls"] == 1
     assert told["bad"]["statuses"] == [200, 200, 200, 500]
-    assert told["bad"]["longest_s"] < 5
+    assert told["bad"]["longest_s"] < 10
     assert told["soon"]["answer"] == "k found before"
     assert [each["remembered"] for each in told.values()] == [0, 0, 0]

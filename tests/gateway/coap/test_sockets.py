@@ -130,4 +130,4 @@ async def _answers(host: str, port: int) -> bool:
 
 
 async def _heard(sock: socket.socket) -> bytes:
-    return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sock, 999), 5)
+    return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sock, 999), 20)

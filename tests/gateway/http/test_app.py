@@ -140,8 +140,8 @@ def test_what_is_not_there_has_its_reason_and_what_is_instead(
     assert method == "HEAD" or answer.json()["reason"] == reason
 
 
-@pytest.mark.parametrize(("gap_s", "status"), [(0.02, 202), (5.0, 408)])
-def test_body_may_come_slowly_and_not_stop(gap_s: float, status: int) -> None:
+@pytest.mark.parametrize(("gap_s", "silent_s", "status"), [(0.02, 10.0, 202), (5.0, 0.5, 408)])
+def test_body_may_come_slowly_and_not_stop(gap_s: float, silent_s: float, status: int) -> None:
     one = anonymous()
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -149,7 +149,7 @@ def test_body_may_come_slowly_and_not_stop(gap_s: float, status: int) -> None:
             yield piece
             await asyncio.sleep(gap_s)
 
-    answer = answers(one, lambda client: client.post(PATH, content=pieces()), silent_s=0.5)
+    answer = answers(one, lambda client: client.post(PATH, content=pieces()), silent_s=silent_s)
 
     assert answer.status_code == status
     assert len(one.outlet.taken) == (status == 202)

@@ -15,7 +15,7 @@ from tests.gateway.entrances import MESSAGE
 from tests.gateway.http.test_connections import BASIC, CHUNKED, STRANGER, Caller
 from tests.gateway.served import Served
 
-WITHIN_S = 5.0
+WITHIN_S = 20.0
 
 
 class Http2:
