@@ -15,18 +15,23 @@ from spark_jobs.lake import Lake
 from spark_jobs.refusal import RefusalError
 from telemetry.settings import Settings
 from telemetry.tables import JOB_RUNS, MESSAGES, READINGS
+from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.gold_fleet import NOON, fleet
 from tests.spark_jobs.silver_rows import silver
 from tests.spark_jobs.test_batch_jobs import run
 
-TODAY = datetime.now(UTC).date()
 DAY = timedelta(days=1)
+
+
+def today() -> date:
+    """Return the day by the clock, which the job goes by as well."""
+    return datetime.now(UTC).date()
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     made = Settings(home=tmp_path)
-    Lake(made.lake_root).create_all()
+    create_all(Lake(made.lake_root))
     return made
 
 
@@ -70,7 +75,7 @@ def received(lake: Lake, days: Iterable[date]) -> None:
 
 def expired(lake: Lake) -> int:
     """Land readings that are over by today, but were not over a month ago; count them."""
-    return land(lake, TODAY - 95 * DAY)
+    return land(lake, today() - 95 * DAY)
 
 
 def land(lake: Lake, day: date) -> int:
@@ -91,16 +96,16 @@ def days_before(today: date, first: int, last: int) -> list[date]:
 def test_clock_that_jumped_drops_nothing_before_somebody_says_so(settings: Settings) -> None:
     lake = lake_of(settings)
     count = expired(lake)
-    received(lake, days_before(TODAY, 60, 40))
+    received(lake, days_before(today(), 60, 40))
 
-    with pytest.raises(RefusalError, match=f"CLOCK_AHEAD.*--today {TODAY}"):
+    with pytest.raises(RefusalError, match=f"CLOCK_AHEAD.*--today {today()}"):
         run(retention, settings)
     assert readings(settings) == count
 
-    run(retention, settings, "--today", f"{TODAY}", "--dry-run")
+    run(retention, settings, "--today", f"{today()}", "--dry-run")
     with pytest.raises(RefusalError):
         run(retention, settings)
-    run(retention, settings, "--today", f"{TODAY}")
+    run(retention, settings, "--today", f"{today()}")
     assert readings(settings) == 0
     expired(lake_of(settings))
     run(retention, settings)
@@ -110,8 +115,8 @@ def test_clock_that_jumped_drops_nothing_before_somebody_says_so(settings: Setti
 def test_clock_that_went_on_day_by_day_is_followed(settings: Settings) -> None:
     lake = lake_of(settings)
     expired(lake)
-    received(lake, days_before(TODAY, 60, 30))
-    job_ran(lake, days_before(TODAY, 29, 2))
+    received(lake, days_before(today(), 60, 30))
+    job_ran(lake, days_before(today(), 29, 2))
 
     run(retention, settings)
 
@@ -120,42 +125,42 @@ def test_clock_that_went_on_day_by_day_is_followed(settings: Settings) -> None:
 
 def test_gap_that_costs_nothing_is_no_reason_to_refuse(settings: Settings) -> None:
     lake = lake_of(settings)
-    received(lake, days_before(TODAY, 60, 40))
+    received(lake, days_before(today(), 60, 40))
 
     assert run(retention, settings)["tables"] == {}
 
 
 def test_day_behind_a_gap_is_believed_once_it_lasts(settings: Settings) -> None:
-    lake, ahead = lake_of(settings), TODAY + 365 * DAY
-    received(lake, days_before(TODAY, 30, 0))
+    lake, ahead = lake_of(settings), today() + 365 * DAY
+    received(lake, days_before(today(), 30, 0))
 
-    assert believed_day(lake, TODAY) == TODAY
-    assert believed_day(lake, TODAY + 7 * DAY) == TODAY + 7 * DAY
-    assert believed_day(lake, TODAY + 8 * DAY) == TODAY
-    assert believed_day(lake, ahead) == TODAY
+    assert believed_day(lake, today()) == today()
+    assert believed_day(lake, today() + 7 * DAY) == today() + 7 * DAY
+    assert believed_day(lake, today() + 8 * DAY) == today()
+    assert believed_day(lake, ahead) == today()
     # What comes and runs while it is ahead has its days as well.
     received(lake, [ahead])
     job_ran(lake, [ahead + n * DAY for n in range(1, 12)])
-    assert believed_day(lake, ahead + 12 * DAY) == TODAY
-    assert believed_day(lake, TODAY + DAY) == TODAY + DAY, "set back"
+    assert believed_day(lake, ahead + 12 * DAY) == today()
+    assert believed_day(lake, today() + DAY) == today() + DAY, "set back"
     job_ran(lake, [ahead + 12 * DAY])
     assert believed_day(lake, ahead + 13 * DAY) == ahead + 13 * DAY
 
 
 def test_second_jump_does_not_answer_the_first(settings: Settings) -> None:
     lake = lake_of(settings)
-    received(lake, [TODAY, TODAY + 100 * DAY])
-    job_ran(lake, [TODAY - DAY], "retention", today=f"{TODAY - DAY}")
+    received(lake, [today(), today() + 100 * DAY])
+    job_ran(lake, [today() - DAY], "retention", today=f"{today() - DAY}")
 
-    assert believed_day(lake, TODAY + 200 * DAY) == TODAY
+    assert believed_day(lake, today() + 200 * DAY) == today()
 
 
 def test_run_that_was_refused_has_dropped_nothing(settings: Settings) -> None:
-    lake, ahead = lake_of(settings), TODAY + 365 * DAY
-    land(lake, TODAY - 5 * DAY)
+    lake, ahead = lake_of(settings), today() + 365 * DAY
+    land(lake, today() - 5 * DAY)
 
     def moment() -> datetime:
-        return held_since(lake_of(settings), [], TODAY).since["default"]
+        return held_since(lake_of(settings), [], today()).since["default"]
 
     before = moment()
     job_ran(lake, [ahead], "retention", error="[CLOCK_AHEAD] this machine's clock says")
@@ -165,4 +170,4 @@ def test_run_that_was_refused_has_dropped_nothing(settings: Settings) -> None:
 
 
 def test_lake_without_a_past_goes_by_the_clock(settings: Settings) -> None:
-    assert believed_day(lake_of(settings), TODAY) == TODAY
+    assert believed_day(lake_of(settings), today()) == today()

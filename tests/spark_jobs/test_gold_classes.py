@@ -16,6 +16,7 @@ from spark_jobs.transforms.marks import of_rows
 from spark_jobs.transforms.rules import watermarks
 from spark_jobs.transforms.window_rows import TABLES
 from telemetry.tables import DEVICE_SLIDING, READINGS
+from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.gold_fleet import fleet, grouped, grouped_sliding, in_batches
 from tests.spark_jobs.silver_rows import silver
 from tests.spark_jobs.test_gold_tables import RULES, assert_same, gold, merge, parts
@@ -33,7 +34,7 @@ def readings() -> pl.DataFrame:
 
 def lake_at(root: Path) -> Lake:
     lake = Lake(str(root))
-    lake.create_all()
+    create_all(lake)
     return lake
 
 

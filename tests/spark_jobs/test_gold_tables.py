@@ -26,6 +26,7 @@ from telemetry.tables import (
     ZONE_WINDOWS,
     Table,
 )
+from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.gold_fleet import (
     PRODUCTS,
     fleet,
@@ -81,7 +82,7 @@ def readings() -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def merged(readings: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     lake = Lake(str(tmp_path_factory.mktemp("merged")))
-    lake.create_all()
+    create_all(lake)
     merge(lake, in_batches(readings, seed=1, batches=22))
     return lake
 
@@ -106,7 +107,7 @@ def test_one_batch_gives_the_same_gold_as_many(
     merged: Lake, readings: pl.DataFrame, tmp_path: Path
 ) -> None:
     whole = Lake(str(tmp_path))
-    whole.create_all()
+    create_all(whole)
     merge(whole, [readings])
 
     for table in (*WINDOW_TABLES, DELIVERY_DELAY):
@@ -138,7 +139,7 @@ def test_windows_turn_final_though_nothing_more_comes_for_them(
 ) -> None:
     """One owner takes batches as they came: what ended long ago gains nothing when it ends."""
     lake = Lake(str(tmp_path))
-    lake.create_all()
+    create_all(lake)
     tables, marks = GoldTables(lake), pl.DataFrame(schema=WATERMARKS)
     tables.find_open(watermarks([marks], RULES), marks)
     came = readings.sort("received_at", "seq", "metric")
@@ -186,7 +187,7 @@ def test_a_batch_cut_short_goes_on_where_it_was(
     readings: pl.DataFrame, merged: Lake, tmp_path: Path
 ) -> None:
     lake = Lake(str(tmp_path))
-    lake.create_all()
+    create_all(lake)
     batches = in_batches(readings, seed=1, batches=3)
     for tables_done in (1, 4, 4, 5, 6, 7):
         with pytest.raises(OSError, match="broken"):
@@ -202,7 +203,7 @@ def test_gold_made_again_in_parts_is_the_same(
     readings: pl.DataFrame, merged: Lake, tmp_path: Path, most_rows: int
 ) -> None:
     lake = Lake(str(tmp_path))
-    lake.create_all()
+    create_all(lake)
     lake.append(READINGS, silver(readings, READINGS), None)
     state = GoldState("gold/test", readings=Position(2), late=Position(1))
     Rebuild(lake, RULES, state, most_rows).everything()

@@ -12,6 +12,7 @@ from spark_jobs.jobs.gold_rebuild import Rebuild
 from spark_jobs.lake import Lake
 from telemetry.settings import Settings
 from telemetry.tables import DEVICE_HOUR, READINGS, SESSIONS
+from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.gold_fleet import fleet
 from tests.spark_jobs.silver_rows import silver
 from tests.spark_jobs.test_batch_jobs import run
@@ -34,7 +35,7 @@ def dropped(settings: Settings, lake: Lake, *, years: int) -> int:
 def test_readings_of_2004_are_kept_ten_years_from_now(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     lake = Lake(settings.lake_root)
-    lake.create_all()
+    create_all(lake)
     old = fleet(3).with_columns(
         event_time=pl.col("event_time").dt.offset_by("-22y"), retention_class=pl.lit("history")
     )
@@ -48,7 +49,7 @@ def test_readings_of_2004_are_kept_ten_years_from_now(tmp_path: Path) -> None:
 def test_session_that_goes_on_keeps_its_month(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     lake = Lake(settings.lake_root)
-    lake.create_all()
+    create_all(lake)
     lake.append(READINGS, silver(fleet(3), READINGS), None)
     Rebuild(lake, RULES, GoldState("gold/x", readings=Position(2))).everything()
     began = lake.scan(SESSIONS).collect()
