@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from spark_jobs.lake import Lake
 from spark_jobs.transforms.gateway_pages import Told, ledger
+from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.test_gateway_conservation import (
     BEGIN,
     END,
@@ -27,7 +28,7 @@ def test_word_that_a_disk_held_is_no_newer_one() -> None:
 
 
 def test_page_that_spans_a_clock_set_back_is_judged_by_its_last_word(lake: Lake) -> None:
-    lake.create_all()
+    create_all(lake)
     ahead = BEGIN + 5 * HOUR
     begun = page(began_at=micros(ahead), acknowledged=0, taken=0, is_final=False)
     words = [

@@ -10,6 +10,7 @@ import pytest
 from spark_jobs.jobs.gold_tables import WINDOW_TABLES
 from spark_jobs.lake import Lake
 from telemetry.tables import DEVICE_SLIDING, DEVICE_WINDOWS, SESSIONS, ZONE_WINDOWS, Table
+from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.gold_fleet import grouped, grouped_sessions, grouped_sliding
 from tests.spark_jobs.late_flood import TEN_TIMES_LATER, Watched, by_arrival, flood
 from tests.spark_jobs.test_gold_tables import assert_same
@@ -34,7 +35,7 @@ def truth(readings: pl.DataFrame, table: Table) -> pd.DataFrame:
 def hold(path: Path, readings: pl.DataFrame, every: timedelta) -> Watched:
     """Merge readings as they come, and hold gold against the truth."""
     lake = Lake(str(path))
-    lake.create_all()
+    create_all(lake)
     watched = Watched(lake)
     late = readings.filter(pl.col("received_at") - pl.col("event_time") > TEN_TIMES_LATER)
     assert late["seq"].n_unique() > readings["seq"].n_unique() * SHARE / 2

@@ -26,6 +26,7 @@ from spark_jobs.refusal import CheckpointError
 from spark_jobs.transforms.spans import days
 from telemetry.settings import Settings
 from telemetry.tables import DEVICE_MINUTE, LATE, MESSAGES, READINGS, Table
+from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.gold_fleet import fleet
 from tests.spark_jobs.replay_home import copied
 from tests.spark_jobs.silver_rows import silver
@@ -40,7 +41,7 @@ ROWS = silver(fleet(seed=1, messages=1), READINGS)
 def settings(tmp_path: Path) -> Settings:
     made = Settings(home=tmp_path)
     lake = Lake(made.lake_root)
-    lake.create_all()
+    create_all(lake)
     grow(lake, VERSIONS)
     wait_for_checkpoint(lake)
     return made
