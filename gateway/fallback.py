@@ -1,7 +1,8 @@
 """Kafka with a spool beside it: while Kafka is away, records go to disk, and later on to Kafka.
 
 A record that Kafka did not take is fsynced before it is acknowledged. As long as the spool holds
-anything, new records queue behind it, so that a device's records stay in their order.
+anything, new records queue behind it; and while records of a device are on their way to Kafka,
+what has to go to disk waits until they are decided. So a device's records stay in their order.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from edge.outbox import OutRecord
 from gateway.counters import Counters
 from gateway.disk import AGAIN_S, Disk
 from gateway.outlet import Headers, Outlet, OutletError, Settle
+from gateway.turns import Turns
 from telemetry.accounts import PAGE_HEADER
 
 TOPIC_HEADER = "spooled_topic"
@@ -58,6 +60,7 @@ class FallbackOutlet:
         self._segments = folder / "segments"
         self._most_bytes = most_bytes
         self._disk = Disk(folder, counters, again_s=again_s)
+        self._turns = Turns()
         self._bytes = sum(path.stat().st_size for path in self._files())
         self.spooled = _pages(self._files())
         """How many records of each page of the account are on disk, 0 of one that had some."""
@@ -70,15 +73,18 @@ class FallbackOutlet:
         """Take a record, or raise `OutletError`."""
         held = _Held(topic, key, value, headers)
         if self.is_spooling:
-            self._keep(held, settle)
+            self._keep_in_turn(held, settle)
             return
+        number = self._turns.begin(key)
         try:
-            self._kafka.send(topic, key, value, headers, partial(self._sent, held, settle))
+            sent = partial(self._sent, number, held, settle)
+            self._kafka.send(topic, key, value, headers, sent)
         except OutletError as error:
+            self._end(key)
             if not error.is_away:
                 raise
             self.is_spooling = True
-            self._keep(held, settle)
+            self._keep_in_turn(held, settle)
 
     def room(self, size: int = 0) -> int:
         """Return how many records it takes now; raise `OutletError` if neither place takes any."""
@@ -88,23 +94,46 @@ class FallbackOutlet:
             except OutletError as error:
                 if not error.is_away:
                     raise
-        if self._bytes + size >= self._most_bytes:
-            raise OutletError("the spool is full", is_away=True, retry_after_s=RETRY_S)
+        self._check_room(size)
         return self._disk.room()
 
-    def _sent(self, held: _Held, settle: Settle, error: object, message: object) -> None:
+    def _check_room(self, size: int = 0) -> None:
+        if self._bytes + self._turns.held_bytes + size >= self._most_bytes:
+            raise OutletError("the spool is full", is_away=True, retry_after_s=RETRY_S)
+
+    def _sent(
+        self, number: int, held: _Held, settle: Settle, error: object, message: object
+    ) -> None:
         if error is None:
             settle(None, message)
-            return
-        self.is_spooling = True
+        else:
+            self.is_spooling = True
+            self._turns.wait(
+                number, held.key, len(held.value), partial(self._kept_now, held, settle)
+            )
+        self._end(held.key)
+
+    def _end(self, key: bytes) -> None:
+        for keep in self._turns.end(key):
+            keep()
+
+    def _keep_in_turn(self, held: _Held, settle: Settle) -> None:
+        if self._turns.is_on_way(held.key):
+            self._check_room()
+            keep = partial(self._kept_now, held, settle)
+            self._turns.wait(self._turns.number(), held.key, len(held.value), keep)
+        else:
+            self._keep(held, settle)
+
+    def _kept_now(self, held: _Held, settle: Settle) -> None:
+        """Keep a record whose turn it is, or settle it with the error."""
         try:
             self._keep(held, settle)
         except OutletError as full:
-            settle(full, message)
+            settle(full, None)
 
     def _keep(self, held: _Held, settle: Settle) -> None:
-        if self._bytes >= self._most_bytes:
-            raise OutletError("the spool is full", is_away=True, retry_after_s=RETRY_S)
+        self._check_room()
         headers = [*held.headers.items(), (TOPIC_HEADER, held.topic.encode())]
         record = OutRecord(held.key, held.value, cast("list[tuple[str, bytes]]", headers))
         self._disk.send(record, partial(self._kept, settle, held))
@@ -140,7 +169,7 @@ class FallbackOutlet:
         files = self._files()
         if not files:
             self._bytes = 0
-            self.is_spooling = self._disk.waiting > 0
+            self.is_spooling = self._disk.waiting > 0 or self._turns.is_waiting
             return False
         table = await asyncio.to_thread(pq.read_table, files[0])
         if not await self._all_sent(table):

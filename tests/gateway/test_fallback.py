@@ -88,6 +88,43 @@ def test_records_go_to_disk_while_kafka_is_away_and_then_on_in_their_order(tmp_p
     assert outlet.close(5) == 0
 
 
+def test_record_that_comes_later_goes_to_disk_behind_those_that_are_still_on_their_way(
+    tmp_path: Path,
+) -> None:
+    kafka, answers = FakeKafka(is_held=True), Answers()
+    outlet = FallbackOutlet(kafka, tmp_path, Counters(), most_bytes=1_000_000)
+    send(outlet, answers, b"1", b"2", b"3")
+    for place in (1, 0):  # 2 times out, then 1, and 3 is not decided when 4 comes
+        kafka.waiting.pop(place)("timed out", None)
+    send(outlet, answers, b"4")
+    outlet.send("telemetry", b"d2", b"other", {}, answers.settle)
+    settled(outlet, answers, 1)
+    kafka.waiting.pop()("timed out", None)
+    settled(outlet, answers, 5)
+
+    kafka.is_held, kafka.taken = False, []
+    drained(outlet)
+
+    assert answers.told == [None] * 5
+    own = [taken.value for taken in kafka.taken if taken.key == b"d1"]
+    assert own == [b"1", b"2", b"3", b"4"]
+    outlet.close(5)
+
+
+def test_what_waits_for_its_turn_counts_in_the_spools_room(tmp_path: Path) -> None:
+    kafka, answers = FakeKafka(is_held=True), Answers()
+    outlet = FallbackOutlet(kafka, tmp_path, Counters(), most_bytes=1_000)
+    send(outlet, answers, b"1", b"2")
+    kafka.waiting.pop()("timed out", None)
+    send(outlet, answers, b"x" * 1_000)
+    with pytest.raises(OutletError, match="full"):
+        send(outlet, answers, b"y")
+    assert answers.told == []
+    kafka.waiting.pop()("timed out", None)
+    settled(outlet, answers, 3)
+    outlet.close(5)
+
+
 def test_both_copies_of_what_kafka_took_too_late_name_the_same_arrival(tmp_path: Path) -> None:
     kafka, answers = FakeKafka(error="timed out"), Answers()
     outlet = FallbackOutlet(kafka, tmp_path, Counters(), most_bytes=1_000_000)

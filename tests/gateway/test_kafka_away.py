@@ -52,6 +52,8 @@ def test_what_was_acknowledged_is_there_once(
         going.join()
         _check_answers(fleet, gateway, seconds, has_spool=way == "spool")
         _check_topic(fleet, reader)
+        if way == "spool":
+            _check_order(fleet, reader)
         if away_s == LONG_S:
             _check_silver(fleet, tmp_path / "lake", bootstrap)
     finally:
@@ -102,6 +104,13 @@ def _check_silver(fleet: Fleet, home: Path, bootstrap: str) -> None:
 
 def _value(message: bytes) -> float:
     return float(json.loads(message)["metrics"]["n"])
+
+
+def _check_order(fleet: Fleet, reader: TopicReader) -> None:
+    """The first copies of a device's messages stand in the order in which it sent them."""
+    for device in fleet.devices:
+        first = [key[3] for key in reader.contents if key[1] == device.name]
+        assert first == sorted(first), device.name
 
 
 def _check_topic(fleet: Fleet, reader: TopicReader) -> None:
