@@ -61,6 +61,8 @@ class FallbackOutlet:
         self._most_bytes = most_bytes
         self._disk = Disk(folder, counters, again_s=again_s)
         self._turns = Turns()
+        self._is_to_purge = False
+        """Whether a record has failed and what is queued behind it has not been given up yet."""
         self._bytes = sum(path.stat().st_size for path in self._files())
         self.spooled = _pages(self._files())
         """How many records of each page of the account are on disk, 0 of one that had some."""
@@ -107,6 +109,7 @@ class FallbackOutlet:
         if error is None:
             settle(None, message)
         else:
+            self._is_to_purge |= not self.is_spooling
             self.is_spooling = True
             self._turns.wait(
                 number, held.key, len(held.value), partial(self._kept_now, held, settle)
@@ -148,9 +151,10 @@ class FallbackOutlet:
     def poll(self) -> int:
         """Settle what is decided, and return how many records still wait."""
         waiting = self._kafka.poll()
-        if self._kafka.is_away and not self.is_spooling:
-            # What is not on its way yet goes to disk now, in its order, not after a timeout.
-            self.is_spooling = True
+        if self._is_to_purge or (self._kafka.is_away and not self.is_spooling):
+            # What is not on its way yet goes to disk now, in its order, not after a timeout: and if
+            # Kafka came back before that, it would be there before what is on disk.
+            self.is_spooling, self._is_to_purge = True, False
             self._kafka.purge()
         return waiting + self._disk.poll()
 

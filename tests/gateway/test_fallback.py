@@ -18,7 +18,12 @@ STAMP: Headers = {"tenant": b"default", "received_at": b"1795000000000000", "gat
 class FakeKafka(MemoryOutlet):
     """A broker that comes and goes."""
 
+    is_on_way = False
+    """Whether what waits was sent already, so that it cannot be given up."""
+
     def purge(self) -> None:
+        if self.is_on_way:
+            return
         waiting, self.waiting = self.waiting, []
         self.taken = self.taken[: len(self.taken) - len(waiting)]
         for settle in waiting:
@@ -92,6 +97,7 @@ def test_record_that_comes_later_goes_to_disk_behind_those_that_are_still_on_the
     tmp_path: Path,
 ) -> None:
     kafka, answers = FakeKafka(is_held=True), Answers()
+    kafka.is_on_way = True
     outlet = FallbackOutlet(kafka, tmp_path, Counters(), most_bytes=1_000_000)
     send(outlet, answers, b"1", b"2", b"3")
     for place in (1, 0):  # 2 times out, then 1, and 3 is not decided when 4 comes
@@ -108,6 +114,20 @@ def test_record_that_comes_later_goes_to_disk_behind_those_that_are_still_on_the
     assert answers.told == [None] * 5
     own = [taken.value for taken in kafka.taken if taken.key == b"d1"]
     assert own == [b"1", b"2", b"3", b"4"]
+    outlet.close(5)
+
+
+def test_what_is_queued_behind_a_record_that_timed_out_goes_to_disk_with_it(tmp_path: Path) -> None:
+    kafka, answers = FakeKafka(is_held=True), Answers()
+    outlet = FallbackOutlet(kafka, tmp_path, Counters(), most_bytes=1_000_000)
+    send(outlet, answers, b"1", b"2", b"3")
+    kafka.waiting.pop(0)("timed out", None)
+    settled(outlet, answers, 3)
+
+    kafka.is_held, kafka.taken = False, []
+    drained(outlet)
+
+    assert [taken.value for taken in kafka.taken] == [b"1", b"2", b"3"]
     outlet.close(5)
 
 
