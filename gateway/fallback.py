@@ -25,6 +25,11 @@ from telemetry.accounts import PAGE_HEADER
 
 TOPIC_HEADER = "spooled_topic"
 RETRY_S = 5.0
+WORTH_RECORDS = 5_000
+WORTH_BYTES = 4 * 1024 * 1024
+"""So many are handed on together: a segment may have a few, and each time Kafka is waited for."""
+AT_ONCE = 500
+"""Records that are handed on before others of the loop have their turn."""
 
 
 class _Held(NamedTuple):
@@ -169,45 +174,73 @@ class FallbackOutlet:
                 continue
 
     async def _drained(self) -> bool:
-        """Send the oldest segment; return False once there is none."""
+        """Send the oldest segments; return False once there is none."""
         files = self._files()
         if not files:
             self._bytes = 0
             self.is_spooling = self._disk.waiting > 0 or self._turns.is_waiting
             return False
-        table = await asyncio.to_thread(pq.read_table, files[0])
-        if not await self._all_sent(table):
-            raise OutletError("Kafka is away", is_away=True, retry_after_s=RETRY_S)
-        files[0].unlink()
-        # Else room that was drained would be missing until all is, while others go on to send.
-        self._bytes = max(self._bytes - _size(table), 0)
-        self.spooled.subtract(_counted(table))
+        tables = await asyncio.to_thread(_oldest, files)
+        left = await self._taken(pa.concat_tables(tables))
+        for file, table in zip(files, tables, strict=False):
+            left -= table.num_rows
+            if left < 0:
+                raise OutletError("Kafka is away", is_away=True, retry_after_s=RETRY_S)
+            file.unlink()
+            # Else room that was drained would be missing until all is, while others go on to send.
+            self._bytes = max(self._bytes - _size(table), 0)
+            self.spooled.subtract(_counted(table))
         return True
 
-    async def _all_sent(self, table: pa.Table) -> bool:
-        errors: list[object] = []
+    async def _taken(self, table: pa.Table) -> int:
+        """Send records, and return how many of them, from the first on, Kafka has taken."""
         rows = table.select(["key", "value", "headers"]).to_pylist()
-        for number, row in enumerate(rows, start=1):
+        told: dict[int, object] = {}
+        sent = 0
+        for sent, row in enumerate(rows, start=1):
             headers = {str(pair["key"]): pair["value"] for pair in row["headers"]}
             topic = headers.pop(TOPIC_HEADER).decode()
-            self._kafka.send(
-                topic,
-                row["key"],
-                row["value"],
-                headers,
-                lambda error, _message: errors.append(error),
-            )
-            # The first one shows whether Kafka is back.
-            while number in (1, len(rows)) and len(errors) < number:
-                self._kafka.poll()
-                await asyncio.sleep(0.01)
-            if errors[0] is not None:
-                return False
-        return all(error is None for error in errors)
+            settle = partial(_tell, told, sent)
+            try:
+                self._kafka.send(topic, row["key"], row["value"], headers, settle)
+            except OutletError as error:
+                told[sent] = error
+                break
+            if sent == 1:
+                # The first one shows whether Kafka is back.
+                await self._all_told(told, sent)
+                if told[sent] is not None:
+                    break
+            elif sent % AT_ONCE == 0:
+                await asyncio.sleep(0)
+        await self._all_told(told, sent)
+        return next((n for n in range(sent) if told[n + 1] is not None), sent)
+
+    async def _all_told(self, told: Mapping[int, object], count: int) -> None:
+        while len(told) < count:
+            self._kafka.poll()
+            await asyncio.sleep(0.01)
 
     def close(self, timeout_s: float) -> int:
         """Settle all that can be settled in time, and return how many records could not."""
         return self._kafka.close(timeout_s) + self._disk.close(timeout_s)
+
+
+def _tell(told: dict[int, object], number: int, error: object, _message: object) -> None:
+    told[number] = error
+
+
+def _oldest(files: Iterable[Path]) -> list[pa.Table]:
+    """Read segments from the first on until they are worth a wait for Kafka, one at least."""
+    found: list[pa.Table] = []
+    rows = size = 0
+    for file in files:
+        found.append(pq.read_table(file))
+        rows += found[-1].num_rows
+        size += _size(found[-1])
+        if rows >= WORTH_RECORDS or size >= WORTH_BYTES:
+            break
+    return found
 
 
 def _page(headers: Mapping[str, object]) -> bytes:

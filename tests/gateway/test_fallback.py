@@ -207,16 +207,49 @@ def test_spool_has_room_again_for_what_was_handed_on_although_it_is_not_empty(
     outlet.close(5)
 
 
+def test_small_segments_are_handed_on_together(tmp_path: Path) -> None:
+    kafka, answers = SlowKafka(is_away=True), Answers()
+    outlet = FallbackOutlet(kafka, tmp_path, Counters(), most_bytes=1_000_000)
+    for number in range(1, 31):
+        send(outlet, answers, b"%d" % number)
+        settled(outlet, answers, number)
+    assert len([*(tmp_path / "segments").glob("*.parquet")]) == 30
+
+    kafka.is_away = False
+    drained(outlet)
+
+    assert [int(taken.value) for taken in kafka.taken] == [*range(1, 31)]
+    assert kafka.rounds == 2, "the first record alone, and all others"
+    outlet.close(5)
+
+
+class SlowKafka(FakeKafka):
+    """Counts how often it answers."""
+
+    rounds = 0
+
+    def poll(self) -> int:
+        self.rounds += bool(self.waiting)
+        return super().poll()
+
+
 async def handed_on(outlet: FallbackOutlet, kafka: FakeKafka) -> None:
-    """Hand on what is on disk until Kafka is away."""
+    """Hand on what is on disk until Kafka is away, and what it took is known."""
     draining = asyncio.create_task(outlet.drain())
     give_up = time.monotonic() + 15
-    while not kafka.is_away and time.monotonic() < give_up:
+    while not (kafka.is_away and has_room(outlet)) and time.monotonic() < give_up:
         await asyncio.sleep(0.02)
     draining.cancel()
     with suppress(asyncio.CancelledError):
         await draining
     assert outlet.is_spooling
+
+
+def has_room(outlet: FallbackOutlet) -> bool:
+    try:
+        return outlet.room() > 0
+    except OutletError:
+        return False
 
 
 def test_room_is_known_before_anything_is_sent(tmp_path: Path) -> None:
