@@ -15,7 +15,7 @@ from aiocoap.error import RenderableError
 from aiocoap.numbers.codes import Code
 from aiocoap.numbers.constants import TransportTuning
 
-from gateway.coap.refusals import host, refusal
+from gateway.coap.receipts import host, refusal
 from gateway.ingest import Ingest
 from gateway.outcome import Rejected
 

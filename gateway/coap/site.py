@@ -14,7 +14,7 @@ from gateway.channels import DOWNLINKS, TELEMETRY_CHANNEL, own_part
 from gateway.coap.blocks import Blocks
 from gateway.coap.observing import Observation, Target, shown
 from gateway.coap.options import TOKEN_OPTION
-from gateway.coap.refusals import host, refusal
+from gateway.coap.receipts import host, receipt, refusal
 from gateway.coap.waiting import Mailbox
 from gateway.downlink import Downlink
 from gateway.entrance import Entrance
@@ -74,7 +74,7 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
         )
         if isinstance(outcome, Rejected):
             return self._refusal(outcome)
-        return Message(code=Code.CHANGED, transport_tuning=self._timers)
+        return receipt(channel.identity.durability, self._timers)
 
     render_put = render_post
 

@@ -25,6 +25,8 @@ FOREVER_S = 0xFFFF_FFFF
 RECEIVE_MAXIMUM = 1_000
 ALIAS_MAXIMUM = 32
 MOST_ROUTES = 64
+CONSUMER = ("durability", "consumer")
+"""What CONNACK says to a device whose messages wait for one replica alone."""
 MOST_CONNECTIONS = 1_000
 OVERHEAD_BYTES = 64 * 1024
 """A packet may have so many bytes beside its payload: topic and properties."""
@@ -96,7 +98,7 @@ class Desk:
             return _refusal(connect, NOT_AUTHORISED, f"the will's topic {connect.will.topic!r}")
         assigned = None if connect.client_id else f"auto-{uuid4().hex}"
         keep_alive_s = self._keep_alive_s(connect)
-        properties = self._properties(connect, assigned, keep_alive_s) if is_5 else NONE
+        properties = self._properties(connect, identity, assigned, keep_alive_s) if is_5 else NONE
         connack = Connack(0, properties=properties)
         if len(encode(connack, connect.version)) > largest_packet(connect):
             return _refusal(connect, TOO_SMALL, "CONNACK is larger than the client takes")
@@ -235,7 +237,9 @@ class Desk:
             return connect.keep_alive_s
         return min(connect.keep_alive_s or longest, longest)
 
-    def _properties(self, connect: Connect, assigned: str | None, keep_alive_s: int) -> Properties:
+    def _properties(
+        self, connect: Connect, identity: Identity, assigned: str | None, keep_alive_s: int
+    ) -> Properties:
         wanted_s = connect.properties.session_expiry_s or 0
         expiry_s = self._expiry_s(connect)
         return Properties(
@@ -245,6 +249,7 @@ class Desk:
             topic_alias_maximum=ALIAS_MAXIMUM,
             maximum_packet_size=self.entrance.ingest.most_bytes + OVERHEAD_BYTES,
             shared_available=0,
+            user=(CONSUMER,) if identity.durability == "consumer" else (),
             server_keep_alive_s=None if keep_alive_s == connect.keep_alive_s else keep_alive_s,
         )
 

@@ -10,7 +10,7 @@ from aiocoap.numbers.codes import Code
 from aiocoap.optiontypes import BlockOption
 
 from gateway.coap.assembly import IDLE_S, MOST_OF_ADDRESS, OVERHEAD, Assemblies, Refused
-from gateway.coap.refusals import host
+from gateway.coap.receipts import host
 from gateway.coap.site import tuning
 from tests.gateway.entrances import house
 

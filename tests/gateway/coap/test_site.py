@@ -7,9 +7,12 @@ import orjson
 import pytest
 from aiocoap import Message
 from aiocoap.numbers.codes import Code
+from aiocoap.numbers.contentformat import ContentFormat
 
 from gateway.limits import Rate
-from tests.gateway.entrances import MESSAGE, house
+from telemetry.changes import DeviceBody
+from telemetry.devices import Device
+from tests.gateway.entrances import EDITIONS, MESSAGE, house
 from tests.gateway.served import Served
 
 
@@ -31,7 +34,23 @@ def posted(
 
 
 def test_message_is_2_04(served: Served) -> None:
-    assert posted(served).code == Code.CHANGED
+    answer = posted(served)
+
+    assert (answer.code, answer.payload) == (Code.CHANGED, b"")
+
+
+def test_receipt_of_class_consumer_says_so(served: Served) -> None:
+    directory = served.house.directory
+    try:
+        for_one = DeviceBody(Device("d1", durability="consumer"))
+        directory.apply(EDITIONS.change("device", "d1", for_one))
+        answer = posted(served)
+    finally:
+        directory.apply(EDITIONS.change("device", "d1", DeviceBody(Device("d1"))))
+
+    assert answer.code == Code.CHANGED
+    assert answer.opt.content_format == ContentFormat.JSON
+    assert orjson.loads(answer.payload) == {"durability": "consumer"}
 
 
 def test_message_that_is_too_large_is_4_13_and_nothing_of_it_is_held(served: Served) -> None:

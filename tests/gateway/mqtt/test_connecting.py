@@ -15,6 +15,9 @@ from edge.mqtt.packets import (
 from edge.mqtt.properties import NONE, Properties
 from edge.mqtt.wire import V5, V311
 from gateway.downlink import Downlink
+from telemetry.changes import DeviceBody
+from telemetry.devices import Device, Durability
+from tests.gateway.entrances import EDITIONS
 from tests.gateway.mqtt.clients import BOTH, COMMANDS, GONE, Client, broker, lasting
 
 
@@ -36,6 +39,24 @@ def test_refused_connect_of_5_is_told_why(asked: Connect, code: int) -> None:
     assert answer.code == code
     assert answer.properties.reason
     assert client.wire.is_closed
+
+
+@pytest.mark.parametrize(
+    ("durability", "said"),
+    [(None, ()), ("industrial", ()), ("consumer", (("durability", "consumer"),))],
+)
+def test_connack_of_5_says_that_one_replica_is_all_that_is_waited_for(
+    durability: Durability | None, said: tuple[tuple[str, str], ...]
+) -> None:
+    one = broker()
+    body = DeviceBody(Device("d1", durability=durability))
+    one.house.directory.apply(EDITIONS.change("device", "d1", body))
+    client = Client(one, V5)
+
+    (answer,) = client.send(lasting())
+
+    assert isinstance(answer, Connack)
+    assert (answer.code, answer.properties.user) == (0, said)
 
 
 def test_broken_connect_is_answered_in_its_version() -> None:

@@ -1,4 +1,4 @@
-"""Refusals as CoAP says them: a code, Max-Age to wait, and the receipt as JSON."""
+"""Receipts as CoAP says them: a code, and of what is refused Max-Age to wait and why, as JSON."""
 
 import orjson
 from aiocoap import Message
@@ -8,6 +8,7 @@ from aiocoap.numbers.contentformat import ContentFormat
 from aiocoap.util import hostportsplit
 
 from gateway.outcome import Rejected
+from telemetry.devices import Durability
 
 
 def refusal(rejected: Rejected, timers: TransportTuning) -> Message:
@@ -21,6 +22,15 @@ def refusal(rejected: Rejected, timers: TransportTuning) -> Message:
     message.opt.content_format = ContentFormat.JSON
     if rejected.retry_after_s is not None:
         message.opt.max_age = max(1, round(rejected.retry_after_s + 0.5))
+    return message
+
+
+def receipt(durability: Durability, timers: TransportTuning) -> Message:
+    """Return the answer to what was taken; that of class consumer names its class."""
+    message = Message(code=Code.CHANGED, transport_tuning=timers)
+    if durability == "consumer":
+        message.payload = orjson.dumps({"durability": durability})
+        message.opt.content_format = ContentFormat.JSON
     return message
 
 
