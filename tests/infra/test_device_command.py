@@ -113,7 +113,7 @@ def test_product_of_a_whole_file_is_given(home: Home) -> None:
         ("device,zone,zone\nm1,a,b\n", "fleet, line 1: two columns have one name"),
         ('"device"x,zone\nm1,a\n', "fleet, line 1: ',' expected"),
         ('device,zone\nm1,a\nm2,"b\n', "fleet, line 3: unexpected end"),
-        ("device,zone\nm1,Köln\n".encode("latin-1"), "fleet: not UTF-8"),
+        ("device,zone\nm1,Köln\n".encode("latin-1"), "fleet is no text in UTF-8 (byte 17)"),
     ],
 )
 def test_wrong_line_is_named_and_nothing_imported(
