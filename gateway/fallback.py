@@ -6,28 +6,23 @@ what has to go to disk waits until they are decided. So a device's records stay 
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol, cast
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from edge.outbox import OutRecord
 from gateway.counters import Counters
 from gateway.disk import AGAIN_S, Disk
 from gateway.outlet import Headers, Outlet, OutletError, Settle
+from gateway.spool_segments import counted, oldest, pages, size
 from gateway.turns import Turns
 from telemetry.accounts import PAGE_HEADER
 
 TOPIC_HEADER = "spooled_topic"
 RETRY_S = 5.0
-WORTH_RECORDS = 5_000
-WORTH_BYTES = 4 * 1024 * 1024
-"""So many are handed on together: a segment may have a few, and each time Kafka is waited for."""
 AT_ONCE = 500
 """Records that are handed on before others of the loop have their turn."""
 
@@ -69,7 +64,7 @@ class FallbackOutlet:
         self._is_to_purge = False
         """Whether a record has failed and what is queued behind it has not been given up yet."""
         self._bytes = sum(path.stat().st_size for path in self._files())
-        self.spooled = _pages(self._files())
+        self.spooled = pages(self._files())
         """How many records of each page of the account are on disk, 0 of one that had some."""
         self.is_spooling = bool(self._files())
 
@@ -161,7 +156,7 @@ class FallbackOutlet:
             # Kafka came back before that, it would be there before what is on disk.
             self.is_spooling, self._is_to_purge = True, False
             self._kafka.purge()
-        return waiting + self._disk.poll()
+        return waiting + self._disk.poll() + self._turns.waiting
 
     async def drain(self) -> None:
         """Hand what is on disk on to Kafka, as soon as it takes records again; for ever."""
@@ -178,9 +173,9 @@ class FallbackOutlet:
         files = self._files()
         if not files:
             self._bytes = 0
-            self.is_spooling = self._disk.waiting > 0 or self._turns.is_waiting
+            self.is_spooling = self._disk.waiting > 0 or self._turns.waiting > 0
             return False
-        tables = await asyncio.to_thread(_oldest, files)
+        tables = await asyncio.to_thread(oldest, files)
         left = await self._taken(pa.concat_tables(tables))
         for file, table in zip(files, tables, strict=False):
             left -= table.num_rows
@@ -188,8 +183,8 @@ class FallbackOutlet:
                 raise OutletError("Kafka is away", is_away=True, retry_after_s=RETRY_S)
             file.unlink()
             # Else room that was drained would be missing until all is, while others go on to send.
-            self._bytes = max(self._bytes - _size(table), 0)
-            self.spooled.subtract(_counted(table))
+            self._bytes = max(self._bytes - size(table), 0)
+            self.spooled.subtract(counted(table))
         return True
 
     async def _taken(self, table: pa.Table) -> int:
@@ -223,44 +218,14 @@ class FallbackOutlet:
 
     def close(self, timeout_s: float) -> int:
         """Settle all that can be settled in time, and return how many records could not."""
-        return self._kafka.close(timeout_s) + self._disk.close(timeout_s)
+        left = self._kafka.close(timeout_s)
+        return left + self._disk.close(timeout_s) + self._turns.waiting
 
 
 def _tell(told: dict[int, object], number: int, error: object, _message: object) -> None:
     told[number] = error
 
 
-def _oldest(files: Iterable[Path]) -> list[pa.Table]:
-    """Read segments from the first on until they are worth a wait for Kafka, one at least."""
-    found: list[pa.Table] = []
-    rows = size = 0
-    for file in files:
-        found.append(pq.read_table(file))
-        rows += found[-1].num_rows
-        size += _size(found[-1])
-        if rows >= WORTH_RECORDS or size >= WORTH_BYTES:
-            break
-    return found
-
-
 def _page(headers: Mapping[str, object]) -> bytes:
     name = headers.get(PAGE_HEADER)
     return name if isinstance(name, bytes) else b""
-
-
-def _pages(files: Iterable[Path]) -> Counter[bytes]:
-    """Count what an earlier process has left."""
-    found: Counter[bytes] = Counter()
-    for file in files:
-        found += _counted(pq.read_table(file, columns=["headers"]))
-    return found
-
-
-def _size(table: pa.Table) -> int:
-    return int(pc.sum(pc.binary_length(table.column("value"))).as_py() or 0)
-
-
-def _counted(table: pa.Table) -> Counter[bytes]:
-    pairs = pc.list_flatten(table.column("headers")).combine_chunks()
-    names = pairs.field("value").filter(pc.equal(pairs.field("key"), PAGE_HEADER))
-    return Counter({row["values"]: row["counts"] for row in pc.value_counts(names).to_pylist()})

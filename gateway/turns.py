@@ -20,13 +20,10 @@ class Turns:
         self._numbers = count()
         self._on_way: dict[bytes, int] = {}
         self._waiting: dict[bytes, list[_Waiting]] = {}
+        self.waiting = 0
+        """How many records wait."""
         self.held_bytes = 0
         """Of all that waits."""
-
-    @property
-    def is_waiting(self) -> bool:
-        """Say whether any record waits."""
-        return bool(self._waiting)
 
     def number(self) -> int:
         """Return the place of a record that comes now."""
@@ -45,6 +42,7 @@ class Turns:
         """Have a record of `size` bytes kept once no other one of its key is on its way."""
         self._waiting.setdefault(key, []).append(_Waiting(number, size, keep))
         self.held_bytes += size
+        self.waiting += 1
 
     def end(self, key: bytes) -> list[Keep]:
         """Note that a record is decided; return what may be kept now, in the order of coming."""
@@ -55,4 +53,5 @@ class Turns:
         del self._on_way[key]
         waiting = sorted(self._waiting.pop(key, ()), key=lambda each: each.number)
         self.held_bytes -= sum(each.size for each in waiting)
+        self.waiting -= len(waiting)
         return [each.keep for each in waiting]

@@ -145,6 +145,16 @@ def test_what_waits_for_its_turn_counts_in_the_spools_room(tmp_path: Path) -> No
     outlet.close(5)
 
 
+def test_what_waits_for_its_turn_is_not_settled(tmp_path: Path) -> None:
+    kafka, answers = FakeKafka(is_held=True), Answers()
+    outlet = FallbackOutlet(kafka, tmp_path, Counters(), most_bytes=1_000)
+    send(outlet, answers, b"1", b"2")
+    kafka.waiting.pop()("timed out", None)
+
+    assert outlet.close(1) == 2
+    assert answers.told == []
+
+
 def test_both_copies_of_what_kafka_took_too_late_name_the_same_arrival(tmp_path: Path) -> None:
     kafka, answers = FakeKafka(error="timed out"), Answers()
     outlet = FallbackOutlet(kafka, tmp_path, Counters(), most_bytes=1_000_000)
