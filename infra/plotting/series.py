@@ -28,6 +28,7 @@ _LONGEST = (
 )
 """A chart shows some thousands of points at most, whatever its span."""
 
+METRICS_ARE_IN = "`headwater product show` of its product lists them"
 _SAID = pl.coalesce("value", pl.col("value_bool").cast(pl.Float64))
 _NUMBER = pl.when(_SAID.is_finite()).then(_SAID)
 
@@ -126,9 +127,10 @@ class Series:
             )
         metrics = self._distinct("metric", pl.col("device_full") == asked.device, asked.tenant)
         if metrics:
-            return unknown(f"metric of {asked.device}", asked.metric, metrics, "see dim.devices")
+            return unknown(f"metric of {asked.device}", asked.metric, metrics, METRICS_ARE_IN)
         devices = self._distinct("device_full", pl.lit(True), asked.tenant)
-        return unknown("device with readings", asked.device, devices, "no device has any yet")
+        fix = "`headwater device list` lists them" if devices else "no device has any yet"
+        return unknown("device with readings", asked.device, devices, fix)
 
     def _distinct(self, column: str, condition: pl.Expr, tenant: str) -> list[str]:
         mine = self._scan(READINGS).filter((pl.col("tenant") == tenant) & condition)

@@ -152,6 +152,24 @@ def test_one_reading_and_no_numbers_among_others_are_drawn(
     assert path.read_bytes().startswith(PNG)
 
 
+@pytest.mark.parametrize(
+    ("asked", "count", "fix"),
+    [
+        (("zzz", "bar"), 11, "headwater device list"),
+        (("zzz", "bar"), 0, "no device has any yet"),
+        (("pump.p1", "zzz"), 11, "headwater product show"),
+    ],
+)
+def test_name_like_none_of_many_is_told_where_they_are(
+    tmp_path: Path, asked: tuple[str, str], count: int, fix: str
+) -> None:
+    names = [(f"pump.p{n}", "bar") for n in range(count)]
+    names += [("pump.p1", f"bar{n}") for n in range(count)]
+    lake_of(tmp_path, readings=[reading(*name, NOON, 1.0) for name in names], windows={})
+
+    assert fix in plot(Home(tmp_path), *asked, code=1).stderr
+
+
 def test_home_without_tables_says_what_to_run(tmp_path: Path) -> None:
     assert "headwater up" in plot(Home(tmp_path), "d", "m", code=1).stderr
 
