@@ -64,14 +64,16 @@ def stack_of_its_own() -> Iterator[Stack]:
     try:
         stack.run("up", "--only", "kafka,streams", "--timeout", "800", timeout_s=900)
         yield stack
+    except KeyboardInterrupt:
+        stack.run("down", check=False)
+        shutil.rmtree(home)
+        raise
     except BaseException:
+        stack.run("down", check=False)
         say(f"left for a look: {home}")
         raise
-    else:
-        stack.run("down")
-        shutil.rmtree(home)
-    finally:
-        stack.run("down", check=False)
+    stack.run("down")
+    shutil.rmtree(home)
 
 
 class BrokenError(Exception):
@@ -123,7 +125,10 @@ def main() -> int:
     left = [one for one in mine if one.number not in record.done()]
     say(f"seed {seed}: {len(left)} rounds to go, {len(mine) - len(left)} done before")
     until = time.monotonic() + given.within * 60
-    is_kept = besiege(left, given, seed, Teller(record, len(rounds)), until)
+    try:
+        is_kept = besiege(left, given, seed, Teller(record, len(rounds)), until)
+    except KeyboardInterrupt:
+        is_kept = False
     if given.of == 1:
         sum_up(given, seed, record, len(rounds))
     return 0 if is_kept else 1
@@ -142,9 +147,18 @@ def side_by_side(given: argparse.Namespace, seed: int, record: Record, planned: 
         # Else both would find the same ports free.
         time.sleep(APART_S * bool(part))
         parts.append(subprocess.Popen([*command, "--part", str(part)]))
-    codes = [part.wait() for part in parts]
+    codes = [code_of(part) for part in parts]
     sum_up(given, seed, record, planned)
     return together(codes)
+
+
+def code_of(part: subprocess.Popen[bytes]) -> int:
+    """Wait for a process; Ctrl-C reaches it as well, and it takes its stack down first."""
+    while True:
+        try:
+            return part.wait()
+        except KeyboardInterrupt:
+            say("stopping: stacks are taken down first")
 
 
 def together(codes: Sequence[int]) -> int:

@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from tests.end_to_end.durable import unlanded
 from tests.end_to_end.stack import Stack
@@ -128,8 +129,12 @@ class Siege:
 
     def hold(self, one: Round, told: "Told") -> bool:
         """Make a round's kills under a fleet and a reader, and tell whether all was kept."""
+        with Looks(self.home) as reader:
+            return self._hold(one, told, reader)
+
+    def _hold(self, one: Round, told: "Told", reader: "Looks") -> bool:
         began, unhealed = time.monotonic(), list[str]()
-        fleet, reader = self.start_fleet(one.number), Looks(self.home)
+        fleet = self.start_fleet(one.number)
         try:
             self.wait_for_traffic()
             for kill, is_waited_for in zip(one.kills, self.waits(one), strict=True):
@@ -189,6 +194,14 @@ class Looks:
                 [*command, str(home / "lake"), str(self._report)], stdout=log, stderr=log
             )
         self._log = home / "reader.log"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it in a round without a verdict as well."""
+        self._process.kill()
+        self._process.wait()
 
     def end(self) -> Line:
         """End it; return how often it looked and what it saw that it should not."""
