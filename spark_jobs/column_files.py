@@ -21,7 +21,7 @@ from pyarrow import fs
 from spark_jobs.bounds import greatest, least
 from spark_jobs.reading_rows import OF_READING, Block, ReadingRows, parted
 from spark_jobs.row_files import folder, now_ms
-from spark_jobs.schema import arrow_schema
+from spark_jobs.schema import arrow_schema, is_of
 from spark_jobs.shared_chunks import Piece, of_block, of_rows, write
 from telemetry.errors import HeadwaterError
 from telemetry.tables import Table
@@ -89,14 +89,9 @@ def _checked(table: Table, rows: pa.Table) -> pa.Table:
             continue
         if not field.nullable and column.null_count:
             raise HeadwaterError(f"{table.name}: a row has no {field.name}")
-        columns[field.name] = column if _is_of(column.type, field.type) else column.cast(field.type)
+        # A cast that changes nothing has its price as well, and there are many columns.
+        columns[field.name] = column if is_of(column.type, field.type) else column.cast(field.type)
     return pa.table(columns)
-
-
-def _is_of(type_: pa.DataType, wanted: pa.DataType) -> bool:
-    # A cast that changes nothing has its price as well, and there are many columns.
-    is_word = pa.types.is_dictionary(type_) and type_.value_type == wanted
-    return is_word or bool(type_ == wanted)
 
 
 def _partitions(table: Table, rows: pa.Table) -> Iterator[tuple[tuple[str, ...], pa.Table]]:

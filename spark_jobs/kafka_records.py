@@ -12,6 +12,7 @@ from typing import NamedTuple, Self
 import numpy as np
 import pyarrow as pa
 
+from spark_jobs.header_layouts import NAMES
 from spark_jobs.kafka_fetches import Fetches, RefusedError
 from spark_jobs.planned_offsets import Span
 from spark_jobs.record_batches import Batch, batches, columns
@@ -25,10 +26,10 @@ SCHEMA = pa.schema(
         ("partition", pa.int32()),
         ("offset", pa.int64()),
         ("timestamp", pa.timestamp("us", "UTC")),
-        ("headers", pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))),
+        ("headers", pa.list_(pa.struct([("key", NAMES), ("value", pa.binary())]))),
     ]
 )
-"""The columns of Spark's Kafka source."""
+"""The columns of Spark's Kafka source; names of headers are words."""
 MOST_ROWS = 20_000
 MOST_BYTES = 32 * 1024 * 1024
 """Of values in a batch; one record may go beyond it."""

@@ -15,18 +15,11 @@ from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.memory_records import MemoryRecords
 
 from spark_jobs.record_codecs import decompressed
+from spark_jobs.record_fields import PADDING, Fields, Joined, Places, UnusualRecordsError
 from telemetry.errors import HeadwaterError
 
 FORMAT = 2
 _HEADER_SIZE = DefaultRecordBatch.HEADER_STRUCT.size
-_PADDING = b"\0" * 8
-"""A field that is cut off is read behind the end, and found to be wrong there."""
-_LONGEST_VARINT = 63
-Places = np.ndarray
-
-
-class UnusualRecordsError(HeadwaterError):
-    """Records in a form that is not read in columns: Spark's source reads them."""
 
 
 class Batch(NamedTuple):
@@ -107,13 +100,6 @@ def _decompressed(content: memoryview, codec: int) -> bytes:
     return found
 
 
-class Joined(NamedTuple):
-    """Bytes of many batches; what lies behind their size is of others."""
-
-    content: bytearray
-    size: int
-
-
 class _Room(threading.local):
     """Memory of a thread that is used again: new pages cost more than the copying."""
 
@@ -142,9 +128,9 @@ def columns(found: Sequence[Batch], wanted: Sequence[tuple[int, int]] | None = N
     are left out before they are copied.
     """
     counts = np.array([batch.rows for batch in found], np.int64)
-    whole = _room.joined([*(batch.records for batch in found), _PADDING])
+    whole = _room.joined([*(batch.records for batch in found), PADDING])
     ends = _ends(whole, found)
-    fields = _Fields(whole, np.concatenate(([0], ends))[:-1])
+    fields = Fields(whole, np.concatenate(([0], ends))[:-1])
     fields.varint()  # the length, by which the ends were found
     fields.at += 1  # attributes, of which there are none yet
     since_ms, since_offset = fields.varint(), fields.varint()
@@ -156,7 +142,7 @@ def columns(found: Sequence[Batch], wanted: Sequence[tuple[int, int]] | None = N
         batch, offsets, since_ms, ends = batch[kept], offsets[kept], since_ms[kept], ends[kept]
         fields.at = fields.at[kept]
     key, value = fields.content(), fields.content()
-    headers = fields.headers()
+    headers = fields.headers(ends)
     if not np.array_equal(fields.at, ends):
         raise HeadwaterError("a record is not as long as it says")
     times = _of_batches([each.first_ms for each in found], batch) + since_ms
@@ -180,15 +166,13 @@ def _ends(whole: Joined, found: Sequence[Batch]) -> Places:
     try:
         for batch in found:
             for _ in range(batch.rows):
-                byte = content[at]
-                size, shift = byte & 127, 7
-                at += 1
-                while byte > 127:
-                    byte = content[at]
-                    size |= (byte & 127) << shift
-                    shift += 7
-                    at += 1
-                at += size >> 1  # zigzag: a length is not negative
+                # Zigzag: a length, which is not negative, is doubled. Of most it has two bytes.
+                if (byte := content[at]) < 128:
+                    at += 1 + (byte >> 1)
+                elif (more := content[at + 1]) < 128:
+                    at += 2 + (byte - 128 >> 1) + (more << 6)
+                else:
+                    at = _behind(content, at)
                 ends.append(at)
             until += len(batch.records)
             if at != until:
@@ -198,98 +182,11 @@ def _ends(whole: Joined, found: Sequence[Batch]) -> Places:
     return np.array(ends, np.int64)
 
 
-class _Fields:
-    """Reads a field of all records at once; `at` is where each record goes on."""
-
-    def __init__(self, whole: Joined, at: Places) -> None:
-        self._bytes = np.frombuffer(whole.content, np.uint8, whole.size)
-        self._buffer = pa.py_buffer(whole.content)
-        self.at = at
-
-    def varint(self) -> Places:
-        """Read a zigzag varint."""
-        value, self.at = self._varint(self.at)
-        return value
-
-    def content(self) -> pa.Array:
-        """Read bytes behind their length; they are null where that is -1."""
-        length, start = self._varint(self.at)
-        self.at = start + np.maximum(length, 0)
-        return self._slices(start, length, pa.binary())
-
-    def headers(self) -> pa.ListArray:
-        """Read how many headers there are, and their names and values."""
-        counts = self.varint()
-        self._check(counts)
-        size = len(self._bytes)
-        if int(counts.max(initial=0)) > size or int(counts.sum()) > size:
-            raise HeadwaterError("a record says that it has more headers than it has bytes")
-        ends = np.cumsum(counts)
-        name_at, name_length, value_at, value_length = self._header_spans(counts, ends - counts)
-        self._check(name_length)
-        names = self._slices(name_at, name_length, pa.string())
-        try:
-            names.validate(full=True)
-        except pa.ArrowInvalid as error:
-            raise UnusualRecordsError("the name of a header is no UTF-8") from error
-        values = self._slices(value_at, value_length, pa.binary())
-        offsets = pa.array(np.concatenate(([0], ends)), pa.int32())
-        pairs = pa.StructArray.from_arrays([names, values], ["key", "value"])
-        return pa.ListArray.from_arrays(offsets, pairs)
-
-    def _header_spans(self, counts: Places, firsts: Places) -> Places:
-        """Return where names and values of all headers begin, and how long they are.
-
-        One record may have very many, beside many records that have few: so each has its place
-        in one row, and no record has room for what only others have.
-        """
-        spans = np.zeros((4, int(counts.sum())), np.int64)
-        rows, nth = np.flatnonzero(counts), 0
-        while len(rows):
-            at, into = self.at[rows], firsts[rows] + nth
-            for first in (0, 2):
-                length, start = self._varint(at)
-                spans[first, into], spans[first + 1, into] = start, length
-                at = start + np.maximum(length, 0)
-            self.at[rows] = at
-            nth += 1
-            rows = rows[counts[rows] > nth]
-        return spans
-
-    def _varint(self, at: Places) -> tuple[Places, Places]:
-        """Return values, and the places behind them."""
-        byte = self._byte(at)
-        value, behind = byte & 127, at + 1
-        more, shift = np.flatnonzero(byte > 127), 7
-        while len(more):
-            byte = self._byte(behind[more])
-            value[more] |= (byte & 127) << shift
-            behind[more] += 1
-            more, shift = more[byte > 127], shift + 7
-            if shift > _LONGEST_VARINT:
-                raise HeadwaterError("a number in a record has no end")
-        return (value >> 1) ^ -(value & 1), behind
-
-    def _byte(self, at: Places) -> Places:
-        return self._bytes.take(at, mode="clip").astype(np.int64)
-
-    @staticmethod
-    def _check(counts: Places) -> None:
-        if (counts < 0).any():
-            raise HeadwaterError("a record says of itself that it is shorter than nothing")
-
-    def _slices(self, start: Places, length: Places, type_: pa.DataType) -> pa.Array:
-        """Return bytes from places that follow one another.
-
-        All bytes are one array of these and of what lies between them, of which every other
-        value is taken: so Arrow copies them.
-        """
-        bounds = np.stack([start, start + np.maximum(length, 0)], axis=1).ravel()
-        if not len(bounds):
-            return pa.array([], type_)
-        if bounds[0] < 0 or bounds[-1] > len(self._bytes) or (np.diff(bounds) < 0).any():
-            raise HeadwaterError("a record is not as long as it says")
-        buffers = [None, pa.py_buffer(bounds.astype(np.int32)), self._buffer]
-        all_bytes = pa.Array.from_buffers(type_, len(bounds) - 1, buffers)
-        is_null = length < 0
-        return all_bytes.take(pa.array(np.arange(len(start)) * 2, mask=is_null))
+def _behind(content: bytearray, at: int) -> int:
+    """Return where a record ends that begins with its length."""
+    size = shift = 0
+    while (byte := content[at]) > 127:
+        size |= (byte & 127) << shift
+        shift += 7
+        at += 1
+    return at + 1 + ((size | byte << shift) >> 1)

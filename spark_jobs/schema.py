@@ -37,6 +37,22 @@ def arrow_schema(table: Table) -> pa.Schema:
     return pa.schema([_arrow_field(column) for column in table.columns])
 
 
+def is_of(type_: pa.DataType, wanted: pa.DataType) -> bool:
+    """Tell whether a type is the one that is wanted, or has words where that has texts."""
+    if pa.types.is_map(type_) and pa.types.is_map(wanted):
+        items = is_of(type_.item_type, wanted.item_type)
+        return items and is_of(type_.key_type, wanted.key_type)
+    is_word = pa.types.is_dictionary(type_) and type_.value_type == wanted
+    return is_word or bool(type_ == wanted)
+
+
+def without_words(type_: pa.DataType) -> pa.DataType:
+    """Return the type that has texts where this one has words."""
+    if pa.types.is_map(type_):
+        return pa.map_(without_words(type_.key_type), without_words(type_.item_type))
+    return type_.value_type if pa.types.is_dictionary(type_) else type_
+
+
 def conform(table: Table, rows: pa.Table) -> pa.Table:
     """Return the rows with exactly the table's columns, order and types."""
     schema = arrow_schema(table)

@@ -38,6 +38,7 @@ from spark_jobs.parquet_footer import (
     tail,
 )
 from spark_jobs.reading_rows import OK, VALUES, Block, repeated
+from spark_jobs.schema import is_of
 
 GROUP_ROWS = 256 * 1024
 _SMALLEST, _LEVEL = "zstd", 1
@@ -138,7 +139,7 @@ def _write_alone(
 
 def _of_type(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
     """Return a column in its field's type, words as words."""
-    return column if pa.types.is_dictionary(column.type) else column.cast(field.type)
+    return column if is_of(column.type, field.type) else column.cast(field.type)
 
 
 class _Chunks:

@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame, SparkSession
 from spark_jobs.column_files import added, as_text
 from spark_jobs.jobs.live_registry import LiveRegistry
 from spark_jobs.kafka_records import Reading
-from spark_jobs.record_batches import UnusualRecordsError
+from spark_jobs.record_fields import UnusualRecordsError
 from spark_jobs.transforms.fleet import Fleet
 from spark_jobs.transforms.judged import judged
 from spark_jobs.transforms.judgement import PACK, PACKS, Judgement, as_one, packed, unpacked

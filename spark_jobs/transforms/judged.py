@@ -165,12 +165,9 @@ def _header_maps(headers: Headers) -> pa.Array:
         lists = headers.lists.to_pylist()
         dicts = [{entry["key"]: entry["value"] for entry in each or ()} for each in lists]
         return pa.array([list(each.items()) for each in dicts], HEADERS)
-    entries = headers.lists.values
-    return pa.MapArray.from_arrays(
-        headers.lists.offsets,
-        entries.field(0).cast(pa.string()),
-        entries.field(1).cast(pa.binary()),
-    )
+    ends = np.cumsum(np.concatenate(([0], headers.counts)))
+    values = headers.values.cast(pa.binary())
+    return pa.MapArray.from_arrays(pa.array(ends, pa.int32()), headers.words, values)
 
 
 def _one_by_one(

@@ -14,7 +14,7 @@ from spark_jobs.schema import REASON, TIMESTAMP
 _COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
 """The JVM copies a pack several times: smaller ones cost less than making them small."""
 TAGS = pa.map_(pa.string(), pa.string())
-HEADERS = pa.map_(pa.string(), pa.binary())
+HEADERS = pa.map_(WORD, pa.binary())
 OF_RECORD = (
     pa.field("topic", WORD),
     pa.field("partition", pa.int32()),

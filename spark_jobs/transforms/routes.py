@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from spark_jobs.dedup.decision import Candidates, Verdicts
 from spark_jobs.dedup.names import BootNames
 from spark_jobs.dedup.recent import Copies
-from spark_jobs.reading_rows import OF_READING, WORD, ReadingRows
+from spark_jobs.reading_rows import OF_READING, ReadingRows
 from spark_jobs.reading_rows import Block as ReadingBlock
-from spark_jobs.schema import REASON, TIMESTAMP, arrow_schema
+from spark_jobs.schema import REASON, TIMESTAMP, arrow_schema, without_words
 from spark_jobs.transforms.first_use import Types, unknown
 from spark_jobs.transforms.judgement import MESSAGES as JUDGED
 from spark_jobs.transforms.judgement import READINGS as OF_PLACE
@@ -43,10 +43,8 @@ def heads(found: Judgement) -> pl.DataFrame:
 
 def frame_of(table: pa.Table) -> pl.DataFrame:
     """Return an Arrow table as a frame, words as texts."""
-    fields = [
-        pa.field(field.name, pa.string()) if field.type == WORD else field for field in table.schema
-    ]
-    frame = pl.from_arrow(table.cast(pa.schema(fields)))
+    schema = pa.schema([(field.name, without_words(field.type)) for field in table.schema])
+    frame = pl.from_arrow(table.cast(schema))
     assert isinstance(frame, pl.DataFrame)
     return frame
 

@@ -52,6 +52,7 @@ class Headers(NamedTuple):
     """
 
     lists: pa.ListArray
+    words: pa.DictionaryArray
     names: list[str]
     codes: Places
     values: pa.Array
@@ -103,6 +104,7 @@ def headers_of(lists: pa.ListArray) -> Headers:
     codes, counts = names.indices.to_numpy(), np.diff(offsets)
     return Headers(
         lists,
+        names,
         names.dictionary.to_pylist(),
         codes,
         entries.field(1),

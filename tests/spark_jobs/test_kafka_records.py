@@ -12,7 +12,7 @@ from kafka.structs import TopicPartition
 from spark_jobs import kafka_records
 from spark_jobs.kafka_records import SCHEMA, Reading
 from spark_jobs.planned_offsets import Span
-from spark_jobs.record_batches import UnusualRecordsError
+from spark_jobs.record_fields import UnusualRecordsError
 from telemetry.errors import HeadwaterError
 from tests.brokers import Broker
 

@@ -15,11 +15,11 @@ from spark_jobs.record_batches import (
     Aborted,
     Batch,
     Columns,
-    UnusualRecordsError,
     batches,
     columns,
 )
 from spark_jobs.record_codecs import MOST_BYTES
+from spark_jobs.record_fields import UnusualRecordsError
 from telemetry.errors import HeadwaterError
 
 Headers = list[tuple[str, bytes | None]]
