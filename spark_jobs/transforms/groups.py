@@ -8,19 +8,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spark_jobs.schema import TIMESTAMP
 from spark_jobs.transforms.fleet import NOBODY, Fleet
 from spark_jobs.transforms.lines import alike, beginnings, braced, parsed, plain
 from spark_jobs.transforms.senders import Senders, combined
 from spark_jobs.transforms.shapes import shape
+from spark_jobs.transforms.time_texts import device_times
 from spark_jobs.transforms.words import Places, mask_of
-from telemetry.message import PLACE_BOOT, parse_time
+from telemetry.message import PLACE_BOOT
 from telemetry.products import Product
 
-_TIME = (
-    r"^(?:000[1-9]|00[1-9]\d|0[1-9]\d\d|[1-9]\d{3})-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3}|\.\d{6})?Z$"
-)
-"""Times as most devices write them; others are read one by one."""
 _WHOLE_ZERO = re.compile(rb"-0(?![\d.eE])")
 _NEGATIVE_ZERO = np.float64(-0.0).view(np.int64)
 
@@ -88,7 +84,7 @@ def _group(
     columns = {name: _whole(table[name]) for name in schema.names}
     metrics = columns.pop("metrics")
     named = [field.name for field in metrics.type]
-    times, is_time = _device_times(columns["ts"])
+    times, is_time = device_times(columns["ts"])
     rows = [kind.rows[each.places] for kind, each in zip(kinds, found, strict=True)]
     group = Group(
         np.concatenate(rows),
@@ -133,24 +129,6 @@ def only(group: Group, kept: np.ndarray) -> Group | None:
         metrics={name: column.filter(mask) for name, column in group.metrics.items()},
         device_time=group.device_time.filter(mask),
     )
-
-
-def _device_times(texts: pa.Array) -> tuple[pa.Array, np.ndarray]:
-    """Return the times, null where there is none, and which of the texts are times."""
-    if texts.null_count == len(texts):
-        return texts.cast(TIMESTAMP), np.ones(len(texts), dtype=bool)
-    is_usual = pc.match_substring_regex(texts, _TIME).fill_null(True)
-    try:
-        times = pc.if_else(is_usual, texts, None).cast(TIMESTAMP)
-    except pa.ArrowInvalid:
-        # A day or an hour that there is not.
-        times, is_usual = pa.nulls(len(texts), TIMESTAMP), texts.is_null()
-    if is_usual.false_count:
-        others = pc.invert(is_usual)
-        micros = [parse_time(text) for text in texts.filter(others).to_pylist()]
-        read = pa.array(micros, pa.int64()).cast(TIMESTAMP)
-        times = pc.replace_with_mask(times, others, read)
-    return times, mask_of(pc.or_(texts.is_null(), times.is_valid()))
 
 
 def _is_formal(group: Group) -> np.ndarray:

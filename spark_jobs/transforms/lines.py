@@ -104,10 +104,10 @@ def _rows_with_doubtful(content: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 
 def _positions(content: np.ndarray, sign: bytes) -> np.ndarray:
     count = max(len(content) - len(sign) + 1, 0)
-    is_there = content[:count] == sign[0]
+    found = np.flatnonzero(content[:count] == sign[0])
     for ahead, byte in enumerate(sign[1:], start=1):
-        is_there &= content[ahead : ahead + count] == byte
-    return np.flatnonzero(is_there)
+        found = found[content[found + ahead] == byte]
+    return found
 
 
 def _is_utf8(lines: pa.BinaryArray, asked: np.ndarray) -> np.ndarray:
