@@ -9,9 +9,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spark_jobs.transforms.fleet import NOBODY, Fleet
-from spark_jobs.transforms.lines import alike, beginnings, braced, parsed, plain
+from spark_jobs.transforms.line_checks import METRICS
+from spark_jobs.transforms.lines import (
+    Parsed,
+    alike,
+    beginnings,
+    braced,
+    parsed,
+    plain,
+    read_all,
+)
 from spark_jobs.transforms.senders import Senders, combined
-from spark_jobs.transforms.shapes import shape
+from spark_jobs.transforms.shapes import Shape, shape, spread
 from spark_jobs.transforms.time_texts import device_times
 from spark_jobs.transforms.words import Places, mask_of
 from telemetry.message import PLACE_BOOT
@@ -73,16 +82,16 @@ def _group(
     values: pa.BinaryArray, kinds: list[_Lines], product: Product, known: Senders, fleet: Fleet
 ) -> Group | None:
     fixed = fleet.first_use.get((product.tenant, product.key), {})
-    schema = shape(product, fixed, [kind.lines for kind in kinds])
-    if schema is None:
+    form = shape(product, fixed, [kind.lines for kind in kinds])
+    if form is None:
         return None
-    found = [parsed(kind.lines, schema) for kind in kinds]
+    found = [_parsed(kind.lines, form) for kind in kinds]
     tables = [each.columns for each in found if len(each.places)]
     if not tables:
         return None
     table = pa.concat_tables(tables)
-    columns = {name: _whole(table[name]) for name in schema.names}
-    metrics = columns.pop("metrics")
+    columns = {name: _whole(table[name]) for name in table.column_names}
+    metrics = columns.pop(METRICS)
     named = [field.name for field in metrics.type]
     times, is_time = device_times(columns["ts"])
     rows = [kind.rows[each.places] for kind, each in zip(kinds, found, strict=True)]
@@ -95,6 +104,13 @@ def _group(
         times,
     )
     return only(group, is_time & _is_formal(group) & ~_has_whole_zero(group, values))
+
+
+def _parsed(lines: pa.BinaryArray, form: Shape) -> Parsed:
+    usual = None if form.usual == form.whole else read_all(lines, form.usual)[0]
+    if usual is None:
+        return parsed(lines, form.whole)
+    return Parsed(spread(usual, form.whole), np.arange(len(lines)))
 
 
 def _has_whole_zero(group: Group, values: pa.BinaryArray) -> np.ndarray:

@@ -8,6 +8,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spark_jobs.transforms.line_checks import METRICS
 from telemetry.products import Metric, Product, SchemaVersion
 
 SAMPLES = 16
@@ -28,6 +29,16 @@ _OF_ALL = (
 )
 
 
+class Shape(NamedTuple):
+    """The columns that a product's messages may have, and those that most of them have.
+
+    A column that no line fills costs as much as one that all do.
+    """
+
+    whole: pa.Schema
+    usual: pa.Schema
+
+
 class Fit(NamedTuple):
     """Which messages a schema's version takes, and which of their values are sentinels."""
 
@@ -37,23 +48,45 @@ class Fit(NamedTuple):
     sentinels: Mapping[str, np.ndarray]
 
 
-def shape(
-    product: Product, fixed: Mapping[str, str], kinds: Iterable[pa.Array]
-) -> pa.Schema | None:
+def shape(product: Product, fixed: Mapping[str, str], kinds: Iterable[pa.Array]) -> Shape | None:
     """Return the columns to parse a product's messages into; None where columns cannot say it.
 
     Tags, and metrics of a product without schema, are those that a few lines of each kind have.
+    So is all that is usual.
     """
     samples = [sample for lines in kinds for sample in _samples(lines)]
     types = _declared(product) if product.versions else _said(samples, fixed)
     if not types or len(types) > _MOST_METRICS:
         return None
-    fields = [*_OF_ALL, pa.field("metrics", pa.struct([*types.items()]))]
     names = [name for name in _keys(samples, "tags") if name][:_MOST_TAGS]
-    if not names:
-        return pa.schema(fields)
-    tags = pa.struct([(name, pa.string()) for name in sorted(names)])
-    return pa.schema([*fields, pa.field("tags", tags)])
+    tags = [pa.field("tags", _struct(dict.fromkeys(sorted(names), pa.string())))] if names else []
+    whole = pa.schema([*_OF_ALL, pa.field(METRICS, _struct(types)), *tags])
+    said = {name: types[name] for name in _keys(samples, METRICS) if name in types}
+    if not said:
+        return Shape(whole, whole)
+    fields = [field for field in _OF_ALL if any(field.name in sample for sample in samples)]
+    return Shape(whole, pa.schema([*fields, pa.field(METRICS, _struct(said)), *tags]))
+
+
+def _struct(types: Mapping[str, pa.DataType]) -> pa.StructType:
+    return pa.struct([*types.items()])
+
+
+def spread(columns: pa.Table, whole: pa.Schema) -> pa.Table:
+    """Return the columns of a whole shape, given the usual ones."""
+    usual = columns[METRICS].combine_chunks()
+    metrics = dict(zip(usual.type.names, usual.flatten(), strict=True))
+    found = {name: columns[name] for name in columns.column_names}
+    found[METRICS] = pa.StructArray.from_arrays(
+        _filled(metrics, whole.field(METRICS).type, len(usual)),
+        fields=[*whole.field(METRICS).type],
+    )
+    return pa.table(_filled(found, whole, len(usual)), schema=whole)
+
+
+def _filled(said: Mapping[str, pa.Array], fields: Iterable[pa.Field], count: int) -> list[pa.Array]:
+    """Return the columns of all fields, nulls where nothing is said."""
+    return [said[each.name] if each.name in said else pa.nulls(count, each.type) for each in fields]
 
 
 def _samples(lines: pa.Array) -> list[dict[str, object]]:
@@ -73,7 +106,7 @@ def _keys(samples: Iterable[dict[str, object]], field: str) -> list[str]:
 
 
 def _said(samples: list[dict[str, object]], fixed: Mapping[str, str]) -> dict[str, pa.DataType]:
-    return {name: _TYPES[fixed[name]] for name in _keys(samples, "metrics") if name in fixed}
+    return {name: _TYPES[fixed[name]] for name in _keys(samples, METRICS) if name in fixed}
 
 
 def _declared(product: Product) -> dict[str, pa.DataType] | None:

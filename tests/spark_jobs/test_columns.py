@@ -115,6 +115,24 @@ def test_lines_that_all_break_end_the_trying() -> None:
     assert accepted_rows([b'{"seq":1,"metrics":{"kwh":"x"}}'] * 1000) == []
 
 
+def test_what_few_messages_say_is_read_in_columns_as_well() -> None:
+    values = [b'{"seq":%d,"metrics":{"kwh":1}}' % number for number in range(2000)]
+    values[7] = b'{"seq":7,"metrics":{"kwh":1},"lat":1.5,"lng":2}'
+    values[8] = b'{"seq":8,"metrics":{"kwh":1,"state":"on"},"device":"d1"}'
+    values[9] = b'{"seq":9,"metrics":{"kwh":1,"surprise":1}}'
+    assert accepted_rows(values) == [row for row in range(2000) if row != 9]
+
+
+def test_a_metric_that_must_be_said_is_missed_where_no_message_says_it() -> None:
+    metrics = {"kwh": {"type": "double"}, "volts": {"type": "double", "required": True}}
+    product = product_from_dict({**METER, "versions": [{"version": 1, "metrics": metrics}]})
+    fleet = Fleet.of([product], KNOWN[1])
+    batch = batch_of([whole(b'{"seq":%d,"metrics":{"kwh":1}}' % number) for number in range(99)])
+    (found,) = judged([batch], fleet, tolerance_us=TOLERANCE)
+    rules = [[reason["rule"] for reason in said] for said in found.messages["reasons"].to_pylist()]
+    assert rules == [["required"]] * 99
+
+
 def test_whole_zero_with_a_sign_is_zero() -> None:
     values = [
         b'{"seq":%d,"metrics":{"kwh":%b}}' % (n, b"-0" if n == 7 else b"0") for n in range(99)
