@@ -83,8 +83,15 @@ def _messages(
     known = group.senders
     boot, seq = _keys(batch, group)
     lateness = product.lateness_us
-    versions = fleet.at(known.first[known.codes[group.rows]], times.event)
-    lat, lng = (pc.coalesce(columns[name], fleet.said(name, versions)) for name in ("lat", "lng"))
+    versions, codes = _versions(group, times, fleet)
+    zone, customer, firmware = (
+        fleet.said(name, versions).dictionary_encode().take(codes)
+        for name in ("zone", "customer", "firmware")
+    )
+    lat, lng = (
+        _first_said(columns[name], fleet.said(name, versions).take(codes))
+        for name in ("lat", "lng")
+    )
     found = {
         "item": repeated(0, pa.int32(), count),
         "items": repeated(1, pa.int32(), count),
@@ -101,16 +108,32 @@ def _messages(
         "clock": words(_CLOCKS, times.clock),
         "is_late": pa.array(~_within(times.delay, lateness)),
         "schema_version": repeated(version, pa.int32(), count),
-        "zone": fleet.said("zone", versions).dictionary_encode(),
-        "customer": fleet.said("customer", versions).dictionary_encode(),
+        "zone": zone,
+        "customer": customer,
         "lat": lat,
         "lng": lng,
-        "firmware": fleet.said("firmware", versions).dictionary_encode(),
+        "firmware": firmware,
         "retention_class": word(product.retention_class, count),
         "tags": _tags(columns.get("tags"), count),
         "reasons": _no_reasons(count),
     }
     return pa.table(found)
+
+
+def _versions(group: Group, times: Times, fleet: Fleet) -> tuple[Places, pa.Array]:
+    """Return versions of devices, and which of them each message is of."""
+    first, codes = group.senders.first, group.senders.codes[group.rows]
+    of_message = first[codes]
+    versions = fleet.at(of_message, times.event)
+    if np.array_equal(versions, of_message):
+        # What a batch's senders are is looked up once for each of them.
+        return np.maximum(first, 0), pa.array(codes)
+    found, codes = np.unique(versions, return_inverse=True)
+    return found, pa.array(codes.ravel())
+
+
+def _first_said(said: pa.Array, known: pa.Array) -> pa.Array:
+    return known if said.null_count == len(said) else pc.coalesce(said, known)
 
 
 def _no_reasons(count: int) -> pa.Array:

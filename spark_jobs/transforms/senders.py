@@ -178,18 +178,37 @@ def _texts(column: pa.Array) -> pa.Array:
 
 def combined(columns: list[pa.Array]) -> tuple[Places, Places]:
     """Return the code of each row's combination of values, and the first row of each code."""
-    codes = np.zeros(len(columns[0]), dtype=np.int64)
+    codes, is_one = np.zeros(len(columns[0]), dtype=np.int64), True
     for column in columns:
+        if _is_same(column):
+            continue
         is_encoded = pa.types.is_dictionary(column.type)
         encoded = column if is_encoded else column.dictionary_encode()
         if len(encoded.dictionary) + bool(encoded.null_count) > 1:
-            # Combinations are numbered anew each time, so that they cannot overflow.
             own = encoded.indices.fill_null(-1).to_numpy().astype(np.int64) + 1
-            both = codes * (len(encoded.dictionary) + 1) + own
-            codes = pa.array(both).dictionary_encode().indices.to_numpy().astype(np.int64)
+            if is_one and not is_encoded:
+                codes = own if encoded.null_count else own - 1
+            else:
+                # Combinations are numbered anew each time, so that they cannot overflow.
+                both = codes * (len(encoded.dictionary) + 1) + own
+                codes = pa.array(both).dictionary_encode().indices.to_numpy().astype(np.int64)
+            is_one = False
     firsts = np.zeros(int(codes.max(initial=-1)) + 1, dtype=np.int64)
     firsts[codes[::-1]] = np.arange(len(codes))[::-1]
     return codes, firsts
+
+
+def _is_same(column: pa.Array) -> bool:
+    """Tell of bytes whether all are the same; it is cheaper than to encode them."""
+    if not pa.types.is_binary(column.type) or column.null_count or not len(column):
+        return bool(column.null_count == len(column))
+    offsets = np.frombuffer(column.buffers()[1], np.int32)[column.offset :][: len(column) + 1]
+    lengths = np.diff(offsets)
+    size = int(lengths[0])
+    if not size or (lengths != size).any():
+        return not bool(lengths.any())
+    whole = np.frombuffer(column.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
+    return bool((whole.reshape(-1, size) == whole[:size]).all())
 
 
 def _received_at(header: pa.Array, times: Places) -> Places:
