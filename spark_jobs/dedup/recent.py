@@ -5,21 +5,20 @@ from typing import NamedTuple, Self
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from spark_jobs.dedup.names import ODD, Key, boot_marks
 
-_ROW = np.dtype(
-    [
-        ("mark", np.int64),
-        ("digest", np.int64),
-        ("has_digest", np.bool_),
-        ("topic", np.int32),
-        ("partition", np.int32),
-        ("offset", np.int64),
-        ("item", np.int64),
-    ]
-)
-_GROWTH = 1 << 16
+_COLUMNS: dict[str, type[np.generic]] = {
+    "mark": np.int64,
+    "digest": np.int64,
+    "has_digest": np.bool_,
+    "topic": np.int32,
+    "partition": np.int32,
+    "offset": np.int64,
+    "item": np.int64,
+}
 
 
 class Copy(NamedTuple):
@@ -93,51 +92,45 @@ def marks_of(keys: Sequence[Key]) -> np.ndarray:
 
 
 class RecentCopies:
-    """A ring of the newest first copies; it grows to `capacity` and then forgets the oldest."""
+    """A ring of the newest first copies; it forgets the oldest beyond its `capacity`.
+
+    Memory that was never written to is none yet.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._rows = np.zeros(min(capacity, _GROWTH), dtype=_ROW)
+        self._columns = {name: np.zeros(capacity, type_) for name, type_ in _COLUMNS.items()}
         self._count = 0
         self._next = 0
         self._topics: list[str] = []
 
     def add(self, marked: np.ndarray, found: Copies) -> None:
         """Remember first copies by the marks of their keys, the newest last."""
-        added = self._packed(marked, found)[-self._capacity :]
-        if not len(added):
+        added = min(len(marked), self._capacity)
+        if not added:
             return
-        self._grow(self._count + len(added))
-        places = (self._next + np.arange(len(added))) % len(self._rows)
-        self._rows[places] = added
-        self._next = int(places[-1] + 1) % len(self._rows)
-        self._count = min(self._count + len(added), len(self._rows))
-
-    def _packed(self, marked: np.ndarray, found: Copies) -> np.ndarray:
-        packed = np.empty(len(marked), dtype=_ROW)
-        packed["mark"] = marked
         topics = np.array([self._topic(topic) for topic in found.topics], dtype=np.int32)
-        packed["topic"] = topics[found.topic] if len(marked) else 0
-        for name in ("partition", "offset", "item"):
-            packed[name] = getattr(found, name)
-        packed["has_digest"] = found.digest is not None
-        packed["digest"] = 0 if found.digest is None else found.digest
-        return packed
+        said = {
+            "mark": marked,
+            "digest": np.zeros(1, np.int64) if found.digest is None else found.digest,
+            "has_digest": np.array([found.digest is not None]),
+            "topic": topics[found.topic],
+            **{name: getattr(found, name) for name in ("partition", "offset", "item")},
+        }
+        for name, values in said.items():
+            self._put(self._columns[name], np.broadcast_to(values, len(marked))[-added:])
+        self._next = (self._next + added) % self._capacity
+        self._count = min(self._count + added, self._capacity)
+
+    def _put(self, column: np.ndarray, values: np.ndarray) -> None:
+        behind = column[self._next : self._next + len(values)]
+        behind[:] = values[: len(behind)]
+        column[: len(values) - len(behind)] = values[len(behind) :]
 
     def _topic(self, topic: str) -> int:
         if topic not in self._topics:
             self._topics.append(topic)
         return self._topics.index(topic)
-
-    def _grow(self, wanted: int) -> None:
-        size = len(self._rows)
-        if wanted <= size or size == self._capacity:
-            return
-        # The ring has not wrapped before it is at its capacity, so its rows stay in place.
-        size = min(self._capacity, max(wanted, 2 * size))
-        rows = np.zeros(size, dtype=_ROW)
-        rows[: self._count] = self._rows[: self._count]
-        self._rows, self._next = rows, self._count % size
 
     def find(self, keys: Collection[Key]) -> dict[Key, Copy]:
         """Return the copies that are remembered, in one pass over the ring."""
@@ -146,15 +139,17 @@ class RecentCopies:
         asked = list(keys)
         wanted = marks_of(asked)
         of_mark = dict(zip(wanted.tolist(), asked, strict=True))
-        rows = self._rows[: self._count]
-        found = rows[np.isin(rows["mark"], wanted)]
-        return {of_mark[int(row["mark"])]: self._copy(row) for row in found}
+        marks = pa.array(self._columns["mark"][: self._count])
+        is_there = pc.is_in(marks, value_set=pa.array(wanted))
+        places = np.flatnonzero(is_there.to_numpy(zero_copy_only=False))
+        return {of_mark[marks[at].as_py()]: self._at(at) for at in places.tolist()}
 
-    def _copy(self, row: np.void) -> Copy:
+    def _at(self, place: int) -> Copy:
+        said = {name: column[place].item() for name, column in self._columns.items()}
         return Copy(
-            self._topics[int(row["topic"])],
-            int(row["partition"]),
-            int(row["offset"]),
-            int(row["item"]),
-            int(row["digest"]) if row["has_digest"] else None,
+            self._topics[said["topic"]],
+            said["partition"],
+            said["offset"],
+            said["item"],
+            said["digest"] if said["has_digest"] else None,
         )
