@@ -19,6 +19,7 @@ from spark_jobs.transforms.judgement import MESSAGES as JUDGED
 from spark_jobs.transforms.judgement import READINGS as OF_PLACE
 from spark_jobs.transforms.judgement import Block, Judgement, bodies
 from spark_jobs.transforms.senders import combined
+from spark_jobs.transforms.some_rows import some_of
 from telemetry.tables import CONFLICTS, DUPLICATES, LATE, MESSAGES, READINGS, REJECTED, Table
 
 SILVER = (REJECTED, DUPLICATES, CONFLICTS, LATE, READINGS)
@@ -276,7 +277,7 @@ def only(found: Judgement, rows: Rows) -> Judgement:
 def _exploded(messages: pa.Table, of_messages: pa.Table, is_kept: np.ndarray) -> pa.Table:
     if not is_kept.all():
         of_messages = of_messages.filter(pa.array(is_kept[_places(of_messages)]))
-    rows = messages.take(pa.array(_places(of_messages)))
+    rows = some_of(messages, _places(of_messages))
     for name in of_messages.column_names[1:]:
         rows = rows.append_column(name, of_messages[name])
     return rows
@@ -287,11 +288,11 @@ def _places(readings: pa.Table) -> np.ndarray:
     return places
 
 
-def _taken(columns: pa.Table | pa.ChunkedArray, rows: Rows) -> pa.Table | pa.ChunkedArray:
+def _taken(columns: pa.Table, rows: Rows) -> pa.Table:
     if not len(rows):
         return columns.slice(0, 0)
     first = int(rows[0])
     if int(rows[-1]) - first + 1 == len(rows) and (rows[1:] > rows[:-1]).all():
         # What is rejected stands together mostly, and may have many bytes: none is copied.
         return columns.slice(first, len(rows))
-    return columns.take(pa.array(rows, pa.int64()))
+    return some_of(columns, rows)

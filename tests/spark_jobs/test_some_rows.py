@@ -1,12 +1,14 @@
 """Some rows of a column are those that `take` returns, however they are copied."""
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_jobs.transforms.some_rows import LEAST_RUN, some
+from spark_jobs.transforms.some_rows import LEAST_RUN, some, some_of
 
 COUNT = 40 * LEAST_RUN
 HEADERS = pa.map_(pa.string(), pa.binary())
@@ -35,3 +37,17 @@ def test_one_run_is_not_copied() -> None:
     column = COLUMNS[0]
     found = some(column, np.arange(100, 300))
     assert found.buffers()[2].address == column.buffers()[2].address
+
+
+WHOLE = pa.table({"bytes": COLUMNS[0], "map": COLUMNS[1], "word": COLUMNS[0].dictionary_encode()})
+
+
+@given(st.lists(st.integers(0, COUNT - 1), max_size=30), st.lists(st.integers(0, COUNT)))
+def test_rows_of_a_table_in_chunks_are_those_of_the_table(
+    places: list[int], cuts: list[int]
+) -> None:
+    ends = sorted([0, *cuts, COUNT])
+    parts = [WHOLE.slice(first, end - first) for first, end in pairwise(ends)]
+    found = some_of(pa.concat_tables(parts), np.array(places, np.int64))
+    found.validate(full=True)
+    assert found.to_pylist() == WHOLE.take(pa.array(places, pa.int64())).to_pylist()
