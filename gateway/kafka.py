@@ -108,8 +108,8 @@ class KafkaOutlet:
         self._poll(0)
         waiting = self._waiting()
         if self._crowd.is_there:
-            if self.is_away and not waiting:
-                # Those ahead have failed: these are told now, and do not wait as long once more.
+            if self.is_away:
+                # Told now: a probe a second is ahead of them, so that none of them had its turn.
                 self._crowd.give_up(_away())
             waiting += self._crowd.poll(waiting)
         return waiting
