@@ -19,6 +19,7 @@ PATIENCE_S = 10.0
 MOST_KEPT = 1024 * 1024
 """Of a body that cannot be unpacked; a record of Kafka takes no more than twice that."""
 LOOK_S = 0.005
+UNDECIDED_RETRY_S = 5.0
 
 
 class _Settling:
@@ -45,11 +46,20 @@ class _Settling:
         """Return how many of those sent are not settled."""
         return sent - self.kept - self.failed
 
-    async def all(self, sent: int) -> None:
-        """Wait until all that were sent are settled."""
-        if self.waiting(sent) > 0:
-            self._sent, self._done = sent, asyncio.get_running_loop().create_future()
-            await self._done
+    async def all(self, sent: int, give_up: float) -> None:
+        """Wait until all that were sent are settled; at `give_up`, by the loop's clock, no longer.
+
+        What is not settled then may become durable still. Whoever sent it is told in time.
+        """
+        if self.waiting(sent) <= 0:
+            return
+        self._sent, self._done = sent, asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout_at(give_up):
+                await self._done
+        except TimeoutError:
+            undecided = OutletError("undecided", is_away=True, retry_after_s=UNDECIDED_RETRY_S)
+            self.error = self.error or undecided
 
 
 async def ingest_batch(
@@ -137,7 +147,8 @@ async def _published(
 ) -> _Settling:
     """Send records as there is room for them, until one fails; return what became of them."""
     settling, sent, loop = _Settling(), 0, asyncio.get_running_loop()
-    give_up = loop.time() + PATIENCE_S
+    begun = loop.time()
+    give_up = begun + PATIENCE_S
     while sent < len(payloads) and settling.error is None:
         try:
             count = min(ingest.room(channel), TURN)
@@ -154,7 +165,7 @@ async def _published(
             await asyncio.sleep(LOOK_S)
         else:
             settling.error = OutletError("slow", is_away=False, retry_after_s=1.0)
-    await settling.all(sent)
+    await settling.all(sent, begun + ingest.decided_within_s)
     return settling
 
 
@@ -166,7 +177,7 @@ async def _buried(
     now: int,
 ) -> Rejected:
     """Keep what cannot be read, and return one refusal that names every fault."""
-    settling = _Settling()
+    settling, begun = _Settling(), asyncio.get_running_loop().time()
 
     def settle(error: object, message: object) -> None:
         is_kept = isinstance(error, Rejected) and error.is_kept
@@ -176,7 +187,7 @@ async def _buried(
         answer = ingest.bury(Arrival(channel, bodies[number]), refusal, now, settle)
         if answer is not None:
             settle(answer, None)
-    await settling.all(len(unreadable))
+    await settling.all(len(unreadable), begun + ingest.decided_within_s)
     if settling.error is not None:
         return ingest.unavailable(settling.error)
     faults = tuple(

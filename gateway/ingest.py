@@ -22,6 +22,9 @@ MOST_RETRY_S = 60.0
 
 
 class Arrival(NamedTuple):
+DECIDED_WITHIN_S = 20.0
+"""A store that takes longer is told of as one that does not acknowledge, where an answer waits for
+it: Kafka's client may need ten seconds twice, and who waits must not wait for ever."""
     """What came in on a channel that its session is authorised for."""
 
     channel: Channel
@@ -57,6 +60,7 @@ class Ingest:
         self.is_polled = False
         """Whether somebody polls the outlets already."""
 
+        self.decided_within_s = DECIDED_WITHIN_S
     def polled_by(self, wake: Callable[[], None]) -> None:
         """Have `wake` called whenever records begin to wait."""
         self._wake = wake

@@ -89,6 +89,38 @@ def test_batch_larger_than_the_room_waits_for_more(place: House) -> None:
     assert asyncio.run(polled(place, send(place, lines(3_000)))) == 3_000
 
 
+def test_store_that_does_not_decide_is_told_of_in_time(place: House) -> None:
+    place.outlet.is_held = True
+    ingest = place.entrance.ingest
+    ingest.decided_within_s = 0.05
+
+    async def settle_one_alone() -> object:
+        sending = asyncio.create_task(send(place, lines(3)))
+        while len(place.outlet.taken) < 3:
+            await asyncio.sleep(0)
+        place.outlet.waiting.pop(0)(None, None)
+        return await sending
+
+    refusal = asyncio.run(settle_one_alone())
+    place.outlet.is_held = False
+    place.outlet.poll()
+
+    assert isinstance(refusal, Rejected)
+    told = refusal.reason, refusal.kept, refusal.not_kept, refusal.retry_after_s
+    assert told == ("unavailable", 1, 2, 5.0)
+    assert (ingest.account.page.taken, ingest.account.page.acknowledged) == (3, 1)
+
+
+def test_what_cannot_be_read_is_told_of_in_time_too(place: House) -> None:
+    place.outlet.is_held = True
+    place.entrance.ingest.decided_within_s = 0.05
+
+    refusal = asyncio.run(send(place, [b"rubbish"]))
+
+    assert isinstance(refusal, Rejected)
+    assert (refusal.reason, refusal.is_kept, refusal.retry_after_s) == ("unavailable", False, 5.0)
+
+
 async def polled(place: House, sending: Awaitable[object]) -> object:
     task = asyncio.ensure_future(sending)
     while not task.done():
