@@ -7,6 +7,8 @@ from typing import NamedTuple
 from gateway.outcome import Rejected
 
 MOST_BUCKETS = 200_000
+SET_BACK_US = 1_000_000
+"""A clock that says so much less than before was set; less is only another reading of it."""
 
 
 class Rate(NamedTuple):
@@ -19,16 +21,20 @@ class Rate(NamedTuple):
 class Bucket:
     """One bucket, kept as the time at which it is full again (the leaky bucket as a meter)."""
 
-    __slots__ = ("_allowance_us", "_full_at", "_interval_us", "limit")
+    __slots__ = ("_allowance_us", "_full_at", "_interval_us", "_seen_at", "limit")
 
     def __init__(self, limit: str, rate: Rate) -> None:
         self.limit = limit
         self._interval_us = 1_000_000 / rate.per_s
         self._allowance_us = max(rate.burst, 1.0) * self._interval_us
-        self._full_at = 0.0
+        self._full_at = self._seen_at = 0.0
 
     def wait_us(self, now: float, count: int = 1) -> float:
         """Return how long so many messages must wait; 0 if they may pass."""
+        if now < self._seen_at - SET_BACK_US:
+            # Else a clock that was set back by an hour would have all wait for an hour.
+            self._full_at -= self._seen_at - now
+        self._seen_at = now
         begin = self._full_at if self._full_at > now else now
         over = begin + count * self._interval_us - now - self._allowance_us
         # More at once than the bucket holds pass through a full one, or they never would.

@@ -28,6 +28,12 @@ class _Failures:
     since: float
     count: int = 0
     until: float = 0.0
+    locked_s: float = 0.0
+
+    def wait_s(self, now: float) -> float:
+        """Return for how long it is locked, by a clock that may have been set back meanwhile."""
+        self.until = min(self.until, now + self.locked_s)
+        return max(self.until - now, 0.0)
 
 
 def suspect(presented: Presented) -> Suspect:
@@ -53,7 +59,7 @@ class Lockout:
     def wait_s(self, who: Suspect, *, now: float) -> float:
         """Return for how long this device from this address, or all of the address, is locked."""
         found = (self._failures.get(key) for key in (who, _everybody(who)))
-        return max((each.until - now for each in found if each and each.until > now), default=0.0)
+        return max((each.wait_s(now) for each in found if each), default=0.0)
 
     def fail(self, who: Suspect, rule: TenantBody, common: TenantBody, *, now: float) -> None:
         """Count a failure by the rule of its tenant, and by the common one for its address."""
@@ -65,11 +71,12 @@ class Lockout:
     def _count(self, who: Suspect, rule: TenantBody, most: int, now: float) -> None:
         failures = self._failures.setdefault(who, _Failures(now))
         self._failures.move_to_end(who)
-        if now - failures.since > rule.lockout_within_s:
+        if not 0 <= now - failures.since <= rule.lockout_within_s:
             failures.since, failures.count = now, 0
         failures.count += 1
         if failures.count >= most:
             failures.until, failures.count = now + rule.lockout_for_s, 0
+            failures.locked_s = rule.lockout_for_s
 
     def forgive(self, who: Suspect) -> None:
         """Forget a device's failures after it came in; its address's end by time alone."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import cast
 
+from gateway.mqtt.clock_steps import ClockSteps, Step
 from gateway.mqtt.connecting import Desk, Peer
 from gateway.mqtt.connection import Connection
 from gateway.mqtt.wire import MOST_UNSENT, Sink
@@ -104,6 +105,10 @@ class _Last:
         """Do nothing: nothing comes."""
 
 
+def _steady_us() -> int:
+    return time.monotonic_ns() // 1000
+
+
 def _unheard(_data: bytes, _now: int) -> None:
     """Let go what comes after the end."""
 
@@ -126,6 +131,7 @@ class MqttListener:
         self.sockets: set[_Socket] = set()
         self._servers: list[asyncio.Server] = []
         self._is_stirred = False
+        self._steps = ClockSteps(time.time_ns() // 1000, _steady_us())
         self.loop = asyncio.get_running_loop()
         desk.entrance.downlinks.add(desk.sessions.deliver)
 
@@ -161,8 +167,17 @@ class MqttListener:
                 sink.flush()
 
     def tick(self) -> None:
-        """Close who is silent, publish wills that are due, forget sessions that have ended."""
-        now_us = time.time_ns() // 1000
+        """Look at the clocks, and do what is due."""
+        self.keep_time(time.time_ns() // 1000, _steady_us())
+
+    def keep_time(self, now_us: int, steady_us: int) -> None:
+        """Close who is silent, publish wills that are due, forget sessions that have ended.
+
+        `steady_us` is of a clock that nobody sets.
+        """
+        step = self._steps.found(now_us, steady_us)
+        if step is not None:
+            self._set(step)
         for each in list(self.sockets):
             connection = each.connection
             if (now_us - connection.heard_at) / 1_000_000 > connection.silent_after_s:
@@ -170,6 +185,14 @@ class MqttListener:
         for session in self.desk.sessions:
             self.desk.settle(session, now_us / 1_000_000)
         self.flush()
+
+    def _set(self, step: Step) -> None:
+        """Go by a clock that was set: silence, wills and sessions last as long as they would."""
+        for each in self.sockets:
+            if step.is_before(each.connection.heard_at):
+                each.connection.heard_at += step.by_us
+        for session in self.desk.sessions:
+            session.set_clock(step)
 
     async def close(self) -> None:
         """Take no more, and send everybody away."""

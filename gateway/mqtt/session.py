@@ -10,6 +10,7 @@ from edge.mqtt.properties import NONE
 from edge.mqtt.topics import matches_levels
 from gateway.downlink import Downlink
 from gateway.identity import Identity
+from gateway.mqtt.clock_steps import Step
 from gateway.mqtt.room import OVERHEAD, Room
 
 if TYPE_CHECKING:
@@ -163,6 +164,14 @@ class Session:
             each.waiting += sign * waiting
             each.on_way += sign * on_way
         self.room = room
+
+    def set_clock(self, step: Step) -> None:
+        """Have what is due once it has been away for so long be due after as long a time."""
+        left_us = (self.ends_at - self.expiry_s) * 1_000_000
+        if self.ends_at != NEVER and step.is_before(left_us):
+            by_s = step.by_us / 1_000_000
+            self.ends_at += by_s
+            self.will_at += by_s
 
     @property
     def waiting(self) -> int:

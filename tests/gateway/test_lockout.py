@@ -94,3 +94,25 @@ def test_known_and_unknown_devices_are_locked_out_alike(device: str) -> None:
 def test_name_that_a_stranger_gives_takes_little_memory() -> None:
     for presented in (Presented("x" * 60_000), bad_token("x" * 60_000)):
         assert len(suspect(presented).name) == LONGEST_NAME
+
+
+def test_clock_that_is_set_back_locks_nobody_for_longer() -> None:
+    one = locking()
+    bad = bad_token()
+    for _ in range(MOST):
+        told(one, bad)
+
+    back = NOW - 86_400
+    assert told(one, bad, back) == "locked_out"
+    assert told(one, bad, back + 299) == "locked_out"
+    assert told(one, bad, back + 301) == "not_authenticated"
+
+
+def test_failures_of_before_a_clock_was_set_back_are_of_another_time() -> None:
+    one = locking()
+    bad = bad_token()
+    for _ in range(MOST - 1):
+        told(one, bad)
+
+    back = NOW - 86_400
+    assert [told(one, bad, back + passed) for passed in (0, 1)] == ["not_authenticated"] * 2
