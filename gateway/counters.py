@@ -9,7 +9,7 @@ _MEANINGS = {
     "rejected": "Records refused, by reason",
     "filtered": "Messages that a rule's condition left out: acknowledged, and not published",
     "connects": "Sessions opened, by protocol",
-    "connect_refusals": "Logins refused, by reason",
+    "connect_refusals": "Logins refused, by reason, and connections for another (a will, say)",
     "downlinks": "Messages handed to devices, by channel, or what became of them instead",
     "retained_dropped": "Retained messages let go, since a device or all have too many bytes",
     "bridged": "Messages that a broker handed to the bridge, by QoS",

@@ -88,24 +88,34 @@ class Desk:
         """Let a client in with its session, or say why not."""
         is_5 = connect.version == V5
         if not connect.client_id and not is_5 and not connect.clean:
-            return _refusal(connect, BAD_CLIENT_ID, "an empty client id needs a clean session")
+            why = "an empty client id needs a clean session"
+            return self._refused(connect, BAD_CLIENT_ID, why, "client_id")
         if connect.properties.authentication_method is not None:
-            return _refusal(connect, BAD_METHOD, "no such authentication method")
+            return self._refused(connect, BAD_METHOD, "no such authentication method", "method")
         identity = self._identity(connect, peer, now)
         if isinstance(identity, Rejected):
             return _refusal(connect, BAD_CREDENTIALS, identity.words)
         if connect.will and not self._may_leave(connect.will, identity):
-            return _refusal(connect, NOT_AUTHORISED, f"the will's topic {connect.will.topic!r}")
+            why = f"the will's topic {connect.will.topic!r}"
+            return self._refused(connect, NOT_AUTHORISED, why, "will")
         assigned = None if connect.client_id else f"auto-{uuid4().hex}"
         keep_alive_s = self._keep_alive_s(connect)
         properties = self._properties(connect, identity, assigned, keep_alive_s) if is_5 else NONE
         connack = Connack(0, properties=properties)
         if len(encode(connack, connect.version)) > largest_packet(connect):
-            return _refusal(connect, TOO_SMALL, "CONNACK is larger than the client takes")
+            why = "CONNACK is larger than the client takes"
+            return self._refused(connect, TOO_SMALL, why, "packet_size")
         session, is_present = self._session(connect, identity, assigned)
         return Admitted(session, connack._replace(session_present=is_present), keep_alive_s)
 
     def leave(self, session: Session, *, is_willed: bool) -> None:
+    def _refused(
+        self, connect: Connect, codes: tuple[int, int], why: str, counted_as: str
+    ) -> Refusal:
+        """Refuse somebody for other things than a credential, which is counted where it is held."""
+        self.entrance.counters.add("connect_refusals", protocol=PROTOCOL, reason=counted_as)
+        return _refusal(connect, codes, why)
+
         """Have a session wait for its client, or end at once."""
         now = time.time()
         session.ends_at = now + session.expiry_s

@@ -122,3 +122,5 @@ def test_will_that_no_rule_lets_the_device_leave_is_refused_at_the_door(
 
     assert code == (0x87 if client.version == V5 else 5)
     assert client.broker.house.outlet.taken == []
+    counters = client.broker.house.entrance.counters
+    assert counters.value("connect_refusals", protocol="mqtt", reason="will") == 1
