@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from edge.durable_files import replace_durably
+from gateway.outlet import Settle
 from telemetry.accounts import Page
 
 HOUR_US = 3_600_000_000
@@ -65,6 +66,17 @@ class Account:
     def left_out(self) -> None:
         """Note a message that will be acknowledged and leaves no record."""
         self.page.acknowledged -= 1
+
+    def uncounted(self, settle: Settle) -> Settle:
+        """Return what settles a record that is on no page, though its acknowledgement is told."""
+        page = self.page
+
+        def settled(error: object, message: object) -> None:
+            if error is None:
+                page.acknowledged -= 1
+            settle(error, message)
+
+        return settled
 
     def due(self, now: int, spooled: Mapping[bytes, int]) -> list[Page]:
         """Return the pages that are to be told now; a new one begins with each hour."""

@@ -9,12 +9,16 @@ from gateway.outlet import Headers
 from telemetry.accounts import PAGE_HEADER
 from telemetry.devices import split_full_name
 from telemetry.records import record_headers
-from telemetry.topics import TELEMETRY, UPLINK
+from telemetry.topics import TELEMETRY, TOPICS, UPLINK
 
 ROOT = "devices"
 TELEMETRY_CHANNEL = "telemetry"
 REJECTS_CHANNEL = "rejects"
+RECEIPTS_CHANNEL = "receipts"
+OWN_WORDS = (REJECTS_CHANNEL, RECEIPTS_CHANNEL)
+"""Where the gateway itself speaks, so that no device publishes there."""
 DOWNLINKS = ("commands", "twin", "firmware")
+DECLARED = frozenset(topic.name for topic in TOPICS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,11 @@ class Channel:
     """What a message may call its device."""
     is_telemetry: bool
     """Whether its messages are readings."""
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether its messages go to a topic that is not Headwater's, and that no job counts."""
+        return self.kafka_topic not in DECLARED
 
     def stamped(self, now: int, page: bytes) -> Headers:
         """Return the headers of records taken at `now`, in epoch microseconds, on a page."""

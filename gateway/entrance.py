@@ -1,12 +1,11 @@
 """What every listener works with: who is let in, what it may name, and where its messages go."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from gateway.authentication import Authentication
 from gateway.channels import (
-    REJECTS_CHANNEL,
-    ROOT,
+    OWN_WORDS,
     TELEMETRY_CHANNEL,
     Channel,
     channel,
@@ -21,7 +20,7 @@ from gateway.limits import Limits
 from gateway.lives import Lives
 from gateway.outcome import Rejected
 from gateway.outlet import Settle
-from gateway.rules import Rule, translate
+from gateway.rules import BELOW_ROOT, Rule, rule_for, translate
 from telemetry.encodings import content_type_of
 from telemetry.records import JSON
 
@@ -29,7 +28,7 @@ LONGEST_PART = 256
 
 
 class Foreign(NamedTuple):
-    """What a device said on a topic that is not below its own root."""
+    """What a device said on a topic that rules are asked for."""
 
     identity: Identity
     topic: str
@@ -64,8 +63,15 @@ class Entrance:
         return found
 
     def is_foreign(self, topic: str) -> bool:
-        """Say whether a topic is for the rules to judge: there are some, and it is no device's."""
-        return bool(self.rules) and not topic.startswith(f"{ROOT}/")
+        """Say whether a topic is for the rules to judge: it is no device's, or one names it."""
+        if not self.rules:
+            return False
+        return not topic.startswith(BELOW_ROOT) or rule_for(self.rules, topic) is not None
+
+    def go_by(self, rules: tuple[Rule, ...]) -> None:
+        """Ask these rules from now on, in open sessions too."""
+        self.rules = rules
+        self.lives.look_again()
 
     def foreign(self, said: Foreign, *, now: int, settle: Settle) -> Rejected | None:
         """Publish a foreign topic's payload as the message that a rule makes of it.
@@ -74,6 +80,10 @@ class Entrance:
         acknowledged and counted.
         """
         identity = said.identity
+        if said.topic.startswith(BELOW_ROOT):
+            own = self.channel(identity, said.topic, protocol=said.protocol)
+            if isinstance(own, Rejected):
+                return own
         found = translate(self.rules, identity, said.topic, said.payload)
         if found is None:
             refused = self.channel(identity, said.topic, protocol=said.protocol)
@@ -91,6 +101,8 @@ class Entrance:
             )
         content_type = content_type_of(found.payload)
         made = self._made(said, found.device_full, content_type, found.channel)
+        if found.topic != made.kafka_topic:
+            made = replace(made, kafka_topic=found.topic)
         return self.ingest.ingest(
             Arrival(made, found.payload, content_type), now=now, settle=settle
         )
@@ -125,7 +137,7 @@ class Entrance:
     ) -> Channel | Rejected:
         """Authorise a device to publish to a topic."""
         part = own_part(topic, identity)
-        if part is None or part == REJECTS_CHANNEL:
+        if part is None or part in OWN_WORDS:
             self.counters.add("rejected", reason="not_authorised")
             return Rejected(
                 "not_authorised", f"{identity.device_full} publishes below devices/{{itself}}/ only"

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from edge.outbox import OutRecord
 from gateway.counters import Counters
+from gateway.channels import DECLARED
 from gateway.disk import AGAIN_S, Disk
 from gateway.outlet import Headers, Outlet, OutletError, Settle
 from gateway.spool_segments import counted, oldest, pages, size
@@ -72,7 +73,13 @@ class FallbackOutlet:
         return sorted(self._segments.glob("*.parquet"))
 
     def send(self, topic: str, key: bytes, value: bytes, headers: Headers, settle: Settle) -> None:
-        """Take a record, or raise `OutletError`."""
+        """Take a record, or raise `OutletError`; what is of no topic of ours never goes to disk.
+
+        Such a topic may not even be there, and what cannot be handed on would hold up all others.
+        """
+        if topic not in DECLARED:
+            self._kafka.send(topic, key, value, headers, settle)
+            return
         held = _Held(topic, key, value, headers)
         if self.is_spooling:
             self._keep_in_turn(held, settle)

@@ -5,6 +5,8 @@ from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
+from confluent_kafka import KafkaError
+
 from gateway.account import Account, OpenPage
 from gateway.channels import Channel
 from gateway.counters import Counters
@@ -12,6 +14,7 @@ from gateway.decoding import counted, refused
 from gateway.limits import refused_by, short_of
 from gateway.outcome import Rejected
 from gateway.outlet import Headers, Outlet, OutletError, Settle
+from telemetry.accounts import PAGE_HEADER
 from telemetry.devices import Durability
 from telemetry.records import JSON
 from telemetry.topics import TELEMETRY_DEAD
@@ -85,6 +88,9 @@ class Ingest:
         if isinstance(found, Rejected):
             return self.bury(arrival, found, now, settle)
         headers = channel.stamped(now, self.account.page.name)
+        if channel.is_elsewhere:
+            del headers[PAGE_HEADER]
+            settle = self.account.uncounted(settle)
         return self._send(channel, channel.kafka_topic, payload, headers, settle)
 
     def take(
@@ -208,7 +214,7 @@ class Ingest:
             )
         except OutletError as error:
             return self.unavailable(error)
-        self.account.page.taken += 1
+        self.account.page.taken += PAGE_HEADER in headers
         if not self.is_polled:
             self.is_polled = True
             self._wake()
@@ -263,7 +269,8 @@ class Ingest:
             return error
         is_full = isinstance(error, OutletError) and not error.is_away
         retry_after_s = error.retry_after_s if isinstance(error, OutletError) else 5.0
-        text = "the store does not acknowledge; send it again"
+        why = f" ({error.str()})" if isinstance(error, KafkaError) else ""
+        text = f"the store does not acknowledge{why}; send it again"
         return self.counted(
             Rejected(
                 "busy" if is_full else "unavailable",

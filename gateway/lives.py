@@ -62,6 +62,11 @@ class Lives:
         elif kind == "authority":
             self._check(live for live in self._all() if live.identity.certificate is not None)
 
+    def look_again(self) -> None:
+        """Have all that is open go on by what holds now."""
+        for live in self._all():
+            live.renew(live.identity)
+
     def _all(self) -> "list[Live]":
         return [live for lives in self._by_device.values() for live in lives]
 

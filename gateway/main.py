@@ -63,7 +63,7 @@ class Gateway:
             await asyncio.sleep(TICK_S)
             self.mqtt.tick()
             if self.rules.refresh():
-                self.entrance.rules = self.rules.rules
+                self.entrance.go_by(self.rules.rules)
             self.entrance.lives.expire(time.time())
             gauges = self.entrance.counters.gauges
             gauges["mqtt_connections"] = len(self.mqtt.sockets)

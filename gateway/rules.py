@@ -1,73 +1,41 @@
 """Rules for foreign topics: which device a payload is of, and how it becomes a message."""
 
-import math
-import operator
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import msgspec
 import orjson
 
-from edge.mqtt.topics import check_filter, matches
+from edge.mqtt.topics import SHARED, check_filter, matches, matches_levels
 from edge.mqtt.wire import MqttError
-from gateway.channels import REJECTS_CHANNEL, TELEMETRY_CHANNEL
+from gateway.channels import OWN_WORDS, ROOT, TELEMETRY_CHANNEL
+from gateway.fields import (
+    UNITS,
+    WHOLE,
+    Condition,
+    Field,
+    TimeUnit,
+    UnreadableError,
+    holds,
+    moment_at,
+    value_of,
+)
 from gateway.identity import Identity
 from gateway.outcome import Rejected
-from telemetry.devices import check_name, full_name
+from telemetry.devices import check_name, full_name, split_full_name
 from telemetry.errors import DeviceError, HeadwaterError
-from telemetry.message import parse_time, shown
+from telemetry.topics import TELEMETRY, TOPICS, UPLINK
 
-Operator = Literal["==", "!=", "<", "<=", ">", ">="]
-_OPERATORS: Mapping[Operator, Callable[[object, object], bool]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,  # type: ignore[dict-item]
-    "<=": operator.le,  # type: ignore[dict-item]
-    ">": operator.gt,  # type: ignore[dict-item]
-    ">=": operator.ge,  # type: ignore[dict-item]
-}
-UNITS: Mapping[tuple[str, str], tuple[float, float]] = {
-    ("degF", "degC"): (5 / 9, -160 / 9),
-    ("K", "degC"): (1.0, -273.15),
-    ("W", "kW"): (0.001, 0.0),
-    ("kW", "W"): (1000.0, 0.0),
-    ("Wh", "kWh"): (0.001, 0.0),
-    ("mV", "V"): (0.001, 0.0),
-    ("mA", "A"): (0.001, 0.0),
-    ("mbar", "hPa"): (1.0, 0.0),
-    ("Pa", "hPa"): (0.01, 0.0),
-    ("psi", "bar"): (0.0689475729, 0.0),
-    ("mph", "km/h"): (1.609344, 0.0),
-}
-"""From and to: what to multiply by, then what to add."""
-
-
+BELOW_ROOT = f"{ROOT}/"
 LONGEST_NAME = 256
+_KAFKA_TOPIC = re.compile(r"(?!__)(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
+_OF_OTHERS = {topic.name for topic in TOPICS} - {TELEMETRY.name, UPLINK.name}
 
 
 class RuleError(HeadwaterError):
     """A rule does not hold."""
-
-
-class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a metric's value comes from."""
-
-    path: str | None = None
-    """Names with dots between them; a number is a place in a list."""
-    constant: float | str | bool | None = None
-    unit: tuple[str, str] | None = None
-    scale: float = 1.0
-    offset: float = 0.0
-
-
-class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What must hold of a payload, or it is left out."""
-
-    path: str
-    op: Operator
-    value: float | str | bool
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,10 +53,20 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     speakers: tuple[str, ...] = ()
     """Full names of devices that may speak for all of the product's."""
     time: str | None = None
-    """Path of an ISO time."""
+    """Path of the time."""
+    time_unit: TimeUnit = "iso"
+    """What a time is that is a number: seconds, milliseconds or microseconds since 1970."""
     where: tuple[Condition, ...] = ()
-    to: Literal["telemetry", "uplink"] = "telemetry"
-    """The Kafka topic; in `uplink` the rule's name is the channel."""
+    to: str = TELEMETRY.name
+    """The Kafka topic: `telemetry`, `uplink` or another than Headwater's own; beside telemetry the
+    rule's name is the channel."""
+
+    @property
+    def is_of_values(self) -> bool:
+        """Whether payloads are values themselves, so that one that is no JSON is a text."""
+        paths = [field.path for field in self.metrics.values() if field.path is not None]
+        paths += [condition.path for condition in self.where]
+        return self.time is None and bool(paths) and all(path == WHOLE for path in paths)
 
 
 class _Rules(msgspec.Struct, forbid_unknown_fields=True):
@@ -102,6 +80,8 @@ class Translated:
     device_full: str
     payload: bytes | None
     channel: str = TELEMETRY_CHANNEL
+    topic: str = TELEMETRY.name
+    """Of Kafka."""
 
 
 def read_rules(text: bytes) -> tuple[Rule, ...]:
@@ -116,24 +96,69 @@ def read_rules(text: bytes) -> tuple[Rule, ...]:
 
 
 def _check(rule: Rule) -> None:
+    for complaint in _complaints(rule):
+        raise RuleError(f"rule {rule.name}: {complaint}")
+
+
+def _complaints(rule: Rule) -> Iterator[str]:
     try:
         check_filter(rule.topic)
     except MqttError as error:
-        raise RuleError(f"rule {rule.name}: {error.reason}") from error
-    if rule.to == "uplink" and not 0 < len(rule.name) <= LONGEST_NAME:
-        raise RuleError(f"rule {rule.name}: a channel has 1 to {LONGEST_NAME} letters")
-    if rule.to == "uplink" and rule.name in (TELEMETRY_CHANNEL, REJECTS_CHANNEL):
-        raise RuleError(f"rule {rule.name}: the channel of this name is another one")
+        yield error.reason
+    yield from _of_topic(rule)
+    yield from _of_channel(rule)
     if rule.payload == "message" and (rule.metrics or rule.time or rule.where):
-        raise RuleError(f"rule {rule.name}: a message has its own metrics and time, all of it")
+        yield "a message has its own metrics and time, all of it"
     if rule.payload == "fields" and not rule.metrics:
-        raise RuleError(f"rule {rule.name}: metrics name no field")
+        yield "metrics name no field"
+    if rule.time_unit != "iso" and rule.time is None:
+        yield f"time_unit {rule.time_unit} of no time"
     for name, field in rule.metrics.items():
         if (field.path is None) == (field.constant is None):
-            raise RuleError(f"rule {rule.name}, {name}: give a path or a constant")
+            yield f"{name}: give a path or a constant"
         if field.unit is not None and field.unit not in UNITS:
             known = ", ".join(f"{one} to {other}" for one, other in UNITS)
-            raise RuleError(f"rule {rule.name}, {name}: unit is not one of {known}")
+            yield f"{name}: unit is not one of {known}"
+
+
+def _of_channel(rule: Rule) -> Iterator[str]:
+    if rule.to == TELEMETRY.name:
+        return
+    if not 0 < len(rule.name) <= LONGEST_NAME:
+        yield f"a channel has 1 to {LONGEST_NAME} letters"
+    if rule.name in (TELEMETRY_CHANNEL, *OWN_WORDS):
+        yield "the channel of this name is another one"
+    if rule.to in _OF_OTHERS or not _KAFKA_TOPIC.fullmatch(rule.to):
+        yield f"to {rule.to}: name {TELEMETRY.name}, {UPLINK.name} or a Kafka topic of your own"
+
+
+def _of_topic(rule: Rule) -> Iterator[str]:
+    """Say why a rule would never be asked, or name nobody."""
+    levels = rule.topic.split("/")
+    if rule.topic.startswith(SHARED):
+        yield f"topic {rule.topic}: name what devices publish to, without $share and a group"
+    if rule.device and rule.device > len(levels) and levels[-1] != "#":
+        yield f"device is level {rule.device} of a topic that has {len(levels)}"
+    if rule.topic.startswith(BELOW_ROOT):
+        part, others = "/".join(levels[2:]), (TELEMETRY_CHANNEL, *OWN_WORDS)
+        if not part or any(matches_levels(part, own) for own in others):
+            yield (
+                f"topic {rule.topic}: below {ROOT}/{{id}}/ rules are asked for all topics but"
+                f" {', '.join(others)}: name another one, as in {ROOT}/+/sensor/#"
+            )
+
+
+def rule_for(rules: Sequence[Rule], topic: str) -> Rule | None:
+    """Return the first rule that fits a topic.
+
+    Below `devices/` that is one that names this root: a wildcard in its place fits all topics but
+    these, as it fits none that begins with `$`.
+    """
+    is_below = topic.startswith(BELOW_ROOT)
+    for rule in rules:
+        if rule.topic.startswith(BELOW_ROOT) == is_below and matches(rule.topic, topic):
+            return rule
+    return None
 
 
 def translate(
@@ -143,10 +168,8 @@ def translate(
 
     `identity` None stands for a broker, which has let its devices in itself: it speaks for all.
     """
-    for rule in rules:
-        if matches(rule.topic, topic):
-            return _translated(rule, identity, topic, payload)
-    return None
+    rule = rule_for(rules, topic)
+    return None if rule is None else _translated(rule, identity, topic, payload)
 
 
 def _translated(
@@ -156,40 +179,42 @@ def _translated(
     if name is None:
         whose = "another device" if identity else "no device"
         return Rejected("not_authorised", f"rule {rule.name}: the topic names {whose}")
-    channel = TELEMETRY_CHANNEL if rule.to == "telemetry" else rule.name
+    channel = TELEMETRY_CHANNEL if rule.to == TELEMETRY.name else rule.name
     if rule.payload == "message":
-        return Translated(name, payload, channel)
+        return Translated(name, payload, channel, rule.to)
     try:
-        data = orjson.loads(payload)
-    except orjson.JSONDecodeError as error:
-        return Rejected("undecodable", f"rule {rule.name}: {error}")
-    if not all(_holds(condition, data) for condition in rule.where):
-        return Translated(name, None, channel)
-    try:
+        data = _read(rule, payload)
+        if not all(holds(condition, data) for condition in rule.where):
+            return Translated(name, None, channel, rule.to)
         message = _message(rule, data)
-    except _UnreadableError as error:
+    except UnreadableError as error:
         return Rejected("undecodable", f"rule {rule.name}: {error}")
-    return Translated(name, orjson.dumps(message), channel)
+    return Translated(name, orjson.dumps(message), channel, rule.to)
 
 
-class _UnreadableError(Exception):
-    """A payload has not what a rule wants of it."""
+def _read(rule: Rule, payload: bytes) -> object:
+    try:
+        return orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        if payload and rule.is_of_values:
+            try:
+                return payload.decode()
+            except UnicodeDecodeError:
+                raise UnreadableError("neither JSON nor a text in UTF-8") from error
+        raise UnreadableError(str(error)) from error
 
 
 def _message(rule: Rule, data: object) -> dict[str, object]:
     metrics = {
         metric: value
         for metric, field in rule.metrics.items()
-        if (value := _value(field, data)) is not None
+        if (value := value_of(field, data)) is not None
     }
     if not metrics:
-        raise _UnreadableError("no field of the payload is there")
-    moment = found_at(data, rule.time) if rule.time else None
+        raise UnreadableError("no field of the payload is there")
+    moment = moment_at(data, rule.time, rule.time_unit) if rule.time else None
     if moment is None:
         return {"v": 1, "metrics": metrics}
-    if not isinstance(moment, str) or parse_time(moment) is None:
-        # Left out it would be the time of receipt, and nobody would know.
-        raise _UnreadableError(f"{rule.time} is no ISO time: {shown(moment)}")
     return {"v": 1, "ts": moment, "metrics": metrics}
 
 
@@ -200,53 +225,14 @@ def _device(rule: Rule, identity: Identity | None, topic: str) -> str | None:
     levels = topic.split("/")
     if rule.device > len(levels):
         return None
+    level, product = levels[rule.device - 1], rule.product or "default"
     try:
-        name = check_name(full_name(rule.product or "default", levels[rule.device - 1]))
+        # Below `devices/` a topic may have the full name.
+        name = check_name(level if "." in level else full_name(product, level))
     except DeviceError:
+        return None
+    if rule.product is not None and split_full_name(name)[0] != rule.product:
         return None
     if identity is None or identity.device_full in (name, *rule.speakers):
         return name
     return None
-
-
-def found_at(data: object, path: str) -> object:
-    """Return what stands at a path, None if nothing does."""
-    for step in path.split("."):
-        if isinstance(data, dict):
-            data = data.get(step)
-        elif isinstance(data, list) and step.isdecimal() and int(step) < len(data):
-            data = data[int(step)]
-        else:
-            return None
-    return data
-
-
-def _holds(condition: Condition, data: object) -> bool:
-    try:
-        return _OPERATORS[condition.op](found_at(data, condition.path), condition.value)
-    except TypeError:
-        return False
-
-
-def _value(field: Field, data: object) -> float | str | bool | None:
-    if field.path is None:
-        return field.constant
-    value = found_at(data, field.path)
-    if not isinstance(value, bool | str | int | float):
-        return None
-    factor, addend = UNITS[field.unit] if field.unit else (1.0, 0.0)
-    if field.scale == factor == 1.0 and field.offset == addend == 0.0:
-        return value
-    found = (_number(value, field.path) * factor + addend) * field.scale + field.offset
-    return found if math.isfinite(found) else None
-
-
-def _number(value: float | str | bool, path: str) -> float:
-    """Return a number, or the number that a text is; raise for what cannot be converted."""
-    if isinstance(value, str):
-        with suppress(orjson.JSONDecodeError):
-            said = orjson.loads(value)
-            value = said if isinstance(said, int | float) else value
-    if isinstance(value, bool | str):
-        raise _UnreadableError(f"{path} is no number: {shown(value)}")
-    return value

@@ -1,5 +1,6 @@
 """Whose a broker's message is, and where it goes: its topic says so, by name or by a rule."""
 
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -12,11 +13,11 @@ from gateway.identity import Identity
 from gateway.ingest import Arrival, Ingest
 from gateway.outcome import Rejected
 from gateway.outlet import Settle
-from gateway.rules import Rule, translate
+from gateway.rules import Rule, rule_for, translate
 from telemetry.devices import check_name
 from telemetry.encodings import content_type_of
 from telemetry.errors import DeviceError
-from telemetry.topics import TELEMETRY_DEAD
+from telemetry.topics import TELEMETRY, TELEMETRY_DEAD
 
 PROTOCOL = "bridge"
 CREDENTIAL = "broker/bridge"
@@ -29,6 +30,7 @@ class _Named(NamedTuple):
     device_full: str
     payload: bytes
     channel: str = TELEMETRY_CHANNEL
+    kafka_topic: str = TELEMETRY.name
 
 
 class _Said(NamedTuple):
@@ -69,6 +71,8 @@ class Routes:
             return self._bury(said, found)
         content_type = content_type_of(found.payload)
         made = self._channel(found.device_full, found.channel, content_type)
+        if found.kafka_topic != made.kafka_topic:
+            made = replace(made, kafka_topic=found.kafka_topic)
         why = self._refusal(made, found.payload, content_type)
         if why is not None:
             return self._bury(said, why, made)
@@ -85,10 +89,11 @@ class Routes:
     def _named(self, topic: str, payload: bytes) -> _Named | Rejected | None:
         """Return whose it is and the message; None where a rule's condition leaves it out."""
         root, _, rest = topic.partition("/")
-        if root == ROOT:
+        if root == ROOT and rule_for(self.rules, topic) is None:
             name, _, part = rest.partition("/")
             if part != TELEMETRY_CHANNEL:
-                return Rejected("topic", "only devices/{id}/telemetry is read of a broker")
+                text = "no rule fits it, and without one only devices/{id}/telemetry is read"
+                return Rejected("topic", text)
             try:
                 return _Named(check_name(name), payload)
             except DeviceError as error:
@@ -101,7 +106,7 @@ class Routes:
         return (
             None
             if found.payload is None
-            else _Named(found.device_full, found.payload, found.channel)
+            else _Named(found.device_full, found.payload, found.channel, found.topic)
         )
 
     def _channel(self, device_full: str, part: str, content_type: str) -> Channel:

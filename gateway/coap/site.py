@@ -12,12 +12,13 @@ from aiocoap.protocol import ServerObservation
 from gateway.batches import ingest_batch
 from gateway.channels import DOWNLINKS, TELEMETRY_CHANNEL, own_part
 from gateway.coap.blocks import Blocks
+from gateway.coap.foreign import ingest_foreign
 from gateway.coap.observing import Observation, Target, shown
 from gateway.coap.options import TOKEN_OPTION
 from gateway.coap.receipts import host, receipt, refusal
 from gateway.coap.waiting import Mailbox
 from gateway.downlink import Downlink
-from gateway.entrance import Entrance
+from gateway.entrance import Entrance, Foreign
 from gateway.identity import Identity, Presented
 from gateway.outcome import Rejected
 from telemetry.encodings import CBOR, content_type_of
@@ -58,6 +59,8 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
         if isinstance(identity, Rejected):
             return self._refusal(identity)
         topic = "/".join(("devices", *request.opt.uri_path))
+        if self._entrance.is_foreign(topic):
+            return await self._foreign(Foreign(identity, topic, request.payload, PROTOCOL))
         form = _content_type(request)
         if form is None and own_part(topic, identity) == TELEMETRY_CHANNEL:
             return self._refusal(self._entrance.ingest.counted(_no_reading(request)))
@@ -77,6 +80,13 @@ class DeviceTree(resource.Resource, resource.PathCapable):  # type: ignore[misc]
         return receipt(channel.identity.durability, self._timers)
 
     render_put = render_post
+
+    async def _foreign(self, said: Foreign) -> Message:
+        """Answer what a rule makes a message of, once that is durable."""
+        refused = await ingest_foreign(self._entrance, said, now=time.time_ns() // 1000)
+        if refused is not None:
+            return self._refusal(refused)
+        return receipt(said.identity.durability, self._timers)
 
     async def render_get(self, request: Message) -> Message:
         """Return the newest message on a downlink; observe to get each one."""

@@ -9,7 +9,8 @@ from edge.mqtt.encoding import encode
 from edge.mqtt.packets import Connack, Connect, Will
 from edge.mqtt.properties import NONE, Properties
 from edge.mqtt.wire import LONGEST, V5
-from gateway.channels import REJECTS_CHANNEL, own_part
+from gateway.channels import OWN_WORDS, own_part
+from gateway.downlink import Downlink
 from gateway.entrance import Entrance, Foreign
 from gateway.identity import Identity, Presented
 from gateway.ingest import Arrival
@@ -17,7 +18,7 @@ from gateway.mqtt.echo import as_downlink
 from gateway.mqtt.session import NEVER, Session
 from gateway.mqtt.sessions import Sessions
 from gateway.outcome import Rejected
-from gateway.rules import translate
+from gateway.rules import BELOW_ROOT, translate
 from telemetry.encodings import content_type_of
 
 PROTOCOL = "mqtt"
@@ -108,7 +109,6 @@ class Desk:
         session, is_present = self._session(connect, identity, assigned)
         return Admitted(session, connack._replace(session_present=is_present), keep_alive_s)
 
-    def leave(self, session: Session, *, is_willed: bool) -> None:
     def _refused(
         self, connect: Connect, codes: tuple[int, int], why: str, counted_as: str
     ) -> Refusal:
@@ -116,6 +116,7 @@ class Desk:
         self.entrance.counters.add("connect_refusals", protocol=PROTOCOL, reason=counted_as)
         return _refusal(connect, codes, why)
 
+    def leave(self, session: Session, *, is_willed: bool) -> None:
         """Have a session wait for its client, or end at once."""
         now = time.time()
         session.ends_at = now + session.expiry_s
@@ -148,35 +149,42 @@ class Desk:
         )
         if isinstance(channel, Rejected):
             return
-        downlink = as_downlink(will, channel, origin=session.client_id, now=now)
+        echo = self._echo(session, will, channel.name, now)
 
         def settled(error: object, _message: object) -> None:
             if error is None:
-                self.sessions.deliver(downlink)
+                self.sessions.deliver(echo)
 
         arrival = Arrival(channel, will.payload, content_type)
         self.entrance.ingest.ingest(arrival, now=int(now * 1_000_000), settle=settled)
 
+    def _echo(self, session: Session, will: Will, part: str, now: float) -> Downlink:
+        return as_downlink(will, session.identity, part, origin=session.client_id, now=now)
+
     def _publish_foreign(self, session: Session, will: Will, now: float) -> None:
-        page = self.entrance.ingest.account.page
+        page, part = self.entrance.ingest.account.page, own_part(will.topic, session.identity)
+        echo = None if part is None else self._echo(session, will, part, now)
 
         def settled(error: object, _message: object) -> None:
             if error is None:
                 # As for any message that is acknowledged: what a condition leaves out is taken off.
                 page.acknowledged += 1
+                if echo is not None:
+                    self.sessions.deliver(echo)
 
         said = Foreign(session.identity, will.topic, will.payload, PROTOCOL)
         self.entrance.foreign(said, now=int(now * 1_000_000), settle=settled)
 
     def _may_leave(self, will: Will, identity: Identity) -> bool:
         """Say whether a device may publish a will: below itself, or where a rule lets it speak."""
-        if self.entrance.is_foreign(will.topic):
+        is_below = will.topic.startswith(BELOW_ROOT)
+        if self.entrance.is_foreign(will.topic) and not is_below:
             found = translate(self.entrance.rules, identity, will.topic, will.payload)
             if isinstance(found, Rejected):
                 # What cannot be read is kept in `telemetry.dead`, as it is of any message.
                 return found.reason == "undecodable"
             return found is not None
-        return own_part(will.topic, identity) not in (None, REJECTS_CHANNEL)
+        return own_part(will.topic, identity) not in (None, *OWN_WORDS)
 
     def _identity(self, connect: Connect, peer: Peer, now: float) -> Identity | Rejected:
         password = connect.password

@@ -1,18 +1,20 @@
 """What a device publishes, as a message for whoever of its own sessions listens."""
 
 from edge.mqtt.packets import Publish, Will
-from gateway.channels import Channel
 from gateway.downlink import Downlink
+from gateway.identity import Identity
 
 
-def as_downlink(said: Publish | Will, channel: Channel, *, origin: str, now: float) -> Downlink:
+def as_downlink(
+    said: Publish | Will, identity: Identity, part: str, *, origin: str, now: float
+) -> Downlink:
     """Return a published message or a will as a downlink of its own device."""
     given = said.properties
     expiry_s = given.message_expiry_s
     return Downlink(
-        channel.identity.tenant,
-        channel.identity.device_full,
-        channel.name,
+        identity.tenant,
+        identity.device_full,
+        part,
         said.payload,
         said.qos,
         None if expiry_s is None else now + expiry_s,

@@ -11,7 +11,7 @@ from edge.mqtt.encoding import encode, encode_within
 from edge.mqtt.packets import PUBACK, PUBCOMP, PUBREC, Ack, Publish
 from edge.mqtt.properties import NONE, Properties
 from edge.mqtt.wire import PROTOCOL_ERROR, V5, MqttError
-from gateway.channels import REJECTS_CHANNEL, Channel
+from gateway.channels import REJECTS_CHANNEL, own_part
 from gateway.downlink import Downlink
 from gateway.entrance import Foreign
 from gateway.ingest import Arrival
@@ -191,24 +191,32 @@ class Uplink:
     def _published(
         self, publish: Publish, topic: str, settle: Callable[[object, object], None], now: int
     ) -> Rejected | None:
-        link = self._link
+        link, identity = self._link, self._link.session.identity
         if link.entrance.is_foreign(topic):
-            said = Foreign(link.session.identity, topic, publish.payload, PROTOCOL)
+            part = own_part(topic, identity)
+            if part is not None and self._is_heard(publish, part):
+                settle = partial(self._echo, publish, part, settle)
+            said = Foreign(identity, topic, publish.payload, PROTOCOL)
             return link.entrance.foreign(said, now=now, settle=settle)
         content_type = content_type_of(publish.payload)
         channel = link.entrance.channel(
-            link.session.identity, topic, protocol=PROTOCOL, content_type=content_type
+            identity, topic, protocol=PROTOCOL, content_type=content_type
         )
         if isinstance(channel, Rejected):
             return channel
-        if link.sessions.is_wanted(channel.identity, channel.name) or publish.retain:
-            settle = partial(self._echo, publish, channel, settle)
+        if self._is_heard(publish, channel.name):
+            settle = partial(self._echo, publish, channel.name, settle)
         elif publish.qos == 1 and content_type == JSON and len(self._routes) < link.most_routes:
             name = topic.encode()
             head = len(name).to_bytes(2) + name
             self._routes[head] = Route(channel, topic, head)
         arrival = Arrival(channel, publish.payload, content_type)
         return link.entrance.ingest.ingest(arrival, now=now, settle=settle)
+
+    def _is_heard(self, publish: Publish, part: str) -> bool:
+        """Say whether a message is for sessions of its own device, too, of now or of later."""
+        link = self._link
+        return publish.retain or link.sessions.is_wanted(link.session.identity, part)
 
     def forget_routes(self) -> None:
         """Look again at who listens to what: a subscription has come."""
@@ -218,7 +226,7 @@ class Uplink:
     def _echo(
         self,
         publish: Publish,
-        channel: Channel,
+        part: str,
         settle: Callable[[object, object], None],
         error: object,
         message: object,
@@ -226,8 +234,10 @@ class Uplink:
         """Hand a durable message to the device's own sessions that listen to it."""
         settle(error, message)
         if error is None:
-            origin = self._link.session.client_id
-            heard = as_downlink(publish, channel, origin=origin, now=time.time())
+            session = self._link.session
+            heard = as_downlink(
+                publish, session.identity, part, origin=session.client_id, now=time.time()
+            )
             self._link.sessions.deliver(heard)
 
     def answer(self, run: Run, number: int, error: object) -> bytes:

@@ -161,7 +161,12 @@ def test_rule_sends_what_is_no_reading_to_uplink() -> None:
         {"metrics": {"a": {"path": "x", "unit": ["ell", "cubit"]}}},
         {"where": [{"path": "a", "op": "~", "value": 1}]},
         {"colour": "red"},
-        {"to": "elsewhere"},
+        {"to": "registry.changes", "name": "r"},
+        {"to": "telemetry.dead"},
+        {"to": "__consumer_offsets"},
+        {"to": ".."},
+        {"to": ""},
+        {"to": "my topic"},
         {"to": "uplink", "name": "telemetry"},
     ],
 )
