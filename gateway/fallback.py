@@ -6,6 +6,7 @@ what has to go to disk waits until they are decided. So a device's records stay 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -14,11 +15,11 @@ from typing import NamedTuple, Protocol, cast
 import pyarrow as pa
 
 from edge.outbox import OutRecord
-from gateway.counters import Counters
 from gateway.channels import DECLARED
+from gateway.counters import Counters
 from gateway.disk import AGAIN_S, Disk
 from gateway.outlet import Headers, Outlet, OutletError, Settle
-from gateway.spool_segments import counted, oldest, pages, size
+from gateway.spool_segments import counted, keys, oldest, pages, size
 from gateway.turns import Turns
 from telemetry.accounts import PAGE_HEADER
 
@@ -67,6 +68,8 @@ class FallbackOutlet:
         self._bytes = sum(path.stat().st_size for path in self._files())
         self.spooled = pages(self._files())
         """How many records of each page of the account are on disk, 0 of one that had some."""
+        self._lying = keys(self._files())
+        """How many records of each key are on disk, or on their way there."""
         self.is_spooling = bool(self._files())
 
     def _files(self) -> list[Path]:
@@ -95,7 +98,11 @@ class FallbackOutlet:
             self.is_spooling = True
             self._keep_in_turn(held, settle)
 
-    def room(self, size: int = 0) -> int:
+    def holds(self, key: bytes) -> bool:
+        """Say whether records of a key are on disk or on their way, so that others wait behind."""
+        return key in self._lying or self._turns.is_on_way(key)
+
+    def room(self, size: int = 0, key: bytes = b"") -> int:
         """Return how many records it takes now; raise `OutletError` if neither place takes any."""
         if not self.is_spooling:
             try:
@@ -146,10 +153,24 @@ class FallbackOutlet:
         self._check_room()
         headers = [*held.headers.items(), (TOPIC_HEADER, held.topic.encode())]
         record = OutRecord(held.key, held.value, cast("list[tuple[str, bytes]]", headers))
-        self._disk.send(record, partial(self._kept, settle, held))
+        self._lying[held.key] += 1
+        try:
+            self._disk.send(record, partial(self._kept, settle, held))
+        except OutletError:
+            self._gone({held.key: 1})
+            raise
+
+    def _gone(self, counts: Mapping[bytes, int]) -> None:
+        """Note that so many records of some keys are no longer on disk."""
+        for key, count in counts.items():
+            self._lying[key] -= count
+            if self._lying[key] <= 0:
+                del self._lying[key]
 
     def _kept(self, settle: Settle, held: _Held, error: object, message: object) -> None:
-        if error is None:
+        if error is not None:
+            self._gone({held.key: 1})
+        else:
             self._bytes += len(held.value)
             if page := _page(held.headers):
                 self.spooled[page] += 1
@@ -192,6 +213,7 @@ class FallbackOutlet:
             # Else room that was drained would be missing until all is, while others go on to send.
             self._bytes = max(self._bytes - size(table), 0)
             self.spooled.subtract(counted(table))
+            self._gone(Counter(table.column("key").to_pylist()))
         return True
 
     async def _taken(self, table: pa.Table) -> int:

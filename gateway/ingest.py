@@ -22,12 +22,12 @@ from telemetry.topics import TELEMETRY_DEAD
 MOST_BYTES = 256 * 1024
 """Of one message; Kafka takes more, so that a batch over HTTP may hold many."""
 MOST_RETRY_S = 60.0
-
-
-class Arrival(NamedTuple):
 DECIDED_WITHIN_S = 20.0
 """A store that takes longer is told of as one that does not acknowledge, where an answer waits for
 it: Kafka's client may need ten seconds twice, and who waits must not wait for ever."""
+
+
+class Arrival(NamedTuple):
     """What came in on a channel that its session is authorised for."""
 
     channel: Channel
@@ -60,10 +60,10 @@ class Ingest:
         self.account = account or Account()
         self._wake = _asleep
         self.most_bytes = most_bytes
+        self.decided_within_s = DECIDED_WITHIN_S
         self.is_polled = False
         """Whether somebody polls the outlets already."""
 
-        self.decided_within_s = DECIDED_WITHIN_S
     def polled_by(self, wake: Callable[[], None]) -> None:
         """Have `wake` called whenever records begin to wait."""
         self._wake = wake
@@ -193,7 +193,7 @@ class Ingest:
 
     def room(self, channel: Channel, size: int = 0) -> int:
         """Return how many of a device's records are taken now; raise `OutletError` if none are."""
-        return self._outlets[channel.identity.durability].room(size)
+        return self._outlets[channel.identity.durability].room(size, channel.key)
 
     def over_limit(self, channel: Channel, now: int, count: int) -> Rejected | None:
         """Take tokens for so many messages, or return the refusal and count it."""

@@ -71,7 +71,7 @@ class KafkaOutlet:
         except (BufferError, KafkaException) as error:
             raise _not_taken(error, is_away=False) from error
 
-    def room(self, size: int = 0) -> int:
+    def room(self, size: int = 0, key: bytes = b"") -> int:
         """Return how many records it takes now, a probe alone while Kafka is away."""
         left = max(self._most_waiting - len(self._producer) - len(self._crowd), 0)
         if not self.is_away:

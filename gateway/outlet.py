@@ -25,8 +25,8 @@ class Outlet(Protocol):
     def send(self, topic: str, key: bytes, value: bytes, headers: Headers, settle: Settle) -> None:
         """Take a record, or raise `OutletError`."""
 
-    def room(self, size: int = 0) -> int:
-        """Return how many records of `size` bytes in all it takes now; raise if it is away."""
+    def room(self, size: int = 0, key: bytes = b"") -> int:
+        """Return how many records of `size` bytes and a key it takes now; raise if it is away."""
 
     def poll(self) -> int:
         """Settle what is decided, and return how many records still wait."""

@@ -22,8 +22,9 @@ def open_outlets(settings: Settings, folder: Path, counters: Counters) -> dict[D
     consumer = KafkaOutlet(bootstrap, is_durable=False, linger_ms=linger_ms)
     if settings.gateway_without_kafka == "refuse":
         return {"industrial": durable, "consumer": consumer}
+    from gateway.behind_spool import BehindSpool
     from gateway.fallback import FallbackOutlet
 
     most_bytes = settings.gateway_spool_mb * 1_000_000
     fallback = FallbackOutlet(durable, folder / "spool", counters, most_bytes=most_bytes)
-    return {"industrial": fallback, "consumer": consumer}
+    return {"industrial": fallback, "consumer": BehindSpool(consumer, fallback)}

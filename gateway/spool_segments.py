@@ -40,6 +40,14 @@ def counted(table: pa.Table) -> Counter[bytes]:
     return Counter({row["values"]: row["counts"] for row in pc.value_counts(names).to_pylist()})
 
 
+def keys(files: Iterable[Path]) -> Counter[bytes]:
+    """Count the records of segments by key, as an earlier process has left them."""
+    found: Counter[bytes] = Counter()
+    for file in files:
+        found.update(pq.read_table(file, columns=["key"]).column("key").to_pylist())
+    return found
+
+
 def pages(files: Iterable[Path]) -> Counter[bytes]:
     """Count the records of segments by page, as an earlier process has left them."""
     found: Counter[bytes] = Counter()

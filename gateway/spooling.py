@@ -32,7 +32,7 @@ class SpoolOutlet:
             )
         self._disk.send(OutRecord(key, value, cast(_Bytes, list(headers.items()))), settle)
 
-    def room(self, size: int = 0) -> int:
+    def room(self, size: int = 0, key: bytes = b"") -> int:
         """Return how many records it takes now; raise `OutletError` while the disk takes none."""
         return self._disk.room()
 

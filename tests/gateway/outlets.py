@@ -38,7 +38,7 @@ class MemoryOutlet:
         self.taken.append(Taken(topic, key, value, known))
         self.waiting.append(settle)
 
-    def room(self, size: int = 0) -> int:
+    def room(self, size: int = 0, key: bytes = b"") -> int:
         if self.is_away:
             raise OutletError("away", is_away=True, retry_after_s=3.0)
         return self.most_waiting - len(self.waiting)
