@@ -217,7 +217,7 @@ class Desk:
             session = Session(client_id, identity)
         else:
             session = before
-            session.identity = identity
+            self.sessions.renew(session, identity)
         session.expiry_s = self._expiry_s(connect)
         session.ends_at = session.will_at = NEVER
         session.will = connect.will

@@ -250,7 +250,7 @@ class Connection:
     def renew(self, identity: Identity) -> None:
         """Go on as the registry has the device now; channels are made anew."""
         if self._client is not None:
-            self._client.session.identity = identity
+            self._desk.sessions.renew(self._client.session, identity)
             self._client.uplink.forget_routes()
 
     def _told(self, packet: Connack | Disconnect) -> bytes:

@@ -3,14 +3,18 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import orjson
+
 from edge.mqtt.packets import Subscription
-from gateway.channels import own_part
+from edge.mqtt.topics import matches_levels
+from gateway.channels import RECEIPTS_CHANNEL, own_part
 from gateway.counters import Counters
 from gateway.downlink import Downlink
 from gateway.identity import Identity
 from gateway.mqtt.retained import Retained
 from gateway.mqtt.room import OVERHEAD, Room
 from gateway.mqtt.session import Held, Queued, Session
+from telemetry.records import JSON
 
 if TYPE_CHECKING:
     from gateway.mqtt.kept import KeptSessions
@@ -150,13 +154,35 @@ class Sessions:
             session.kept.done(dropped.number)
         self._counters.add("downlinks", channel=why)
 
+    def renew(self, session: Session, identity: Identity) -> None:
+        """Have a session go on as its device is now, and tell it of another durability class."""
+        before, session.identity = session.identity, identity
+        if before.durability != identity.durability and (
+            wanted := list(session.wanted(RECEIPTS_CHANNEL))
+        ):
+            self.queue(session, class_of(identity), wanted, retain=False)
+
     def retained(self, session: Session, held: Held) -> None:
-        """Queue what is retained for a new subscription."""
+        """Queue what is retained for a new subscription, and that its device is of class consumer.
+
+        MQTT 5 says that in CONNACK, and 3.1.1 has no other word for it.
+        """
+        is_consumer = session.identity.durability == "consumer"
+        if is_consumer and matches_levels(held.part, RECEIPTS_CHANNEL):
+            self.queue(session, class_of(session.identity), [held], retain=True)
         key = (session.identity.tenant, session.identity.device_full)
         for downlink in self._retained.matching(key, held.part):
             is_own = held.subscription.no_local and downlink.origin == session.client_id
             if not is_own:
                 self.queue(session, downlink, [held], retain=True)
+
+
+def class_of(identity: Identity) -> Downlink:
+    """Return what a session is told of how durable its acknowledged messages are."""
+    told = orjson.dumps({"durability": identity.durability})
+    return Downlink(
+        identity.tenant, identity.device_full, RECEIPTS_CHANNEL, told, content_type=JSON
+    )
 
 
 def held(subscription: Subscription, identity: Identity, identifier: int | None) -> Held | None:
