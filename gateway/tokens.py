@@ -22,7 +22,8 @@ from telemetry.local_tokens import ALGORITHM, AUDIENCE, ISSUER, KEY_ID
 LONGEST_LIFE_S = 24 * 3600
 LEEWAY_S = 30
 """How far an issuer's clock may be ahead of ours."""
-_FORM = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
+_FORM = re.compile(r"e(?:y[A-DI-L]|w[k-r0-3])[\w-]*\.[\w-]+\.[\w-]*")
+"""Three parts of which the first is an object of JSON, behind whose brace a blank may stand."""
 
 LocalKey = bytes
 

@@ -65,7 +65,7 @@ def is_signed(client_id: str) -> bool:
 def read_login(client_id: str, username: str, password: str) -> SignedLogin:
     """Read what a device presents, or raise `CredentialError`.
 
-    Pairs may stand in any order; names that are not known stay unsigned.
+    Pairs may stand in any order, their names in either case; what is not known stays unsigned.
     """
     if len(client_id) > _LONGEST or len(username) > _LONGEST or not is_signed(client_id):
         raise CredentialError("the client id is not '{id}|name=value,…|'")
@@ -81,7 +81,8 @@ def read_login(client_id: str, username: str, password: str) -> SignedLogin:
 def _pairs(text: str) -> Mapping[str, str]:
     pairs: dict[str, str] = {}
     for pair in filter(None, text.split(",")):
-        name, equals, value = pair.partition("=")
+        said, equals, value = pair.partition("=")
+        name = said.lower()
         if not equals or name in pairs:
             raise CredentialError(f"{pair[:40]!r} is not one name=value")
         pairs[name] = value

@@ -39,6 +39,7 @@ def test_check_vector_of_the_sdk() -> None:
         "timestamp=789,signmethod=hmacsha256,securemode=2",
         "timestamp=789,_v=c-sdk,signmethod=HmacSha256,ext=1",
         "timestamp=789",
+        "SecureMode=2,SIGNMETHOD=HMACSHA256,TimeStamp=789,",
     ],
 )
 def test_pairs_in_any_order_and_hex_in_either_case_are_taken(password: str, pairs: str) -> None:
@@ -81,7 +82,9 @@ def test_no_text_breaks_the_reading(client_id: str, username: str, password: str
     assert not signed_by(login, [b"secret"])
 
 
-@pytest.mark.parametrize("text", ["a", "a|b", "a|b|c", "a|x|", "a|x=1,x=2|"])
+@pytest.mark.parametrize(
+    "text", ["a", "a|b", "a|b|c", "a|x|", "a|x=1,x=2|", "a|timestamp=1,TIMESTAMP=1|"]
+)
 def test_other_client_ids_are_refused(text: str) -> None:
     with pytest.raises(CredentialError):
         read_login(text, "d&p", "00")
