@@ -77,6 +77,11 @@ class Posts:
         identity = self._logins.identity(*presented, now=time.time())
         if isinstance(identity, Rejected):
             return self.answer(refusal_of(identity))
+        if device not in (identity.device_full, identity.device):
+            # Before its body is asked for, and before a key's answer of before could be given.
+            refused = self._channel(identity, device, JSON)
+            assert isinstance(refused, Rejected)
+            return self.answer(refusal_of(refused))
         edition = self._entrance.directory.applied
         with self._holding.of(identity) as hold:
             raw = await read_body(request, self._silent_s, hold)
