@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
 from services.problems import conflict, not_found
+from services.registry.bulk import check_tenant
 from services.registry.devices import of_device, the_device
 from services.registry.served import Admin, Operator, Viewer
 from services.registry.store import Entry, Writing
@@ -132,6 +133,7 @@ def put_authority(name: Name, wanted: AuthorityIn, access: Admin) -> AuthorityOu
     if wanted.revocations is not None:
         check_revocations(wanted.revocations, wanted.certificate)
     with access.writing() as writing:
+        check_tenant(writing, access.tenant)
         if wanted.names_devices and _names_others(writing, access.tenant, wanted.certificate):
             raise conflict("this authority names another tenant's devices: a certificate names no"
                            " tenant; register each device's certificate by itself")  # fmt: skip

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.moments import SaidTime
 from services.problems import Problem, conflict
+from services.registry.bulk import check_tenant
 from services.registry.products import has_product
 from services.registry.served import Access, Admin, Viewer
 from services.registry.store import Entry
@@ -15,6 +16,7 @@ from services.registry.tables import JWT_KEYS
 from services.registry.words import Name, Pem, Words
 from services.registry.x509 import check_public_key
 from telemetry.changes import Algorithm, ChangeKey, JwtKeyBody
+from telemetry.local_tokens import KEY_ID
 from telemetry.sealing import Sealed, seal
 
 router = APIRouter(prefix="/v1/jwt-keys", tags=["token keys"])
@@ -52,9 +54,13 @@ def list_jwt_keys(access: Viewer) -> list[JwtKeyOut]:
 @router.put("/{kid}")
 def put_jwt_key(kid: Name, wanted: JwtKeyIn, access: Admin) -> JwtKeyOut:
     """Believe a key's tokens; HS256 gets a new secret each time."""
+    if kid == KEY_ID:
+        detail = f"{kid} names the key of this installation's own tools: take another name"
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
     secret = _secret(wanted)
     sealed = _sealed(access, kid, secret) if secret else None
     with access.writing() as writing:
+        check_tenant(writing, access.tenant)
         known = writing.by_name("jwt_key", kid)
         if known and known.key.tenant != access.tenant:
             raise conflict(f"another tenant has a key {kid}: a token names no tenant")
