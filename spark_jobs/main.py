@@ -13,7 +13,7 @@ import dagster_pipes
 
 from spark_jobs.idle_time import take_idle_time_only
 from spark_jobs.lake import Lake
-from telemetry.errors import HeadwaterError
+from telemetry.errors import HeadwaterError, WrongUseError
 from telemetry.settings import Settings
 
 JOBS = (
@@ -35,6 +35,8 @@ JOBS = (
     "recover",
 )
 IDLE_TIME_JOBS = ("compact",)
+WRONG_USE = 2
+"""Exit code of wrong words, as argparse has it."""
 Result = dict[str, object]
 
 
@@ -52,7 +54,7 @@ class Job(Protocol):
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the job that the arguments name; return 0, or 1 if it failed."""
+    """Run the job that the arguments name; return 0, 1 if it failed, or 2 if they are wrong."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for chatty in ("py4j", "kafka"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -73,7 +75,7 @@ def main(argv: Sequence[str]) -> int:
         if settings.debug:
             traceback.print_exc()
         sys.stderr.write(f"error: {error}\n")
-        return 1
+        return WRONG_USE if isinstance(error, WrongUseError) else 1
     sys.stdout.write(json.dumps(result, default=str) + "\n")
     return 0 if result.get("ok", True) else 1
 

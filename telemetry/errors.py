@@ -5,6 +5,10 @@ class HeadwaterError(Exception):
     """Something that the user can mend."""
 
 
+class WrongUseError(HeadwaterError):
+    """Words of a command that are missing, or do not go together: exit code 2."""
+
+
 class ProductError(HeadwaterError):
     """A product's declaration does not hold."""
 

@@ -21,7 +21,7 @@ from spark_jobs.jobs.partitions import condition, date_column, last_day
 from spark_jobs.lake import Lake
 from spark_jobs.pins import Pins
 from spark_jobs.session import session
-from telemetry.errors import HeadwaterError
+from telemetry.errors import WrongUseError
 from telemetry.settings import Settings
 from telemetry.tables import BY_NAME, TABLES, Table
 
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
     """Compact whatever has enough small files, the most crowded tables first."""
 
     if unknown := sorted({*(arguments.tables or ())} - BY_NAME.keys()):
-        raise HeadwaterError(f"no table {', '.join(unknown)}: choose of {', '.join(BY_NAME)}")
+        raise WrongUseError(f"no table {', '.join(unknown)}: choose of {', '.join(BY_NAME)}")
 
     def work(now: datetime) -> Result:
         chosen = [table for table in TABLES if table.name in (arguments.tables or [table.name])]

@@ -40,6 +40,7 @@ from spark_jobs.transforms.copies import (
     removed_messages,
 )
 from spark_jobs.transforms.marks import of_delays, of_rows
+from telemetry.errors import WrongUseError
 from telemetry.settings import Settings
 from telemetry.tables import CONFLICTS, DEVICE_DUPLICATES, DUPLICATES, LATE, READINGS, Table
 
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
     """Keep the first message of each key, set the others aside, have their windows restated."""
 
     def work(now: datetime) -> Result:
-        asked = asked_days(arguments)
+        asked = _closed(asked_days(arguments), now)
         note = Note(settings.checkpoint_dir / "dedup.looked")
         looked = {
             table.name: look(lake.table(table), table) for table in (*SILVER, *ASIDE.values())
@@ -95,6 +96,16 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
         }
 
     return recorded(lake, "dedup", arguments, work)
+
+
+def _closed(asked: Days | None, now: datetime) -> Days | None:
+    """Return the dates asked for; raise if none of them is over."""
+    if asked is not None and asked.first > yesterday(now):
+        raise WrongUseError(
+            f"{asked.first} is not over: copies of a date are removed once nothing is added to it"
+            f" any more, and {yesterday(now)} is the newest such date"
+        )
+    return asked
 
 
 def due(

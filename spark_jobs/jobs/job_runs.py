@@ -16,7 +16,7 @@ from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 
 from spark_jobs.lake import Lake
-from telemetry.errors import HeadwaterError
+from telemetry.errors import HeadwaterError, WrongUseError
 from telemetry.tables import JOB_RUNS
 
 Result = dict[str, object]
@@ -70,7 +70,7 @@ def asked_days(arguments: argparse.Namespace) -> Days | None:
     if first is None or last is None:
         return None
     if first > last:
-        raise HeadwaterError(f"--from {first} is after --to {last}")
+        raise WrongUseError(f"--from {first} is after --to {last}")
     return Days(first, last)
 
 

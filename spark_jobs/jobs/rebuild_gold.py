@@ -12,7 +12,7 @@ from spark_jobs.jobs.job_runs import Days, Result, add_dates, asked_days, record
 from spark_jobs.jobs.restating import restate
 from spark_jobs.lake import Lake
 from spark_jobs.transforms.spans import days as span_of
-from telemetry.errors import HeadwaterError
+from telemetry.errors import WrongUseError
 from telemetry.settings import Settings
 from telemetry.tables import LATE, READINGS
 
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
         if days is None and arguments.all:
             return {"gold": "silver holds nothing to make it of"}
         if days is None:
-            raise HeadwaterError("name the days: --from DATE --to DATE, or --all")
+            raise WrongUseError("name the days: --from DATE --to DATE, or --all")
         state = restate(settings, lake, [days], "rebuild-gold", now)
         products = RegistryFiles(settings.registry_dir).products().values()
         held = held_since(lake, products, now.date())

@@ -18,7 +18,7 @@ from spark_jobs.jobs.replay_job import Asked, replay
 from spark_jobs.jobs.replay_rejected import Wanted, replay_rejected
 from spark_jobs.lake import Lake
 from spark_jobs.transforms.spans import Span, later
-from telemetry.errors import HeadwaterError
+from telemetry.errors import WrongUseError
 from telemetry.settings import Settings
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(?P<h>[T ]\d\d(?P<m>:\d\d(?P<s>:\d\d)?)?(Z|[+-]\d\d:\d\d)?)?")
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
     received = _asked_span(arguments)
     if arguments.rejected:
         if arguments.beside or arguments.in_place:
-            raise HeadwaterError("--rejected lands in silver itself: leave the place out")
+            raise WrongUseError("--rejected lands in silver itself: leave the place out")
         wanted = Wanted(
             arguments.reason, arguments.product, received, is_registered=arguments.registered
         )
@@ -93,13 +93,13 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
             lambda now: replay_rejected(settings, lake, now, wanted),
         )
     if arguments.reason or arguments.product or arguments.registered:
-        raise HeadwaterError(
+        raise WrongUseError(
             "--reason, --product and --registered choose rejected messages: add --rejected"
         )
     if arguments.drop_orphans and not arguments.in_place:
-        raise HeadwaterError("--drop-orphans removes rows in place: add --in-place")
+        raise WrongUseError("--drop-orphans removes rows in place: add --in-place")
     if received is None:
-        raise HeadwaterError("name the range: --from 2026-11-20T08 --to 2026-11-20T11")
+        raise WrongUseError("name the range: --from 2026-11-20T08 --to 2026-11-20T11")
     asked = Asked(received, arguments.beside, arguments.in_place, arguments.drop_orphans)
     return recorded(lake, "replay", arguments, lambda now: replay(settings, lake, asked, now))
 
@@ -109,5 +109,5 @@ def _asked_span(arguments: argparse.Namespace) -> Span | None:
     if first is None or last is None:
         return None
     if first.start >= last.end:
-        raise HeadwaterError(f"--from {first.start:%Y-%m-%dT%H:%M:%SZ} is after --to")
+        raise WrongUseError(f"--from {first.start:%Y-%m-%dT%H:%M:%SZ} is after --to")
     return Span(first.start, last.end)

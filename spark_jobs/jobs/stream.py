@@ -21,7 +21,7 @@ from spark_jobs.jobs.scoring_query import ScoringQuery, is_wanted
 from spark_jobs.lake import Lake
 from spark_jobs.refusal import RefusalError
 from spark_jobs.session import session
-from telemetry.errors import HeadwaterError
+from telemetry.errors import HeadwaterError, WrongUseError
 from telemetry.settings import Settings
 
 LANDING, GOLD, SCORING, ALERTS = "landing", "gold", "scoring", "alerts"
@@ -50,9 +50,7 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> dict[s
     """Run until SIGTERM, or until all that is there has been taken up."""
     names = [name.strip() for name in arguments.queries.split(",")]
     if unknown := set(names) - set(QUERIES):
-        raise HeadwaterError(
-            f"no query is named {', '.join(sorted(unknown))}: {', '.join(QUERIES)}"
-        )
+        raise WrongUseError(f"no query is named {', '.join(sorted(unknown))}: {', '.join(QUERIES)}")
     queries = _queries(settings, names)
     with ExitStack() as owned:
         for query in queries:
