@@ -58,10 +58,17 @@ class Health:
     @property
     def is_healthy(self) -> bool:
         """Say whether all that was started runs as it should."""
-        states: list[str] = [each.state for each in self.services if each.name in self.wanted]
+        return self.is_up and not self.unwell
+
+    @property
+    def unwell(self) -> list[str]:
+        """Name what was started and does not run as it should, each with its state."""
+        states = [(each.name, each.state) for each in self.services if each.name in self.wanted]
+        found = [f"{name} is {state}" for name, state in states if state != "running"]
         if {"streams", "dagster-daemon"} & set(self.wanted):
-            states += [stream.state for stream in self.streams if not stream.is_done]
-        return self.is_up and all(state == "running" for state in states)
+            ill = [one for one in self.streams if one.state != "running" and not one.is_done]
+            found += [f"the stream {one.name} is {one.state}" for one in ill]
+        return found
 
     def as_json(self) -> HealthJson:
         """Return the form that outsiders rely on."""

@@ -93,7 +93,8 @@ def _table(found: dict[str, object]) -> Table:
     verdict = found["verdict"]
     counts = verdict if isinstance(verdict, dict) else {}
     table = Table("figure", "value", title="passed" if found["passed"] else "NOT PASSED")
-    table.add_row("seconds to heal", f"{found['heal_s']} (at most {found['heal_within_s']})")
+    healed = "not healed" if found["heal_s"] is None else found["heal_s"]
+    table.add_row("seconds to heal", f"{healed} (at most {found['heal_within_s']})")
     for name in ("sent", "acked", "lost", "duplicate", "phantom", "altered", "misplaced", "gold"):
         table.add_row(name, str(counts.get(name, "-")))
     complaints = found["complaints"]

@@ -3,11 +3,12 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from infra.drills.drill import Drill, Outcome, outcome
 from infra.drills.ground import POLL_S, RATE, Ground
-from infra.health import health
-from infra.stack import read_stack
+from infra.health import Health, health
+from infra.stack import Stack, read_stack
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
@@ -25,14 +26,28 @@ def ground_of(
     ground = Ground(settings, mode, folder, say, rate=rate)
     if drill.is_apart:
         return ground
-    if stack is None or "streams" not in stack.services or not health(settings).is_healthy:
-        raise HeadwaterError(
-            f"a drill begins on a stack that is well, and in {settings.home} none is:"
-            " `headwater up`, then `headwater status`"
-        )
-    if drill.needs_broker and "kafka" not in stack.services:
+    refuse_unwell(settings.home, stack, health(settings))
+    if drill.needs_broker and stack and "kafka" not in stack.services:
         raise HeadwaterError(f"{drill.name} needs a broker of this stack: `headwater up`")
     return ground
+
+
+def refuse_unwell(home: Path, stack: Stack | None, now: Health) -> None:
+    """Raise unless a stack with streams is up and well; say what of it is not."""
+    if stack is None or not now.is_up:
+        raise HeadwaterError(
+            f"a drill begins on a stack that is well, and in {home} none is up: `headwater up`"
+        )
+    if "streams" not in stack.services:
+        raise HeadwaterError(
+            f"a drill needs streams that always run, and of the stack in {home} none do:"
+            " `headwater up` with HEADWATER_STREAMS=always_on"
+        )
+    if now.unwell:
+        raise HeadwaterError(
+            f"a drill begins on a stack that is well, and in {home} {', '.join(now.unwell)}:"
+            " `headwater status` shows when all is, `headwater logs NAME` why it is not"
+        )
 
 
 def wait_until_well(settings: Settings) -> None:

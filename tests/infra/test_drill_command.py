@@ -13,13 +13,17 @@ from click.testing import CliRunner
 from deltalake import write_deltalake
 
 from infra.cli import cli
-from infra.drills.course import ground_of, hold
+from infra.drills.course import ground_of, hold, refuse_unwell
 from infra.drills.drill import outcome
 from infra.drills.drills import ALL, DRILLS
 from infra.drills.floods import clock_moved_nothing, held_beside, held_p95
 from infra.drills.freshness import Delay, delays_s
 from infra.drills.ground import Fleet, Ground, Verdict
+from infra.health import Health, ServiceHealth, State
+from infra.stack import Stack
+from infra.streams import Stream
 from simulator.scenarios import scenario_names
+from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
 RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
@@ -57,6 +61,30 @@ def test_drill_is_refused_where_no_stack_is_up(
     assert done.exit_code == 1
     assert "headwater up" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "states", "said"),
+    [
+        (("kafka", "streams"), ("stopped", "stopped"), "none is up"),
+        (("kafka",), ("running",), "needs streams"),
+        (("kafka", "streams"), ("degraded", "running"), "kafka is degraded: "),
+        (("kafka", "streams"), ("running", "starting"), "streams is starting, the stream gold is"),
+    ],
+)
+def test_drill_says_what_of_the_stack_is_not_well(
+    names: tuple[str, ...], states: tuple[State, ...], said: str
+) -> None:
+    pids = [None if state == "stopped" else 7 for state in states]
+    services = [
+        ServiceHealth(name, state, None, pid, None, 512)
+        for name, state, pid in zip(names, states, pids, strict=True)
+    ]
+    streams = [Stream("gold", states[-1], 0.0, 0, 0.0, None)]
+    now = Health(tuple(services), tuple(streams), names)
+
+    with pytest.raises(HeadwaterError, match=said):
+        refuse_unwell(Path("home"), Stack("full", 18000, names), now)
 
 
 def test_rate_is_that_of_every_fleet_of_the_drill(tmp_path: Path) -> None:
