@@ -56,7 +56,7 @@ def _cell(value: object) -> str:
 
 
 def _show_replay(figures: Mapping[str, object]) -> None:
-    """Show the first differences, then all figures as one line of JSON."""
+    """Show the first differences, then all figures as one line of JSON; beside, what it means."""
     first = figures[DIFFERENCES]
     rows = [one for one in first if isinstance(one, Mapping)] if isinstance(first, list) else []
     columns = ("table", "key", "columns", "before", "after")
@@ -64,3 +64,23 @@ def _show_replay(figures: Mapping[str, object]) -> None:
         shown = Result(columns, (tuple(row[name] for name in columns) for row in rows))
         write(shown, "table", sys.stdout)
     click.echo(json.dumps({name: said for name, said in figures.items() if name != DIFFERENCES}))
+    click.echo(_verdict(figures), err=True)
+
+
+def _verdict(figures: Mapping[str, object]) -> str:
+    """Return in one sentence how a replay ended."""
+    compared, differences = (_sum(figures.get(name)) for name in ("compared", "differences"))
+    messages = figures.get("messages", 0)
+    if not messages and not differences:
+        return "nothing was replayed: bronze has no message that was received in this range"
+    judged = f"{messages:,} messages judged anew, {compared:,} rows compared"
+    if not differences:
+        return f"identical: {judged}"
+    listed = f"{differences:,} rows differ ({judged}), all listed in {figures.get('file')}"
+    if "put" not in figures:
+        return listed
+    return f"{listed}; put in place: {_sum(figures['put']):,} rows, gold: {figures['restated']}"
+
+
+def _sum(counts: object) -> int:
+    return sum(int(each) for each in counts.values()) if isinstance(counts, Mapping) else 0

@@ -25,3 +25,34 @@ def test_differences_are_a_table_and_the_figures_follow_as_json(
     *table, last = capsys.readouterr().out.splitlines()
     assert any("meter.d1" in line and "7.0" in line and "2.5" in line for line in table)
     assert json.loads(last) == figures
+
+
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        ({"messages": 0, "differences": {}}, "bronze has no message"),
+        (
+            {"messages": 1200, "differences": {}, "compared": {"a": 1000, "b": 500}},
+            "identical: 1,200 messages judged anew, 1,500 rows",
+        ),
+        ({"messages": 0, "differences": {"a": 2}, "file": "f.ndjson"}, "2 rows differ"),
+        (
+            {
+                "messages": 3,
+                "differences": {"a": 2},
+                "file": "f.ndjson",
+                "put": {"a": 4},
+                "restated": "pending",
+            },
+            "listed in f.ndjson; put in place: 4 rows, gold: pending",
+        ),
+    ],
+)
+def test_a_sentence_beside_says_how_a_replay_ended(
+    figures: dict[str, object], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job_screen.show_figures({"first": [], **figures})
+
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert json.loads(shown.out) == figures
