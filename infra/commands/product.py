@@ -1,6 +1,7 @@
 """`headwater product`: what kinds of devices there are, and what they may say."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -61,15 +62,21 @@ def add(files: tuple[Path, ...]) -> None:
     for each in products:
         is_changed = book.put_product(each)
         click.echo(f"{each.key}: {'written' if is_changed else 'as it was'}", err=True)
-        if _is_cut_otherwise(before.get((each.tenant, each.key)), each):
-            click.echo(f"{each.key}: {CUT_OTHERWISE}", err=True)
+        for said in _left_as_before(before.get((each.tenant, each.key)), each):
+            click.echo(f"{each.key}: {said}", err=True)
 
 
-def _is_cut_otherwise(before: Product | None, now: Product) -> bool:
-    """Tell whether windows of gold that are there were cut by another rule than those to come."""
+def _left_as_before(before: Product | None, now: Product) -> Iterator[str]:
+    """Yield what of the rows that are there goes by the product as it was, and what mends it."""
     if before is None:
-        return False
-    return (before.session_gap, before.sliding) != (now.session_gap, now.sliding)
+        return
+    if (before.session_gap, before.sliding) != (now.session_gap, now.sliding):
+        yield CUT_OTHERWISE
+    if before.retention_class != now.retention_class:
+        yield (
+            f"what has landed is dropped by the retention of before, {before.retention_class}:"
+            f" `headwater job replay --from DATE --in-place` keeps it by {now.retention_class}"
+        )
 
 
 def _product(path: Path, declaration: Declaration) -> Product:

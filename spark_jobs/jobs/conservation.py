@@ -20,7 +20,7 @@ from spark_jobs.jobs.gateway_words import words_of
 from spark_jobs.jobs.job_runs import Days, Result, add_dates, asked_days, recorded
 from spark_jobs.jobs.landed_tables import HOUR, SILVER, LandedTables, landed_tables
 from spark_jobs.jobs.landed_until import LandedUntil, landed_until
-from spark_jobs.jobs.partitions import kept_since_arrival
+from spark_jobs.jobs.partitions import classes_ever, kept_since_arrival
 from spark_jobs.lake import Lake
 from spark_jobs.transforms.conservation_alerts import RECENT
 from spark_jobs.transforms.gateway_pages import PageBalance
@@ -61,7 +61,7 @@ def check(
     """Check as `run` does, as of a moment; alerts go to the stack's topic, or to `sink`."""
     asked = asked_days(arguments)
     products = RegistryFiles(settings.registry_dir).products().values()
-    oldest = now - kept_since_arrival(SILVER, products)
+    oldest = now - kept_since_arrival(SILVER, products, classes_ever(lake))
     until = landed_until(settings, now)
     tables = landed_tables(lake, settings.checkpoint_dir)
     note = ConservationNote(settings.checkpoint_dir / "conservation.looked")

@@ -1,6 +1,7 @@
 """Partitions of a table by date: which are closed, and which their retention has passed."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
@@ -9,7 +10,7 @@ from spark_jobs.lake import Lake
 from telemetry.durations import parse_duration
 from telemetry.products import Product, retention_span
 from telemetry.retention import HISTORY
-from telemetry.tables import Table
+from telemetry.tables import JOB_RUNS, LATE, READINGS, Table
 
 DATE_COLUMNS = ("event_date", "received_date", "window_period", "hour_date", "day")
 _MONTHS, _YEARS = ("_hour", ".sessions"), ("_day",)
@@ -41,15 +42,45 @@ def kept_for(table: Table, retention_class: str | None) -> timedelta | None:
     return None if table.retention == "forever" else parse_duration(table.retention)
 
 
-def kept_since_arrival(tables: Iterable[Table], products: Iterable[Product]) -> timedelta:
-    """Return how long after its arrival no message is dropped by retention, in any table."""
+def kept_since_arrival(
+    tables: Iterable[Table], products: Collection[Product], classes: Iterable[str] = ()
+) -> timedelta:
+    """Return how long after its arrival no message is dropped by retention, in any table.
+
+    Of `classes` that no product has any more nobody knows the maximum age: it is at most the
+    greatest of now, and leaves a day.
+    """
+    ages = [product.max_age for product in products if product.max_age is not None]
+    greatest = max(ages, default=Product("any").max_age or timedelta())
     by_table = [kept_for(table, None) for table in tables if table.retention != "class"]
     by_class = [
         span - (product.max_age or timedelta())
         for product in products
         if (span := retention_span(product.retention_class)) is not None
     ]
-    return min(span for span in (*by_table, *by_class) if span is not None)
+    former = {*classes} - {product.retention_class for product in products}
+    of_former = [
+        max(span - greatest, timedelta(days=1))
+        for name in former - {HISTORY}
+        if (span := retention_span(name)) is not None
+    ]
+    return min(span for span in (*by_table, *by_class, *of_former) if span is not None)
+
+
+def classes_ever(lake: Lake) -> set[str]:
+    """Return the classes of silver's rows, of those that runs of `retention` dropped as well."""
+    found = {
+        name
+        for table in (READINGS, LATE)
+        for name in lake.files(table)["partition.retention_class"].unique()
+    }
+    runs = lake.scan(JOB_RUNS).filter(pl.col("job") == "retention", "success")
+    for said in runs.select("result").collect()["result"].drop_nulls():
+        dropped = json.loads(said).get("tables", {})
+        for table in (READINGS, LATE):
+            partitions = dropped.get(table.name, {}).get("partitions", ())
+            found |= {partition["retention_class"] for partition in partitions}
+    return found
 
 
 def is_expired(table: Table, retention_class: str | None, period: date, today: date) -> bool:

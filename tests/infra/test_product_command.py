@@ -70,6 +70,13 @@ def test_windows_that_were_cut_otherwise_are_told_of(home: Home) -> None:
     assert "rebuild-gold" not in add(home, METER | sliding | {"lateness": "5 s"}).stderr
 
 
+def test_rows_that_are_kept_by_the_retention_of_before_are_told_of(home: Home) -> None:
+    assert "replay" not in add(home, METER | {"retention": "30 d"}).stderr
+    said = add(home, METER | {"retention": "60 d"}).stderr
+    assert "retention of before, 30 d: `headwater job replay --from DATE --in-place`" in said
+    assert "replay" not in add(home, METER | {"retention": "60 d", "lateness": "5 s"}).stderr
+
+
 def test_yaml_says_the_same(home: Home) -> None:
     path = home.file("pump.yaml", "product: pump\nlateness: 5 s\n")
     product(home, "add", path)

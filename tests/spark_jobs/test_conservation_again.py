@@ -12,7 +12,7 @@ from deltalake import CommitProperties
 
 from edge.outbox import OutboxError
 from spark_jobs import packing, table_files
-from spark_jobs.jobs import conservation
+from spark_jobs.jobs import conservation, retention
 from spark_jobs.jobs.conservation_alerts import Sink
 from spark_jobs.jobs.job_runs import Result
 from spark_jobs.lake import Lake
@@ -141,6 +141,25 @@ def test_file_that_is_gone_is_missed(three: Settings) -> None:
 
     assert not told["success"]
     assert "10 in no table" in str(told["wrong"])
+
+
+def test_rows_of_a_class_that_no_product_has_any_more_are_not_missed_once_they_expired(
+    settings: Settings,
+) -> None:
+    records(settings, TWO_AGO, [1])
+    put(settings, READINGS, [message(1, TWO_AGO, retention_class="2 d")])
+    idle(settings, NOW)
+    assert checked(settings)["hours"] == 1
+    later = NOW + timedelta(days=3)
+    given = argparse.Namespace(today=later.date(), dry_run=False)
+    dropped = retention.run(given, settings, Lake(settings.lake_root))["tables"]
+    assert isinstance(dropped, dict)
+    assert set(dropped) == {READINGS.name}
+    idle(settings, later)
+
+    told = checked(settings, now=later)
+
+    assert (told["success"], told["wrong"]) == (True, [])
 
 
 def test_an_hour_that_bronze_has_lost_whole_is_missed(three: Settings) -> None:
