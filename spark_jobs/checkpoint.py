@@ -18,7 +18,8 @@ APP_ID = "headwater-id"
 GOLD_STATE = "gold.json"
 LAKE_OLDER, CHECKPOINT_OLDER = "LAKE_OLDER", "CHECKPOINT_OLDER"
 OLDER_NOTE = "older-lake"
-"""There once gold was found ahead of silver: silver grows, and would hide it."""
+"""There once gold was found ahead of silver, which grows and would hide it: what was found, and
+the newest batch of gold in that lake."""
 CRC_MAGIC = b"crc\0"
 _VERSION = re.compile(r"\0?v\d+\Z")
 _NUMBER = re.compile(r"\d+")
@@ -252,7 +253,7 @@ def _id_damages(folder: Path) -> Iterator[Damage]:
 
 def _state_damages(folder: Path) -> Iterator[Damage]:
     if (folder / OLDER_NOTE).exists():
-        yield Damage(LAKE_OLDER, (folder / OLDER_NOTE).read_text("utf-8"))
+        yield Damage(LAKE_OLDER, (folder / OLDER_NOTE).read_text("utf-8").partition("\n")[0])
     path = folder / GOLD_STATE
     if not path.exists():
         if has_batches(folder):

@@ -24,6 +24,7 @@ from spark_jobs.jobs.gold_worker import reduced_files
 from spark_jobs.jobs.held_since import held_since, standing
 from spark_jobs.jobs.older_checkpoint import gold_is_behind
 from spark_jobs.jobs.older_lake import (
+    forget_older_lake,
     gold_has_lost_its_place,
     gold_is_ahead,
     refuse_older_lake,
@@ -75,6 +76,7 @@ class Gold:
     def prepare(self) -> None:
         """Take up the state; without one, make gold from all of silver and go on from there."""
         with self._lock:
+            forget_older_lake(self._settings, self._lake)
             refuse_damaged(NAME, gold_damage(self._files.checkpoint))
             refuse_damaged(NAME, gold_is_behind(self._settings, self._lake))
             refuse_older_lake(NAME, gold_is_ahead(self._settings, self._lake))

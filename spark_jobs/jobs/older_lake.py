@@ -4,12 +4,14 @@ from pathlib import Path
 
 from spark_jobs.checkpoint import LAKE_OLDER, OLDER_NOTE, Damage, has_batches
 from spark_jobs.gold_state import GoldFiles
+from spark_jobs.jobs.gold_tables import TABLES
 from spark_jobs.jobs.landing_start import newest_offsets
 from spark_jobs.jobs.memory_file import MemoryFile
 from spark_jobs.lake import Lake
 from spark_jobs.log_files import can_go_on
 from spark_jobs.noted_topic import generation
 from spark_jobs.refusal import CheckpointError
+from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 from telemetry.tables import LATE, READINGS
 from telemetry.topics import SPOOL_TOPIC
@@ -51,9 +53,34 @@ def gold_is_ahead(settings: Settings, lake: Lake) -> Damage | None:
         newest = lake.table(table).version()
         if position.version > newest + 1:
             said = f"version {position.version - 1} of {table.name} was read, it has {newest}"
-            _note(files.checkpoint / OLDER_NOTE, said)
+            _note(files.checkpoint / OLDER_NOTE, f"{said}\n{_newest_batch(lake, state.app_id)}\n")
             return Damage(LAKE_OLDER, said)
     return None
+
+
+def forget_older_lake(settings: Settings, lake: Lake) -> None:
+    """Forget that the lake was found older, once the right one is back.
+
+    That one has later batches of gold. To an older one nobody adds any while gold is refused.
+    """
+    files = GoldFiles(settings.checkpoint_dir / "gold")
+    path = files.checkpoint / OLDER_NOTE
+    if not path.exists():
+        return
+    _, _, newest_then = path.read_text("utf-8").strip().partition("\n")
+    try:
+        state = files.state()
+    except HeadwaterError:
+        # Whoever asks for damages next says so.
+        return
+    # A note of an earlier release does not say which batch was the newest.
+    if newest_then and state and _newest_batch(lake, state.app_id) > int(newest_then):
+        path.unlink()
+
+
+def _newest_batch(lake: Lake, app_id: str) -> int:
+    done = (lake.committed(table, app_id) for table in TABLES)
+    return max((batch for batch in done if batch is not None), default=-1)
 
 
 def gold_has_lost_its_place(settings: Settings, lake: Lake) -> Damage | None:

@@ -25,7 +25,12 @@ from spark_jobs.jobs.landing_start import (
 )
 from spark_jobs.jobs.lost_records import accepted, write_down
 from spark_jobs.jobs.older_checkpoint import gold_is_behind, landing_is_behind
-from spark_jobs.jobs.older_lake import gold_has_lost_its_place, gold_is_ahead, landing_is_ahead
+from spark_jobs.jobs.older_lake import (
+    forget_older_lake,
+    gold_has_lost_its_place,
+    gold_is_ahead,
+    landing_is_ahead,
+)
 from spark_jobs.lake import Lake
 from spark_jobs.lost_offsets import shown, unanswered
 from spark_jobs.noted_topic import (
@@ -88,6 +93,8 @@ def _recover(
 ) -> Result:
     stream: str = arguments.stream
     folder = settings.checkpoint_dir / stream
+    if stream == GOLD:
+        forget_older_lake(settings, lake)
     damage = _damage(settings, stream, folder) or _apart(settings, lake, stream)
     standing = None
     if stream == KAFKA:

@@ -4,14 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from spark_jobs.checkpoint import LAKE_OLDER, gold_damage
+from spark_jobs.checkpoint import LAKE_OLDER, OLDER_NOTE, gold_damage
+from spark_jobs.commit_info import Txn
 from spark_jobs.dedup.index import KeyIndex
 from spark_jobs.gold_state import GoldFiles, GoldState, Position
+from spark_jobs.jobs.gold_tables import TABLES
 from spark_jobs.jobs.memory_file import MemoryFile, Saved
-from spark_jobs.jobs.older_lake import MEMORY, gold_is_ahead, landing_is_ahead
+from spark_jobs.jobs.older_lake import (
+    MEMORY,
+    forget_older_lake,
+    gold_is_ahead,
+    landing_is_ahead,
+)
 from spark_jobs.lake import Lake
 from telemetry.settings import Settings
-from telemetry.tables import LATE, MESSAGES, READINGS
+from telemetry.tables import DEVICE_MINUTE, LATE, MESSAGES, READINGS
 from tests.spark_jobs.gold_fleet import fleet
 from tests.spark_jobs.silver_rows import silver
 
@@ -20,7 +27,7 @@ from tests.spark_jobs.silver_rows import silver
 def settings(tmp_path: Path) -> Settings:
     made = Settings(home=tmp_path)
     lake = Lake(made.lake_root)
-    for table in (MESSAGES, READINGS, LATE):
+    for table in (MESSAGES, READINGS, LATE, *TABLES):
         lake.create(table)
     for stream in ("landing", "landing_spool"):
         offsets = made.checkpoint_dir / stream / "offsets"
@@ -78,4 +85,22 @@ def test_gold_found_ahead_once_is_ahead_though_silver_grows(settings: Settings) 
 
     assert found is not None
     assert found.code == LAKE_OLDER
+    forget_older_lake(settings, lake)
     assert gold_damage(files.checkpoint) == found
+
+
+def test_gold_goes_on_once_the_right_lake_is_back(settings: Settings) -> None:
+    lake = Lake(settings.lake_root)
+    files = GoldFiles(settings.checkpoint_dir / "gold")
+    files.save(GoldState("gold/x", batch_id=5, readings=Position(3), late=Position(1)))
+    lake.append(DEVICE_MINUTE, lake.scan(DEVICE_MINUTE).collect(), Txn("gold/x", 2))
+    assert gold_is_ahead(settings, lake)
+
+    # Its silver has what gold has read, its gold the batches of it.
+    for _ in range(2):
+        grow(lake)
+    lake.append(DEVICE_MINUTE, lake.scan(DEVICE_MINUTE).collect(), Txn("gold/x", 5))
+    forget_older_lake(settings, lake)
+
+    assert gold_is_ahead(settings, lake) is None
+    assert not (files.checkpoint / OLDER_NOTE).exists()
