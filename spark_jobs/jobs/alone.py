@@ -71,9 +71,11 @@ class Owner:
 
     def _in_use(self, where: str, holder: dict[str, object]) -> InUseError:
         who = f" (pid {holder['pid']} on {holder['host']})" if holder else ""
+        ends = f", or by `kill {holder['pid']}` where it is of no stack," if holder else ""
         return InUseError(
             "CHECKPOINT_IN_USE",
-            f"{self._name} runs already in {where}{who}: stop it, or wait until it ends",
+            f"{self._name} runs already in {where}{who}: end it by `headwater down`{ends} or wait"
+            " until it has ended",
         )
 
     def _say(self, holder: dict[str, object] | None) -> None:

@@ -15,7 +15,7 @@ def test_second_owner_hears_who_the_first_is(tmp_path: Path) -> None:
     first, second = (Owner(Settings(home=tmp_path), "landing") for _ in range(2))
     first.take()
     first.take()
-    with pytest.raises(InUseError, match=rf"CHECKPOINT_IN_USE.*pid {os.getpid()} on"):
+    with pytest.raises(InUseError, match=rf"IN_USE.*pid {os.getpid()} on.*headwater down"):
         second.take()
     first.release()
     second.take()
