@@ -18,6 +18,7 @@ from pyarrow import fs
 from spark_jobs.gold_state import Position
 from spark_jobs.row_files import scan_files
 from spark_jobs.schema import arrow_schema
+from spark_jobs.table_files import is_append
 from telemetry.tables import BY_NAME
 
 FRAME_ROWS = 200_000
@@ -88,9 +89,12 @@ def _shared_out(files: Sequence[NewFile], tasks: int) -> tuple[tuple[NewFile, ..
 
 
 def _appended(unread: Unread) -> Iterator[NewFile]:
-    """Yield the files of commits that only appended: Spark's source passes over all others.
+    """Yield the files of commits that only appended.
 
-    A position within a version counts its files in the order in which they stand in the log.
+    Spark's source passes over commits that took rows out. It does not know of those that put rows
+    in place of none, or whose windows are made again: whoever writes them marks what they touch,
+    so to read them as well would count their rows twice. A position within a version counts its
+    files in the order in which they stand in the log.
     """
     store, root = fs.FileSystem.from_uri(unread.uri)
     first, until = unread.first, unread.until
@@ -98,12 +102,18 @@ def _appended(unread: Unread) -> Iterator[NewFile]:
     for version in range(first.version, last + 1):
         with store.open_input_stream(f"{root}/_delta_log/{version:020d}.json") as log:
             actions = [json.loads(line) for line in log.read().splitlines() if line.strip()]
-        if any("remove" in action and action["remove"]["dataChange"] for action in actions):
+        if not _is_read(actions):
             continue
         added = [action["add"] for action in actions if "add" in action]
         news = [_new_file(unread, add) for add in added if add["dataChange"]]
         begin = first.index + 1 if version == first.version and not first.is_between_versions else 0
         yield from news[begin : until.index + 1 if version == until.version else None]
+
+
+def _is_read(actions: Sequence[Mapping[str, Mapping[str, object]]]) -> bool:
+    took = any("remove" in action and action["remove"]["dataChange"] for action in actions)
+    said = (action["commitInfo"] for action in actions if "commitInfo" in action)
+    return not took and all(map(is_append, said))
 
 
 def _new_file(unread: Unread, add: Mapping[str, object]) -> NewFile:

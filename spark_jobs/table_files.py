@@ -24,6 +24,8 @@ from telemetry.tables import Table
 Action: TypeAlias = AddAction | RemoveAction
 SMALL_ROWS = 100_000
 MOST_SMALL = 64
+RESTATED = "restated"
+"""In an append: windows that its rows touch are marked, and made again from all of silver."""
 _HIT = "is replaced"
 
 
@@ -196,7 +198,7 @@ def removals(files: pl.DataFrame, table: Table, *, is_change: bool = True) -> li
 
 
 def is_append(commit: Mapping[str, object]) -> bool:
-    """Tell whether a commit of a table's history only appended rows."""
+    """Tell whether a commit of a table's history only appended rows that nobody has counted."""
     parameters = commit.get("operationParameters")
     is_written = isinstance(parameters, Mapping) and parameters.get("mode") == "Append"
-    return is_written and PACKED not in commit
+    return is_written and not {PACKED, RESTATED} & commit.keys()

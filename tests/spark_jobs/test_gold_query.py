@@ -14,7 +14,7 @@ from spark_jobs.gold_state import GoldFiles, OwnedError
 from spark_jobs.jobs.gold_query import GoldQuery
 from spark_jobs.jobs.gold_tables import WINDOW_TABLES
 from spark_jobs.jobs.job_runs import Days
-from spark_jobs.jobs.restating import whole_days
+from spark_jobs.jobs.restating import restate, whole_days
 from spark_jobs.lake import Lake
 from spark_jobs.restatements import Mark, Restatements, Versions
 from telemetry.settings import Settings
@@ -107,6 +107,25 @@ def test_gold_follows_silver_through_restarts_marks_and_a_lost_checkpoint(
     shutil.rmtree(settings.checkpoint_dir)
     advance(spark, settings)
     assert_same(gold(settings), restated)
+
+
+def test_rows_put_in_place_of_none_while_gold_stands_still_are_counted_once(
+    spark: SparkSession, settings: Settings
+) -> None:
+    readings, lake = fleet(seed=4, messages=200), Lake(settings.lake_root)
+    is_mine = pl.col("device_full") == "meter.d1"
+    land(settings, readings.filter(~is_mine))
+    advance(spark, settings)
+
+    mine = silver(readings.filter(is_mine), READINGS)
+    lake.replace(READINGS, mine, "device_full = 'meter.d1'", None)
+    days = [Days(date(2026, 10, 20), date(2026, 10, 21))]
+    assert restate(settings, lake, days, "replay", NOON) == "done"
+    advance(spark, settings)
+
+    counts = lake.scan(DEVICE_MINUTE).collect().to_pandas().set_index(list(DEVICE_MINUTE.key))
+    expected = grouped(readings, "device_full", "minute")
+    assert list(counts.sort_index()["count"]) == list(expected["count"])
 
 
 def test_gold_has_one_owner(settings: Settings) -> None:

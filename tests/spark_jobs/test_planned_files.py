@@ -14,6 +14,7 @@ from spark_jobs.jobs.gold import SOURCES
 from spark_jobs.lake import Lake
 from spark_jobs.planned_files import FRAME_ROWS, PlannedFiles, Unread, planned_files
 from spark_jobs.row_files import PACKED
+from spark_jobs.table_files import RESTATED
 from spark_jobs.transforms.partials import READING_COLUMNS
 from telemetry.tables import LATE, READINGS, Table
 from tests.spark_jobs.gold_fleet import fleet, in_batches
@@ -91,6 +92,20 @@ def test_planned_files_hold_the_rows_of_the_batch(
         assert planned.rows == found.height
         if found.height:
             assert_frame_equal(rows_of(planned), found, check_row_order=False)
+
+
+def test_rows_whose_windows_are_made_again_are_not_read_as_new(lake: Lake) -> None:
+    before = Position(lake.table(READINGS).version() + 1)
+    rows = lake.scan(READINGS).head(3).collect().with_columns(device_full=pl.lit("meter.new"))
+    lake.replace(READINGS, rows, "device_full = 'meter.new'", None)
+    lake.append(READINGS, rows, None, {RESTATED: "backfill"})
+    lake.append(READINGS, rows.head(1), None)
+    until = Position(lake.table(READINGS).version() + 1)
+
+    planned = planned_files([unread(lake, READINGS, before, until)], READING_COLUMNS, 1)
+
+    assert until.version == before.version + 3
+    assert planned.rows == 1
 
 
 def test_versions_whose_log_is_gone_are_an_error(lake: Lake) -> None:
