@@ -17,17 +17,22 @@ from spark_jobs.transforms.first_use import first_use
 from spark_jobs.transforms.judgement import Judgement
 from spark_jobs.transforms.offsets import Offsets, ranges
 from spark_jobs.transforms.spans import Span
-from telemetry.tables import FIRST_USE, REJECTED
+from telemetry.tables import CONFLICTS, DUPLICATES, FIRST_USE, REJECTED
 
 CHUNK = 100_000
 _MICROSECOND = timedelta(microseconds=1)
 _FOR_EVER = 2**62
+_IS_ELSEWHERE = (pl.col("first_topic") != pl.col("topic")) | (
+    pl.col("first_partition") != pl.col("partition")
+)
+"""Of a later copy, that its first one is in another partition."""
 
 
 class RangeReplay:
     """One range: first copies by Kafka's order within it, by silver outside of it.
 
-    What was rejected until a replay took it up comes behind the copies that had landed meanwhile.
+    What was rejected until a replay took it up comes behind the copies that had landed meanwhile,
+    and of copies in several partitions, which have no order, the one first that landed first.
     """
 
     def __init__(self, main: Lake, beside: Lake, known: Known, *, received: Span) -> None:
@@ -57,11 +62,10 @@ class RangeReplay:
             self._take(found, routes.heads(found), index, copies)
 
     def _without_later(self, found: Judgement, heads: pl.DataFrame) -> pl.DataFrame:
-        """Put messages aside that were taken up when silver held a copy of their key."""
+        """Put messages aside that landed when silver held a copy of their key."""
         low, high = heads["offset"].min(), heads["offset"].max()
-        inside = self._received.holds("received_at"), pl.col("offset").is_between(low, high)
-        was_rejected = self._main.scan(REJECTED).filter(pl.col("replayed_at").is_not_null())
-        items = was_rejected.filter(*inside).select(REJECTED.key).collect()
+        near = pl.col("offset").is_between(low, high)
+        items = pl.concat(frame.filter(near) for frame in self._landed_behind()).collect()
         mine = heads.filter("is_accepted").join(items, on=list(REJECTED.key), how="semi")
         if mine.is_empty():
             return heads
@@ -75,6 +79,17 @@ class RangeReplay:
             return heads
         self._behind.append(routes.only(found, later))
         return heads.filter(~pl.col("row").is_in(later))
+
+    def _landed_behind(self) -> Iterator[pl.LazyFrame]:
+        """Yield where messages are that landed behind copies which Kafka's order puts behind."""
+        reasons = {
+            REJECTED: pl.col("replayed_at").is_not_null(),
+            DUPLICATES: _IS_ELSEWHERE,
+            CONFLICTS: _IS_ELSEWHERE,
+        }
+        for table, is_behind in reasons.items():
+            rows = self._main.scan(table).filter(self._received.holds("received_at"), is_behind)
+            yield rows.select(REJECTED.key)
 
     def _take(
         self, found: Judgement, heads: pl.DataFrame, index: KeyIndex, copies: FirstCopies

@@ -135,12 +135,14 @@ def enrol(registry_dir: Path) -> None:
     files.enrol(DEVICES)
 
 
-def write_segment(spool_dir: Path, records: list[OutRecord], first: int, at: int) -> Path:
-    """Write one segment of partition 0; its age is its place in the order of segments."""
+def write_segment(
+    spool_dir: Path, records: list[OutRecord], first: int, at: int, partition: int = 0
+) -> Path:
+    """Write one segment of a partition; its age is its place in the order of segments."""
     folder = spool_dir / "segments"
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / segment_name(0, first)
-    pq.write_table(segments_frame(records, 0, first, at), path)
+    path = folder / segment_name(partition, first)
+    pq.write_table(segments_frame(records, partition, first, at), path)
     os.utime(path, (at / SECOND, at / SECOND))
     return path
 
