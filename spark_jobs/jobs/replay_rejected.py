@@ -1,6 +1,7 @@
 """Takes up rejected messages whose rules pass now, and lands them as landing would."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -26,6 +27,7 @@ from spark_jobs.transforms.judgement import Judgement
 from spark_jobs.transforms.marks import TOUCHED, of_rows
 from spark_jobs.transforms.routes import SILVER
 from spark_jobs.transforms.spans import Span
+from telemetry.errors import HeadwaterError
 from telemetry.judge import UNKNOWN_RULES
 from telemetry.settings import Settings
 from telemetry.tables import DEVICES, FIRST_USE, LATE, MESSAGES, READINGS, REJECTED, Table
@@ -34,6 +36,8 @@ CHUNK = 50_000
 DEVICE = ["tenant", "device_full"]
 _ITEM, _RECORD = list(REJECTED.key), list(MESSAGES.key)
 SAID = {"query": "replay"}
+_RULES = pl.col("reasons").list.eval(pl.element().struct.field("rule"))
+MOST_NAMED = 20
 _LANDS_IN = tuple(table for table in SILVER if table != REJECTED)
 Result = dict[str, object]
 
@@ -51,16 +55,36 @@ class Wanted:
     def rows(self, lake: Lake) -> pl.LazyFrame:
         """Return the rows that no replay has taken up."""
         rows = lake.scan(REJECTED).filter(pl.col("replayed_at").is_null())
-        rules = pl.col("reasons").list.eval(pl.element().struct.field("rule"))
         if self.reason is not None:
-            rows = rows.filter(rules.list.contains(self.reason))
+            rows = rows.filter(_RULES.list.contains(self.reason))
         if self.is_registered:
             registered = lake.scan(DEVICES).select(DEVICE)
-            unknown = pl.any_horizontal(rules.list.contains(rule) for rule in UNKNOWN_RULES)
+            unknown = pl.any_horizontal(_RULES.list.contains(rule) for rule in UNKNOWN_RULES)
             rows = rows.filter(unknown).join(registered, on=DEVICE, how="semi")
         if self.product is not None:
             rows = rows.filter(pl.col("product") == self.product)
         return rows if self.received is None else rows.filter(self.received.holds("received_at"))
+
+
+def refuse_unheard(lake: Lake, wanted: Wanted, products: Collection[str]) -> None:
+    """Raise where a reason or product was asked for that no rejected message ever had.
+
+    A product that there is may have none.
+    """
+    said = {"for": (wanted.reason, _RULES.list.unique().explode())}
+    if wanted.product not in products:
+        said["of product"] = wanted.product, pl.col("product")
+    for word, (asked, column) in said.items():
+        names = lake.scan(REJECTED).select(name=column).drop_nulls()
+        counts = dict(names.group_by("name").len().collect().iter_rows()) if asked else {}
+        if counts and asked not in counts:
+            ordered = sorted(counts, key=lambda name: (-counts[name], name))
+            told = [f"{name} ({counts[name]:,})" for name in ordered[:MOST_NAMED]]
+            more = [f"{len(ordered) - MOST_NAMED} more"] if len(ordered) > MOST_NAMED else []
+            raise HeadwaterError(
+                f"no message was ever rejected {word} {asked!r}; there are"
+                f" {', '.join([*told, *more])}"
+            )
 
 
 class RejectedReplay:
@@ -77,6 +101,11 @@ class RejectedReplay:
         self._tolerance_us = round(settings.clock_tolerance_s * 1_000_000)
         self._silver = SilverPause(settings)
         self._marks = Restatements(lake)
+
+    @property
+    def products(self) -> set[str]:
+        """Return the names of all products."""
+        return {product.key for product in self._known.products}
 
     def run(self, items: pl.DataFrame) -> None:
         """Judge messages anew, in the order in which they came, and land those that pass."""
@@ -179,6 +208,8 @@ def replay_rejected(settings: Settings, lake: Lake, now: datetime, wanted: Wante
     replay = RejectedReplay(settings, lake, now)
     columns = [*_ITEM, "kafka_time", "received_date"]
     items = wanted.rows(lake).select(columns).sort(ORDER).collect()
+    if items.is_empty():
+        refuse_unheard(lake, wanted, replay.products)
     for piece in items.iter_slices(CHUNK):
         replay.run(piece)
     return {

@@ -19,6 +19,7 @@ from spark_jobs.lake import Lake
 from spark_jobs.restatements import REPLAYED_ROWS
 from spark_jobs.transforms.marks import TOUCHED, WINDOWS, of_rows
 from telemetry.devices import Device
+from telemetry.errors import HeadwaterError
 from telemetry.products import SchemaVersion
 from telemetry.settings import Settings
 from telemetry.tables import (
@@ -139,6 +140,20 @@ def test_only_messages_of_registered_devices_are_asked_for(settings: Settings) -
     stamped = rejected(lake, "unknown_device").filter(pl.col("replayed_at").is_not_null())
     assert set(stamped["device_full"]) == {"meter.stranger"}
     assert stamped.height == result["taken_up"]
+
+
+def test_reasons_and_products_that_no_message_had_are_answered_by_those_there_are(
+    settings: Settings,
+) -> None:
+    with pytest.raises(HeadwaterError, match=r"for 'rnage'; there are .*range \(\d+\)"):
+        run(settings, "--rejected", "--reason", "rnage")
+    with pytest.raises(HeadwaterError, match=r"of product 'metre'; there are .*meter \(\d+\)"):
+        run(settings, "--rejected", "--product", "metre")
+
+    RegistryFiles(settings.registry_dir).put_product(replace(METER, key="quiet"))
+    assert run(settings, "--rejected", "--product", "quiet")["rejected"] == 0
+    earlier = ("--rejected", "--reason", "range", "--from", "2026-11-20")
+    assert run(settings, *earlier)["rejected"] == 0
 
 
 def test_taking_up_after_a_schema_fix_cut_short_anywhere_goes_on(
