@@ -47,7 +47,9 @@ RULES: Mapping[Table, Sequence[Rule]] = {
     ),
     tables.RESTATEMENTS: (
         Rule("a mark ends after it starts", "window_end > window_start"),
-        one_of("reason", "late", "replayed", "dedup", "replay", "registry", "rebuild-gold"),
+        one_of(
+            "reason", "late", "replayed", "dedup", "replay", "backfill", "registry", "rebuild-gold"
+        ),
         Rule(
             "marks are of minutes or of delays",
             f"table in ('{tables.DEVICE_MINUTE.name}', '{tables.DELIVERY_DELAY.name}')",

@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -54,6 +55,13 @@ from telemetry.tables import LATE, MESSAGES, Table
 
 FEW = Few()
 log = logging.getLogger(__name__)
+
+
+class Again(NamedTuple):
+    """How records of bronze land once more: messages that stay out, words that commits say."""
+
+    stay_out: Callable[[Judgement, pl.DataFrame], pl.DataFrame]
+    said: Mapping[str, str]
 
 
 class Landing:
@@ -141,7 +149,7 @@ class Landing:
         )
         return rest
 
-    def land_again(self, records: DataFrame) -> dict[str, int]:
+    def land_again(self, records: DataFrame, again: Again | None = None) -> dict[str, int]:
         """Judge records of bronze again, and land of them what silver lacks."""
         with self._lock:
             self._refresh()
@@ -152,7 +160,7 @@ class Landing:
                     if is_changed:
                         self._remember_anew()
                         found = self._workers.judge(records)
-                    self._take(found, None, is_unsure=self._is_cut_short)
+                    self._take(found, None, is_unsure=self._is_cut_short, again=again)
                     self._memory.save(time.time())
             self._is_cut_short = False
             return {name: n - before.get(name, 0) for name, n in self.progress.rows.items()}
@@ -167,11 +175,17 @@ class Landing:
         self._registry.recall()
 
     def _take(
-        self, found: Judgement, txn: Txn | None, *, is_unsure: bool, is_whole: bool = True
+        self,
+        found: Judgement,
+        txn: Txn | None,
+        *,
+        is_unsure: bool,
+        is_whole: bool = True,
+        again: Again | None = None,
     ) -> None:
         heads = routes.heads(found)
         offsets = ranges(heads)
-        info = _commit_info(txn, offsets)
+        info = _commit_info(txn, offsets) | (dict(again.said) if again else {})
         new = heads
         is_there = any(first <= self.landed.get(at, -1) for at, (first, _) in offsets.items())
         self._is_cut_short = True
@@ -185,6 +199,8 @@ class Landing:
             found = self._unstaged(found)
             new = self._settled.new_records(heads.filter(pl.col("item") == 0), offsets)
             heads = self._without_settled(heads, offsets)
+        if again:
+            heads = heads.join(again.stay_out(found, heads), on="row", how="anti")
         messages = routes.bronze(found, routes.records(new, unstaged=bool(found.files)))
         files = [*map(from_text, found.files)]
         with self._bronze.append(messages, txn, info, files) as is_new:

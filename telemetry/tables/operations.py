@@ -145,7 +145,7 @@ RESTATEMENTS = Table(
         Column(
             "reason",
             "string",
-            "late, replayed, dedup, replay, registry or rebuild-gold",
+            "late, replayed, dedup, replay, backfill, registry or rebuild-gold",
             required=True,
         ),
         Column("marked_at", "timestamp", "when", required=True),

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from expectations import suites
 from expectations.holding import Holder, Verdict
 from expectations.rule import with_rules
-from spark_jobs.jobs import corrections, dedup
+from spark_jobs.jobs import backfill, corrections, dedup
 from spark_jobs.restatements import MERGED
 from telemetry.tables import (
     DEVICE_MINUTE,
@@ -100,7 +100,7 @@ def test_hour_of_sentinels_alone_has_no_device(spark: SparkSession) -> None:
 
 def test_every_reason_to_restate_is_known(spark: SparkSession) -> None:
     rules = suites.rules(RESTATEMENTS)
-    ours = [*MERGED, dedup.REASON, corrections.REASON, "replay", "rebuild-gold"]
+    ours = [*MERGED, dedup.REASON, corrections.REASON, "replay", backfill.REASON, "rebuild-gold"]
     reasons = [*ours, "whim"]
     rows = [{"reason": reason, "mark_id": str(n)} for n, reason in enumerate(reasons)]
 

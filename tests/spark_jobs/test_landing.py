@@ -13,8 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from edge.registry_files import RegistryFiles
 from spark_jobs.commit_info import Txn
-from spark_jobs.jobs import backfill, conservation
-from spark_jobs.jobs.alone import alone
+from spark_jobs.jobs import conservation
 from spark_jobs.jobs.landing import Landing
 from spark_jobs.jobs.landing_queries import RECORDS, SharedLanding, SpoolQuery
 from spark_jobs.jobs.silver_pause import SilverPause
@@ -271,30 +270,3 @@ def test_device_enrolled_between_batches_is_known_and_its_history_kept(
     assert history["zone"].to_list() == ["a", "b"]
     assert history["valid_to"].to_list() == [history["valid_from"][1], None]
     assert lake.scan(FIRST_USE).collect().is_empty()
-
-
-def test_backfill_builds_silver_again_from_bronze(spark: SparkSession, settings: Settings) -> None:
-    fleet, model, lake = Fleet(6), Model(), Lake(settings.lake_root)
-    landing = Landing(settings, lake)
-    for batch_id in range(2):
-        at = NOW + batch_id * SECOND
-        records = list(fleet.batch(150, at))
-        model.land(records, batch_id * 150, at)
-        path = write_segment(settings.spool_dir, records, batch_id * 150, at)
-        landing.land(segment(spark, path), Txn("landing_spool/1", batch_id))
-    empty = Lake(str(settings.home / "second"))
-    empty.create_all()
-    empty.append(MESSAGES, lake.scan(MESSAGES).collect(), None)
-    days = Namespace(first=date(2026, 11, 21), last=date(2026, 11, 21))
-
-    backfill.run(days, settings, empty)
-
-    assert landed(empty) == model.tables
-    again = backfill.run(days, settings, empty)
-    assert again == {"added": {}}
-
-
-def test_backfill_refuses_to_work_beside_landing(settings: Settings) -> None:
-    days = Namespace(first=date(2026, 11, 21), last=None)
-    with alone(settings, "landing"), pytest.raises(HeadwaterError, match="runs already"):
-        backfill.run(days, settings, Lake(settings.lake_root))
