@@ -9,8 +9,15 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
+from uuid import UUID
 
-from kafka.errors import InvalidMetadataError, RetriableError, for_code
+from kafka.errors import (
+    InconsistentTopicIdError,
+    InvalidMetadataError,
+    RetriableError,
+    UnknownTopicIdError,
+    for_code,
+)
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 from kafka.protocol.consumer.fetch import FetchRequest, FetchResponse
@@ -20,8 +27,10 @@ from edge.listening import reach
 from spark_jobs.record_batches import Aborted
 from telemetry.errors import HeadwaterError
 
-NEWEST_VERSION = 12
-"""Newer requests name topics by their ids."""
+NEWEST_BY_NAME, NEWEST_BY_ID = 12, 13
+"""Versions of requests. By its name a topic that was made anew meanwhile would be read instead."""
+NO_ID = UUID(int=0)
+OTHER_TOPIC = (UnknownTopicIdError, InconsistentTopicIdError)
 READ_COMMITTED = 1
 NO_SESSION = -1
 UNKNOWN_EPOCH = -1
@@ -43,6 +52,13 @@ class RefusedError(HeadwaterError):
     def __init__(self, partition: int, why: str) -> None:
         self.partition = partition
         super().__init__(f"partition {partition}: {why}")
+
+
+class Topic(NamedTuple):
+    """A topic's name, and the broker's own id of it where there is one."""
+
+    name: str
+    id: UUID = NO_ID
 
 
 class Fetched(NamedTuple):
@@ -74,11 +90,12 @@ class Fetches:
         self._net.close()
 
     def fetch(
-        self, topic: str, positions: Mapping[int, int], *, give_up_s: float
+        self, topic: Topic, positions: Mapping[int, int], *, give_up_s: float
     ) -> Iterator[Fetched]:
         """Yield what lies from the positions on, of some of the partitions at least.
 
-        Raise once no broker has given anything for so long, or says that an offset is none.
+        Raise once no broker has given anything for so long, or says that an offset is none, or
+        that the topic is another one by now.
         """
         until = time.monotonic() + give_up_s
         while True:
@@ -90,7 +107,7 @@ class Fetches:
             if time.monotonic() > until:
                 raise HeadwaterError(f"no broker answers at {self._bootstrap}: it gives no records")
 
-    def _told(self, topic: str, positions: Mapping[int, int]) -> list[Fetched]:
+    def _told(self, topic: Topic, positions: Mapping[int, int]) -> list[Fetched]:
         """Ask the leaders once; nothing is told where they are away, or not known as yet."""
         try:
             if not self._has_answered:
@@ -102,12 +119,14 @@ class Fetches:
             time.sleep(PAUSE_S)
             return []
 
-    async def _asked(self, topic: str, positions: Mapping[int, int]) -> list[Fetched]:
-        known = self._brokers.cluster.add_topic(topic)
+    async def _asked(self, topic: Topic, positions: Mapping[int, int]) -> list[Fetched]:
+        known = self._brokers.cluster.add_topic(topic.name)
         await self._brokers.wait_for(known, REQUEST_MS)
         by_leader: dict[int, dict[int, int]] = defaultdict(dict)
         for partition, offset in positions.items():
-            leader = self._brokers.cluster.leader_for_partition(TopicPartition(topic, partition))
+            leader = self._brokers.cluster.leader_for_partition(
+                TopicPartition(topic.name, partition)
+            )
             if leader is None or leader < 0:
                 raise InvalidMetadataError(f"no leader of partition {partition} is known")
             by_leader[leader][partition] = offset
@@ -118,7 +137,7 @@ class Fetches:
         return [each for answer in asked for each in _fetched(await answer)]
 
 
-def _request(topic: str, positions: Mapping[int, int]) -> FetchRequest:
+def _request(topic: Topic, positions: Mapping[int, int]) -> FetchRequest:
     partitions = [
         FetchRequest.FetchTopic.FetchPartition(
             partition=partition,
@@ -136,11 +155,13 @@ def _request(topic: str, positions: Mapping[int, int]) -> FetchRequest:
         isolation_level=READ_COMMITTED,
         session_id=0,
         session_epoch=NO_SESSION,
-        topics=[FetchRequest.FetchTopic(topic=topic, partitions=partitions)],
+        topics=[
+            FetchRequest.FetchTopic(topic=topic.name, topic_id=topic.id, partitions=partitions)
+        ],
         forgotten_topics_data=[],
         rack_id="",
         min_version=FetchRequest.min_version_for_isolation_level(READ_COMMITTED),
-        max_version=NEWEST_VERSION,
+        max_version=NEWEST_BY_NAME if topic.id == NO_ID else NEWEST_BY_ID,
     )
 
 
@@ -148,6 +169,8 @@ def _fetched(answer: FetchResponse) -> Iterator[Fetched]:
     for topic in answer.responses:
         for said in topic.partitions:
             error = for_code(said.error_code)
+            if issubclass(error, OTHER_TOPIC):
+                raise RefusedError(said.partition_index, "the topic was deleted, or made anew")
             if issubclass(error, RetriableError):
                 raise error(f"partition {said.partition_index}")
             if said.error_code:

@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple, Self
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
 
 from spark_jobs.header_layouts import NAMES
-from spark_jobs.kafka_fetches import Fetches, RefusedError
+from spark_jobs.kafka_fetches import NO_ID, Fetches, RefusedError, Topic
 from spark_jobs.planned_offsets import Span
 from spark_jobs.record_batches import Batch, batches, columns
 from telemetry.errors import HeadwaterError
@@ -38,7 +39,8 @@ MOST_BYTES = 32 * 1024 * 1024
 class Reading(NamedTuple):
     """What the tasks of a batch read; bronze calls the topic `landed_as`.
 
-    A broker that is silent for `give_up_s` is taken to be away.
+    A broker that is silent for `give_up_s` is taken to be away. With `topic_id` another topic of
+    the same name is refused, which a topic that was made anew is.
     """
 
     bootstrap: str
@@ -46,6 +48,7 @@ class Reading(NamedTuple):
     landed_as: str
     tasks: tuple[tuple[Span, ...], ...]
     give_up_s: float = 20.0
+    topic_id: str | None = None
 
     @property
     def length(self) -> int:
@@ -95,10 +98,11 @@ class Reading(NamedTuple):
         left = {span.partition: span for span in spans}
         at = {span.partition: span.first for span in spans}
         fetches = _fetches(self.bootstrap)
+        topic = Topic(self.topic, _id(self.topic_id))
         while left:
             positions = {partition: at[partition] for partition in left}
             try:
-                found = [*fetches.fetch(self.topic, positions, give_up_s=self.give_up_s)]
+                found = [*fetches.fetch(topic, positions, give_up_s=self.give_up_s)]
             except RefusedError as error:
                 raise _not_given(left[error.partition], error) from error
             for partition, content, aborted in found:
@@ -127,6 +131,14 @@ class Reading(NamedTuple):
             found.headers,
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+
+
+def _id(said: str | None) -> UUID:
+    """Return a topic's id; brokers from before Kafka 2.8 have none."""
+    try:
+        return UUID(said or "")
+    except ValueError:
+        return NO_ID
 
 
 def _left(spans: Iterable[Span], read: Mapping[int, int]) -> Iterator[Span]:

@@ -202,7 +202,8 @@ class KafkaQuery:
             if spans is None:
                 return None
             tasks = shared_out(spans, cores)
-            return Reading(settings.kafka_bootstrap, TELEMETRY.name, start.topic, tasks)
+            found = Reading(settings.kafka_bootstrap, TELEMETRY.name, start.topic, tasks)
+            return found._replace(topic_id=start.topic_id)
 
         return self._shared.start(self.name, named, trigger, topic=start.topic, reading=reading)
 

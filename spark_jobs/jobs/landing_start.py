@@ -39,10 +39,11 @@ LATEST_COMMITS = 500
 
 
 class KafkaStart(NamedTuple):
-    """What bronze calls the topic, and Spark's `startingOffsets` for an empty checkpoint."""
+    """What bronze calls the topic, its id, and `startingOffsets` for an empty checkpoint."""
 
     topic: str
     offsets: str
+    topic_id: str
 
 
 class Standing(NamedTuple):
@@ -85,7 +86,7 @@ def kafka_start(settings: Settings, lake: Lake, now: datetime) -> KafkaStart:
     if noted_topic(checkpoint) is None or standing.is_anew:
         note_topic(checkpoint, NotedTopic(standing.topic, standing.now.id))
     starts = starting_offsets(TELEMETRY.name, standing.needed, standing.now.logs)
-    return KafkaStart(standing.topic, starts)
+    return KafkaStart(standing.topic, starts, standing.now.id)
 
 
 def kafka_standing(settings: Settings, lake: Lake, *, is_damaged: bool = False) -> Standing:

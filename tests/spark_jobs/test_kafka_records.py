@@ -10,6 +10,7 @@ from kafka.admin import KafkaAdminClient
 from kafka.structs import TopicPartition
 
 from spark_jobs import kafka_records
+from spark_jobs.jobs.kafka_source import topic_now
 from spark_jobs.kafka_records import SCHEMA, Reading
 from spark_jobs.planned_offsets import Span
 from spark_jobs.record_fields import UnusualRecordsError
@@ -112,6 +113,26 @@ def test_offsets_that_kafka_has_dropped_are_an_error(broker: Broker) -> None:
     assert read(broker, "telemetry.dead", (Span(0, 3, 7),)).num_rows == 4
     with pytest.raises(HeadwaterError, match="does not give offsets 1 to 6 of partition 0"):
         read(broker, "telemetry.dead", (Span(0, 1, 7),))
+
+
+@pytest.mark.usefixtures("connections")
+def test_a_topic_that_was_made_anew_meanwhile_is_not_read_for_the_old_one(broker: Broker) -> None:
+    def topic_id() -> str:
+        return topic_now(broker.settings.kafka_bootstrap).id
+
+    spans = ((Span(0, 5, 7),),)
+    send(broker, "telemetry", 0)
+    reading = Reading(broker.settings.kafka_bootstrap, "telemetry", "landed as", spans)
+    old = reading._replace(topic_id=topic_id())
+    assert [batch.num_rows for batch in old.batches([0])] == [2]
+
+    broker.begin_anew()
+    send(broker, "telemetry", 0)
+
+    with pytest.raises(HeadwaterError, match=r"offsets 5 to 6 of partition 0.*made anew"):
+        list(old.batches([0]))
+    new = reading._replace(topic_id=topic_id())
+    assert [batch.num_rows for batch in new.batches([0])] == [2]
 
 
 @pytest.mark.usefixtures("connections")

@@ -1,16 +1,20 @@
 """Landing beside a topic or a checkpoint that is not the one which filled the lake."""
 
 import shutil
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
+from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 
+from spark_jobs.jobs.landing_queries import KafkaQuery, SharedLanding
 from spark_jobs.jobs.lost_records import write_down
 from spark_jobs.lost_offsets import MADE_ANEW, Lost
 from spark_jobs.refusal import CheckpointError, LostOffsetsError
+from telemetry.settings import Settings
 from telemetry.tables import MESSAGES
 from tests.brokers import Broker
 from tests.spark_jobs.landing_scene import Scene
@@ -79,3 +83,24 @@ def test_older_copy_of_a_checkpoint_is_refused_and_loses_nothing(scene: Scene) -
     scene.land()
 
     scene.assert_kept()
+
+
+def test_topic_made_anew_between_two_batches_of_running_landing_is_refused(scene: Scene) -> None:
+    rare = Settings(home=scene.settings.home, kafka=scene.bootstrap, landing_trigger_s=10)
+    query = KafkaQuery(SharedLanding(rare))
+    query.own()
+    scene.send(20)
+    running = query.start(scene.spark, "always")
+    while scene.lake.scan(MESSAGES).select(pl.len()).collect().item() < 20:
+        assert running.isActive
+        time.sleep(0.2)
+
+    scene.make_topic_anew()
+    scene.send(24)
+
+    with pytest.raises(StreamingQueryException):
+        running.awaitTermination(60)
+    with pytest.raises(LostOffsetsError, match=r"telemetry/0 from 10 on \(topic made anew\)"):
+        query.start(scene.spark, "always")
+    query.close()
+    assert scene.lake.scan(MESSAGES).select(pl.len()).collect().item() == 20
