@@ -5,12 +5,12 @@ no number for (NaN, the infinities) is a string.
 """
 
 import base64
-import csv
 import json
 import math
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from itertools import chain
 from typing import Literal, TextIO
 
 from rich.table import Table
@@ -21,6 +21,7 @@ from infra.console import table_console, visible
 from infra.sql.result import Result
 
 Format = Literal["table", "csv", "json"]
+EMPTY = '""'
 
 
 def write(result: Result, form: Format, out: TextIO) -> None:
@@ -39,15 +40,21 @@ def write_json(result: Result, out: TextIO) -> None:
 
 
 def write_csv(result: Result, out: TextIO) -> None:
-    """Write a header and rows; null is empty, nested values are JSON, no text is a formula."""
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(result.columns)
-    for row in result.rows:
-        writer.writerow([_cell(value) for value in row])
+    """Write a header and rows; nested values are JSON, no text is a formula.
+
+    Null is an empty cell and an empty text `""`, as PostgreSQL has them. A null that is alone in
+    its row is `""` as well: many readers pass over empty lines.
+    """
+    for row in chain([result.columns], result.rows):
+        out.write(f"{','.join(map(_cell, row)) or EMPTY}\n")
 
 
 def _cell(value: object) -> str:
-    return guarded(value) if isinstance(value, str) else text(value, null="")
+    if value is None:
+        return ""
+    cell = guarded(value) if isinstance(value, str) else text(value, null="")
+    is_plain = cell and set(cell).isdisjoint('",\r\n')
+    return cell if is_plain else '"{}"'.format(cell.replace('"', '""'))
 
 
 def write_table(result: Result, out: TextIO) -> None:

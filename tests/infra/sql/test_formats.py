@@ -57,6 +57,16 @@ def test_csv_quotes_what_must_be_and_leaves_null_empty() -> None:
     assert written("csv", (None, 'a,"b"', [1], True)) == 'a,b,c,d\n,"a,""b""",[1],true\n'
 
 
+def test_csv_tells_an_empty_text_from_null() -> None:
+    assert written("csv", ("", None), (None, ""), (None, None)) == 'a,b\n"",\n,""\n,\n'
+
+
+def test_csv_has_a_line_that_readers_see_for_each_row() -> None:
+    rows = written("csv", (None,), ("x",), ("",), ("a\nb",)).partition("\n")[2]
+    assert rows == '""\nx\n""\n"a\nb"\n'
+    assert [len(row) for row in csv.reader(io.StringIO(rows))] == [1, 1, 1, 1]
+
+
 @pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "'="])
 def test_csv_has_no_text_that_a_spreadsheet_takes_for_a_formula(begin: str) -> None:
     text = f"{begin}cmd|' /C calc'!A0"
