@@ -1,5 +1,6 @@
 """`headwater plot`: a series as a picture."""
 
+import re
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -17,6 +18,8 @@ from telemetry.settings import Settings
 
 Source = Series | Answers
 KINDS = {RAW: "readings", SERVED: "extremes kept"}
+BETWEEN = re.compile(r"(?<!\\),")
+"""A comma between names; one within a name stands behind a backslash."""
 EXAMPLES = """\b
 Examples:
   headwater plot air.city "C6H6(GT)" --window day
@@ -24,11 +27,13 @@ Examples:
   headwater plot pump.p1,pump.p2 pressure,temperature --png pumps.png
   headwater plot pump.p1,pump.p2 pressure --service
   headwater plot pump.p1 pressure --service=http://queries.example:18009
+  headwater plot pump.p1 'pressure\\, inlet'
 
 A line is broken where there are no readings. Windows show the mean; the picture shades from the
 least to the greatest value. Several devices share a panel, each unit has its own. The tables are
 read where they lie, in the light stack too; --service asks the query service instead, which thins
 what is long and keeps every extreme. Its key is HEADWATER_REGISTRY_KEY, or the one of this home.
+A comma within a name stands behind a backslash.
 """
 
 
@@ -75,7 +80,8 @@ def _source(service: str | None, window: str | None) -> tuple[Source, str | None
 
 
 def _names(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
+    parts = [part.replace("\\,", ",") for part in BETWEEN.split(text)]
+    names = [name.strip() for name in parts if name.strip()]
     if not names:
         raise click.UsageError(f"{text!r} names nothing")
     return list(dict.fromkeys(names))

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from infra.close_names import unknown
 from infra.plotting.chart import Line, gaps
-from infra.plotting.series import METRICS_ARE_IN, Asked, Extent
+from infra.plotting.series import METRICS_ARE_IN, Asked, Extent, as_typed
 from infra.service_client import ServiceClient
 from telemetry.errors import HeadwaterError
 
@@ -107,7 +107,8 @@ class Answers:
             )
         if not newest:
             return f"there is no device {asked.device!r} with values: see /v1/devices"
-        return unknown(f"metric of {asked.device}", asked.metric, sorted(newest), METRICS_ARE_IN)
+        known = map(as_typed, sorted(newest))
+        return unknown(f"metric of {asked.device}", asked.metric, known, METRICS_ARE_IN)
 
 
 def _span(asked: Asked) -> tuple[datetime, datetime]:

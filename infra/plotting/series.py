@@ -127,8 +127,9 @@ class Series:
             )
         metrics = self._distinct("metric", pl.col("device_full") == asked.device, asked.tenant)
         if metrics:
-            return unknown(f"metric of {asked.device}", asked.metric, metrics, METRICS_ARE_IN)
-        devices = self._distinct("device_full", pl.lit(True), asked.tenant)
+            names = map(as_typed, metrics)
+            return unknown(f"metric of {asked.device}", asked.metric, names, METRICS_ARE_IN)
+        devices = list(map(as_typed, self._distinct("device_full", pl.lit(True), asked.tenant)))
         fix = "`headwater device list` lists them" if devices else "no device has any yet"
         return unknown("device with readings", asked.device, devices, fix)
 
@@ -193,6 +194,11 @@ def _within(rows: pl.LazyFrame, asked: Asked, time: str) -> pl.LazyFrame:
     if asked.until:
         condition &= pl.col(time) < asked.until
     return rows.filter(condition)
+
+
+def as_typed(name: str) -> str:
+    """Return a name as `headwater plot` takes it, for which commas stand between names."""
+    return name.replace(",", "\\,")
 
 
 def _after(is_missing: Iterable[bool]) -> frozenset[int]:

@@ -39,6 +39,7 @@ def home(tmp_path: Path) -> Home:
         ),
         reading("pump.p1", "void", NOON, None),
         *(reading("pump.p1", "kw", NOON + n * MINUTE, 1.0, "kW") for n in range(50)),
+        reading("pump.p1", "flow, in", NOON, 4.0),
     ]
     hours = [window("pump.p1", "bar", NOON + timedelta(hours=n), n * 1.0) for n in (0, 1, 2, 5, 6)]
     lake_of(tmp_path, readings=readings, windows={"hour": hours})
@@ -88,6 +89,12 @@ def test_metrics_of_two_units_have_two_panels(home: Home) -> None:
     assert "kW" in text
 
 
+def test_comma_behind_a_backslash_is_part_of_a_name(home: Home) -> None:
+    text = plot(home, "pump.p1", r"flow\, in,one").stdout
+    assert "flow, in, one of pump.p1" in text
+    assert "flow\\" not in text
+
+
 def test_missing_and_sentinel_interrupt_the_line(home: Home) -> None:
     found = line(home, "raw")
     assert len(found.times) == 29
@@ -115,6 +122,7 @@ def test_span_is_cut_by_event_time(home: Home) -> None:
     [
         (["pump.p3", "bar"], "did you mean pump.p"),
         (["pump.p1", "bra"], "there is no metric of pump.p1 'bra'; did you mean bar?"),
+        (["pump.p1", "flow, in"], "no metric of pump.p1 'flow'; did you mean flow\\, in?"),
         (["pump.p1", "void"], "void of pump.p1 has 1 readings and not one value"),
         (["pump.p2", "bar", "--window", "hour"], "no hour windows of that yet"),
         (["pump.p1", "state"], "state of pump.p1 is text"),
