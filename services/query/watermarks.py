@@ -18,10 +18,19 @@ class Marks(NamedTuple):
     edition: object
     """Other marks have another one."""
     known: Mapping[str, int]
+    never_final: frozenset[str] = frozenset()
+    """Products of which gold said that they have no watermark."""
 
     def of(self, tenant: str, product: str) -> int | None:
         """Return the watermark in microseconds since 1970; None: unbounded, or nobody said."""
-        return self.known.get(product if tenant == "default" else f"{tenant}/{product}")
+        return self.known.get(_named(tenant, product))
+
+    def unbounded(self, tenant: str) -> list[str]:
+        """Return a tenant's products whose windows are never final: their lateness is unbounded."""
+        if tenant == "default":
+            return sorted(name for name in self.never_final if "/" not in name)
+        own = _named(tenant, "")
+        return sorted(name.removeprefix(own) for name in self.never_final if name.startswith(own))
 
     def least(self, tenant: str, products: Iterable[str]) -> str | None:
         """Return the least watermark of products as a time; None where one has none."""
@@ -47,14 +56,20 @@ class Watermarks:
         edition = (found.st_ino, found.st_mtime_ns)
         marks = self._marks
         if edition != marks.edition:
-            self._marks = marks = Marks(edition, _read(self._path))
+            self._marks = marks = _read(self._path, edition)
         return marks
 
 
-def _read(path: Path) -> dict[str, int]:
+def _named(tenant: str, product: str) -> str:
+    return product if tenant == "default" else f"{tenant}/{product}"
+
+
+def _read(path: Path, edition: object) -> Marks:
     try:
-        said = json.loads(path.read_bytes())["watermarks"]
-        return {product: micros(datetime.fromisoformat(at)) for product, at in said.items()}
+        said = json.loads(path.read_bytes())
+        marks = said["watermarks"].items()
+        known = {product: micros(datetime.fromisoformat(at)) for product, at in marks}
+        return Marks(edition, known, frozenset(said.get("never_final", ())))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         # Half a word is no word: what is not known to be final is read raw.
-        return {}
+        return Marks(edition, {})

@@ -87,10 +87,8 @@ class GoldQuery:
         known = state.watermarks
         positions = zip(SOURCES, (state.readings, state.late), strict=True)
         marks = {
-            product if tenant == "default" else f"{tenant}/{product}": _micros(at)
-            for tenant, product, at in known.drop_nulls("watermark")
-            .select("tenant", "product", "watermark")
-            .iter_rows()
+            product if tenant == "default" else f"{tenant}/{product}": at
+            for tenant, product, at in known.select("tenant", "product", "watermark").iter_rows()
         }
         received = known["highest"].max()
         newest = self._gold.newest_event
@@ -98,7 +96,8 @@ class GoldQuery:
             lag_messages=sum(unread_rows(self._lake, table, at) for table, at in positions),
             received_at=_micros(received) if isinstance(received, datetime) else None,
             event_time=_micros(newest) if newest else None,
-            watermarks=marks,
+            watermarks={name: _micros(at) for name, at in marks.items() if at is not None},
+            never_final=tuple(name for name, at in marks.items() if at is None),
             rows=dict(self._gold.rows),
             input_rows_per_s=self._rate.of(self._gold.readings, time.monotonic()),
         )

@@ -36,6 +36,7 @@ def progress(name: str, run: Run, figures: Figures, at: float) -> dict[str, obje
         "event_time": None if figures.event_time is None else _iso(figures.event_time),
         "idle": is_settled and figures.lag_messages == 0 and not run.is_busy,
         "watermarks": {product: _iso(at_us) for product, at_us in figures.watermarks.items()},
+        "never_final": figures.never_final,
         "rows": figures.rows,
         "error": run.error,
     }

@@ -22,6 +22,8 @@ class Figures:
     received_at: int | None = None
     event_time: int | None = None
     watermarks: dict[str, int] = field(default_factory=dict)
+    never_final: tuple[str, ...] = ()
+    """Products without a watermark, since their lateness is unbounded or not known."""
     rows: dict[str, int] = field(default_factory=dict)
     input_rows_per_s: float | None = None
 

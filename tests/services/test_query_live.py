@@ -137,6 +137,41 @@ def test_restated_window_is_told_again_and_an_unchanged_one_is_not(live: LiveSer
         assert (starts(told), told["rows"][0]["mean"]) == (["00:02"], 2.5)
 
 
+def say_unbounded(home: Path, *products: str) -> None:
+    """Write down what gold says of products that have no watermark."""
+    progress = home / "progress"
+    progress.mkdir(exist_ok=True)
+    (progress / "gold.json").write_text(json.dumps({"watermarks": {}, "never_final": products}))
+
+
+def test_windows_that_are_never_final_are_told_as_they_stand(tmp_path: Path) -> None:
+    live = LiveServer(tmp_path)
+    say_unbounded(tmp_path, "meter", "other/tank")
+    live.lake.land([Reading(START, 1.0), Reading(START, 9.0, device="tank.t1", seq=1)])
+    live.close_windows(0)
+    with served(live), live.events(zone="north") as events:
+        (row,) = first(events, "windows")["rows"]
+        assert (row["product"], row["mean"], row["is_final"]) == ("meter", 1.0, False)
+        assert first(events, "beat")["complete_until"] is None
+        live.lake.land([Reading(START + 1, 3.0, seq=2)])
+        live.close_windows(0)
+        told = first(events, "windows")
+        assert [(row["product"], row["mean"]) for row in told["rows"]] == [("meter", 2.0)]
+
+
+def test_open_windows_of_a_product_that_is_only_now_known_to_be_unbounded_are_told(
+    tmp_path: Path,
+) -> None:
+    live = LiveServer(tmp_path)
+    live.lake.land([Reading(START, 1.0)])
+    live.close_windows(0)
+    with served(live), live.events(device_id="meter.m1") as events:
+        assert first(events, "windows")["rows"] == []
+        say_unbounded(tmp_path, "meter")
+        told = first(events, "windows")
+        assert (told["whole"], [row["mean"] for row in told["rows"]]) == (True, [1.0])
+
+
 def test_deleted_rows_are_taken_back(live: LiveServer) -> None:
     with live.events(zone="north") as events:
         first(events, "windows")

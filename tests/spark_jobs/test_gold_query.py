@@ -81,6 +81,8 @@ def test_gold_follows_silver_through_restarts_marks_and_a_lost_checkpoint(
     assert query.figures().lag_messages == parts[3].height
     query = advance(spark, settings)
     assert query.figures().lag_messages == 0
+    assert set(query.figures().watermarks) == {"meter"}
+    assert query.figures().never_final == ("archive",)
     followed = gold(settings)
     expected = grouped(readings, "device_full", "minute")
     assert list(followed[DEVICE_MINUTE.name].index) == list(expected.index)

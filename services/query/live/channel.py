@@ -30,7 +30,7 @@ class Subject(NamedTuple):
 
 
 class Window(NamedTuple):
-    """A final window's JSON, its end in microseconds since 1970, and since which version."""
+    """A window's JSON, its end in microseconds since 1970, and since which version."""
 
     text: str
     end_us: int
@@ -63,7 +63,7 @@ class Channel:
         self._held, self.since = {}, version
 
     def take(self, points: Iterable[Mapping[str, object]], version: int) -> Rows:
-        """Hold final windows, and return those that are new or say something else than before."""
+        """Hold windows, and return those that are new or say something else than before."""
         fresh: list[tuple[int, Series, str]] = []
         for point in points:
             series, end_us = (str(point["product"]), str(point["metric"])), int(str(point["end"]))

@@ -1,6 +1,10 @@
-"""Final windows of watched subjects, out of some files of a table."""
+"""What is told of watched subjects, out of some files of a table: windows that are final.
+
+Windows of products whose lateness is unbounded are never final: they are told as they stand.
+"""
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
 import polars as pl
 
@@ -8,6 +12,7 @@ from services.query.listing import EVER, NEVER, Listing, TableFiles, may_hold
 from services.query.live.channel import Subject
 from services.query.live_windows import columns, points
 from services.query.scanning import TIME, read
+from services.query.watermarks import Marks
 
 Points = dict[Subject, list[dict[str, object]]]
 
@@ -19,23 +24,37 @@ def newest_start(listing: Listing, name: str) -> int | None:
     return max((high for high in highs if EVER < high < NEVER), default=None)
 
 
-def final_points(
-    files: TableFiles, paths: Sequence[str], subjects: Collection[Subject], first_us: int | None
-) -> Points:
-    """Return each subject's final windows in files, as `/v1/windows` has them, in one read.
+class Wanted(NamedTuple):
+    """Whose windows are wanted, by which marks, from which start on in microseconds since 1970."""
 
-    `first_us`: where the first window begins that is wanted, in microseconds since 1970. A point's
-    `end` is the window's end likewise.
+    subjects: Collection[Subject]
+    marks: Marks
+    first_us: int | None = None
+
+
+def told_points(files: TableFiles, paths: Sequence[str], wanted: Wanted) -> Points:
+    """Return the windows in files that each subject is told, as `/v1/windows` has them.
+
+    All are read at once. A point's `end` is the window's end in microseconds since 1970.
     """
     if not paths:
         return {}
     column = files.table.key[2]
-    names = sorted({subject.name for subject in subjects})
-    where = pl.col("is_final")
-    if first_us is not None:
-        where &= pl.col("window_start") >= pl.lit(first_us).cast(TIME)
+    names = sorted({subject.name for subject in wanted.subjects})
+    where = pl.col("is_final") | _is_never_final(wanted)
+    if wanted.first_us is not None:
+        where &= pl.col("window_start") >= pl.lit(wanted.first_us).cast(TIME)
     rows = read(files, paths, ("tenant", *columns(files.table)), where, {column: names})
-    return {subject: _points(rows, column, subject) for subject in subjects}
+    return {subject: _points(rows, column, subject) for subject in wanted.subjects}
+
+
+def _is_never_final(wanted: Wanted) -> pl.Expr:
+    tenants = {subject.tenant for subject in wanted.subjects}
+    of_each = [
+        (pl.col("tenant") == tenant) & pl.col("product").is_in(wanted.marks.unbounded(tenant))
+        for tenant in sorted(tenants)
+    ]
+    return pl.any_horizontal(pl.lit(value=False), *of_each)
 
 
 def _points(rows: pl.DataFrame, column: str, subject: Subject) -> list[dict[str, object]]:

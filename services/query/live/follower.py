@@ -12,7 +12,7 @@ from services.query.listing import Listing, TableFiles
 from services.query.live import scenes
 from services.query.live.channel import HELD, Channel, Subject
 from services.query.live.cursors import Cursor
-from services.query.live.finals import final_points, newest_start
+from services.query.live.finals import Wanted, newest_start, told_points
 from services.query.live.mailbox import Batch, Mailbox
 from services.query.scanning import tried
 from services.query.watermarks import Marks
@@ -103,11 +103,11 @@ class Follower:
         followed = self._followed[name]
         if subject not in followed.channels:
             found = Channel(subject, followed.version)
-            self._fill(found, followed.version)
+            self._fill(found, followed.version, marks)
             followed.channels[subject] = found
         return followed.channels[subject]
 
-    def _fill(self, channel: Channel, version: int) -> None:
+    def _fill(self, channel: Channel, version: int, marks: Marks) -> None:
         """Read the last windows of a subject."""
         subject, files = channel.subject, self._tables[channel.subject.table.name]
         listing = files.listing()
@@ -118,7 +118,8 @@ class Follower:
         channel.filled_from_us = first
         paths = [listing.paths[n] for n in listing.between(first, newest + 1)]
         self.reads += 1
-        channel.take(final_points(files, paths, [subject], first).get(subject, ()), version)
+        points = told_points(files, paths, Wanted([subject], marks, first))
+        channel.take(points.get(subject, ()), version)
 
     def _look_at(self, name: str, marks: Marks) -> None:
         """Read what a table's commits have added, once for all of its channels.
@@ -134,20 +135,22 @@ class Follower:
             seen = frozenset(listing.paths)
             self._followed[name] = _Followed(listing.version, seen, deletions, marks)
             return
-        if listing.version != followed.version:
-            if followed.deletions.happened():
-                self._fill_anew(followed, listing.version)
+        # Gold may have said of a product that it is unbounded after its first windows were seen.
+        unbounded = marks.never_final - followed.marks.never_final
+        if listing.version != followed.version or unbounded:
+            if followed.deletions.happened() or unbounded:
+                self._fill_anew(followed, listing.version, marks)
             else:
-                self._add(followed, files, listing)
+                self._add(followed, files, listing, marks)
             followed.version, followed.seen = listing.version, frozenset(listing.paths)
         followed.marks = marks
 
-    def _add(self, followed: _Followed, files: TableFiles, listing: Listing) -> None:
+    def _add(self, followed: _Followed, files: TableFiles, listing: Listing, marks: Marks) -> None:
         new = [path for path in listing.paths if path not in followed.seen]
         if not new or not followed.channels:
             return
         self.reads += 1
-        points = final_points(files, new, list(followed.channels), None)
+        points = told_points(files, new, Wanted(list(followed.channels), marks))
         for subject, channel in followed.channels.items():
             rows = channel.take(points.get(subject, ()), listing.version)
             self.windows += len(rows)
@@ -155,11 +158,11 @@ class Follower:
             for mailbox in channel.mailboxes:
                 mailbox.put(batches, listing.version)
 
-    def _fill_anew(self, followed: _Followed, version: int) -> None:
-        """Forget what was deleted, and tell it."""
+    def _fill_anew(self, followed: _Followed, version: int, marks: Marks) -> None:
+        """Forget what was held, and tell what there is."""
         for channel in followed.channels.values():
             channel.clear(version)
-            self._fill(channel, version)
+            self._fill(channel, version, marks)
             for mailbox in channel.mailboxes:
                 mailbox.put([channel.windows(HELD)], version)
 
