@@ -1,15 +1,16 @@
 """Windows of whole tables over a range, of each retention class from what still has them."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import chain
 from typing import NamedTuple
 
 import polars as pl
 
+from services.query.gathering import Gathered, Reduce
 from services.query.listing import Listing, TableFiles
 from services.query.planning import Span, Tier, merged
 from services.query.retained import Gap, gone, touching
-from services.query.scanning import TIME, read, tried
+from services.query.scanning import TIME, parts, tried
 from services.query.standing_in import still_there
 from telemetry.tables import BY_NAME
 
@@ -27,6 +28,8 @@ class Wanted(NamedTuple):
     """Tiers that tell of what retention took, the narrowest first."""
     like: Tier | None = None
     """Where no tier can stand in: the one whose windows are kept as long."""
+    reduced: Reduce = pl.DataFrame.clone
+    """Makes rows fewer without changing the answer: all that there are may be more than memory."""
 
     @property
     def tables(self) -> set[str]:
@@ -39,6 +42,11 @@ class Found(NamedTuple):
 
     rows: pl.DataFrame
     spans: tuple[Span, ...]
+    windows: int
+    """How many windows were read for them."""
+    readings: int
+    """How many readings with a value these stand for."""
+    products: frozenset[str]
 
     @property
     def lacks(self) -> bool:
@@ -53,17 +61,20 @@ def kept_windows(tables: Tables, wanted: Wanted) -> Found:
 
 def _read(tables: Tables, wanted: Wanted) -> Found:
     listings = {name: tables[name].listing() for name in wanted.tables}
-    found, said = list[pl.DataFrame](), set[Span]()
+    gathered, said = Gathered(wanted.reduced), set[Span]()
     for plan, classes in _plans(tables, listings, wanted).items():
         reading = _OfClasses(tables, listings, classes, wanted)
-        rows = [reading.rows(span) for span in plan]
-        there = [part for part in rows if len(part)]
-        found += there
-        if there or any(span.tier.name == "expired" for span in plan):
-            said.update(_declared(plan, rows, wanted.spans))
-    nothing = pl.DataFrame(schema=dict.fromkeys(wanted.columns, pl.Null()))
+        counts = [gathered.taken(reading.parts(span, wanted.columns)) for span in plan]
+        if any(counts) or any(span.tier.name == "expired" for span in plan):
+            said.update(_declared(plan, counts, wanted.spans))
     ordered = sorted(said, key=lambda span: (span.start_us, span.end_us, span.tier.width_us))
-    return Found(pl.concat(found) if found else nothing, tuple(ordered) or tuple(wanted.spans))
+    return Found(
+        gathered.rows(wanted.columns),
+        tuple(ordered) or tuple(wanted.spans),
+        gathered.windows,
+        gathered.readings,
+        frozenset(gathered.products),
+    )
 
 
 def _plans(
@@ -74,18 +85,18 @@ def _plans(
     instead = () if wanted.like else wanted.wider
     for kept in {kept for each in listings.values() for kept in each.held}:
         reading = _OfClasses(tables, listings, {kept}, wanted)
-        parts = (still_there(span, reading.windows, instead, reading) for span in wanted.spans)
-        found.setdefault(merged([*chain.from_iterable(parts)]), set()).add(kept)
+        cut = (still_there(span, reading.windows, instead, reading) for span in wanted.spans)
+        found.setdefault(merged([*chain.from_iterable(cut)]), set()).add(kept)
     return found
 
 
 def _declared(
-    plan: Sequence[Span], rows: Sequence[pl.DataFrame], asked: Sequence[Span]
+    plan: Sequence[Span], counts: Sequence[int], asked: Sequence[Span]
 ) -> tuple[Span, ...]:
     """Return a plan's spans as read; where no windows are in wider ones, as asked."""
     said: list[Span] = []
-    for span, part in zip(plan, rows, strict=True):
-        is_told = len(part) or span.tier.name == "expired"
+    for span, count in zip(plan, counts, strict=True):
+        is_told = count or span.tier.name == "expired"
         said += [span] if is_told else _within(span, asked)
     return merged(said)
 
@@ -124,22 +135,26 @@ class _OfClasses:
 
     def tells_of(self, around: Span, span: Span) -> bool:
         """Say whether windows of `around` may hold values of a span within it."""
-        rows = self.rows(around, ("count", "first_at", "last_at"))
-        ends = rows.with_columns(pl.col("first_at", "last_at").cast(pl.Int64))
         is_there = (pl.col("last_at") >= span.start_us) & (pl.col("first_at") < span.end_us)
-        return bool(len(ends.filter(pl.col("count") > 0, is_there)))
+        return any(
+            len(
+                part.with_columns(pl.col("first_at", "last_at").cast(pl.Int64)).filter(
+                    pl.col("count") > 0, is_there
+                )
+            )
+            for part in self.parts(around, ("count", "first_at", "last_at"))
+        )
 
-    def rows(self, span: Span, columns: tuple[str, ...] = ()) -> pl.DataFrame:
-        """Return the windows that begin in a span."""
-        named = columns or self._wanted.columns
+    def parts(self, span: Span, columns: tuple[str, ...]) -> Iterator[pl.DataFrame]:
+        """Yield the windows that begin in a span, so many at a time."""
         bounds = span.start_us, span.end_us
         paths = self._listings[span.tier.table].holding(*self._series(span), *bounds)
         if span.tier.name == "expired" or not paths:
-            return pl.DataFrame(schema=dict.fromkeys(named, pl.Null()))
+            return iter(())
         start, end = (pl.lit(micros).cast(TIME) for micros in bounds)
         where = pl.col("window_start").is_between(start, end, closed="left")
         names = {name: [value] for name, value in self._wanted.where}
-        return read(self._tables[span.tier.table], sorted(paths), named, where, names)
+        return parts(self._tables[span.tier.table], sorted(paths), columns, where, names)
 
     def _series(self, span: Span) -> tuple[str | None, str | None]:
         subject = BY_NAME[span.tier.table].key[2]

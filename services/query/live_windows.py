@@ -60,13 +60,17 @@ def columns(table: Table) -> tuple[str, ...]:
             *STATISTICS, *ENDS)  # fmt: skip
 
 
-def windows(tables: Mapping[str, TableFiles], asked: Asked) -> Found:
-    """Return the windows, the newest first; of wider ones where retention took those asked for."""
-    found = kept_windows(tables, _wanted(asked))
+def windows(tables: Mapping[str, TableFiles], asked: Asked, most: int) -> Found:
+    """Return so many windows, the newest first; wider ones where retention took those asked for."""
+
+    def newest(rows: pl.DataFrame) -> pl.DataFrame:
+        ordered = rows.sort("window_start", "metric", "product", descending=[True, False, False])
+        return ordered.head(most)
+
+    found = kept_windows(tables, _wanted(asked)._replace(reduced=newest))
     names = columns(asked.table)
     typed = found.rows.select(pl.col(name).cast(_TYPES.get(name, pl.String())) for name in names)
-    ordered = typed.sort("window_start", "metric", "product", descending=[True, False, False])
-    return found._replace(rows=ordered)
+    return found._replace(rows=typed)
 
 
 def versions(tables: Mapping[str, TableFiles], asked: Asked) -> tuple[int, ...]:

@@ -25,14 +25,18 @@ def read(
     files: TableFiles, paths: Sequence[str], columns: Sequence[str], where: pl.Expr, named: Named
 ) -> pl.DataFrame:
     """Return columns of the rows that fit both; raise FileNotFoundError if a rewrite was faster."""
+    return pl.concat(parts(files, paths, columns, where, named), how="vertical_relaxed")
+
+
+def parts(
+    files: TableFiles, paths: Sequence[str], columns: Sequence[str], where: pl.Expr, named: Named
+) -> Iterator[pl.DataFrame]:
+    """Yield the same a row group at a time, and for each file a frame that may have no rows."""
     fits = [pl.col(name).is_in(list(texts)) for name, texts in named.items()]
     needed = list(dict.fromkeys([*columns, *named, *where.meta.root_names()]))
-    found = [
-        _with(needed, _frame(part)).filter(where, *fits).select(columns)
-        for path in paths
-        for part in _groups(files, path, needed, named)
-    ]
-    return pl.concat(found, how="vertical_relaxed")
+    for path in paths:
+        for part in _groups(files, path, needed, named):
+            yield _with(needed, _frame(part)).filter(where, *fits).select(columns)
 
 
 def batches(

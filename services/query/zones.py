@@ -1,6 +1,7 @@
 """Statistics of zones and products: gold's zone windows, merged into the buckets asked for."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Literal, NamedTuple
 
 import polars as pl
@@ -51,8 +52,7 @@ class Zones:
     def rows(self, asked: Asked) -> Found:
         """Return the windows of the range, open ones too."""
         found = kept_windows(self.tables, _wanted(asked))
-        rows = found.rows.select(pl.col(name).cast(kind) for name, kind in _SCHEMA.items())
-        return found._replace(rows=rows)
+        return found._replace(rows=_typed(found.rows))
 
 
 _SCHEMA = {
@@ -73,6 +73,7 @@ def _wanted(asked: Asked) -> Wanted:
         tuple(_SCHEMA),
         spans(asked.start_us, asked.end_us, tiers, NEVER),
         [tier for tier in reversed(TIERS) if tier.fits(width)],
+        reduced=partial(reduced, asked=asked),
     )
 
 
@@ -83,17 +84,45 @@ def merged(rows: pl.DataFrame, asked: Asked) -> pl.DataFrame:
     of another under one name, `others` says how many texts the numbers' value leaves out.
     """
     by = [asked.by, "time"]
+    there = rows.filter(pl.col("mean").is_not_null() | (pl.col("count") > 0))
+    return _told(_spread(there, by, asked), by, asked).sort(by)
+
+
+def reduced(rows: pl.DataFrame, asked: Asked) -> pl.DataFrame:
+    """Return windows of one bucket and product as one; those of texts stay apart from numbers."""
+    by = [*dict.fromkeys((asked.by, "product")), "time", "is_number"]
+    numbered = _typed(rows).with_columns(is_number=pl.col("mean").is_not_null())
+    found = (
+        _spread(numbered, by, asked)
+        .group_by(by)
+        .agg(
+            pl.col("window_start").min(),
+            pl.col("count", "sum").sum(),
+            pl.col("min").min(),
+            pl.col("max").max(),
+            mean=pl.col("middle").first(),
+            m2=pl.col("spread").sum(),
+        )
+    )
+    return found.select(
+        pl.col(name) if name in found.columns else pl.lit(None).alias(name) for name in _SCHEMA
+    )
+
+
+def _typed(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.select(pl.col(name).cast(kind) for name, kind in _SCHEMA.items())
+
+
+def _spread(rows: pl.DataFrame, by: list[str], asked: Asked) -> pl.DataFrame:
+    """Add each row's bucket and weight, its group's mean, and its part of the group's m2."""
     mean = pl.col("mean")
     weight = pl.when(mean.is_not_null()).then("count").otherwise(0).cast(pl.Float64)
-    numbers = rows.filter(mean.is_not_null() | (pl.col("count") > 0)).with_columns(
-        time=_bucket(asked), weight=weight
-    )
+    weighed = rows.with_columns(time=_bucket(asked), weight=weight)
     weight, shift = pl.col("weight"), mean.min().over(by)
     middle = shift + (weight * (mean - shift)).sum().over(by) / weight.sum().over(by)
-    spread = numbers.with_columns(middle=middle).with_columns(
+    return weighed.with_columns(middle=middle).with_columns(
         spread=pl.col("m2") + weight * (mean - pl.col("middle")).pow(2)
     )
-    return _told(spread, by, asked).sort(by)
 
 
 def _bucket(asked: Asked) -> pl.Expr:

@@ -106,7 +106,7 @@ def _made(access: Access, asked: Asked, form: Format, marks: Marks) -> Body:
     others = int(buckets["others"].sum())
     shown = buckets.drop("others").head(MOST_POINTS)
     said = _said(asked, found, marks) | {
-        "points_in": int(found.rows["count"].sum()) - others,
+        "points_in": found.readings - others,
         "points_out": len(shown),
         "truncated": found.lacks or others > 0 or len(shown) < len(buckets),
     }
@@ -118,7 +118,6 @@ def _made(access: Access, asked: Asked, form: Format, marks: Marks) -> Body:
 
 
 def _said(asked: Asked, found: Found, marks: Marks) -> dict[str, object]:
-    products = found.rows["product"].unique()
     return {
         "tenant": asked.tenant,
         "by": asked.by,
@@ -129,5 +128,5 @@ def _said(asked: Asked, found: Found, marks: Marks) -> dict[str, object]:
         "method": asked.agg,
         "bucket_s": asked.width_us / 1e6,
         "tiers": spans_said(found.spans),
-        "complete_until": marks.least(asked.tenant, products),
+        "complete_until": marks.least(asked.tenant, found.products),
     }

@@ -104,15 +104,14 @@ def _body(access: Access, asked: Asked, most: int, form: Format) -> Body:
 
 
 def _made(access: Access, asked: Asked, most: int, form: Format, marks: Marks) -> Body:
-    found = live_windows.windows(access.service.window_tables, asked)
-    shown = found.rows.head(most)
+    found = live_windows.windows(access.service.window_tables, asked, most)
     said = _said(asked, found, marks) | {
-        "points_out": len(shown),
-        "truncated": found.lacks or len(shown) < len(found.rows),
+        "points_out": len(found.rows),
+        "truncated": found.lacks or len(found.rows) < found.windows,
     }
     if form != "json":
-        return table_body(live_windows.named(shown).to_arrow(), said, form)
-    return body_of(orjson.dumps(said | {"points": live_windows.points(shown)}), MEDIA[form])
+        return table_body(live_windows.named(found.rows).to_arrow(), said, form)
+    return body_of(orjson.dumps(said | {"points": live_windows.points(found.rows)}), MEDIA[form])
 
 
 def _asked(access: Access, wanted: WindowsIn) -> Asked:
@@ -139,14 +138,13 @@ def _range(wanted: WindowsIn, now_us: int) -> tuple[int, int]:
 
 
 def _said(asked: Asked, found: Found, marks: Marks) -> dict[str, object]:
-    products = found.rows["product"].unique()
     return {
         "tenant": asked.tenant,
         "start": time_text(asked.start_us),
         "end": time_text(asked.end_us),
         "resolution": resolution(found.spans),
         "method": "windows",
-        "points_in": int(found.rows["count"].sum() or 0),
+        "points_in": found.readings,
         "tiers": spans_said(found.spans),
-        "complete_until": marks.least(asked.tenant, products),
+        "complete_until": marks.least(asked.tenant, found.products),
     }
