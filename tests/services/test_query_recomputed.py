@@ -105,6 +105,29 @@ def test_aggregate_is_that_of_a_plain_recomputation(
     assert values == pytest.approx(expected, rel=1e-9, abs=1e-5, nan_ok=True)
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"start": START + 30_000_000}, {"query.start": (START, START + MINUTE)}),
+        ({"end": END + 1}, {"query.end": (END, END + MINUTE)}),
+        (
+            {"start": START - 1, "end": END - MINUTE // 2},
+            {"query.start": (START - MINUTE, START), "query.end": (END - MINUTE, END)},
+        ),
+    ],
+)
+def test_part_of_a_minute_is_refused_with_the_minutes_around_it(
+    queries: TestedQueries, change: dict[str, int], told: dict[str, tuple[int, int]]
+) -> None:
+    asked: dict[str, Any] = {"by": "zone", "metric": "kwh", "start": START, "end": END, **change}
+    answer = queries.ask("/v1/aggregate", **asked)
+    assert answer.status_code == 422
+    faults = {fault["where"]: fault["reason"] for fault in answer.json()["errors"]}
+    assert faults.keys() == told.keys()
+    for where, (before, after) in told.items():
+        assert f"take {time_text(before)} or {time_text(after)}" in faults[where]
+
+
 def test_aggregate_of_one_zone_and_product_has_only_theirs(
     lake: TestLake, queries: TestedQueries
 ) -> None:

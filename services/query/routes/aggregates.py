@@ -1,5 +1,6 @@
 """`/v1/aggregate`: a metric of whole zones or products."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.problems import Problem
+from services.problems import Fault, Problem
 from services.query.answering import resolution
 from services.query.asked import MOST_POINTS, NameText, TimeText, range_of
 from services.query.formats import MEDIA, Body, Format, body_of, spans_said, table_body
@@ -78,8 +79,7 @@ def aggregate(
 ) -> Response:
     """Return a metric by zone or product; the range is of whole minutes. Open windows count."""
     start_us, end_us = range_of(wanted.start, wanted.end)
-    if start_us % MINUTE_US or end_us % MINUTE_US:
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "start and end must be whole minutes")
+    _whole_minutes({"start": start_us, "end": end_us})
     width = width_for(start_us, end_us, wanted.points)
     if width % MINUTE_US:
         width = next(each for each in WIDTHS if each >= MINUTE_US)
@@ -89,6 +89,22 @@ def aggregate(
         access.tenant, wanted.metric, wanted.by, start_us, end_us, width, wanted.agg, where
     )
     return respond(request, _body(access, asked, chosen_format(request, wanted.form)))
+
+
+def _whole_minutes(ends: Mapping[str, int]) -> None:
+    """Refuse what is no whole minute, with the minutes around it: so narrow are zones' windows."""
+    faults = [
+        Fault(
+            where=f"query.{name}",
+            reason=f"{time_text(at)} is no whole minute: take {time_text(at - at % MINUTE_US)}"
+            f" or {time_text(at - at % MINUTE_US + MINUTE_US)}",
+        )
+        for name, at in ends.items()
+        if at % MINUTE_US
+    ]
+    if faults:
+        told = "; ".join(f"{fault.where}: {fault.reason}" for fault in faults)
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, told, errors=faults)
 
 
 def _body(access: Access, asked: Asked, form: Format) -> Body:
