@@ -60,6 +60,8 @@ class Part(NamedTuple):
     rows: Rows
     span: Span
     final_us: int | None = None
+    is_silent: bool = False
+    """Its table has nothing of it, and wider windows know of nothing that was dropped."""
 
 
 class Covering:
@@ -88,8 +90,11 @@ class Covering:
             return self._raw(span) if span.tier is RAW else self._windows(span, tiers, final_us)
 
         until = NEVER if final_us is None else final_us
-        found = spans(start_us, end_us, tiers, until)
-        return [part for span in found for part in still_there(span, planned, self.known_by, self)]
+        return [
+            _declared(part, span)
+            for span in spans(start_us, end_us, tiers, until)
+            for part in still_there(span, planned, self.known_by, self)
+        ]
 
     def gaps(self, span: Span) -> list[Gap]:
         """Return the parts of a span whose partitions its table has no more."""
@@ -166,6 +171,13 @@ class Covering:
         files = self._tables[name]
         full = f"{files.folder}/{path}"
         return self._pieces.read(files.store, full, self._wanted.series, columns)
+
+
+def _declared(part: Part, asked: Span) -> Part:
+    """Say of a part of which wider windows know nothing that it was read as asked: none is lost."""
+    if len(part.rows.times) or part.span.tier.width_us <= asked.tier.width_us:
+        return part
+    return part._replace(span=part.span._replace(tier=asked.tier), is_silent=True)
 
 
 def _between(rows: pa.Table, name: str, span: Span) -> pa.Table:

@@ -1,9 +1,9 @@
 """Reads a range of one series over the tables as they are now."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from services.query.covering import HELD, Covering, Lookup, Wanted
+from services.query.covering import HELD, Covering, Lookup, Part, Wanted
 from services.query.hot.tier import Bounds, Hot
 from services.query.hot.view import Names
 from services.query.listing import Listing, TableFiles
@@ -79,9 +79,22 @@ class Lake:
         finals = [part.final_us for part in parts if part.final_us is not None]
         return Found(
             together([part.rows for part in parts]),
-            merged([part.span for part in parts]),
+            merged(_declared(parts)),
             max(finals, default=None),
         )
 
     def _listings(self) -> Mapping[str, Listing]:
         return {name: files.listing() for name, files in self.tables.items()}
+
+
+def _declared(parts: Sequence[Part]) -> list[Span]:
+    """Return the spans of parts; where there was nothing, it was read as what stands beside it."""
+    heard = [p.span.tier for p in parts if not p.is_silent and p.span.tier.name != "expired"]
+    tier, found = next(iter(heard), None), list[Span]()
+    for part in parts:
+        if part.is_silent and tier:
+            found.append(part.span._replace(tier=tier))
+            continue
+        found.append(part.span)
+        tier = tier if part.is_silent or part.span.tier.name == "expired" else part.span.tier
+    return found

@@ -128,6 +128,22 @@ def test_three_readings_have_no_usual_distance_to_miss(sparse: TestedQueries) ->
     assert [point["value"] for point in said["points"]] == [1.0, 1.0, 1.0]
 
 
+@pytest.mark.parametrize("days", [2, 5])
+def test_days_on_which_nobody_spoke_are_not_taken_for_dropped_ones(
+    tmp_path: Path, days: int
+) -> None:
+    """Readings of two days apart, as a file has them; nobody says that they are final."""
+    made = TestLake(tmp_path / "lake")
+    said = [START + day * DAY + n * HOUR for day in (0, 4) for n in range(24)]
+    made.land(numbered(Reading(at, float(n)) for n, at in enumerate(said)))
+    made.make_gold(0)
+    asked = Question("default", "meter.m1", "kwh", START, START + days * DAY, 48)
+    answer = answered(Lake(str(made.root), Pieces(1 << 20)), lambda *_: None, asked)
+    assert [span.tier.name for span in answer.spans] == ["raw"]
+    assert (answer.resolution, answer.method, answer.truncated) == ("raw", "raw", False)
+    assert answer.points.times.tolist() == [at for at in said if at < START + days * DAY]
+
+
 def test_one_point_is_one_bucket_and_needs_an_aggregate(sparse: TestedQueries) -> None:
     said = sparse.json("/v1/query", **ASKED, points=1, agg="count")
     (point,) = said["points"]
