@@ -15,7 +15,9 @@ _EARLIEST, _LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzin
 _MICROS = re.compile(r"-?\d{1,18}")
 TIME = "ISO 8601 with a zone, such as 2026-11-21T08:00:00Z, or microseconds since 1970"
 TimeText = Annotated[str, Field(description=TIME, max_length=40, examples=["2026-11-21T08:00:00Z"])]
-NameText = Annotated[str, Field(min_length=1, max_length=256)]
+LONGEST_NAME = 1024
+"""Letters: a full name of a device has up to 257, and a metric without a schema any name."""
+NameText = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 
 
 def time_of(text: str, where: str) -> int:

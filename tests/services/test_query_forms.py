@@ -114,6 +114,16 @@ def test_every_answer_declares_how_it_came_to_be(route: str, queries: TestedQuer
     assert said["tiers"]
 
 
+@pytest.mark.parametrize("form", ["json", "csv", "arrow"])
+def test_longest_names_that_devices_have_are_asked_for(tmp_path: Path, form: str) -> None:
+    device, metric = f"{'p' * 128}.{'d' * 128}", "ö" * 700
+    TestLake(tmp_path / "lake").land([Reading(START, 1.5, device=device, metric=metric)])
+    queries = TestedQueries(tmp_path)
+    asked = {"device_id": device, "metric": metric, **RANGE, "format": form}
+    assert queries.ask("/v1/query", **asked).is_success
+    assert queries.ask(f"/v1/devices/{device}/metrics", format=form).is_success
+
+
 def test_header_says_letters_of_any_language(queries: TestedQueries) -> None:
     answer = queries.ask("/v1/query", **ROUTES["/v1/query#nothing"], format="csv")
     assert answer.headers["Headwater-Answer"].isascii()

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.query.asked import NameText
+from services.query.asked import LONGEST_NAME, NameText
 from services.query.formats import MEDIA, Body, Format, body_of, table_body
 from services.query.latest import State
 from services.query.openapi import contents
@@ -71,7 +71,7 @@ def latest(access: Viewer, request: Request, wanted: Annotated[LatestIn, Query()
 def metrics(
     access: Viewer,
     request: Request,
-    device_id: Annotated[str, Path(min_length=1, max_length=256)],
+    device_id: Annotated[str, Path(min_length=1, max_length=LONGEST_NAME)],
     form: Annotated[Format | None, Query(alias="format")] = None,
 ) -> Response:
     """Return the metrics of a device, each with its latest value."""
