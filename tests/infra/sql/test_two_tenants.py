@@ -48,13 +48,18 @@ def together(alone: Settings, tmp_path_factory: pytest.TempPathFactory) -> Setti
 def test_a_statement_answers_each_tenant_as_if_it_were_alone(
     title: str, alone: Settings, together: Settings
 ) -> None:
-    statement = re.sub(r"\nlimit \d+$", "", cookbook_page.statements()[title])
+    statement = unlimited(cookbook_page.statements()[title])
     expected = asked(alone, statement).drop("tenant", "age_s", strict=False)
     found = asked(together, statement)
     assert expected.height > 0
     for tenant in ("default", "another"):
         own = found.filter(pl.col("tenant") == tenant).drop("tenant", "age_s", strict=False)
         assert own.rows() == [nearly(row) for row in expected.rows()]
+
+
+def unlimited(statement: str) -> str:
+    """Return a statement without its limit."""
+    return re.sub(r"\nlimit \d+$", "", statement)
 
 
 def asked(settings: Settings, statement: str) -> pl.DataFrame:
