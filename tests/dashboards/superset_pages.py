@@ -7,6 +7,11 @@ from tests.dashboards.bundle import charts_of
 
 LOADING = "document.querySelectorAll('.loading, [data-test=\"loading-indicator\"]').length"
 DRAWN = "document.querySelectorAll('.slice_container').length"
+FILLED = (
+    "[...document.querySelectorAll('.slice_container')]"
+    ".every(each => each.innerText.trim() || each.querySelector('canvas, svg, img'))"
+)
+"""While the program that draws a chart is fetched, its panel is blank: no sign says so."""
 SEEN = "[...document.querySelectorAll('.slice_container img')].every(each => each.complete)"
 
 
@@ -22,4 +27,5 @@ def sign_in(page: Page, url: str, name: str, password: str) -> None:
 
 def is_drawn(board: dict[str, Any]) -> str:
     """Return the JavaScript that says whether all panels of a dashboard are drawn."""
-    return f"{DRAWN} >= {len(charts_of(board))} && {LOADING} === 0 && {SEEN}"
+    there = f"{DRAWN} >= {len(charts_of(board))} && {LOADING} === 0"
+    return f"{there} && {FILLED} && {SEEN}"
