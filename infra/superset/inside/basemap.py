@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from flask import Blueprint, Response, abort
+from flask import Blueprint, Response, abort, send_file
 from PIL import Image, ImageDraw
 
 from infra.superset.inside.home import told
@@ -74,7 +74,13 @@ def area(west: int, north: int, span: int) -> Response:
     return _answer(View(west / WORLD, north / WORLD, span / WORLD, WIDTH, HEIGHT))
 
 
+def names() -> Response:
+    """Answer what keeps the names of zones apart."""
+    return send_file(Path(__file__).with_name("names.js"), max_age=0)
+
+
 basemap.add_url_rule("/basemap/<int:zoom>/<int:column>/<int:row>.png", view_func=tile)
+basemap.add_url_rule("/basemap/names.js", view_func=names)
 basemap.add_url_rule("/basemap/area/<int:west>/<int:north>/<int:span>.png", view_func=area)
 
 
