@@ -235,10 +235,25 @@ def test_the_table_of_duplicates_leaves_out_the_row_that_says_that_somebody_coun
     assert query["filters"] == [{"col": "device_full", "op": "IS NOT NULL"}]
 
 
-def test_what_has_no_baseline_is_not_far_from_it() -> None:
+def test_what_has_no_baseline_comes_behind_what_is_far_from_it_and_says_why(
+    tmp_path: Path, now: datetime
+) -> None:
+    start = now - timedelta(minutes=10)
+    hour = start.replace(minute=0, second=0, microsecond=0)
+    known = [window(hour - timedelta(days=2), 60, zone="old", mean=10.0, sum=100.0)]
+    recent = [window(start, 5, zone=zone) for zone in ("old", "new")]
+    recent.append(window(start - timedelta(hours=2), 5, zone="old"))
+    rows = {tables.ZONE_WINDOWS["five_minutes"]: recent, tables.ZONE_WINDOWS["hour"]: known}
+    home = lake(tmp_path, rows)
     (panel,) = [one for one in panels() if one.name == "Farthest from baseline"]
     (query,) = panel.query_context["queries"]
-    assert query["filters"] == [{"col": "baseline", "op": "IS NOT NULL"}]
+    assert (query["filters"], query["orderby"]) == ([], [["off", False]])
+    dataset = DATASETS[panel.chart["dataset_uuid"]]
+    named = {one["metric_name"]: one["expression"] for one in dataset["metrics"]}
+    asked_for = ", ".join(f'{named[name]} as "{name}"' for name in query["metrics"])
+    sql = f'select zone, {asked_for} from ({dataset["sql"]}) as a group by zone order by "off" desc'
+    found = [(row[0], row[-1]) for row in query_light(Settings(home=home), sql).rows]
+    assert found == [("old", "1 of 2"), ("new", "none yet: no such hour before the last day")]
 
 
 def test_lines_of_a_day_are_never_cut() -> None:
