@@ -1,6 +1,7 @@
 """Who may do what in Trino, and how much of it at a time: access rules and resource groups."""
 
 from infra.trino.registration import CATALOG, REGISTRAR
+from telemetry.tables import TABLES
 
 DASHBOARD_USER = "superset"
 BATCH_TAG = "batch"
@@ -10,6 +11,18 @@ ACCESS = {
     "catalogs": [
         {"user": REGISTRAR, "catalog": CATALOG, "allow": "all"},
         {"catalog": f"{CATALOG}|system", "allow": "read-only"},
+    ],
+    # Who names the registrar, for which there is no password, may not change a row either, nor make
+    # a table that is not declared.
+    "tables": [
+        {
+            "user": REGISTRAR,
+            "catalog": CATALOG,
+            "schema": "|".join(sorted({table.layer for table in TABLES})),
+            "table": "|".join(sorted({table.name.partition(".")[2] for table in TABLES})),
+            "privileges": ["SELECT", "OWNERSHIP"],
+        },
+        {"privileges": ["SELECT"]},
     ],
     "procedures": [
         {

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from deltalake import write_deltalake
+from trino.exceptions import TrinoUserError
 
 from infra.sql.formats import write
 from infra.sql.light_engine import query_light
@@ -130,6 +131,22 @@ def test_python_of_the_page_runs(cookbook: Settings, capsys: pytest.CaptureFixtu
 def test_error_says_where_and_why(settings: Settings, query: str, message: str) -> None:
     with pytest.raises(QueryError, match=message):
         list(query_trino(settings, query).rows)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "delete from silver.late where seq < -1",
+        "insert into silver.late (seq) values (1)",
+        "update silver.late set seq = 1 where seq < -1",
+        "merge into silver.late l using (values 1) v (n) on l.seq < -1 when matched then delete",
+        "create table silver.mine as select 1 as a",
+    ],
+)
+def test_no_name_lets_anybody_change_rows(settings: Settings, statement: str) -> None:
+    cursor = trino_connection(settings, user=REGISTRAR).cursor()
+    with pytest.raises(TrinoUserError, match="Access Denied"):
+        cursor.execute(statement).fetchall()
 
 
 @pytest.mark.parametrize(
