@@ -113,13 +113,14 @@ def candidates(keys: list[Key], batch: list[Copy]) -> Candidates:
 
 
 @settings(deadline=None)
-@given(st.lists(st.integers(0, 30)), st.integers(1, 12))
-def test_recent_copies_are_the_newest(offsets: list[int], capacity: int) -> None:
+@given(st.lists(st.integers(0, 30)), st.integers(1, 12), st.integers(1, 20))
+def test_recent_copies_are_the_newest(offsets: list[int], capacity: int, at_once: int) -> None:
     recent = RecentCopies(capacity)
     keys = [("t", "d", "b", place) for place in range(len(offsets))]
     added = [Copy("telemetry", 0, offset, 0, -offset) for offset in offsets]
-    for key, copy in zip(keys, added, strict=True):
-        recent.add(marks_of([key]), copies(copy))
+    for first in range(0, len(keys), at_once):
+        some = slice(first, first + at_once)
+        recent.add(marks_of(keys[some]), copies(*added[some]))
     newest = dict(zip(keys, added, strict=True))
     for key in keys[:-capacity]:
         del newest[key]
