@@ -167,7 +167,8 @@ def early(tmp_path: Path) -> TestedQueries:
 
 @pytest.mark.parametrize(("days", "count"), [(1, 48), (40, 120)])
 def test_one_bucket_is_not_parted_by_1970(early: TestedQueries, days: int, count: int) -> None:
-    asked = {"metric": "kwh", "start": -days * DAY, "end": days * DAY, "points": 1, "agg": "count"}
+    start, end = time_text(-days * DAY), time_text(days * DAY)
+    asked = {"metric": "kwh", "start": start, "end": end, "points": 1, "agg": "count"}
     for path, named in (("query", {"device_id": "meter.m1"}), ("aggregate", {"by": "zone"})):
         said = early.json(f"/v1/{path}", **asked, **named)
         found = [(point["time"], point["value"]) for point in said["points"]]

@@ -95,10 +95,29 @@ def test_parameter_that_is_given_twice_is_refused(queries: TestedQueries) -> Non
         "2026-05-31T20:00:00-05:30",
         "2026-06-01T01:30:00.000000000Z",
         "1780277400000000",
+        "1780277400",
+        "1780277400000",
+        "1780277400000000000",
     ],
 )
 def test_time_is_taken_in_every_way_that_names_a_zone(text: str) -> None:
     assert time_of(text, "query.start") == 1_780_277_400_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "micros"),
+    [
+        ("0", 0),
+        ("-1", -1),
+        ("60000000", 60_000_000),
+        ("946684800000000", 946_684_800_000_000),
+        ("1780277400123", 1_780_277_400_123_000),
+        ("1780277400123456789", 1_780_277_400_123_456),
+        ("-1780277400", -1_780_277_400_000_000),
+    ],
+)
+def test_unit_of_whole_numbers_is_told_by_their_digits(text: str, micros: int) -> None:
+    assert time_of(text, "query.start") == micros
 
 
 @pytest.mark.parametrize("text", ["2026-06-01", "2026-06-01 01:30", "2026-06-01T01:30:00", "now"])

@@ -16,8 +16,7 @@ from services.query.asked import (
     USUAL_POINTS,
     NameText,
     TimeText,
-    range_of,
-    time_of,
+    range_around,
 )
 from services.query.formats import MEDIA, Body, Format, body_of, spans_said, table_body
 from services.query.kept_windows import Found
@@ -29,7 +28,7 @@ from services.query.times import micros, time_text
 from services.query.watermarks import Marks
 
 router = APIRouter(prefix="/v1", tags=["windows"])
-SECOND_US, DAY_US = 1_000_000, 86_400_000_000
+SECOND_US = 1_000_000
 
 
 class WindowsIn(BaseModel):
@@ -121,20 +120,10 @@ def _asked(access: Access, wanted: WindowsIn) -> Asked:
     if wanted.width not in tables:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"zones have no windows {wanted.width}")
     subject = wanted.zone or wanted.device_id or ""
-    table, within = tables[wanted.width], _range(wanted, micros(access.service.now()))
-    return Asked(access.tenant, wanted.width, table, subject, wanted.metric, *within)
-
-
-def _range(wanted: WindowsIn, now_us: int) -> tuple[int, int]:
-    """Return the range; the end that nobody named is a day from the other, or from now."""
+    now_us = micros(access.service.now())
     now_us -= now_us % SECOND_US  # so that all who ask in a second ask the same
-    end, start = wanted.end, wanted.start
-    if end is None:
-        begins_us = time_of(start, "query.start") if start else now_us
-        end = str(max(now_us, begins_us) + DAY_US)
-    elif start is None:
-        start = str(time_of(end, "query.end") - DAY_US)
-    return range_of(start or str(now_us - DAY_US), end)
+    table, within = tables[wanted.width], range_around(wanted.start, wanted.end, now_us)
+    return Asked(access.tenant, wanted.width, table, subject, wanted.metric, *within)
 
 
 def _said(asked: Asked, found: Found, marks: Marks) -> dict[str, object]:
