@@ -21,8 +21,14 @@ def checked_bytes(way: str, lake: Path, events: int, metrics: int) -> int:
         AssertionError: A count is not what it must be.
     """
     plain, narrow = {"plain": events}, events * metrics
+    landed = {"bronze/messages": events, "silver/readings": narrow}
+    if way == "ours_gold":
+        minutes = pl.scan_delta(str(lake / "gold/device_minute"))
+        found = minutes.select(pl.col("count").sum()).collect().item()
+        assert found == narrow, f"{way}: {found} readings in minutes of gold, {narrow} are right"
     expected = {
-        "ours": {"bronze/messages": events, "silver/readings": narrow},
+        "ours": landed,
+        "ours_gold": landed,
         "spark_same_work": {"bronze": events, "silver": narrow},
     }
     return sum(

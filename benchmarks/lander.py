@@ -15,6 +15,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from benchmarks import flink_lander, hand_written
 from benchmarks.backlog import metric_types
 from benchmarks.marks import Mark, cost, mark
+from spark_jobs.jobs.gold_query import GoldQuery
 from spark_jobs.jobs.kafka_source import kafka_options
 from spark_jobs.jobs.landing_queries import KafkaQuery, SharedLanding
 from spark_jobs.lake import Lake
@@ -101,7 +102,8 @@ def _readings(metrics: int) -> Column:
 
 
 SPARK_WAYS = {"ours": ours, "spark_plain": spark_plain, "spark_same_work": spark_same_work}
-WAYS = (*SPARK_WAYS, "flink_plain", "hand_written")
+WITH_GOLD = "ours_gold"
+WAYS = (*SPARK_WAYS, WITH_GOLD, "flink_plain", "hand_written")
 
 
 def measured(start: Callable[[], StreamingQuery], warm_rows: int) -> tuple[Mark, Mark]:
@@ -118,6 +120,20 @@ def measured(start: Callable[[], StreamingQuery], warm_rows: int) -> tuple[Mark,
     query.awaitTermination()
     end = mark(_rows(query))
     return warm or end, end
+
+
+def measured_with_gold(job: Job, warm_rows: int) -> Span:
+    """Land while gold makes its tables beside it, as the stack does, until gold has read all."""
+    gold = GoldQuery(job.settings)
+    behind = gold.start(job.spark, "always")
+    warm, landed = measured(ours(job)[0], warm_rows)
+    while gold.figures().lag_messages:
+        assert behind.isActive, f"gold ended: {behind.exception()}"
+        time.sleep(0.2)
+    end = mark(landed.rows)
+    behind.stop()
+    gold.close()
+    return warm, end
 
 
 def _batches(query: StreamingQuery) -> int:
@@ -137,13 +153,16 @@ def _by_spark(way: str, settings: Settings, metrics: int, warm_rows: int) -> Ite
     Lake(settings.lake_root).create_all()
     # The devices' history, which stock Spark joins with as well.
     SharedLanding(settings).open()
-    spark = session(settings, f"bench-{way}")
-    for start in SPARK_WAYS[way](Job(spark, settings, metrics)):
+    job = Job(session(settings, f"bench-{way}"), settings, metrics)
+    if way == WITH_GOLD:
+        yield measured_with_gold(job, warm_rows)
+        return
+    for start in SPARK_WAYS[way](job):
         yield measured(start, warm_rows)
 
 
 def _spans(way: str, settings: Settings, metrics: int, warm_rows: int) -> Iterator[Span]:
-    if way in SPARK_WAYS:
+    if way == WITH_GOLD or way in SPARK_WAYS:
         yield from _by_spark(way, settings, metrics, warm_rows)
     elif way == "flink_plain":
         yield flink_lander.land(settings, metrics, warm_rows)

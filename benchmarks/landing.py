@@ -6,8 +6,9 @@ Each way reads the same topic in a process of its own, in turn. What is counted 
 warm-up within the run: the rest of the backlog, user and system time of the whole process tree;
 so no JVM's start and first compilation count. `plain` is one table, a row a message, with nothing
 checked; `same work` is raw messages, and narrow readings that are checked, deduplicated and joined
-with their devices. Flink writes plain Parquet, and the hand-written consumer a plain Delta table.
-A picture of what each way costs is written beside OUT, as curves where `--metrics` has several.
+with their devices; `ours_gold` makes all tables of gold beside. Flink writes plain Parquet, and the
+hand-written consumer a plain Delta table. A picture of what each way costs is written beside OUT,
+as curves where `--metrics` has several.
 """
 
 import json
@@ -35,7 +36,9 @@ NAMES = {
     "hand_written": "hand_written",
 }
 LIMITS = {"spark_plain": 0.8, "spark_same_work": 1 / 3, "flink_plain": 0.8}
-WAYS = ("ours", *NAMES)
+GOLD_LIMIT = 1.2
+"""Of stock Spark's plain table, with all of gold's tables as well."""
+WAYS = ("ours", "ours_gold", *NAMES)
 SHOWN = {way: NAMES.get(way, way).replace("_", " ") for way in WAYS}
 DEVICES = 1000
 Sizes = Mapping[str, int]
@@ -76,12 +79,13 @@ def _round(folder: Path, kafka: str, number: int, sizes: Sizes, ways: tuple[str,
 
 def _figures(taken: list[Round], ways: tuple[str, ...]) -> dict[str, object]:
     cpu_us = {way: _median(taken, way, "cpu_us") for way in ways}
-    peers = [way for way in ways if way != "ours"]
+    peers = [way for way in ways if way in NAMES]
     ratios = {way: cpu_us["ours"] / cpu_us[way] for way in peers if "ours" in cpu_us}
     bounded = {way: ratio for way, ratio in ratios.items() if way in LIMITS}
     return {
         **({"cpu_us_per_event": cpu_us["ours"]} if "ours" in cpu_us else {}),
         **{f"cpu_ratio_vs_{NAMES[way]}": ratio for way, ratio in ratios.items()},
+        **_with_gold(cpu_us),
         **{f"{NAMES[way]}_of_limit": ratio / LIMITS[way] for way, ratio in bounded.items()},
         **{f"{way}_cpu_us_per_event": cost for way, cost in cpu_us.items()},
         **{f"{way}_events_per_s": _median(taken, way, "events_per_s") for way in ways},
@@ -90,6 +94,14 @@ def _figures(taken: list[Round], ways: tuple[str, ...]) -> dict[str, object]:
         "load": [{way: load_of(each, way) for way in ways} for each in taken],
         "of_each_run": taken,
     }
+
+
+def _with_gold(cpu_us: Mapping[str, float]) -> dict[str, float]:
+    if not {"ours_gold", "spark_plain"} <= cpu_us.keys():
+        return {}
+    ratio = cpu_us["ours_gold"] / cpu_us["spark_plain"]
+    name = "with_gold_vs_stock_spark_plain"
+    return {f"cpu_ratio_{name}": ratio, f"{name}_of_limit": ratio / GOLD_LIMIT}
 
 
 def load_of(taken: Round, way: str) -> float:

@@ -47,3 +47,11 @@ def test_what_is_missing_twice_or_null_is_refused(
 ) -> None:
     with pytest.raises(AssertionError, match=wrong):
         checked_bytes("flink_plain", flink_lake(tmp_path, rows), 2, 1)
+
+
+def test_readings_that_gold_lacks_are_told(tmp_path: Path) -> None:
+    minutes = tmp_path / "gold" / "device_minute"
+    pl.DataFrame({"device_full": ["d1", "d2"], "count": [1, 2]}).write_delta(str(minutes))
+
+    with pytest.raises(AssertionError, match="3 readings in minutes of gold, 4 are right"):
+        checked_bytes("ours_gold", tmp_path, 2, 2)
