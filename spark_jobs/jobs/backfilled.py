@@ -1,12 +1,12 @@
 """What a backfill has added to silver, also one that was killed: gold makes its days again."""
 
-import os
 from datetime import date
 from pathlib import Path
 
 import orjson
 import polars as pl
 
+from edge.durable_files import replace_durably
 from spark_jobs.lake import Lake
 from spark_jobs.new_files import files_since
 from telemetry.tables import LATE, READINGS
@@ -31,13 +31,7 @@ class Backfilled:
 
     def _begin(self) -> dict[str, int]:
         versions = {table.name: self._lake.table(table).version() for table in (READINGS, LATE)}
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        with temporary.open("wb") as file:
-            file.write(orjson.dumps(versions))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
+        replace_durably(self._path, orjson.dumps(versions))
         return versions
 
     def days(self) -> set[date]:

@@ -4,7 +4,6 @@ The ages of files do not tell: clocks are set back, and a file that packs others
 newest of them. The log does, and where it has been shortened how many rows each date has.
 """
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from datetime import date
@@ -15,6 +14,7 @@ import orjson
 import polars as pl
 from deltalake import DeltaTable
 
+from edge.durable_files import replace_durably
 from spark_jobs.jobs.partitions import date_column
 from spark_jobs.new_files import changes
 from spark_jobs.table_files import listed
@@ -72,13 +72,7 @@ class Note:
     def keep(self, tables: Mapping[str, Looked], words: Mapping[str, list[str]]) -> None:
         """Replace the file durably."""
         said = {"tables": {name: astuple(one) for name, one in tables.items()}, "words": words}
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        with temporary.open("wb") as file:
-            file.write(orjson.dumps(said))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
+        replace_durably(self._path, orjson.dumps(said))
 
 
 class _Said(TypedDict, total=False):

@@ -10,6 +10,7 @@ from infra.superset.environment import is_wanted, superset_python
 from infra.superset.logins import read_logins
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
+from tests.dashboards.browser import Page, browser_path, open_page
 from tests.dashboards.client import Client, log_in
 from tests.dashboards.lakes import seed
 from tests.end_to_end.stack import Stack, free_port_base
@@ -52,3 +53,13 @@ def viewer(settings: Settings, url: str) -> Iterator[Client]:
 @pytest.fixture(scope="session")
 def datasets(viewer: Client) -> dict[str, int]:
     return viewer.datasets()
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """Open an empty page in a browser."""
+    browser = browser_path()
+    if browser is None:
+        pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
+    with open_page(browser, tmp_path_factory.mktemp("browser")) as page:
+        yield page

@@ -11,7 +11,7 @@ import pytest
 
 from infra.superset.inside import data_age
 from services.query.routes.page import FOLDER
-from tests.dashboards.browser import Page, browser_path, open_page
+from tests.dashboards.browser import Page
 
 pytestmark = pytest.mark.timeout(120)
 AGES = Path(data_age.__file__).with_name("ages.js")
@@ -78,15 +78,6 @@ def address() -> Iterator[str]:
     server.shutdown()
     server.server_close()
     thread.join()
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    browser = browser_path()
-    if browser is None:
-        pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
-    with open_page(browser, tmp_path_factory.mktemp("browser")) as page:
-        yield page
 
 
 @pytest.mark.parametrize(("seconds", "said"), SAID.items())

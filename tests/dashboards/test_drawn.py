@@ -1,25 +1,14 @@
 """When a dashboard counts as drawn: each panel shows something, and none is still loading."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.dashboards.browser import Page, browser_path, open_page
+from tests.dashboards.browser import Page
 from tests.dashboards.bundle import charts_of, read
 from tests.dashboards.superset_pages import is_drawn
 
 pytestmark = pytest.mark.timeout(120)
 BOARD = next(iter(read("dashboards").values()))
 PANELS = len(charts_of(BOARD))
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    browser = browser_path()
-    if browser is None:
-        pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
-    with open_page(browser, tmp_path_factory.mktemp("browser")) as page:
-        yield page
 
 
 def panel(content: str) -> str:

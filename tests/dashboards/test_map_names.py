@@ -1,6 +1,5 @@
 """Names on the map in a real browser: none covers another one, or a mark."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 
 from infra.superset.inside import data_age
 from telemetry.tables import BY_NAME, DEVICES
-from tests.dashboards.browser import Page, browser_path, open_page
+from tests.dashboards.browser import Page
 from tests.dashboards.lakes import Row, write
 from tests.dashboards.test_zone_map import asked
 
@@ -36,15 +35,6 @@ BOXES = (
     " return { name, title, isSeen, left, top, right, bottom }; })"
 )
 SLACK = 1.0
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    browser = browser_path()
-    if browser is None:
-        pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
-    with open_page(browser, tmp_path_factory.mktemp("browser")) as page:
-        yield page
 
 
 def drawn(page: Page, home: Path, zones: list[tuple[str, float, float]]) -> list[dict[str, Any]]:

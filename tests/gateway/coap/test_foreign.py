@@ -1,34 +1,16 @@
 """Rules below a device over CoAP, at a real port."""
 
-import asyncio
-
-import aiocoap
 import orjson
 import pytest
-from aiocoap import Message
 from aiocoap.numbers.codes import Code
 
 from gateway.rules import read_rules
+from tests.gateway.coap.posting import posted
 from tests.gateway.served import Served
 
 RULES = read_rules(
     b'{"rules":[{"name":"r","topic":"devices/+/sensor","metrics":{"temperature":{"path":"."}}}]}'
 )
-
-
-def posted(served: Served, payload: bytes, name: str = "d1", form: int | None = None) -> Message:
-    async def post() -> Message:
-        client = await aiocoap.Context.create_client_context(transports=["simple6"])
-        uri = f"coap://127.0.0.1:{served.port('coap')}/devices/{name}/sensor?u=d1"
-        request = Message(code=Code.POST, uri=uri, payload=payload)
-        if form is not None:
-            request.opt.content_format = form
-        try:
-            return await asyncio.wait_for(client.request(request).response, 20)
-        finally:
-            await client.shutdown()
-
-    return asyncio.run(post())
 
 
 @pytest.mark.parametrize(
@@ -46,7 +28,7 @@ def test_rule_makes_a_message_of_what_a_device_posts(
     outlet.taken.clear()
     entrance.go_by(RULES)
     try:
-        answer = posted(served, payload, form=form)
+        answer = posted(served, payload, "d1/sensor?u=d1", form)
     finally:
         entrance.go_by(())
 
@@ -57,7 +39,7 @@ def test_rule_makes_a_message_of_what_a_device_posts(
 def test_rule_lets_nobody_post_below_another_device(served: Served) -> None:
     served.house.entrance.go_by(RULES)
     try:
-        answer = posted(served, b"21.5", "d2")
+        answer = posted(served, b"21.5", "d2/sensor?u=d1")
     finally:
         served.house.entrance.go_by(())
 

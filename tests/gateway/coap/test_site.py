@@ -1,36 +1,16 @@
 """CoAP at a real port: what each refusal is called."""
 
-import asyncio
-
-import aiocoap
 import orjson
 import pytest
-from aiocoap import Message
 from aiocoap.numbers.codes import Code
 from aiocoap.numbers.contentformat import ContentFormat
 
 from gateway.limits import Rate
 from telemetry.changes import DeviceBody
 from telemetry.devices import Device
+from tests.gateway.coap.posting import posted
 from tests.gateway.entrances import EDITIONS, MESSAGE, house
 from tests.gateway.served import Served
-
-
-def posted(
-    served: Served, payload: bytes = MESSAGE, query: str = "u=d1", form: int | None = None
-) -> Message:
-    async def post() -> Message:
-        client = await aiocoap.Context.create_client_context(transports=["simple6"])
-        uri = f"coap://127.0.0.1:{served.port('coap')}/devices/d1/telemetry?{query}"
-        request = Message(code=Code.POST, uri=uri, payload=payload)
-        if form is not None:
-            request.opt.content_format = form
-        try:
-            return await asyncio.wait_for(client.request(request).response, 20)
-        finally:
-            await client.shutdown()
-
-    return asyncio.run(post())
 
 
 def test_message_is_2_04(served: Served) -> None:
