@@ -9,28 +9,19 @@ import pytest
 
 from telemetry.settings import Settings
 from telemetry.tables import DEVICE_WINDOWS, READINGS, ZONE_WINDOWS
-from tests.infra.sql import cookbook_lake, cookbook_page
+from tests.infra.sql.cookbook_asked import TITLES, asked, nearly, unlimited
 from tests.infra.sql.cookbook_windows import windows
-from tests.infra.sql.seeded_lake import Row, append, seed
-from tests.infra.sql.test_two_tenants import AGE, TITLES, asked, nearly, unlimited
+from tests.infra.sql.seeded_lake import Row, append
 
 PRODUCT, WORD = "panel", "warm"
 
 
 @pytest.fixture(scope="module")
-def numbers(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    home = tmp_path_factory.mktemp("numbers")
-    seed(home / "lake")
-    cookbook_lake.seed(home / "lake", datetime.now(UTC) - AGE)
-    return Settings(home=home)
-
-
-@pytest.fixture(scope="module")
-def with_texts(numbers: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def with_texts(alone: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Return the same lake with a device that says what it feels, in a zone of others."""
     home: Path = tmp_path_factory.mktemp("texts")
     lake = home / "lake"
-    shutil.copytree(numbers.lake_root, lake)
+    shutil.copytree(alone.lake_root, lake)
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     rows = [said(seq, midnight - timedelta(hours=seq)) for seq in range(1, 24 * 13)]
     append(lake, READINGS, rows)
@@ -53,10 +44,10 @@ def said(seq: int, at: datetime) -> Row:
 
 @pytest.mark.parametrize("title", TITLES)
 def test_texts_of_another_product_change_no_answer_about_numbers(
-    title: str, numbers: Settings, with_texts: Settings
+    title: str, alone: Settings, with_texts: Settings
 ) -> None:
-    statement = unlimited(cookbook_page.statements()[title])
-    expected = asked(numbers, statement).drop("age_s", strict=False)
+    statement = unlimited(title)
+    expected = asked(alone, statement).drop("age_s", strict=False)
     found = asked(with_texts, statement).drop("age_s", strict=False)
     names = found.select(pl.col(pl.String)).columns
     is_its_own = pl.any_horizontal(
