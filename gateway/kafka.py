@@ -6,7 +6,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from edge.kafka import PRODUCER_CONFIG
 from gateway.crowd import Crowd, Record, closed
-from gateway.outlet import Headers, OutletError, Settle
+from gateway.outlet import Headers, OutletError, Settle, lacks_topic
 
 MOST_WAITING = 100_000
 BATCH = 64
@@ -69,7 +69,8 @@ class KafkaOutlet:
             # By place: the client takes a third longer to find arguments by their names.
             self._produce(topic, value, key, PARTITIONED, settle, None, NOW, headers)
         except (BufferError, KafkaException) as error:
-            raise _not_taken(error, is_away=False) from error
+            if not _is_settled(error, settle):
+                raise _not_taken(error, is_away=False) from error
 
     def room(self, size: int = 0, key: bytes = b"") -> int:
         """Return how many records it takes now, a probe alone while Kafka is away."""
@@ -90,12 +91,17 @@ class KafkaOutlet:
         self._probe_at = now + PROBE_S
 
         def settled(error: object, message: object) -> None:
-            self.is_away = error is not None
+            # That a topic is not there is said by a broker that is.
+            self.is_away = error is not None and not lacks_topic(error)
             settle(error, message)
 
         try:
             self._produce(topic, value, key, PARTITIONED, settled, None, NOW, headers)
         except (BufferError, KafkaException) as error:
+            if _is_settled(error, settle):
+                # The client knew by itself, so that the next one is the probe.
+                self._probe_at = now
+                return
             # What fills the queue is not on its way, so that no probe can be either.
             raise _not_taken(error, is_away=True) from error
 
@@ -133,7 +139,19 @@ def _handed(client: Producer, record: Record) -> None:
     try:
         client.produce(topic, value, key, PARTITIONED, settle, None, NOW, headers)
     except (BufferError, KafkaException) as error:
-        raise _not_taken(error, is_away=False) from error
+        if not _is_settled(error, settle):
+            raise _not_taken(error, is_away=False) from error
+
+
+def _is_settled(error: BufferError | KafkaException, settle: Settle) -> bool:
+    """Settle a record of which the client knows that its topic is not there; say whether it is so.
+
+    The first one hears it from the broker, after it was taken: so all are told the same.
+    """
+    if isinstance(error, BufferError) or not lacks_topic(error.args[0]):
+        return False
+    settle(error.args[0], None)
+    return True
 
 
 def _away() -> OutletError:

@@ -3,11 +3,21 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from confluent_kafka import KafkaError
+
 Settle = Callable[[object, object], None]
 """Called with None as its first argument once the record is durable, else with what kept it from
 that; the second argument is the client library's."""
 Headers = dict[str, str | bytes | None]
 """As the Kafka client types them, which reads a dict sooner than a list; all of ours are bytes."""
+
+
+_LACKING = (KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART)
+
+
+def lacks_topic(error: object) -> bool:
+    """Say whether a record is not durable since Kafka has not its topic: all others may be."""
+    return isinstance(error, KafkaError) and error.code() in _LACKING
 
 
 class OutletError(Exception):

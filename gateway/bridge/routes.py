@@ -12,7 +12,7 @@ from gateway.directory import Directory
 from gateway.identity import Identity
 from gateway.ingest import Arrival, Ingest
 from gateway.outcome import Rejected
-from gateway.outlet import Settle
+from gateway.outlet import Settle, lacks_topic
 from gateway.rules import Rule, rule_for, translate
 from telemetry.devices import check_name
 from telemetry.encodings import content_type_of
@@ -78,6 +78,8 @@ class Routes:
             return self._bury(said, why, made)
         arrival = Arrival(made, found.payload, content_type)
         settled = partial(self._settled, self._ingest.account.page, settle)
+        if made.is_elsewhere:
+            settled = partial(self._elsewhere, said, made, settled)
         return self._ingest.ingest(arrival, now=now, settle=settled)
 
     def _settled(self, page: OpenPage, settle: Settle, error: object, message: object) -> None:
@@ -85,6 +87,18 @@ class Routes:
         if error is None:
             page.acknowledged += 1
         settle(error, message)
+
+    def _elsewhere(
+        self, said: _Said, made: Channel, settled: Settle, error: object, message: object
+    ) -> None:
+        """Keep a message apart whose Kafka topic is not there: it would hold up all behind it."""
+        if not lacks_topic(error):
+            settled(error, message)
+            return
+        text = f"Kafka has no topic {made.kafka_topic}, where rule {made.name} sends it"
+        refusal = self._bury(said, Rejected("topic", text), made)
+        if refusal is not None:
+            said.settle(refusal, None)
 
     def _named(self, topic: str, payload: bytes) -> _Named | Rejected | None:
         """Return whose it is and the message; None where a rule's condition leaves it out."""

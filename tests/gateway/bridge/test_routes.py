@@ -1,6 +1,7 @@
 """Where a broker's messages go: by their topics, to their devices or to `telemetry.dead`."""
 
 import pytest
+from confluent_kafka import KafkaError
 
 from gateway.bridge.routes import MOST_KEPT_BYTES
 from gateway.outcome import Rejected
@@ -15,7 +16,8 @@ RULES = b"""{"rules": [
   {"name": "plugs", "topic": "tele/+/SENSOR", "product": "plug", "device": 2,
    "metrics": {"power": {"path": "P"}}, "where": [{"path": "P", "op": ">=", "value": 0}]},
   {"name": "own", "topic": "site/+/up", "device": 2, "payload": "message"},
-  {"name": "states", "topic": "stat/+/#", "device": 2, "payload": "message", "to": "uplink"}]}"""
+  {"name": "states", "topic": "stat/+/#", "device": 2, "payload": "message", "to": "uplink"},
+  {"name": "raw", "topic": "raw/+", "device": 2, "payload": "message", "to": "raws"}]}"""
 
 
 def settled(
@@ -135,6 +137,41 @@ def test_what_kafka_would_not_take_is_kept_in_part() -> None:
     assert taken is not None
     assert len(taken.value) == MOST_KEPT_BYTES
     assert b"the first 1,048,576 are kept" in taken.headers["text"]
+
+
+def test_message_whose_kafka_topic_is_not_there_is_kept_apart_and_holds_up_nothing() -> None:
+    one = house()
+    found = routes(one)
+    found.rules = read_rules(RULES)
+    told: list[object] = []
+    found.publish("raw/d1", b"\xff", now=NOW_US, settle=lambda error, _: told.append(error))
+
+    (settle,) = one.outlet.waiting
+    one.outlet.waiting.clear()
+    settle(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART), None)
+    one.outlet.poll()
+
+    (answer,) = told
+    assert isinstance(answer, Rejected)
+    assert (answer.reason, answer.is_kept) == ("topic", True)
+    taken = one.outlet.taken[-1]
+    assert (taken.topic, taken.value) == ("telemetry.dead", b"\xff")
+    assert taken.headers["topic"] == b"raw/d1"
+    assert taken.headers["text"] == b"Kafka has no topic raws, where rule raw sends it"
+    page = one.entrance.ingest.account.page
+    assert (page.taken, page.acknowledged) == (1, 1)
+
+
+def test_message_that_kafka_does_not_take_for_another_reason_is_tried_again() -> None:
+    one = house()
+    found = routes(one)
+    found.rules = read_rules(RULES)
+    told: list[object] = []
+    one.outlet.error = KafkaError(KafkaError._MSG_TIMED_OUT)
+    found.publish("raw/d1", b"\xff", now=NOW_US, settle=lambda error, _: told.append(error))
+    one.outlet.poll()
+
+    assert told == [one.outlet.error]
 
 
 def test_unknown_device_is_landings_to_judge_and_a_disabled_one_is_kept_apart() -> None:
