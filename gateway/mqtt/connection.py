@@ -83,9 +83,11 @@ class Connection:
 
     @property
     def silent_after_s(self) -> float:
-        """How long the client may be silent."""
+        """How long the client may be silent; nobody hears one that is held back."""
         if self._client is None:
             return self._desk.options.connect_within_s
+        if self._client.uplink.is_paused:
+            return NEVER
         return self._client.keep_alive_s * 1.5 or NEVER
 
     def receive(self, data: bytes, now: int) -> None:

@@ -77,6 +77,8 @@ class _Socket(asyncio.Protocol):
         self._transport.pause_reading()
 
     def resume(self) -> None:
+        # What it has said meanwhile lies there unread.
+        self.connection.heard_at = time.time_ns() // 1000
         self._transport.resume_reading()
 
     def leave(self) -> None:

@@ -29,9 +29,10 @@ from edge.mqtt.wire import V5, V311
 from gateway.downlink import Downlink
 from gateway.mqtt.connecting import MqttOptions
 from gateway.mqtt.listener import LINGER_S
+from gateway.mqtt.uplink import MOST_PENDING
 from gateway.mqtt.wire import MOST_UNSENT
 from tests.gateway.certificates import Authority
-from tests.gateway.entrances import house
+from tests.gateway.entrances import MESSAGE, house
 from tests.gateway.served import Served
 
 WITHIN_S = 0.5
@@ -228,3 +229,27 @@ def test_client_that_is_closed_and_stays_is_let_go_after_a_while(caller: Caller)
     while caller._served.mqtt.sockets:
         assert time.monotonic() - began < LINGER_S + PATIENCE_S
         caller._served.do(asyncio.sleep(0.05))
+
+
+def test_client_that_is_held_back_is_not_called_silent(served: Served) -> None:
+    """Its keep-alive goes on while nothing of it is read, since Kafka decides nothing."""
+    outlet = served.house.outlet
+    outlet.is_held = True
+    caller = Caller(served)
+    try:
+        caller.connect(keep_alive_s=1)
+        count = MOST_PENDING + 1
+        for number in range(1, count + 1):
+            caller.sock.sendall(encode(Publish("devices/d1/telemetry", MESSAGE, 1, number), V311))
+        assert caller.is_left_by_ticks(2.0, float("inf"))
+
+        outlet.is_held = False
+        caller.sock.settimeout(PATIENCE_S)
+        framer, heard = Framer(), 0
+        while heard < count:
+            data = caller.sock.recv(65_536)
+            assert data, f"closed after {heard} answers"
+            heard += len(framer.feed(data))
+    finally:
+        outlet.is_held = False
+        caller.sock.close()
