@@ -14,6 +14,8 @@ MOST_RECORDS = 20_000
 MOST_FAULTS = 100
 TURN = 1_000
 """Records that are worked on before others have their turn: some 10 ms."""
+TURN_BYTES = 256 * 1024
+"""As much in bytes: a record may be a list of thousands."""
 PATIENCE_S = 10.0
 """How long a batch that has begun waits for room."""
 MOST_KEPT = 1024 * 1024
@@ -130,9 +132,11 @@ async def _examined(
 ) -> tuple[int, dict[int, Rejected]]:
     if not channel.is_telemetry:
         return len(payloads), {}
-    messages, unreadable = 0, {}
+    messages, unreadable, worked_on = 0, {}, 0
     for number, payload in enumerate(payloads):
-        if number % TURN == TURN - 1:
+        worked_on += len(payload)
+        if number % TURN == TURN - 1 or worked_on >= TURN_BYTES:
+            worked_on = 0
             await asyncio.sleep(0)
         found = counted(payload, content_type, channel.names)
         if isinstance(found, Rejected):

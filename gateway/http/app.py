@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable
+from functools import partial
 from typing import Annotated
 
 import orjson
@@ -12,12 +13,12 @@ from fastapi.exceptions import RequestValidationError
 from gateway.batches import MOST_RECORDS, ingest_batch, ingest_unread
 from gateway.channels import Channel
 from gateway.entrance import Entrance
+from gateway.http.beside import PACKED_SHARE, Beside
 from gateway.http.bodies import (
     FORMS,
     NDJSON,
     PACKINGS,
     content_type,
-    has_too_many_lines,
     parts,
     too_large,
     unpacked,
@@ -63,6 +64,7 @@ class Posts:
         self._holding = holding
         self._logins = Logins(entrance)
         self._answers = Answers()
+        self._beside = Beside()
 
     async def telemetry(
         self,
@@ -92,7 +94,7 @@ class Posts:
                 identity = self._logins.identity(*presented, now=time.time())
                 if isinstance(identity, Rejected):
                     return self.answer(refusal_of(identity))
-            body = self._unpacked(request, raw, hold)
+            body = await self._unpacked(request, raw, hold)
             if isinstance(body, Rejected):
                 return self.answer(await self._unread(identity, device, raw, body))
             if idempotency_key:
@@ -101,8 +103,10 @@ class Posts:
                 told = await self._take(request, device, identity, body)
             return self.answer(told)
 
-    def _unpacked(self, request: Request, raw: bytes, hold: Hold) -> bytes | Rejected:
-        body = unpacked(raw, ",".join(request.headers.getlist("content-encoding")))
+    async def _unpacked(self, request: Request, raw: bytes, hold: Hold) -> bytes | Rejected:
+        packings = ",".join(request.headers.getlist("content-encoding"))
+        size = PACKED_SHARE * len(raw) if packings else 0
+        body = await self._beside.done(size, partial(unpacked, raw, packings))
         if isinstance(body, Rejected) or body is raw:
             return body
         return hold.more(len(body)) or body
@@ -126,7 +130,8 @@ class Posts:
     async def _once(
         self, request: Request, device: str, identity: Identity, body: bytes, key: str
     ) -> Told:
-        place, found = (identity.tenant, identity.device_full, key), digest(body)
+        place = (identity.tenant, identity.device_full, key)
+        found = await self._beside.done(len(body), partial(digest, body))
         before = self._answers.find(place, now=time.time()) or self._answers.underway.get(place)
         if before is not None and before.digest != found:
             return refusal_of(self._entrance.ingest.counted(OTHER_BODY))
@@ -162,7 +167,7 @@ class Posts:
         return await self._publish(channel, body, form)
 
     async def _publish(self, channel: Channel, body: bytes, form: str) -> Told:
-        found = [] if has_too_many_lines(body, form) else parts(body, form) or parts(b"", JSON)
+        found = await self._beside.done(len(body), partial(parts, body, form))
         if not 0 < len(found) <= MOST_RECORDS:
             lines = len(found) or body.count(b"\n")
             text = f"{lines:,} lines; a request has at most {MOST_RECORDS:,}"

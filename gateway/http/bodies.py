@@ -142,18 +142,19 @@ def too_large(text: str, limit: int, unit: str = "bytes") -> Rejected:
     return Rejected("too_large", text, limit=f"{limit} {unit}")
 
 
-def has_too_many_lines(body: bytes, form: str) -> bool:
-    """Say whether a body has so many lines, blank ones too, that cutting it would take long."""
-    return form == NDJSON[0] and body.count(b"\n") > MOST_LINES
-
-
 def parts(body: bytes, form: str) -> list[Part]:
-    """Cut a body into records: one, or one a line; empty lines are none."""
+    """Cut a body into records: one, or one a line; empty lines are none, and an empty body is one.
+
+    None are cut from so many lines, blank ones too, that it would take long.
+    """
     if form != NDJSON[0]:
         return [Part(1, body)]
+    if body.count(b"\n") > MOST_LINES:
+        return []
     lines = body.split(b"\n")
-    return [
+    found = [
         Part(number, line)
         for number, raw in enumerate(lines, start=1)
         if (line := raw.strip(b" \t\r"))
     ]
+    return found or [Part(1, b"")]

@@ -44,6 +44,22 @@ def test_others_have_their_turn_during_a_large_batch(place: House) -> None:
     assert asyncio.run(count_turns()) > 2 * MOST_RECORDS // TURN - 2
 
 
+def test_others_have_their_turn_between_long_lists(place: House) -> None:
+    long = b"[" + b",".join(lines(4_000)) + b"]"
+
+    async def count_turns() -> int:
+        sending = asyncio.create_task(send(place, [long] * 20))
+        turns = 0
+        while len(place.outlet.taken) < 20:
+            turns += 1
+            await asyncio.sleep(0)
+        place.outlet.poll()
+        assert await sending == 20 * 4_000
+        return turns
+
+    assert asyncio.run(count_turns()) > 5
+
+
 def test_batch_keeps_its_order_and_waits_for_its_last_record(place: House) -> None:
     sent = lines(2 * TURN + 1)
 
