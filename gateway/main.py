@@ -5,8 +5,8 @@ import gc
 import signal
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
 import uvloop
@@ -86,19 +86,26 @@ async def _serve(settings: Settings) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    async with AsyncExitStack() as stack:
-        gateway = assemble(settings)
+    serving = asyncio.create_task(_served(settings))
+    try:
+        await until_stopped(stopped, [serving])
+    finally:
+        serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await serving
+
+
+async def _served(settings: Settings) -> None:
+    """Serve until cancelled; then hear nobody any more before sessions and account are closed."""
+    gateway = assemble(settings)
+    async with AsyncExitStack() as closing, AsyncExitStack() as feeds:
         if stack_mode(settings) == "full":
-            await follow(settings, gateway, stack)
-        await _listen(settings, gateway, stack)
-        ticking = [asyncio.create_task(gateway.tick()), *_draining(gateway)]
-        print("gateway: ready", file=sys.stderr, flush=True)  # noqa: T201
-        try:
-            await until_stopped(stopped, ticking)
-        finally:
-            for task in ticking:
-                task.cancel()
-            await _close(gateway)
+            await follow(settings, gateway, feeds)
+        closing.push_async_callback(_close, gateway)
+        async with AsyncExitStack() as listeners:
+            await _listen(settings, gateway, listeners)
+            print("gateway: ready", file=sys.stderr, flush=True)  # noqa: T201
+            await asyncio.gather(gateway.tick(), *_draining(gateway))
 
 
 async def until_stopped(stopped: asyncio.Event, working: Sequence["asyncio.Task[None]"]) -> None:
@@ -114,7 +121,6 @@ async def until_stopped(stopped: asyncio.Event, working: Sequence["asyncio.Task[
 
 
 async def _close(gateway: Gateway) -> None:
-    await gateway.mqtt.close()
     if gateway.mqtt.desk.sessions.kept is not None:
         gateway.mqtt.desk.sessions.kept.close()
     await gateway.teller.close(FLUSH_S)
@@ -122,10 +128,10 @@ async def _close(gateway: Gateway) -> None:
         outlet.close(FLUSH_S)
 
 
-def _draining(gateway: Gateway) -> list["asyncio.Task[None]"]:
+def _draining(gateway: Gateway) -> list[Coroutine[None, None, None]]:
     """Have what lies on disk handed on to Kafka, where there is such an outlet."""
     drains = [getattr(outlet, "drain", None) for outlet in gateway.outlets]
-    return [asyncio.create_task(drain()) for drain in drains if drain is not None]
+    return [drain() for drain in drains if drain is not None]
 
 
 def assemble(settings: Settings) -> Gateway:
@@ -207,6 +213,7 @@ async def follow(settings: Settings, gateway: Gateway, stack: AsyncExitStack) ->
 
 async def _listen(settings: Settings, gateway: Gateway, stack: AsyncExitStack) -> None:
     host, entrance = settings.gateway_host, gateway.entrance
+    stack.push_async_callback(gateway.mqtt.close)
     await gateway.mqtt.listen(host, settings.port("gateway_mqtt"))
     secure = server_context(settings, entrance.directory)
     if secure is not None:
