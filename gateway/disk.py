@@ -16,6 +16,8 @@ SEGMENT_AGE_S = 0.05
 """An acknowledgement waits for a segment, so that is short."""
 MOST_WAITING = SEGMENT_RECORDS * (WAITING_SEGMENTS - 1)
 AGAIN_S = 5.0
+BROKEN = "the spool cannot be written"
+"""What devices are told; the log says why, and names the folder."""
 
 
 class Disk:
@@ -73,17 +75,17 @@ class Disk:
             if not self._settles:
                 # Else `poll` sees it as well, and it has others to tell.
                 self._give_up(error)
-            raise self._away(error) from error
+            raise self._away() from error
 
     def _open_again(self) -> None:
         left_s = self._again_at - self._clock()
         if left_s > 0:
-            raise OutletError("the spool cannot be written", is_away=True, retry_after_s=left_s)
+            raise OutletError(BROKEN, is_away=True, retry_after_s=left_s)
         try:
             self._spool = self._opened()
         except (OutboxError, OSError) as error:
             self._failed(error)
-            raise self._away(error) from error
+            raise self._away() from error
 
     def poll(self) -> int:
         """Settle what is decided, and return how many records still wait."""
@@ -104,15 +106,15 @@ class Disk:
         settles = list(self._settles.values())
         self._settles.clear()
         for settle in settles:
-            settle(self._away(error), None)
+            settle(self._away(), None)
 
     def _failed(self, error: Exception) -> None:
         self._again_at = self._clock() + self._again_s
         self._counters.add("spool_failures")
         print(f"gateway: {error}", file=sys.stderr, flush=True)  # noqa: T201
 
-    def _away(self, error: Exception) -> OutletError:
-        return OutletError(str(error), is_away=True, retry_after_s=self._again_s)
+    def _away(self) -> OutletError:
+        return OutletError(BROKEN, is_away=True, retry_after_s=self._again_s)
 
     def close(self, timeout_s: float) -> int:
         """Settle all that can be settled in time, and return how many records could not."""

@@ -269,7 +269,8 @@ class Ingest:
             return error
         is_full = isinstance(error, OutletError) and not error.is_away
         retry_after_s = error.retry_after_s if isinstance(error, OutletError) else 5.0
-        why = f" ({error.str()})" if isinstance(error, KafkaError) else ""
+        said = error.str() if isinstance(error, KafkaError) else str(error or "")
+        why = f" ({said})" if isinstance(error, KafkaError | OutletError) else ""
         text = f"the store does not acknowledge{why}; send it again"
         return self.counted(
             Rejected(

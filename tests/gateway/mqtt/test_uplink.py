@@ -98,6 +98,7 @@ def test_store_that_is_away_never_gets_an_acknowledgement(version: int) -> None:
     if version == V5:
         assert isinstance(answers[0], Ack)
         assert answers[0].code == 0x83
+        assert "(away); send it again" in str(answers[0].properties.reason)
         assert "retry after" in str(answers[0].properties.reason)
     else:
         assert answers == []
