@@ -8,7 +8,6 @@ from typing import Literal, NamedTuple, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
-CAUGHT_UP_WITHIN_S = 60.0
 BATCH = 500
 WAIT_S = 0.2
 
@@ -26,6 +25,9 @@ Handle = Callable[[list[Record]], None]
 
 class Feed:
     """Reads a topic on a thread of its own, and hands records on the loop's."""
+
+    patience_s = 60.0
+    """Without one more record of those that were there, after which they are not waited for."""
 
     def __init__(
         self,
@@ -91,15 +93,16 @@ class Feed:
         return {number: high for number, high in ends.items() if high}
 
     def _read_on(self, ends: dict[int, int]) -> None:
-        started = time.monotonic()
+        heard_at = time.monotonic()
         while not self._is_stopped:
             messages = self._consumer.consume(BATCH, WAIT_S)
             good = [message for message in messages if message.error() is None]
             if good:
                 self._hand_on(good)
+                heard_at = time.monotonic()
             if not self.caught_up.is_set():
                 at = {p.partition: p.offset for p in self._consumer.position(self._parts(ends))}
-                is_late = time.monotonic() - started > CAUGHT_UP_WITHIN_S
+                is_late = time.monotonic() - heard_at > self.patience_s
                 if is_late or all(at.get(number, -1) >= end for number, end in ends.items()):
                     self._loop.call_soon_threadsafe(self.caught_up.set)
 
