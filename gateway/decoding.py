@@ -4,7 +4,7 @@ What is well formed takes one pass of msgspec; anything else is read again by `t
 whose reasons are the ones that landing would give.
 """
 
-from datetime import datetime
+from datetime import MAXYEAR, MINYEAR, datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -38,10 +38,16 @@ def refused(payload: bytes, content_type: str, names: tuple[str, ...]) -> Reject
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass
         else:
-            if (message.lat is None) is (message.lng is None) and not is_reserved(message.boot):
+            is_placed = (message.lat is None) is (message.lng is None)
+            if is_placed and not is_reserved(message.boot) and _is_in_utc(message.ts):
                 return None
     found = examined(payload, content_type, names)
     return found if isinstance(found, Rejected) else None
+
+
+def _is_in_utc(moment: datetime | None) -> bool:
+    """Say whether a time is in a year of UTC: its offset leads out of the first and the last."""
+    return moment is None or MINYEAR < moment.year < MAXYEAR
 
 
 def examined(payload: bytes, content_type: str, names: tuple[str, ...]) -> int | Rejected:
