@@ -12,7 +12,7 @@ from services.registry.bulk import check_tenant
 from services.registry.devices import of_device, the_device
 from services.registry.served import Admin, Operator, Viewer
 from services.registry.store import Entry, Writing
-from services.registry.tables import AUTHORITIES
+from services.registry.tables import AUTHORITIES, CERTIFICATES
 from services.registry.words import DeviceFull, Name, Pem
 from services.registry.x509 import (
     check_authority,
@@ -89,15 +89,22 @@ def add_certificate(
     fingerprint, body = read_certificate(device_full, wanted.certificate, now)
     with access.writing() as writing:
         the_device(writing, access.tenant, device_full)
-        if known := writing.by_name("certificate", fingerprint):
-            is_mine = known.key.tenant == access.tenant
-            owner = _body(known).device_full if is_mine else "another tenant"
-            raise conflict(f"the certificate is {owner}'s already")
+        named = CERTIFICATES.c.name == fingerprint
+        for known in writing.entries("certificate", named, with_revoked=True):
+            raise conflict(_taken(known, access.tenant))
         writing.put(access.tenant, fingerprint, body, "add")
         found = writing.get("certificate", access.tenant, fingerprint)
         assert found is not None
     access.registry.wake()
     return _certificate_out(found)
+
+
+def _taken(known: Entry, tenant: str) -> str:
+    """Say why a certificate that is known can be no device's anew."""
+    if known.revoked_at is not None:
+        return "the certificate was revoked, for good: give the device another one"
+    owner = _body(known).device_full if known.key.tenant == tenant else "another tenant"
+    return f"the certificate is {owner}'s already"
 
 
 @router.delete("/devices/{device_full}/certificates/{fingerprint}")
