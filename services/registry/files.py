@@ -13,7 +13,7 @@ from services.registry.rule_projection import ACTOR, RuleProjection
 from services.registry.store import Store
 from telemetry.changes import ChangeRecord, DeviceBody, ProductBody, RuleBody, decode_change
 from telemetry.devices import SETTLES_AFTER, Device
-from telemetry.errors import ProductError
+from telemetry.errors import HeadwaterError, ProductError
 from telemetry.products import Product
 
 ENROLLED_MARK = "devices/enrolled"
@@ -55,7 +55,7 @@ class Files:
     def _put_product(self, product: Product) -> None:
         """Write a product's file, unless it says the same in somebody's own words."""
         path = self._root / "products" / product.tenant / f"{product.key}.json"
-        if not path.is_file() or read_product(path, path.read_bytes()) != product:
+        if not _says(path, product):
             self._files.put_product(product)
         with self._store.writing(ACTOR, self._now()) as writing:
             mark(writing, self._relative(path), digest(path.read_bytes()))
@@ -65,7 +65,15 @@ class Files:
         fingerprint = self._files.fingerprint(without=PROJECTED) + self._rules.fingerprint()
         if fingerprint == self._seen:
             return 0
-        taken = self._products() + self._foreign() + self._enrolled() + self._rules.take_up()
+        taken, wrong = 0, []
+        for take_up in (self._products, self._foreign, self._enrolled, self._rules.take_up):
+            try:
+                taken += take_up()
+            except HeadwaterError as error:
+                # It must not hold up what others have enrolled.
+                wrong.append(error)
+        if wrong:
+            raise wrong[0]
         self._seen = fingerprint
         return taken
 
@@ -124,3 +132,11 @@ class Files:
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self._root).as_posix()
+
+
+def _says(path: Path, product: Product) -> bool:
+    """Say whether a file declares a product; one that cannot be read says nothing."""
+    try:
+        return path.is_file() and read_product(path, path.read_bytes()) == product
+    except ProductError:
+        return False

@@ -99,6 +99,30 @@ def test_bad_file_holds_up_nothing_else(registry: TestedRegistry) -> None:
     assert registry.ask("GET", "/v1/products/a").status_code == 200
 
 
+def test_bad_files_hold_up_no_device_that_others_enrol(registry: TestedRegistry) -> None:
+    folder = registry.home / "registry" / "products" / "default"
+    folder.mkdir(parents=True)
+    (folder / "a.json").write_text("{")
+    files(registry).enrol([Device("m1", zone="north")])
+    (devices_dir(registry) / "mine.ndjson").write_text("rubbish\n")
+    registry.follower.follow()
+    (one,) = registry.ask("GET", "/v1/devices").json()["devices"]
+    assert (one["device_full"], one["zone"]) == ("m1", "north")
+    assert b"device/default/m1" in registry.topic.held()
+
+
+def test_product_is_put_in_the_place_of_a_file_that_cannot_be_read(
+    registry: TestedRegistry,
+) -> None:
+    path = registry.home / "registry" / "products" / "default" / "meter.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{")
+    registry.meter("meter.m1")
+    registry.follower.follow()
+    assert orjson.loads(path.read_bytes())["product"] == "meter"
+    assert zones(registry) == {"meter.m1": None}
+
+
 def test_sink_that_was_away_hears_everything_in_order(registry: TestedRegistry) -> None:
     registry.done("PUT", "/v1/devices/m1", {})
     registry.topic.is_away = True
