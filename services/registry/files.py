@@ -37,6 +37,10 @@ class Files:
         """Say whether the registry's own word is gone from the home."""
         return not self._files.is_projected
 
+    def edition(self) -> int:
+        """Return 0: files do not say of which edition they are."""
+        return 0
+
     def take(self, records: Sequence[ChangeRecord]) -> None:
         """Put products, rules and devices into the files; nothing else stands there."""
         changes = [change for record in records if (change := decode_change(*record))]

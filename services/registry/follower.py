@@ -29,6 +29,9 @@ class Sink(Protocol):
     def has_lost_all(self) -> bool:
         """Say whether it has nothing of what it once took."""
 
+    def edition(self) -> int:
+        """Return the newest edition that it was ever told of, 0 where it does not know."""
+
     def take(self, records: Sequence[ChangeRecord]) -> None:
         """Have the records durably, or raise."""
 
@@ -57,6 +60,8 @@ class Follower:
 
     def start(self) -> None:
         """Take up the files before anybody is answered, then begin to follow."""
+        for name in self._sinks:
+            self._guarded(name, partial(self._ask, name))
         self._guarded(TAKING_UP, self._source.take_up)
         self._thread.start()
 
@@ -104,15 +109,36 @@ class Follower:
                 log.info("%s: as it should be again", name)
 
     def _publish(self, name: str) -> None:
-        sink, position = self._sinks[name], self._store.position(name)
         if name in self._unasked:
-            if position and sink.has_lost_all():
-                position = 0
-            self._unasked.discard(name)
+            self._ask(name)
+        sink, position = self._sinks[name], self._store.position(name)
         while rows := self._store.changes(position, AT_ONCE):
             sink.take([_record(row) for row in rows])
             position = cast(int, rows[-1]["edition"])
             self._store.move(name, position)
+
+    def _ask(self, name: str) -> None:
+        """See once what a sink has, before it is told anything."""
+        sink = self._sinks[name]
+        self._go_behind(sink.edition())
+        if self._store.position(name) and sink.has_lost_all():
+            self._store.move(name, 0)
+        self._unasked.discard(name)
+
+    def _go_behind(self, told: int) -> None:
+        """Count on from what a sink was told, if that is more than the database knows of.
+
+        So it is once an older copy of the database was put back. Whoever heard of an edition leaves
+        out those before it: a revocation of now, say.
+        """
+        known = self._store.go_behind(told)
+        if known < told:
+            log.warning(
+                "this database knows of %d changes, and %d were told: an older copy was put back?"
+                " What was changed since is told no more, and may hold still",
+                known,
+                told,
+            )
 
 
 def _record(row: Mapping[str, object]) -> ChangeRecord:

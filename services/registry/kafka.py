@@ -37,6 +37,25 @@ class KafkaSink:
             reader.close()
         return bool(high == 0)
 
+    def edition(self) -> int:
+        """Return the edition of the topic's last record, 0 where there is none."""
+        from confluent_kafka import Consumer
+
+        settings = {"bootstrap.servers": self._bootstrap, "group.id": "registry", "log_level": 0}
+        reader = Consumer(settings | {"enable.auto.commit": False})
+        try:
+            part = TopicPartition(REGISTRY_CHANGES.name, 0)
+            low, high = reader.get_watermark_offsets(part, 5.0)
+            if high == low:
+                return 0
+            part.offset = high - 1
+            reader.assign([part])
+            return _edition(reader.poll(5.0))
+        except KafkaException as error:
+            raise self._away(error) from error
+        finally:
+            reader.close()
+
     def take(self, records: Sequence[ChangeRecord]) -> None:
         """Publish records in their order; raise if one is not acknowledged."""
         producer = self._producer = self._producer or self._connected()
@@ -69,3 +88,9 @@ class KafkaSink:
 
     def _away(self, reason: object) -> HeadwaterError:
         return HeadwaterError(f"Kafka at {self._bootstrap} does not take changes: {reason}")
+
+
+def _edition(message: Message | None) -> int:
+    headers = dict(message.headers() or []) if message is not None and not message.error() else {}
+    said = headers.get("edition")
+    return int(said) if said else 0

@@ -257,6 +257,14 @@ class Store:
             connection.execute(delete(table).where(table.c.sink == sink))
             connection.execute(insert(table).values(sink=sink, edition=edition))
 
+    def go_behind(self, edition: int) -> int:
+        """Have the next change count as newer than an edition; return the newest until now."""
+        with self._turns.writing() as connection:
+            known = int(connection.execute(select(EDITION.c.newest).with_for_update()).scalar_one())
+            if known < edition:
+                connection.execute(update(EDITION).values(newest=edition))
+        return known
+
     def changes(self, after: int, limit: int) -> list[Mapping[str, object]]:
         """Return rows of changes behind an edition, in the order of their commits."""
         query = select(CHANGES).where(CHANGES.c.edition > after).order_by(CHANGES.c.edition)

@@ -52,6 +52,10 @@ class Topic:
         """Say whether the topic is empty."""
         return not self.records
 
+    def edition(self) -> int:
+        """Return the edition of the last record."""
+        return self.changes()[-1].edition if self.records else 0
+
     def take(self, records: Sequence[ChangeRecord]) -> None:
         """Keep the records, or fail halfway as a broker may."""
         if self.is_away:

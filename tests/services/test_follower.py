@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 
 from edge.registry_files import ENROLLED, PROJECTED, RegistryFiles
-from telemetry.changes import ProductBody
+from telemetry.changes import DeviceBody, ProductBody
 from telemetry.devices import Device
 from telemetry.products import history_product, product_to_dict
 from tests.services.registry_parts import NOW, TestedRegistry
@@ -134,6 +134,31 @@ def test_sink_that_was_away_hears_everything_in_order(registry: TestedRegistry) 
     registry.follower.follow()
     editions = [change.edition for change in registry.topic.changes()]
     assert editions[-registry.edition() :] == list(range(1, registry.edition() + 1))
+
+
+def test_older_copy_of_the_database_counts_on_from_what_was_told(
+    registry: TestedRegistry, tmp_path: Path
+) -> None:
+    """Else a gateway would take what is revoked now for something older than what it knows."""
+    registry.done("PUT", "/v1/devices/m1", {})
+    for zone in ("north", "south", "east"):
+        registry.done("PATCH", "/v1/devices/m1", {"zone": zone})
+    registry.follower.follow()
+    told = registry.topic.changes()[-1].edition
+    older = TestedRegistry(tmp_path / "older", f"sqlite:///{tmp_path / 'older.db'}")
+    older.topic = registry.topic
+    older.started_again()
+
+    older.follower.follow()
+    older.done("PUT", "/v1/devices/m1", {})
+    older.done("POST", "/v1/devices/m1/revoke")
+    older.follower.follow()
+
+    newest = older.topic.held()[b"device/default/m1"]
+    assert newest.edition > told
+    assert isinstance(newest.body, DeviceBody)
+    assert newest.body.is_disabled
+    older.close()
 
 
 def test_files_that_were_lost_are_written_again(registry: TestedRegistry) -> None:

@@ -52,4 +52,4 @@ def test_every_change_comes_in_the_order_of_its_commit(
     assert set(editions) == set(range(1, registry.edition() + 1))
     assert found[-1].key.kind == "credential"
     assert found[-1].body is None
-    assert registry.store.position("kafka") == registry.edition()
+    assert registry.store.position("kafka") == registry.edition() == sink.edition()
