@@ -6,20 +6,44 @@ written with an apostrophe before it, and read without; so is one that would be 
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple
 
 import orjson
 
 from edge.csv_cells import QUOTE, is_formula
-from telemetry.devices import Device, device_from_dict, split_full_name
+from edge.registry_lines import DeviceKey
+from telemetry.devices import Device, device_from_dict, device_to_dict, split_full_name
 from telemetry.errors import DeviceError, HeadwaterError
 from telemetry.products import NAME
 
 Declaration = Mapping[str, object]
 DEVICE_COLUMNS = (
     "device", "device_full", "product", "tenant", "zone", "customer", "lat", "lng", "firmware",
-    "durability", "valid_from",
+    "durability", "valid_from", "is_disabled",
 )  # fmt: skip
+_SAID: Mapping[object, bool | None] = {
+    None: None, "": None, "true": True, "false": False, True: True, False: False
+}  # fmt: skip
+
+
+FIELDS = ("zone", "customer", "lat", "lng", "firmware", "durability")
+"""What is known of a device beside its name and owner."""
+
+
+class Declared(NamedTuple):
+    """A device that somebody declares, and whether it is disabled; None: as it is."""
+
+    device: Device
+    is_disabled: bool | None = None
+    said: frozenset[str] = frozenset(FIELDS)
+    """Those of its fields that are said; the others stay as they are."""
+
+    def over(self, before: Device) -> Device:
+        """Return the device as it is from now on."""
+        kept = {name: getattr(before, name) for name in FIELDS if name not in self.said}
+        return replace(self.device, **kept)
 
 
 def device_declarations(source: str, text: str) -> Iterator[tuple[int, Declaration]]:
@@ -60,7 +84,7 @@ def _csv_lines(source: str, text: str) -> Iterator[tuple[int, Declaration]]:
         raise HeadwaterError(f"{source}, line {reader.reader.line_num}: {error}") from error
 
 
-def declared_device(fields: Declaration, product: str | None) -> Device:
+def declared_device(fields: Declaration, product: str | None) -> Declared:
     """Return the device that somebody declares, of `product` where its name and fields say none.
 
     Raise `DeviceError` where they say two, or a tenant that can be none.
@@ -72,11 +96,44 @@ def declared_device(fields: Declaration, product: str | None) -> Device:
     device = device_from_dict({**fields, "product": said or product})
     if not NAME.fullmatch(device.tenant):
         raise DeviceError(f"device {name}: {device.tenant!r} is no name of a tenant")
-    return device
+    said = frozenset(field for field in FIELDS if field in fields)
+    return Declared(device, _is_disabled(name, fields.get("is_disabled")), said)
+
+
+def _is_disabled(name: str, said: object) -> bool | None:
+    text = said.lower() if isinstance(said, str) else said
+    if not isinstance(text, str | bool | None) or text not in _SAID:
+        raise DeviceError(f"device {name}: is_disabled {said!r} is neither true nor false")
+    return _SAID[text]
+
+
+def declaration(one: Declared) -> dict[str, object]:
+    """Return a device as its line of NDJSON says it, null where it is said to have nothing."""
+    data = device_to_dict(one.device)
+    data |= {name: getattr(one.device, name) for name in FIELDS if name in one.said}
+    return data if one.is_disabled is None else data | {"is_disabled": one.is_disabled}
+
+
+def known(device: Device, is_disabled: bool | None = None) -> Declared:
+    """Return a device with all that is known of it, and nothing said of the rest."""
+    said = frozenset(name for name in FIELDS if getattr(device, name) is not None)
+    return Declared(device, is_disabled, said)
+
+
+def merged(declared: Iterable[Declared], before: Mapping[DeviceKey, Device]) -> list[Device]:
+    """Return each device as it is from now on, by what was known and the lines in their order."""
+    found: dict[DeviceKey, Device] = {}
+    for one in declared:
+        key = one.device.tenant, one.device.device_full
+        last = found.get(key) or before.get(key)
+        found[key] = one.over(last) if last else one.device
+    return list(found.values())
 
 
 def cell(value: object) -> object:
     """Return a device's field as a cell of CSV; numbers are as they are."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return f"{QUOTE}{value}" if isinstance(value, str) and _is_quoted(value) else value
 
 

@@ -12,14 +12,21 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from edge.device_lines import DEVICE_COLUMNS, cell, declared_device, device_declarations
+from edge.device_lines import (
+    DEVICE_COLUMNS,
+    Declared,
+    cell,
+    declaration,
+    declared_device,
+    device_declarations,
+)
 from infra.close_names import unknown
 from infra.console import table_console
 from infra.declaration_files import text_of
 from infra.example_group import ExampleGroup
 from infra.registry.book import Book, open_book
 from infra.registry.secret_commands import credentials, enable, enrol_with_secrets, revoke, rotate
-from telemetry.devices import Device, Durability, device_from_dict, device_to_dict
+from telemetry.devices import Durability, device_to_dict
 from telemetry.errors import DeviceError
 from telemetry.settings import Settings
 
@@ -79,14 +86,13 @@ for command in (credentials, rotate, revoke, enable):
 @click.option("--durability", type=click.Choice(get_args(Durability)), help=CONSUMER)
 def add(name: str, **fields: Unpack[Fields]) -> None:
     """Enrol device NAME, or change of it what is given here."""
-    declared = declared_device({"device": name, **fields}, None)
+    given = {field: value for field, value in fields.items() if value is not None}
+    declared = declared_device({"device": name, **given}, None)
     book = open_book(Settings())
-    _check_product(book, declared.product, declared.tenant)
-    known = book.device(declared.device_full, declared.tenant)
-    before = device_to_dict(known) if known else {}
-    changed = device_from_dict({**before, **device_to_dict(declared)})
-    written = book.enrol([changed], lambda _count: None)
-    click.echo(f"{declared.device_full}: {'written' if written else 'as it was'}", err=True)
+    _check_product(book, declared.device.product, declared.device.tenant)
+    written = book.enrol([declared], lambda _count: None)
+    said = "written" if written else "as it was"
+    click.echo(f"{declared.device.device_full}: {said}", err=True)
 
 
 def _check_product(book: Book, product: str, tenant: str) -> None:
@@ -109,7 +115,7 @@ def import_(file: Path, product: str | None, secrets: Path | None) -> None:
     settings = Settings()
     book = open_book(settings)
     products = {key for tenant, key in book.products()} | {"default"}
-    for declared in devices:
+    for declared in (one.device for one in devices):
         if declared.product not in products:
             _check_product(book, declared.product, declared.tenant)
     with Progress(console=Console(stderr=True)) as progress:
@@ -122,7 +128,7 @@ def import_(file: Path, product: str | None, secrets: Path | None) -> None:
     click.echo(json.dumps({"read": len(devices), "written": written}))
 
 
-def _declared(file: Path, product: str | None) -> Iterator[Device]:
+def _declared(file: Path, product: str | None) -> Iterator[Declared]:
     for number, fields in device_declarations(str(file), text_of(file)):
         try:
             yield declared_device(fields, product)
@@ -139,7 +145,7 @@ def show(name: str, tenant: str, as_json: bool) -> None:
     book = open_book(Settings())
     found = book.device(name, tenant)
     if found is None:
-        names = [each.device_full for each in book.devices(tenant)]
+        names = [each.device.device_full for each in book.devices(tenant)]
         raise DeviceError(unknown("device", name, names, "`headwater device add` adds one"))
     is_disabled = book.is_disabled(name, tenant)
     fields = device_to_dict(found) | {"durability": found.durability or "industrial"}
@@ -160,7 +166,8 @@ def show(name: str, tenant: str, as_json: bool) -> None:
 def list_(product: str | None, tenant: str, limit: int, as_json: bool) -> None:
     """List devices."""
     book = open_book(Settings())
-    found = [each for each in book.devices(tenant) if product in (None, each.product)]
+    devices = (each.device for each in book.devices(tenant))
+    found = [each for each in devices if product in (None, each.product)]
     if product and not found:
         _check_product(book, product, tenant)
     if as_json:
@@ -187,7 +194,7 @@ def export(file: Path, tenant: str) -> None:
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("")
         for each in open_book(Settings()).devices(tenant):
-            rows.append(device_to_dict(each))
+            rows.append(declaration(each))
             progress.advance(task)
     with file.open("w", encoding="utf-8", newline="") as written:
         if file.suffix == ".csv":

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
+from edge.device_lines import Declared
 from infra.probes import port_complaint
 from infra.registry.file_book import FileBook
 from infra.registry.http_book import HttpBook
@@ -29,10 +30,10 @@ class Book(Protocol):
     def is_disabled(self, device_full: str, tenant: str) -> bool:
         """Say whether a device is let in no more."""
 
-    def devices(self, tenant: str) -> Iterator[Device]:
-        """Yield a tenant's devices."""
+    def devices(self, tenant: str) -> Iterator[Declared]:
+        """Yield a tenant's devices, and which of them are disabled."""
 
-    def enrol(self, devices: Sequence[Device], advance: Advance) -> int:
+    def enrol(self, devices: Sequence[Declared], advance: Advance) -> int:
         """Enrol devices, and count those that were new or changed."""
 
 

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from edge.device_lines import Declared, known, merged
 from edge.registry_files import RegistryFiles
 from telemetry.compatibility import evolution_breaks
 from telemetry.devices import Device
-from telemetry.errors import ProductError
+from telemetry.errors import DeviceError, ProductError
 from telemetry.products import Product
 
 GROUP = 20_000
+DISABLES = "is_disabled is the registry's to keep, and it does not run: `headwater up`"
 
 
 class FileBook:
@@ -37,15 +39,19 @@ class FileBook:
         """Say no: only the registry disables devices."""
         return False
 
-    def devices(self, tenant: str) -> Iterator[Device]:
-        """Yield a tenant's devices."""
-        return (device for device in self._files.devices() if device.tenant == tenant)
+    def devices(self, tenant: str) -> Iterator[Declared]:
+        """Yield a tenant's devices; of none it is known here that it is disabled."""
+        return (known(device) for device in self._files.devices() if device.tenant == tenant)
 
-    def enrol(self, devices: Sequence[Device], advance: Callable[[int], None]) -> int:
+    def enrol(self, devices: Sequence[Declared], advance: Callable[[int], None]) -> int:
         """Enrol devices, and count those that were new or changed."""
+        for one in devices:
+            if one.is_disabled:
+                raise DeviceError(f"device {one.device.device_full}: {DISABLES}")
         written = 0
         for start in range(0, len(devices), GROUP):
             group = devices[start : start + GROUP]
-            written += self._files.enrol(group)
+            before = {(each.tenant, each.device_full): each for each in self._files.devices()}
+            written += self._files.enrol(merged(group, before))
             advance(len(group))
         return written

@@ -1,16 +1,18 @@
 """Products and devices in the registry that runs."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import cast
 
 import orjson
 
+from edge.device_lines import Declared, declaration, known
 from infra.service_client import Json, Parameters, ServiceClient, ServiceError
-from telemetry.devices import Device, device_from_dict, device_to_dict
+from telemetry.devices import Device, device_from_dict
 from telemetry.products import DEFAULT_PRODUCT, Product, product_from_dict, product_to_dict
 
 NOT_FOUND = 404
+MOST_BYTES = 32 * 1024 * 1024
+"""Of one import; the registry takes twice as much."""
 Advance = Callable[[int], None]
 TakeIssued = Callable[[Sequence[Json]], None]
 
@@ -67,12 +69,12 @@ class HttpBook:
             return None
         return cast(Json, found)
 
-    def devices(self, tenant: str) -> Iterator[Device]:
-        """Yield a tenant's devices."""
+    def devices(self, tenant: str) -> Iterator[Declared]:
+        """Yield a tenant's devices, and which of them are disabled."""
         for line in self.client.lines("GET", "/v1/export", None, {"tenant": tenant}):
-            yield device_from_dict(line)
+            yield known(device_from_dict(line), cast(bool | None, line.get("is_disabled")))
 
-    def enrol(self, devices: Sequence[Device], advance: Advance) -> int:
+    def enrol(self, devices: Sequence[Declared], advance: Advance) -> int:
         """Enrol devices, and count those that were new or changed."""
         return import_devices(self.client, devices, advance)
 
@@ -83,21 +85,33 @@ def _list(found: object) -> list[Json]:
 
 def import_devices(
     client: ServiceClient,
-    devices: Sequence[Device],
+    devices: Sequence[Declared],
     advance: Advance,
     take_issued: TakeIssued | None = None,
 ) -> int:
     """Import devices tenant by tenant; new secrets, if they are wanted, are handed over."""
     written = 0
-    for tenant in sorted({device.tenant for device in devices}):
-        mine = [replace(each, valid_from=None) for each in devices if each.tenant == tenant]
-        content = b"".join(orjson.dumps(device_to_dict(each)) + b"\n" for each in mine)
+    for tenant in sorted({each.device.tenant for each in devices}):
         asked: Parameters = {"tenant": tenant, "with_secrets": take_issued is not None}
-        read, written_here = 0, 0
-        for line in client.lines("POST", "/v1/imports", content, asked):
-            if take_issued:
-                take_issued(cast(list[Json], line["issued"]))
-            advance(cast(int, line["read"]) - read)
-            read, written_here = cast(int, line["read"]), cast(int, line["written"])
-        written += written_here
+        for content in imports_of([each for each in devices if each.device.tenant == tenant]):
+            read, written_here = 0, 0
+            for line in client.lines("POST", "/v1/imports", content, asked):
+                if take_issued:
+                    take_issued(cast(list[Json], line["issued"]))
+                advance(cast(int, line["read"]) - read)
+                read, written_here = cast(int, line["read"]), cast(int, line["written"])
+            written += written_here
     return written
+
+
+def imports_of(devices: Sequence[Declared], most_bytes: int = MOST_BYTES) -> Iterator[bytes]:
+    """Yield devices as lines, in as many imports as their bytes ask for."""
+    content = bytearray()
+    for each in devices:
+        line = orjson.dumps(declaration(each)) + b"\n"
+        if content and len(content) + len(line) > most_bytes:
+            yield bytes(content)
+            content.clear()
+        content += line
+    if content:
+        yield bytes(content)

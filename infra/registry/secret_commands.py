@@ -10,11 +10,11 @@ from typing import TextIO, cast
 import click
 from rich.table import Table
 
+from edge.device_lines import Declared
 from infra.console import table_console
 from infra.registry.book import is_registry_there
 from infra.registry.http_book import import_devices
 from infra.service_client import Json, ServiceClient, open_registry
-from telemetry.devices import Device
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
@@ -106,7 +106,7 @@ def enable(name: str, tenant: str) -> None:
 
 
 def enrol_with_secrets(
-    settings: Settings, devices: Sequence[Device], path: Path, advance: Callable[[int], None]
+    settings: Settings, devices: Sequence[Declared], path: Path, advance: Callable[[int], None]
 ) -> int:
     """Enrol devices and add the secrets of those that had none to a file for its owner's eyes.
 

@@ -10,7 +10,16 @@ from itertools import islice
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from edge.device_lines import DEVICE_COLUMNS, cell, declared_device, device_declarations
+from edge.device_lines import (
+    DEVICE_COLUMNS,
+    Declared,
+    cell,
+    declaration,
+    declared_device,
+    device_declarations,
+    known,
+    merged,
+)
 from services.problems import Fault, Problem, not_found
 from services.registry import credentials, devices
 from services.registry.products import has_product
@@ -19,7 +28,7 @@ from services.registry.store import Reading
 from services.registry.tables import DEVICES
 from services.registry.words import Words
 from telemetry.changes import DeviceBody
-from telemetry.devices import Device, device_to_dict
+from telemetry.devices import Device
 from telemetry.errors import DeviceError, HeadwaterError
 
 GROUP = 2_000
@@ -36,7 +45,7 @@ class Enrolled:
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class DeviceText:
     """Devices as a text declares them; read anew each time, since they may be very many."""
 
     text: str
@@ -50,7 +59,7 @@ class Declared:
         try:
             for number, fields in device_declarations("body", self.text):
                 try:
-                    products.add(self._device(fields).product)
+                    products.add(self._device(fields).device.product)
                     count += 1
                 except DeviceError as error:
                     faults.append(Fault(where=f"line {number}", reason=str(error)))
@@ -63,22 +72,23 @@ class Declared:
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, first, errors=faults)
         return count, products
 
-    def groups(self) -> Iterator[list[Device]]:
+    def groups(self) -> Iterator[list[Declared]]:
         """Yield the devices, group by group."""
-        declared = device_declarations("body", self.text)
-        devices = (self._device(fields) for _, fields in declared)
+        said = device_declarations("body", self.text)
+        devices = (self._device(fields) for _, fields in said)
         while group := list(islice(devices, GROUP)):
             yield group
 
-    def _device(self, fields: Mapping[str, object]) -> Device:
+    def _device(self, fields: Mapping[str, object]) -> Declared:
         owned = {**fields, "tenant": fields.get("tenant") or self.tenant}
-        device = declared_device(owned, self.product)
+        found = declared_device(owned, self.product)
+        device = found.device
         if device.tenant != self.tenant:
             owner = f"is of tenant {device.tenant}, not {self.tenant}"
             raise DeviceError(f"device {device.device_full} {owner}")
         for name in ("zone", "customer", "firmware"):
             _check_words(device, name, fields.get(name))
-        return device
+        return found
 
 
 def _check_words(device: Device, name: str, said: object) -> None:
@@ -98,10 +108,10 @@ def check_tenant(reading: Reading, tenant: str) -> None:
         raise not_found("tenant", tenant)
 
 
-def check_owners(reading: Reading, declared: Declared) -> None:
+def check_owners(reading: Reading, declared: DeviceText) -> None:
     """Answer which name proves itself in another tenant, so that it can get no secret here."""
     for group in declared.groups():
-        wanted = [credentials.Wanted(one.tenant, one.device_full) for one in group]
+        wanted = [credentials.Wanted(one.device.tenant, one.device.device_full) for one in group]
         credentials.check_owners(reading, wanted)
 
 
@@ -113,19 +123,22 @@ def check_products(reading: Reading, tenant: str, products: Iterable[str]) -> No
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, faults[0].reason, errors=faults)
 
 
-def enrol_group(access: Access, group: Sequence[Device], *, with_secrets: bool) -> Enrolled:
+def enrol_group(access: Access, group: Sequence[Declared], *, with_secrets: bool) -> Enrolled:
     """Enrol devices in one transaction; issue secrets to those that have none, if asked for."""
     registry = access.registry
+    flags = [(one.device.device_full, one.is_disabled) for one in group]
+    disabled = {name: flag for name, flag in flags if flag is not None}
     with access.writing() as writing:
-        written = devices.enrol(writing, group)
-        without = devices.without_secret(writing, group) if with_secrets else []
+        named = merged(group, devices.known(writing, [one.device for one in group]))
+        written = devices.enrol(writing, named, disabled=disabled)
+        without = devices.without_secret(writing, named) if with_secrets else []
         wanted = [credentials.Wanted(one.tenant, one.device_full) for one in without]
         issued = credentials.issue_all(writing, registry.ring, wanted)
     registry.wake()
     return Enrolled(len(written), issued)
 
 
-def pages(access: Access) -> Iterator[list[Device]]:
+def pages(access: Access) -> Iterator[list[Declared]]:
     """Yield all devices of the tenant by name, a page at a time."""
     after = ""
     while True:
@@ -134,24 +147,25 @@ def pages(access: Access) -> Iterator[list[Device]]:
             found = reading.entries("device", *behind, limit=GROUP)
         if not found:
             return
-        yield [entry.body.device for entry in found if isinstance(entry.body, DeviceBody)]
+        bodies = [entry.body for entry in found if isinstance(entry.body, DeviceBody)]
+        yield [known(body.device, body.is_disabled or None) for body in bodies]
         after = found[-1].key.name
 
 
-def as_lines(found: Sequence[Device]) -> bytes:
+def as_lines(found: Sequence[Declared]) -> bytes:
     """Return devices as NDJSON."""
-    return b"".join(orjson.dumps(device_to_dict(device)) + b"\n" for device in found)
+    return b"".join(orjson.dumps(declaration(one)) + b"\n" for one in found)
 
 
 CSV_COLUMNS = [name for name in DEVICE_COLUMNS if name not in ("device", "product", "valid_from")]
 
 
-def as_rows(found: Sequence[Device], *, with_header: bool = False) -> bytes:
+def as_rows(found: Sequence[Declared], *, with_header: bool = False) -> bytes:
     """Return devices as CSV."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
     if with_header:
         writer.writeheader()
-    rows = (device_to_dict(device).items() for device in found)
+    rows = (declaration(one).items() for one in found)
     writer.writerows({name: cell(value) for name, value in row} for row in rows)
     return text.getvalue().encode()

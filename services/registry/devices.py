@@ -1,8 +1,9 @@
 """Devices in the store: enrolled one by one or by the thousand, disabled and enabled."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, cast
 
 from sqlalchemy import func, select
 
@@ -24,31 +25,49 @@ def put(writing: Writing, device: Device) -> Entry:
     return the_device(writing, device.tenant, device.device_full)
 
 
-def enrol(writing: Writing, devices: Sequence[Device], *, keep_known: bool = False) -> list[Device]:
-    """Put devices in force that are new or changed (only new ones if `keep_known`)."""
+def enrol(
+    writing: Writing,
+    devices: Sequence[Device],
+    *,
+    keep_known: bool = False,
+    disabled: Mapping[str, bool] = MappingProxyType({}),
+) -> list[Device]:
+    """Put devices in force that are new or changed (only new ones if `keep_known`).
+
+    `disabled` says of some, by full name, whether they may connect; the others stay as they are.
+    """
     newest = {_key(device): replace(device, valid_from=None) for device in devices}
     known = writing.known("device", newest)
-    added: list[Device] = []
-    changed: list[tuple[Device, DeviceBody]] = []
+    added: list[DeviceBody] = []
+    changed: list[DeviceBody] = []
     for key, device in newest.items():
         before = known.get(key)
         if before is None:
-            added.append(device)
+            added.append(DeviceBody(device, disabled.get(key.name, False)))
             continue
         assert isinstance(before.body, DeviceBody)
-        if not keep_known and before.body.device != device:
-            changed.append((device, replace(before.body, device=device)))
-    writing.put_all([_named(device, DeviceBody(device)) for device in added], "add")
-    writing.put_all([_named(device, body) for device, body in changed], "change")
-    return [*added, *(device for device, _ in changed)]
+        body = DeviceBody(device, disabled.get(key.name, before.body.is_disabled))
+        if not keep_known and before.body != body:
+            changed.append(body)
+    writing.put_all([_named(body) for body in added], "add")
+    writing.put_all([_named(body) for body in changed], "change")
+    return [body.device for body in (*added, *changed)]
+
+
+def known(reading: Reading, devices: Sequence[Device]) -> dict[tuple[str, str], Device]:
+    """Return what is known of devices, by tenant and name."""
+    found = reading.known("device", map(_key, devices))
+    return {
+        (key.tenant, key.name): cast(DeviceBody, entry.body).device for key, entry in found.items()
+    }
 
 
 def _key(device: Device) -> ChangeKey:
     return ChangeKey("device", device.tenant, device.device_full)
 
 
-def _named(device: Device, body: DeviceBody) -> tuple[str, str, DeviceBody]:
-    return device.tenant, device.device_full, body
+def _named(body: DeviceBody) -> tuple[str, str, DeviceBody]:
+    return body.device.tenant, body.device.device_full, body
 
 
 def the_device(reading: Reading, tenant: str, device_full: str) -> Entry:
@@ -101,8 +120,11 @@ def of_device(
 
 
 def without_secret(reading: Reading, devices: Sequence[Device]) -> list[Device]:
-    """Return those devices, once each, that have no secret in force."""
-    table, names = KIND_TABLES["credential"], {device.device_full: device for device in devices}
+    """Return those devices, once each, that may connect and have no secret in force."""
+    known = reading.known("device", map(_key, devices))
+    shut = {key for key, entry in known.items() if cast(DeviceBody, entry.body).is_disabled}
+    table = KIND_TABLES["credential"]
+    names = {device.device_full: device for device in devices if _key(device) not in shut}
     full_names = list(names)
     for start in range(0, len(full_names), GROUP):
         wanted = table.c.device_full.in_(full_names[start : start + GROUP])

@@ -86,6 +86,22 @@ def test_file_is_imported(home: Home, text: str) -> None:
     assert json.loads(again.stdout) == {"read": 2, "written": 0}
 
 
+def test_column_that_a_file_has_not_stays_as_it_is(home: Home) -> None:
+    device(home, "add", "m1", "--zone", "north", "--customer", "c")
+
+    device(home, "import", home.file("fleet", "device,customer,firmware\nm1,,2\n"))
+
+    assert devices(home) == [Device("m1", zone="north", firmware="2")]
+
+
+def test_field_that_is_said_to_be_empty_is_taken_away(home: Home) -> None:
+    device(home, "add", "m1", "--zone", "north", "--customer", "c")
+
+    device(home, "add", "m1", "--zone", "")
+
+    assert devices(home) == [Device("m1", customer="c")]
+
+
 def test_tables_show_texts_as_they_are(home: Home) -> None:
     device(home, "add", "meter.e4:ab:30:b:", "--zone", "[degF] [/]", "--customer", "[red]")
     assert "meter.e4:ab:30:b:" in (listed := device(home, "list").stdout)
@@ -110,6 +126,8 @@ def test_product_of_a_whole_file_is_given(home: Home) -> None:
         ("device\npump.p1\n", "there is no product 'pump'"),
         ("device,product\nmeter.m1,pump\n", "line 2: device meter.m1: its name says another"),
         ("device,tenant\nm1,a/b\n", "line 2: device m1: 'a/b' is no name of a tenant"),
+        ("device,is_disabled\nm1,\nm2,TRUE\n", "device m2: is_disabled is the registry's to keep"),
+        ("device,is_disabled\nm1,perhaps\n", "line 2: device m1: is_disabled 'perhaps' is neither"),
         ("device,zone,zone\nm1,a,b\n", "fleet, line 1: two columns have one name"),
         ('"device"x,zone\nm1,a\n', "fleet, line 1: ',' expected"),
         ('device,zone\nm1,a\nm2,"b\n', "fleet, line 3: unexpected end"),

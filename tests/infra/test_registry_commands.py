@@ -138,6 +138,17 @@ def test_fleet_is_imported_with_secrets_and_exported(running: Running) -> None:
     assert running.json("device", "import", str(table))["written"] == 0
 
 
+def test_disabled_device_is_exported_and_imported_as_such(running: Running) -> None:
+    exported = running.settings.home / "disabled.csv"
+    running.run("device", "add", "meter.off")
+    running.run("device", "revoke", "meter.off")
+    running.run("device", "export", str(exported))
+    running.run("device", "enable", "meter.off")
+
+    assert running.json("device", "import", str(exported))["written"] == 1
+    assert running.json("device", "show", "meter.off", "--json")["state"] == "disabled"
+
+
 def test_import_that_is_done_again_keeps_the_secrets_that_were_shown_once(
     running: Running,
 ) -> None:

@@ -9,10 +9,17 @@ import pytest
 
 from services.problems import LARGEST_BODY
 from services.registry.bulk import GROUP
+from telemetry.changes import DeviceBody
 from tests.services.registry_parts import TestedRegistry
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 IMPORTS = "/v1/imports"
+
+
+def states(registry: TestedRegistry) -> dict[str, bool]:
+    """Return which devices are disabled."""
+    listed = registry.ask("GET", "/v1/devices").json()["devices"]
+    return {one["device_full"]: one["is_disabled"] for one in listed}
 
 
 def lines(*devices: Mapping[str, object]) -> bytes:
@@ -34,6 +41,79 @@ def test_import_says_how_far_it_is_and_what_comes_out_goes_in_again(
         out = either.ask("GET", f"/v1/export?format={form}").content
         again = either.ask("POST", IMPORTS, out, headers=NDJSON)
         assert orjson.loads(again.content.splitlines()[-1])["written"] == 0
+
+
+@pytest.mark.parametrize("form", ["ndjson", "csv"])
+def test_disabled_device_comes_out_and_goes_in_disabled(either: TestedRegistry, form: str) -> None:
+    either.ask("POST", IMPORTS, lines({"device": "m1"}, {"device": "m2"}), headers=NDJSON)
+    either.done("POST", "/v1/devices/m2/disable")
+    out = either.ask("GET", f"/v1/export?format={form}").content
+    either.done("POST", "/v1/devices/m2/enable")
+    either.done("POST", "/v1/devices/m1/disable")
+
+    either.ask("POST", IMPORTS, out, headers=NDJSON)
+
+    assert states(either) == {"m1": True, "m2": True}
+    either.follower.follow()
+    body = either.topic.held()[b"device/default/m2"].body
+    assert isinstance(body, DeviceBody)
+    assert body.is_disabled
+
+
+@pytest.mark.parametrize(("said", "is_disabled"), [(True, True), ("TRUE", True), (False, False)])
+def test_import_says_of_a_new_device_whether_it_is_disabled(
+    registry: TestedRegistry, said: object, is_disabled: bool
+) -> None:
+    fleet = lines({"device": "m1", "is_disabled": said}, {"device": "m2"})
+
+    answer = registry.ask("POST", f"{IMPORTS}?with_secrets=true", fleet, headers=NDJSON)
+
+    assert states(registry) == {"m1": is_disabled, "m2": False}
+    issued = orjson.loads(answer.content)["issued"]
+    named = {one["device_full"] for one in issued}
+    assert named == ({"m2"} if is_disabled else {"m1", "m2"})
+
+
+def test_device_that_was_revoked_gets_no_secret_by_an_import(registry: TestedRegistry) -> None:
+    registry.done("PUT", "/v1/devices/m1", {})
+    registry.done("POST", "/v1/devices/m1/revoke")
+
+    answer = registry.ask(
+        "POST", f"{IMPORTS}?with_secrets=true", lines({"device": "m1"}), headers=NDJSON
+    )
+
+    assert orjson.loads(answer.content)["issued"] == []
+    assert states(registry) == {"m1": True}
+
+
+def test_what_is_neither_true_nor_false_is_refused(registry: TestedRegistry) -> None:
+    fleet = lines({"device": "m1", "is_disabled": "perhaps"})
+
+    answer = registry.ask("POST", IMPORTS, fleet, headers=NDJSON)
+
+    assert (answer.status_code, "neither true nor false" in answer.text) == (422, True)
+
+
+@pytest.mark.parametrize(
+    ("fleet", "zone"),
+    [
+        (lines({"device": "m1", "firmware": "2"}), "north"),
+        (lines({"device": "m1", "firmware": "2", "zone": None}), None),
+        (b"device,firmware\nm1,2\n", "north"),
+        (b"device,firmware,zone\nm1,2,\n", None),
+        (lines({"device": "m1", "firmware": "2"}, {"device": "m1", "customer": "c"}), "north"),
+    ],
+)
+def test_what_a_line_does_not_say_stays_as_it_is(
+    either: TestedRegistry, fleet: bytes, zone: str | None
+) -> None:
+    either.done("PUT", "/v1/devices/m1", {"zone": "north", "lat": 48.0, "durability": "consumer"})
+
+    either.ask("POST", IMPORTS, fleet, headers=NDJSON)
+
+    found = either.done("GET", "/v1/devices/m1")
+    assert (found["zone"], found["lat"], found["firmware"]) == (zone, 48.0, "2")
+    assert found["durability"] == "consumer"
 
 
 def test_import_may_be_larger_than_any_other_request(registry: TestedRegistry) -> None:

@@ -53,13 +53,13 @@ async def import_devices(
 
     The answer is NDJSON, a line for each group of lines: `{"read", "of", "written", "issued"}`.
     """
-    declared = bulk.Declared(await _text(request), access.tenant, options.product)
+    declared = bulk.DeviceText(await _text(request), access.tenant, options.product)
     count = await anyio.to_thread.run_sync(_count, access, declared, options.with_secrets)
     lines = _progress(access, declared, count, with_secrets=options.with_secrets)
     return StreamingResponse(lines, media_type=NDJSON)
 
 
-def _count(access: Access, declared: bulk.Declared, with_secrets: bool) -> int:
+def _count(access: Access, declared: bulk.DeviceText, with_secrets: bool) -> int:
     """Count the devices once all of them can be enrolled: later there is no answer to say why."""
     count, products = declared.checked()
     with access.registry.store.reading() as reading:
@@ -71,7 +71,7 @@ def _count(access: Access, declared: bulk.Declared, with_secrets: bool) -> int:
 
 
 def _progress(
-    access: Access, declared: bulk.Declared, count: int, *, with_secrets: bool
+    access: Access, declared: bulk.DeviceText, count: int, *, with_secrets: bool
 ) -> Iterator[bytes]:
     read, written = 0, 0
     for group in declared.groups():
