@@ -11,8 +11,8 @@ from telemetry.topics import REGISTRY_CHANGES
 from tests.brokers import Broker
 
 pytestmark = pytest.mark.kafka
-COUNT = 4 * BATCH
-TURN_S = 0.5
+COUNT = 10 * BATCH
+TURN_S = 0.3
 
 
 class Impatient(Feed):

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
@@ -21,6 +22,9 @@ from tests.gateway.kills.gateways import GatewayProcess
 
 STOPPED_WITHIN_S = 19.0
 """The supervisor waits for 20 s, then kills it."""
+HEADERS: list[tuple[str, str | bytes | None]] = [
+    ("tenant", b"default"), ("channel", b"commands/count")
+]  # fmt: skip
 COMMANDED_S = 3.0
 """Fewer messages than a session keeps."""
 
@@ -88,10 +92,8 @@ def test_account_tells_of_all_that_was_taken_until_the_end(broker: Broker, tmp_p
         is_over.set()
         gateway.close()
     there = Counter(
-        value
+        dict(cast(list[tuple[str, bytes]], message.headers()))[PAGE_HEADER]
         for message in read(bootstrap, TELEMETRY.name, TELEMETRY.partitions)
-        for name, value in message.headers() or []
-        if name == PAGE_HEADER
     )
     told = {}
     for message in read(bootstrap, GATEWAY_PAGES.name, GATEWAY_PAGES.partitions):
@@ -121,8 +123,7 @@ def test_command_that_comes_while_the_gateway_stops_is_told_by_the_next(
     def command() -> None:
         give_up = time.monotonic() + COMMANDED_S
         while time.monotonic() < give_up:
-            headers = {"tenant": b"default", "channel": b"commands/count"}
-            producer.produce(COMMANDS.name, b"%d" % len(sent), b"d1", headers=headers)
+            producer.produce(COMMANDS.name, b"%d" % len(sent), b"d1", headers=HEADERS)
             sent.append(len(sent))
             producer.poll(0.005)
         producer.flush()
