@@ -7,6 +7,7 @@ from pathlib import Path
 
 from infra.drills.drill import Drill, Outcome, outcome
 from infra.drills.ground import POLL_S, RATE, Ground
+from infra.drills.lives import fates, lives
 from infra.health import Health, health
 from infra.stack import Stack, read_stack
 from telemetry.errors import HeadwaterError
@@ -65,11 +66,14 @@ def hold(drill: Drill, ground: Ground) -> Outcome:
     with ground.fleet(drill.fleet):
         ground.say("waits until the drill's fleet lands")
         ground.wait_for_traffic()
+        home = ground.settings.home
+        before = lives(home)
         ground.say(drill.does)
         complaints = drill.strike(ground)
         ground.say("waits until all is well")
         heal_s = ground.healed_after(time.time(), drill.heal_within_s)
-        complaints = [*complaints, *ground.ended_fleets()]
+        died = fates(drill, before, lives(home, before.logged))
+        complaints = [*complaints, *died, *ground.ended_fleets()]
     ground.say("compares every message with the ledger")
     verdict = ground.verdict()
     return outcome(drill, heal_s=heal_s, complaints=complaints, verdict=verdict, ground=ground)

@@ -31,6 +31,10 @@ class Drill:
     needs_broker: bool = False
     stops: tuple[str, ...] = ()
     """Services that it stops for a while, and starts again."""
+    ends: tuple[str, ...] = ()
+    """Services whose processes it ends; the other writers are to live through it."""
+    may_fail: bool = False
+    """Whether queries may fail meanwhile, and go on by themselves."""
     is_apart: bool = False
     """Whether it makes a stack of its own, since the running one might come to harm."""
 
@@ -56,15 +60,24 @@ def outcome(
     drill: Drill, *, heal_s: float | None, complaints: list[str], verdict: Verdict, ground: Ground
 ) -> Outcome:
     """Judge: healed in time, every invariant held, and nothing else wrong."""
-    found = [*complaints, *drill.check(ground, verdict)]
+    found = [*complaints]
     if heal_s is None:
         found.append(f"not healed within {drill.heal_within_s:.0f} s")
-    if not verdict.get("ok"):
-        broken = {name: count for name in BROKEN if (count := verdict.get(name))}
-        found.append(f"a promise is broken: {broken or verdict.get('gold') or verdict}")
-    elif not verdict.get("acked"):
-        found.append(f"no message of the drill was acknowledged: see {ground.folder / 'fleet.log'}")
+    if "said" in verdict:
+        found.append(f"the tables were not held against the ledger: {verdict['said']}")
+    else:
+        found += [*_unkept(verdict, ground), *drill.check(ground, verdict)]
     ledgers = [str(ledger) for ledger in ground.ledgers]
     return Outcome(
         drill.name, not found, heal_s, drill.heal_within_s, found, dict(verdict), ledgers
     )
+
+
+def _unkept(verdict: Verdict, ground: Ground) -> list[str]:
+    """Return what of the promises is broken, or that there was nothing to hold them to."""
+    if not verdict.get("ok"):
+        broken = {name: count for name in BROKEN if (count := verdict.get(name))}
+        return [f"a promise is broken: {broken or verdict.get('gold') or verdict}"]
+    if not verdict.get("acked"):
+        return [f"no message of the drill was acknowledged: see {ground.folder / 'fleet.log'}"]
+    return []

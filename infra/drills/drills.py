@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from infra.drills import crashes, disks, floods, race
+from infra.drills import clocks, crashes, disks, floods, race
 from infra.drills.drill import Drill
 from infra.drills.ground import Fleet
 
@@ -13,12 +13,16 @@ ALL = (
         does="kills Kafka by SIGKILL; the supervisor starts it again",
         strike=crashes.kill_broker,
         needs_broker=True,
+        ends=("kafka",),
+        may_fail=True,
     ),
     Drill(
         name="driver-crash",
         line="the stream application is killed in the middle of its work",
         does="kills the stream application, Python and JVM, by SIGKILL",
         strike=crashes.kill_streams,
+        ends=("streams",),
+        may_fail=True,
     ),
     Drill(
         name="checkpoint-loss",
@@ -27,6 +31,8 @@ ALL = (
         " from bronze, and starts them again",
         strike=crashes.lose_checkpoint,
         stops=("streams",),
+        ends=("streams",),
+        may_fail=True,
     ),
     Drill(
         name="disk-full",
@@ -41,13 +47,14 @@ ALL = (
         does="halts Kafka and the streams for 0.8 s of every second, for 20 s, as writers on a"
         " slow disk are halted",
         strike=disks.slow_down,
+        may_fail=True,
     ),
     Drill(
         name="late-flood",
         line="half of the messages come too late, some ten times too late",
         does="sends late messages for 30 s",
         strike=floods.flood,
-        check=partial(floods.has, "late"),
+        check=partial(floods.has, ("late",)),
         fleet=Fleet("drill-late"),
     ),
     Drill(
@@ -55,7 +62,7 @@ ALL = (
         line="nearly every message comes twice, some with other content",
         does="sends messages twice for 30 s",
         strike=floods.flood,
-        check=partial(floods.has, "duplicates"),
+        check=partial(floods.has, ("duplicates", "conflicts")),
         fleet=Fleet("drill-duplicates"),
     ),
     Drill(
@@ -70,7 +77,7 @@ ALL = (
         line="a message in ten breaks careless parsers",
         does="sends poison for 40 s and watches the memory of the streams",
         strike=floods.watched_flood,
-        check=partial(floods.has, "rejected"),
+        check=partial(floods.has, ("rejected",)),
         fleet=Fleet("drill-poison"),
     ),
     Drill(
@@ -78,7 +85,7 @@ ALL = (
         line="clocks are years ahead, hours behind, or never set",
         does="sends wrong times for 30 s",
         strike=floods.flood,
-        check=floods.clock_moved_nothing,
+        check=clocks.moved_nothing,
         fleet=Fleet("drill-clocks"),
     ),
     Drill(

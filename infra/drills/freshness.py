@@ -20,21 +20,20 @@ class Delay(NamedTuple):
     partition: int
     at: datetime
     seconds: float
+    is_hot: bool = False
+    """Whether it is of the device that is told from all others."""
 
 
-def delays_s(lake_root: str, *, since: datetime, without: str) -> list[Delay]:
-    """Return the delays of the drill's messages that arrived since a moment, but one device's."""
+def delays_s(lake_root: str, *, since: datetime, hot: str) -> list[Delay]:
+    """Return the delays of the drill's messages that arrived since a moment; `hot` is a device."""
     uri = f"{lake_root}/{READINGS.name.replace('.', '/')}"
-    wanted = (
-        (pl.col("product") == PRODUCT)
-        & (pl.col("device_full") != without)
-        & (pl.col("received_at") >= since)
-    )
+    wanted = (pl.col("product") == PRODUCT) & (pl.col("received_at") >= since)
+    columns = ["partition", "received_at", (pl.col("device_full") == hot).alias("is_hot")]
     found: list[Delay] = []
     for committed, file in _files(uri, since):
         rows = pl.scan_parquet(f"{uri}/{file}", hive_partitioning=False).filter(wanted)
-        for partition, at in rows.select("partition", "received_at").collect().iter_rows():
-            found.append(Delay(partition, at, (committed - at).total_seconds()))
+        for partition, at, is_hot in rows.select(columns).collect().iter_rows():
+            found.append(Delay(partition, at, (committed - at).total_seconds(), is_hot))
     return found
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from infra.environment import setting_variables
@@ -52,6 +53,7 @@ class Ground:
     """The small disk of a drill that has one of its own."""
     rate: int = RATE
     """Messages a second that each fleet sends."""
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def daemon(self) -> Daemon:
