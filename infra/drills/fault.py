@@ -65,10 +65,17 @@ def left_faults(home: Path) -> list[Fault]:
     for path in sorted(home.glob(f"drills/*/{NOTE}")):
         with contextlib.suppress(FileNotFoundError), path.open() as file:
             if _is_left_behind(file.fileno()):
-                said = json.load(file)
-                stops = tuple(said["stops"])
-                found.append(Fault(said["drill"], said["does"], stops, path.parent))
+                found.append(_said(file.read(), path.parent))
     return found
+
+
+def _said(note: str, folder: Path) -> Fault:
+    """Return what a note says; one that a loss of power has emptied is known by its folder."""
+    try:
+        said = json.loads(note)
+        return Fault(said["drill"], said["does"], tuple(said["stops"]), folder)
+    except (ValueError, KeyError, TypeError):
+        return Fault(folder.name.rpartition("-")[0], "left no word of what it does", (), folder)
 
 
 def under_way(home: Path) -> str | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from spark_jobs.checkpoint import APP_ID, has_batches
 from spark_jobs.jobs.landing_queries import KAFKA, SPOOL
+from spark_jobs.jobs.progress_files import read_progress
 from spark_jobs.noted_topic import generation, generation_name, readable_note
 from spark_jobs.transforms.offsets import Offsets, offsets_from_text
 from telemetry.settings import Settings
@@ -68,10 +69,8 @@ def _topic(checkpoint: Path) -> str:
 
 
 def _idle_at(progress: Path) -> datetime | None:
-    if not progress.exists():
-        return None
-    said = json.loads(progress.read_text())
-    return datetime.fromtimestamp(said["at"], UTC) if said["idle"] else None
+    said = read_progress(progress)
+    return datetime.fromtimestamp(said["at"], UTC) if said and said["idle"] else None
 
 
 def quiet_partitions(checkpoint: Path) -> dict[Partition, datetime]:

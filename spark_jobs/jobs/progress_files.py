@@ -1,9 +1,10 @@
 """Progress of the streams as files: what `status` and the checks read."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from spark_jobs.jobs.query import Figures
 
@@ -50,6 +51,15 @@ def _iso(micros: int) -> str:
 def forget_progress(folder: Path, name: str) -> None:
     """Remove the file of a query that is not part of the stack any more."""
     (folder / f"{name}.json").unlink(missing_ok=True)
+
+
+def read_progress(path: Path) -> Mapping[str, Any] | None:
+    """Return what a query said last; None where it says nothing, or a loss of power emptied it."""
+    try:
+        said = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    return said if isinstance(said, dict) else None
 
 
 def write_progress(folder: Path, said: dict[str, object]) -> None:

@@ -5,7 +5,6 @@ hour. Tables of which a job reads an older version are left for the next run.
 """
 
 import argparse
-import json
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from functools import partial
 from spark_jobs.gold_state import GoldFiles, Position
 from spark_jobs.jobs.gold import NAME as GOLD
 from spark_jobs.jobs.job_runs import Result, recorded, tried
+from spark_jobs.jobs.progress_files import read_progress
 from spark_jobs.jobs.scoring import NAME as SCORING
 from spark_jobs.jobs.scoring_query import is_wanted
 from spark_jobs.lake import Lake
@@ -121,8 +121,8 @@ def _reported(settings: Settings, now: datetime) -> dict[str, timedelta]:
     """Return how old the newest row is that each lagging stream has taken, by its progress."""
     lags = {}
     for path in settings.progress_dir.glob("*.json"):
-        said = json.loads(path.read_text())
-        if said["lag_messages"] and said["age_s"] is not None:
+        said = read_progress(path)
+        if said and said["lag_messages"] and said["age_s"] is not None:
             since = datetime.fromtimestamp(said["at"], UTC) - timedelta(seconds=said["age_s"])
             name = said["name"]
             lags[f"the stream {name}"] = now - since

@@ -118,6 +118,20 @@ def test_status_and_doctor_name_it_with_what_mends_it(
     assert "headwater up" in finding.fix
 
 
+@pytest.mark.parametrize("note", ["", "\0\0\0", "null", "{}"])
+def test_note_that_a_loss_of_power_has_emptied_keeps_nobody_from_starting(
+    tmp_path: Path, note: str
+) -> None:
+    path = tmp_path / "drills" / "slow-disk-20261121T080000" / NOTE
+    path.parent.mkdir(parents=True)
+    path.write_text(note)
+
+    (fault,) = left_faults(tmp_path)
+    assert fault.drill == "slow-disk"
+    assert [each.drill for each in undo_faults(tmp_path, lambda _: None)] == ["slow-disk"]
+    assert not path.exists()
+
+
 def test_second_drill_is_refused_while_one_is_held(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

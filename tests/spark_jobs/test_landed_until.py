@@ -80,6 +80,14 @@ def test_progress_counts_only_where_nothing_is_left_to_read(tmp_path: Path) -> N
     assert landed_until(settings, NOON).topics == {"telemetry": NOON, "spool": NOON}
 
 
+def test_progress_that_a_loss_of_power_has_emptied_says_nothing(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    settings.progress_dir.mkdir(parents=True)
+    (settings.progress_dir / "landing.json").write_bytes(b"")
+
+    assert not landed_until(settings, NOON).has_passed(("telemetry", 0), NOON - 9 * MINUTE)
+
+
 def test_a_topic_that_was_made_anew_is_known_by_its_own_name(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     checkpoint = settings.checkpoint_dir / "landing"

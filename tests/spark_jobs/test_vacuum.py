@@ -114,6 +114,13 @@ def test_damaged_state_of_gold_is_named_with_what_mends_it(settings: Settings) -
         run(settings)
 
 
+def test_progress_that_a_loss_of_power_has_emptied_fails_nothing(settings: Settings) -> None:
+    lags(settings, "landing", 30.5)
+    (settings.progress_dir / "gold.json").write_bytes(b"")
+
+    assert run(settings)["retained_hours"] == 33
+
+
 def test_a_stream_without_lag_needs_nothing(settings: Settings) -> None:
     lags(settings, "landing", 49.5, messages=0)
 
