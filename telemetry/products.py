@@ -171,7 +171,9 @@ def _compatibility(mode: object) -> Compatibility:
 def _check_retention(product: Product) -> None:
     """Raise if retention would drop rows of the product that are still needed."""
     width = product.sliding.width if product.sliding else timedelta()
-    reach = Reach(product.lateness, product.max_age, product.dedup_horizon, max(width, DAY))
+    # A late row may bridge two sessions: what began before it is read so far back.
+    widest = max(width, product.session_gap or timedelta(), DAY)
+    reach = Reach(product.lateness, product.max_age, product.dedup_horizon, widest)
     name = product.retention_class
     kept = Kept(name, retention_span(name), bronze_span=retention_span(MESSAGES.retention))
     short = "; ".join(shortfalls(reach, kept))

@@ -1,9 +1,9 @@
 """Refuses a product whose rows retention would drop while they are still needed.
 
 A row of silver is dropped once its event is older than its class is kept. It is needed as long as
-a late row may touch its window (a day, or a sliding window if that is wider), and as long as a
-copy of its message may come, which is held against it. `history` may be of any age and never late:
-its years count from when it came.
+a late row may touch its window (a day, or a wider sliding window or gap of sessions), and as long
+as a copy of its message may come, which is held against it. `history` may be of any age and never
+late: its years count from when it came.
 """
 
 from collections.abc import Iterator

@@ -20,6 +20,7 @@ DAY = timedelta(days=1)
         ({"retention": "30 d", "max_age": "30 d"}, ("30 d", "31 d")),
         ({"retention": "7 d", "max_age": "5 d", "sliding": {"width": "3 d", "every": "1 h"}},
          ("7 d", "8 d")),
+        ({"max_age": "60 d", "session_gap": "31 d"}, ("90 d", "91 d")),
         ({"max_age": "unbounded"}, ("90 d", "unbounded")),
         ({"max_age": "60 d", "dedup_horizon": "40 d"}, ("90 d", "100 d")),
         ({"dedup_horizon": "unbounded"}, ("90 d", "unbounded")),
@@ -44,6 +45,7 @@ def test_retention_that_eats_what_is_needed_is_refused(
     [
         {},
         {"max_age": "80 d"},
+        {"max_age": "60 d", "session_gap": "30 d"},
         {"max_age": "unbounded", "retention": "forever"},
         {"max_age": "unbounded", "lateness": "unbounded", "retention": "history"},
         {"max_age": "unbounded", "lateness": "unbounded", "retention": "forever"},
