@@ -208,13 +208,13 @@ class FastLane:
 
     def _report(self, now: float) -> None:
         """Say how it is; nobody waits for it to be idle, and its offsets are known to nobody."""
-        state: State = "degraded" if self._failures else "starting"
-        if self._at_work is not None:
-            state = "running"
-            replace_durably(self._seen_file, orjson.dumps({"at": now}))
+        is_at_work = self._at_work is not None
+        state: State = "running" if is_at_work else "degraded" if self._failures else "starting"
         said = progress(NAME, Run(state, error=self._error), Figures(), now)
         said |= {"lag_messages": None, "idle": True}
         try:
+            if is_at_work:
+                replace_durably(self._seen_file, orjson.dumps({"at": now}))
             write_progress(self._settings.progress_dir, said)
         except OSError as error:
             log.warning("the progress is not written: %s", error)

@@ -121,6 +121,18 @@ def test_changed_rule_is_taken_up_while_another_query_begins(watched: Watched) -
     assert watched.at_work == [third]
 
 
+def test_lane_goes_on_where_nothing_can_be_written(watched: Watched) -> None:
+    watched.go(5)
+    # As on a full disk: what is to be replaced is none to be replaced.
+    (seen,) = (watched.settings.checkpoint_dir / "fast").glob("seen.json")
+    seen.unlink()
+    (seen / "held").mkdir(parents=True)
+
+    watched.go(5)
+
+    assert watched.at_work == watched.queries
+
+
 def test_query_that_may_not_have_caught_up_is_followed_from_where_it_began(
     watched: Watched,
 ) -> None:
