@@ -36,9 +36,13 @@ class Owner:
         self._released = threading.Event()
 
     def take(self) -> None:
-        """Take the lock unless it is held here already; raise if another process has it."""
-        if self._file is not None:
+        """Take the lock unless it is held here already; raise if another process has it.
+
+        What is held of a file that was deleted keeps nobody out.
+        """
+        if self._file is not None and self._is_there(self._file):
             return
+        self.release()
         self._path.parent.mkdir(parents=True, exist_ok=True)
         file = self._path.open("a+")
         try:
@@ -61,6 +65,12 @@ class Owner:
             self._say(None)
             self._file.close()
             self._file = None
+
+    def _is_there(self, file: TextIO) -> bool:
+        try:
+            return os.path.samestat(os.fstat(file.fileno()), self._path.stat())
+        except FileNotFoundError:
+            return False
 
     def _refuse_elsewhere(self) -> None:
         holder = _holder(self._path)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,19 @@ def test_second_owner_hears_who_the_first_is(tmp_path: Path) -> None:
     first.release()
     second.take()
     second.release()
+
+
+def test_lock_that_was_deleted_with_all_checkpoints_is_taken_anew(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    first, second = (Owner(settings, "landing") for _ in range(2))
+    first.take()
+    shutil.rmtree(settings.checkpoint_dir)
+
+    first.take()
+
+    with pytest.raises(InUseError, match="CHECKPOINT_IN_USE"):
+        second.take()
+    first.release()
 
 
 def test_owner_on_another_machine_counts_while_it_is_alive(tmp_path: Path) -> None:
