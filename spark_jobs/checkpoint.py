@@ -48,11 +48,10 @@ def spool_damage(folder: Path, segments: Path) -> Damage | None:
 
     Spark opens the files of the last batch again at each start, by the paths that it noted.
     """
-    listings = folder.glob("sources/0/[0-9]*")
     damage = landing_damage(folder) or _foreign(folder, "logOffset", "path")
     if damage or not has_batches(folder):
         return damage
-    newest = max(listings, key=lambda path: int(path.stem), default=None)
+    newest = max(folder.glob("sources/0/[0-9]*"), key=lambda path: int(path.stem), default=None)
     lines = newest.read_text("utf-8").split("\n")[1:] if newest else []
     noted = [unquote(json.loads(line)["path"]) for line in lines if line]
     if all(path.startswith(unquote(segments.as_uri())) for path in noted):
@@ -166,20 +165,21 @@ def _ordered(folder: Path) -> Iterator[Damage]:
             f"batch {number} is committed, and {folder / 'offsets' / str(number)} is missing",
         )
     if offsets and max(offsets) > max(commits, default=oldest - 1) + 1:
-        newest = max(offsets) - 1
-        yield Damage("CHECKPOINT_GAP", f"{folder / 'commits' / str(newest)} is missing")
+        yield Damage("CHECKPOINT_GAP", f"{folder / 'commits' / str(max(offsets) - 1)} is missing")
     yield from _backwards(offsets)
     if offsets:
         yield from _missing_listings(folder, offsets[max(offsets)])
 
 
 def _missing_listings(folder: Path, newest: Path) -> Iterator[Damage]:
-    """Yield lists of files that a batch over a folder of files names and that are gone."""
+    """Yield missing lists of files, from the newest batch's back to one that has all before it."""
     for number, line in enumerate(_sources(newest)):
-        listed = _positions(line).get("log", -1)
-        path = folder / "sources" / str(number) / str(listed)
-        if listed >= 0 and not (path.exists() or path.with_name(f"{listed}.compact").exists()):
-            yield Damage("CHECKPOINT_GAP", f"{path} is missing")
+        logs = folder / "sources" / str(number)
+        for listed in range(_positions(line).get("log", -1), -1, -1):
+            if (logs / f"{listed}.compact").exists():
+                break
+            if not (logs / str(listed)).exists():
+                yield Damage("CHECKPOINT_GAP", f"{logs / str(listed)} is missing")
 
 
 def _backwards(offsets: Numbered) -> Iterator[Damage]:

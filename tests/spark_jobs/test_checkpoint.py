@@ -142,6 +142,10 @@ def test_file_list_that_a_batch_names_must_be_there(tmp_path: Path) -> None:
     assert landing_damage(folder) is None
     (folder / "sources" / "0" / "2").unlink()
     assert landing_code(folder) == "CHECKPOINT_GAP"
+    put(folder / "sources" / "0" / "2", 'v1\n{"path":"a","timestamp":1,"batchId":1}')
+    (folder / "sources" / "0" / "1").unlink()
+    assert landing_code(folder) == "CHECKPOINT_GAP", "Spark reads all of them at a start"
+    (folder / "sources" / "0" / "2").unlink()
     put(folder / "sources" / "0" / "2.compact", 'v1\n{"path":"a","timestamp":1,"batchId":1}')
     assert landing_damage(folder) is None
 
