@@ -4,12 +4,14 @@ A clock that has left out more than 7 days is not believed at once: see `believe
 """
 
 import argparse
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 
 import polars as pl
 
 from spark_jobs.jobs.believed_day import BELIEVED_AFTER, CLOCK_AHEAD, believed_day
+from spark_jobs.jobs.dropped_partitions import Dropped, DroppedPartitions, Partition, named
 from spark_jobs.jobs.job_runs import Result, recorded, tried, utc_date
 from spark_jobs.jobs.partitions import (
     born_on,
@@ -40,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result:
     """Drop what has expired, and say what it was."""
+    noted = DroppedPartitions(settings.checkpoint_dir / "retention.dropped")
 
     def work(now: datetime) -> Result:
         today = arguments.today or now.date()
@@ -47,13 +50,18 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
         if arguments.today is None:
             _refuse_jump(lake, today, expired)
         _keep_bronze_longest(lake, expired)
+        dropped: Dropped = {table.name: _told(rows) for table, rows in expired.items() if len(rows)}
         if not arguments.dry_run:
+            dropped = noted.begin(dropped)
             for table, partitions in expired.items():
                 tried(partial(_drop, lake, table, partitions), f"retention of {table.name}")
-        dropped = {table.name: _said(rows) for table, rows in expired.items() if len(rows)}
-        return {"dry_run": arguments.dry_run, "tables": dropped}
+        said = {name: _said(partitions) for name, partitions in sorted(dropped.items())}
+        return {"dry_run": arguments.dry_run, "tables": said}
 
-    return recorded(lake, "retention", arguments, work)
+    result = recorded(lake, "retention", arguments, work)
+    if not arguments.dry_run:
+        noted.forget()
+    return result
 
 
 def _all_expired(lake: Lake, today: date) -> dict[Table, pl.DataFrame]:
@@ -114,11 +122,15 @@ def _drop(lake: Lake, table: Table, partitions: pl.DataFrame) -> None:
         lake.delete(table, condition(table, partitions))
 
 
-def _said(partitions: pl.DataFrame) -> dict[str, object]:
+def _told(partitions: pl.DataFrame) -> Sequence[Partition]:
+    return partitions.with_columns(pl.col(pl.Date).cast(pl.String)).rows(named=True)
+
+
+def _said(partitions: Sequence[Partition]) -> dict[str, object]:
+    sizes = pl.DataFrame(partitions, infer_schema_length=None).select("rows", "bytes")
     return {
-        "partitions": partitions.drop("rows", "bytes").rows(named=True),
-        "rows": partitions["rows"].sum(),
-        "bytes": partitions["bytes"].sum(),
+        "partitions": [named(partition) for partition in partitions],
+        **sizes.sum().row(0, named=True),
     }
 
 

@@ -5,13 +5,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from spark_jobs.gold_state import GoldState, Position
 from spark_jobs.jobs import retention
 from spark_jobs.jobs.gold_rebuild import Rebuild
+from spark_jobs.jobs.partitions import classes_ever
 from spark_jobs.lake import Lake
+from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
-from telemetry.tables import DEVICE_HOUR, READINGS, SESSIONS
+from telemetry.tables import DEVICE_HOUR, LATE, READINGS, SESSIONS, Table
 from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.gold_fleet import fleet
 from tests.spark_jobs.silver_rows import silver
@@ -64,3 +67,35 @@ def test_session_that_goes_on_keeps_its_month(tmp_path: Path) -> None:
     run(retention, settings, "--today", "2027-06-10")
 
     assert lake.scan(SESSIONS).collect().is_empty()
+
+
+class Torn(Lake):
+    """A lake in which a run of retention comes to an end in the middle."""
+
+    def delete(self, table: Table, predicate: str) -> None:
+        if table is LATE:
+            raise HeadwaterError("cut short")
+        super().delete(table, predicate)
+
+
+def test_run_after_one_that_was_cut_short_tells_of_all_that_went(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    lake = Lake(settings.lake_root)
+    create_all(lake)
+    old = fleet(3).with_columns(retention_class=pl.lit("30 d"))
+    for table in (READINGS, LATE):
+        lake.append(table, silver(old, table), None)
+    parser = argparse.ArgumentParser()
+    retention.add_arguments(parser)
+    asked = parser.parse_args(["--today", str(TODAY + timedelta(days=365))])
+    with pytest.raises(HeadwaterError, match="cut short"):
+        retention.run(asked, settings, Torn(settings.lake_root))
+    assert lake.scan(READINGS).collect().is_empty()
+
+    told = retention.run(asked, settings, lake)["tables"]
+
+    assert isinstance(told, dict)
+    assert told[READINGS.name]["rows"] == told[LATE.name]["rows"] == len(old)
+    assert {one["retention_class"] for one in told[READINGS.name]["partitions"]} == {"30 d"}
+    assert "30 d" in classes_ever(lake)
+    assert retention.run(asked, settings, lake)["tables"] == {}
