@@ -11,6 +11,7 @@ import pytest
 from deltalake import write_deltalake
 
 from infra.drills.clocks import moved_nothing
+from infra.drills.drill import outcome
 from infra.drills.drills import DRILLS
 from infra.drills.floods import HOT, has, held_beside, held_memory, held_p95
 from infra.drills.freshness import Delay, delays_s
@@ -221,3 +222,13 @@ def test_memory_that_was_not_measured_is_not_taken_for_held(
     found = held_memory(before, after)
 
     assert [*found] == [] if complaint is None else complaint in found[0]
+
+
+def test_tables_that_could_not_be_compared_are_no_broken_promise(ground: Ground) -> None:
+    unknown: Verdict = {"ok": False, "said": "error: not idle after 300 s"}
+
+    found = outcome(DRILLS["late-flood"], heal_s=3.0, complaints=[], verdict=unknown, ground=ground)
+
+    assert found.complaints == [
+        "the tables were not held against the ledger: error: not idle after 300 s"
+    ]
