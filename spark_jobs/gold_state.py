@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import polars as pl
 
-from spark_jobs.checkpoint import GOLD_STATE
+from spark_jobs.checkpoint import GOLD_STATE, newest_planned
 from spark_jobs.seal import sealed
 from spark_jobs.transforms.rules import WATERMARKS
 from telemetry.errors import HeadwaterError
@@ -99,6 +99,17 @@ class GoldFiles:
             offset["reservoirId"]: Position(offset["reservoirVersion"], offset["index"])
             for offset in offsets
         }
+
+    def tables(self) -> frozenset[str]:
+        """Return the ids of the tables that the newest batch reads; none before the first.
+
+        A batch of another stream reads a table that has none.
+        """
+        newest = newest_planned(self.checkpoint)
+        try:
+            return frozenset(self.positions(newest)) if newest >= 0 else frozenset()
+        except (ValueError, KeyError, TypeError):
+            return frozenset({""})
 
     def is_planned(self, state: GoldState) -> bool:
         """Tell whether a batch behind the state has begun: some tables may have it."""

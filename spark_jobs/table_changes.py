@@ -12,8 +12,8 @@ from telemetry.tables import Table
 MIGRATIONS = {
     "bronze": "bronze is never changed: copy it into a new table, column by column, and put that"
     " in its place",
-    "silver": "set the table aside and build it again from bronze by `headwater job replay"
-    " --in-place`",
+    "silver": "stop the streams, set the table's folder aside, `headwater job recover gold`, and"
+    " build the table again from bronze by `headwater job replay --in-place`",
     "gold": "stop the streams, set the folders of gold's tables and checkpoints/gold aside; gold"
     " is made again from silver at the next start",
 }

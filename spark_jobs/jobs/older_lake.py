@@ -85,10 +85,14 @@ def _newest_batch(lake: Lake, app_id: str) -> int:
 
 def gold_has_lost_its_place(settings: Settings, lake: Lake) -> Damage | None:
     """Return what gold is to read next and silver's log does not tell any more."""
-    state = GoldFiles(settings.checkpoint_dir / "gold").state()
+    files = GoldFiles(settings.checkpoint_dir / "gold")
+    state = files.state()
     if state is None:
         return None
+    read = files.tables()
     for table, position in ((READINGS, state.readings), (LATE, state.late)):
+        if read and str(lake.table(table).metadata().id) not in read:
+            return Damage(LOG_GONE, f"{table.name} is another table than the one that it reads")
         if not can_go_on(lake.table(table), position.version):
             return Damage(
                 LOG_GONE,

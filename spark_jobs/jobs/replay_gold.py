@@ -13,9 +13,11 @@ from spark_jobs.gold_state import GoldFiles, GoldState, OwnedError
 from spark_jobs.jobs.gold import NAME, SOURCES, behind_rewrites
 from spark_jobs.jobs.gold_rebuild import Rebuild
 from spark_jobs.jobs.gold_tables import TABLES, WINDOW_TABLES
+from spark_jobs.jobs.older_lake import gold_has_lost_its_place, gold_is_ahead, refuse_older_lake
 from spark_jobs.jobs.replay_comparison import Sides
 from spark_jobs.jobs.restating import runs_of_days
 from spark_jobs.lake import Lake
+from spark_jobs.refusal import refuse_damaged
 from spark_jobs.transforms.rules import rules
 from spark_jobs.transforms.spans import DAY, Span, days
 from telemetry.errors import HeadwaterError
@@ -99,6 +101,8 @@ def caught_up_gold(
 
     While streams append, gold is always a moment behind: hold silver still, and it gets there.
     """
+    refuse_older_lake(NAME, gold_is_ahead(settings, lake))
+    refuse_damaged(NAME, gold_has_lost_its_place(settings, lake))
     until = time.monotonic() + PATIENCE_S
     while (gold := pinned_gold(settings, lake)) is not None:
         behind = _behind(lake, gold, versions, received)

@@ -93,7 +93,7 @@ class Scoring:
         """Take up what was remembered; what is damaged, or has no checkpoint, begins anew."""
         with self._lock:
             kept = self._recalled()
-            if kept and not can_go_on(self._lake.table(READINGS), kept.readings.version):
+            if kept and not self._has_place(kept.readings):
                 log.error("rules forget what they have learnt: silver does not have their place")
                 self._evaluator = Evaluator(self._predicts, self._baselines)
                 kept = None
@@ -113,6 +113,16 @@ class Scoring:
             self.state = kept
             self._is_torn = False
             self.look_after()
+
+    def _has_place(self, position: Position) -> bool:
+        """Tell whether silver is the table that was looked at, and its log has what is next."""
+        handle = self._lake.table(READINGS)
+        seen = GoldFiles(self._files.checkpoint).tables() if self._is_whole() else frozenset()
+        is_same = not seen or str(handle.metadata().id) in seen
+        return is_same and can_go_on(handle, position.version)
+
+    def _is_whole(self) -> bool:
+        return batches_damage(self._files.checkpoint) is None
 
     def _recalled(self) -> ScoringState | None:
         """Let the rules remember what was saved, and return what that was of."""

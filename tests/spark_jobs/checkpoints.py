@@ -43,13 +43,18 @@ def landing_checkpoint(folder: Path, batches: int, *, committed: int | None = No
     return folder
 
 
-def gold_checkpoint(folder: Path, batches: int, *, done: int | None = None) -> Path:
-    """Write a checkpoint of gold and its state, which is of the last batch that was done."""
+def gold_checkpoint(
+    folder: Path, batches: int, *, done: int | None = None, ids: tuple[str, str] = ("r", "l")
+) -> Path:
+    """Write a checkpoint of gold and its state, which is of the last batch that was done.
+
+    `ids` are those of the tables of readings and late readings.
+    """
     _query(folder)
     for number in range(batches):
         delta = {"sourceVersion": 1, "index": -1, "isStartingVersion": False}
-        readings = {**delta, "reservoirId": "r", "reservoirVersion": 2 * number + 3}
-        late = {**delta, "reservoirId": "l", "reservoirVersion": number + 1}
+        readings = {**delta, "reservoirId": ids[0], "reservoirVersion": 2 * number + 3}
+        late = {**delta, "reservoirId": ids[1], "reservoirVersion": number + 1}
         put(folder / "offsets" / str(number), offsets_log(readings, late))
     _commit(folder, batches)
     write_state(folder, batches - 1 if done is None else done)

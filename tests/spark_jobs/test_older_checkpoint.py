@@ -16,7 +16,15 @@ from spark_jobs.lake import Lake
 from spark_jobs.refusal import CheckpointError
 from spark_jobs.scoring_state import ScoringState
 from telemetry.settings import Settings
-from telemetry.tables import ANOMALIES, DEVICE_MINUTE, MESSAGES, SESSIONS, Table
+from telemetry.tables import (
+    ANOMALIES,
+    DEVICE_MINUTE,
+    LATE,
+    MESSAGES,
+    READINGS,
+    SESSIONS,
+    Table,
+)
 from tests.spark_jobs.checkpoints import flip, gold_checkpoint, landing_checkpoint
 from tests.spark_jobs.test_scoring import Heard
 
@@ -75,9 +83,10 @@ def test_older_copy_of_golds_checkpoint_is_refused_and_set_aside(settings: Setti
     Gold(Lake(settings.lake_root), settings).prepare()
 
 
-def plan(folder: Path, batches: int) -> Path:
+def plan(folder: Path, batches: int, lake: Lake) -> Path:
     """Write what Spark does of batches, but no memory of ours."""
-    gold_checkpoint(folder, batches)
+    readings, late = (str(lake.table(table).metadata().id) for table in (READINGS, LATE))
+    gold_checkpoint(folder, batches, ids=(readings, late))
     (folder / "gold.json").unlink()
     return folder
 
@@ -90,7 +99,7 @@ def test_scoring_over_damaged_batches_goes_on_behind_what_it_has_seen(
     before = Scoring(lake, settings, Heard())
     before.state = ScoringState("scoring/before", 3, Position(0))
     before.save()
-    folder = plan(settings.checkpoint_dir / "scoring", 3 if fate == "older" else 4)
+    folder = plan(settings.checkpoint_dir / "scoring", 3 if fate == "older" else 4, lake)
     newest = folder / "offsets" / "3"
     if fate == "empty":
         newest.write_text("")
@@ -114,7 +123,7 @@ def test_scoring_over_sound_batches_goes_on_with_them(settings: Settings) -> Non
     before = Scoring(lake, settings, Heard())
     before.state = ScoringState("scoring/before", 2, Position(0))
     before.save()
-    folder = plan(settings.checkpoint_dir / "scoring", 4)
+    folder = plan(settings.checkpoint_dir / "scoring", 4, lake)
 
     after = Scoring(lake, settings, Heard())
     after.prepare()
@@ -127,7 +136,7 @@ def test_scoring_over_an_older_checkpoint_goes_on_under_another_name(settings: S
     first = Scoring(Lake(settings.lake_root), settings, Heard())
     first.prepare()
     first.save()
-    plan(settings.checkpoint_dir / "scoring", 1)
+    plan(settings.checkpoint_dir / "scoring", 1, Lake(settings.lake_root))
 
     def name() -> str:
         again = Scoring(Lake(settings.lake_root), settings, Heard())

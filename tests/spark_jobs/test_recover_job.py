@@ -37,7 +37,8 @@ def test_gold_is_set_aside_whole_and_the_run_is_recorded(settings: Settings) -> 
     for table, versions in ((READINGS, 6), (LATE, 2)):
         for _ in range(versions):
             lake.append(table, silver(fleet(seed=1, messages=1), table), None)
-    folder = gold_checkpoint(settings.checkpoint_dir / "gold", 3)
+    readings, late = (str(lake.table(table).metadata().id) for table in (READINGS, LATE))
+    folder = gold_checkpoint(settings.checkpoint_dir / "gold", 3, ids=(readings, late))
     assert recovered(settings, "gold")["found"] == "the checkpoint is sound"
     assert not asides(settings, "gold")
     (folder / "offsets" / "2").write_bytes(b"")

@@ -91,5 +91,5 @@ def test_what_would_change_rows_is_refused_with_the_migration(
 def test_column_that_becomes_required_is_refused(lake: Lake) -> None:
     lake.create(CONFLICTS)
     columns = [replace(c, required=c.required or c.name == "boot") for c in CONFLICTS.columns]
-    with pytest.raises(TableChangedError, match=r"boot may be null.*set the table aside"):
+    with pytest.raises(TableChangedError, match=r"boot may be null.*recover gold"):
         lake.create(replace(CONFLICTS, columns=tuple(columns)))
