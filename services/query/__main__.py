@@ -17,14 +17,8 @@ from edge.outboxes import stack_mode
 from services.changes import Changes, consumer
 from services.query.app import application
 from services.query.served import Service
-from services.query.start import (
-    configured,
-    keep_hot,
-    keep_up,
-    open_service,
-    warm_up,
-    with_local_key,
-)
+from services.query.start import configured, follow, open_service, with_local_key
+from services.query.without_pandas import go_without_pandas
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
@@ -40,6 +34,7 @@ def main() -> int:
     )
     # Arrow's own pool keeps what it once had: 50 MB more, and no quicker.
     pa.set_memory_pool(pa.system_memory_pool())
+    go_without_pandas()
     settings = Settings()
     try:
         service = open_service(settings, lambda: datetime.now(UTC))
@@ -77,24 +72,10 @@ def _lifespan(
                 ending.callback(changes.stop)
             ending.callback(service.live.follower.woken.set)
             ending.callback(stopping.set)
-            for work in (_work, keep_hot):
-                threading.Thread(target=work, args=(service, stopping), daemon=True).start()
+            threading.Thread(target=follow, args=(service, stopping), daemon=True).start()
             yield
 
     return run
-
-
-def _work(service: Service, stopping: threading.Event) -> None:
-    """Look up the tables before the first question, then keep the latest values up."""
-    while not stopping.is_set():
-        try:
-            warm_up(service)
-            break
-        except Exception:
-            # Half a lake, such as one that is being restored: it is ready once it can be read.
-            log.exception("the tables cannot be read; trying again")
-            stopping.wait(2.0)
-    keep_up(service, stopping)
 
 
 if __name__ == "__main__":

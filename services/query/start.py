@@ -100,6 +100,20 @@ def with_local_key(service: Service, settings: Settings) -> None:
     service.directory.add_local_key(local_key(settings.query_key_file))
 
 
+def follow(service: Service, stopping: threading.Event) -> None:
+    """Look up the tables before the first question, then keep up with them."""
+    while not stopping.is_set():
+        try:
+            warm_up(service)
+            break
+        except Exception:
+            # Half a lake, such as one that is being restored: it is ready once it can be read.
+            log.exception("the tables cannot be read; trying again")
+            stopping.wait(2.0)
+    threading.Thread(target=keep_hot, args=(service, stopping), daemon=True).start()
+    keep_up(service, stopping)
+
+
 def keep_up(service: Service, stopping: threading.Event) -> None:
     """Follow the tables: at once for those who watch, now and then where nobody does."""
     rebuilt, live = time.monotonic(), service.live

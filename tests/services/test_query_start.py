@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from services.query.served import Service
-from services.query.start import configured, keep_up
+from services.query.start import FIRST_LOOK_S, configured, follow, keep_up
 
 SOON_S, PATIENCE_S = 0.2, 30.0
 CLIENTS_KEEP_S = 5.0
@@ -36,6 +36,33 @@ def test_connection_that_rested_longer_than_clients_keep_it_is_answered() -> Non
     finally:
         server.should_exit = True
         thread.join(PATIENCE_S)
+
+
+def test_newest_files_are_read_only_once_who_asked_first_has_been_answered() -> None:
+    stopping, known, stepped = threading.Event(), threading.Event(), threading.Event()
+    live = SimpleNamespace(follower=SimpleNamespace(woken=threading.Event(), step=lambda: None),
+                           seats=SimpleNamespace(taken=0))  # fmt: skip
+    hot = SimpleNamespace(step=stepped.set)
+    service = SimpleNamespace(
+        window_tables={"slow": SimpleNamespace(listing=known.wait)},
+        warm=threading.Event(),
+        live=live,
+        lake=SimpleNamespace(hot=hot),
+        latest=None,
+    )
+    thread = threading.Thread(target=follow, args=(cast(Service, service), stopping))
+    thread.start()
+    try:
+        time.sleep(FIRST_LOOK_S + SOON_S)
+        known.set()
+        assert service.warm.wait(PATIENCE_S)
+        assert not stepped.wait(FIRST_LOOK_S / 2)
+        assert stepped.wait(PATIENCE_S)
+    finally:
+        stopping.set()
+        live.follower.woken.set()
+        thread.join(PATIENCE_S)
+    assert not thread.is_alive()
 
 
 def test_first_look_waits_for_who_asks_first_and_is_made_at_once_when_wanted() -> None:
