@@ -23,6 +23,7 @@ TimeText = Annotated[str, Field(description=TIME, max_length=40, examples=["2026
 LONGEST_NAME = 1024
 """Letters: a full name of a device has up to 257, and a metric without a schema any name."""
 NameText = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
+ZoneText = Annotated[str, Field(max_length=LONGEST_NAME, description="a zone; '': what is in none")]
 
 
 def time_of(text: str, where: str) -> int:

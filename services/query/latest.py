@@ -200,7 +200,8 @@ class Latest:
             return pl.DataFrame(schema=_STANDS)
         current = read(self._devices, paths, _REGISTERED, pl.col("valid_to").is_null(), {})
         columns = [pl.col(name).cast(kind) for name, kind in _STANDS.items()]
-        return current.select(columns).unique(DEVICE, keep="last")
+        zone = pl.when(pl.col("zone") != "").then("zone")
+        return current.select(columns).with_columns(zone=zone).unique(DEVICE, keep="last")
 
 
 def _kept(state: State, news: News) -> tuple[News, ...]:

@@ -28,6 +28,11 @@ PLACES = {name: PLACED[name] for name in (*DEVICE, "lat", "lng", "at")}
 """Where each device was last; `at` null: as registered."""
 
 
+def of_zone(name: str) -> pl.Expr:
+    """Choose the rows of a zone; '': of devices that stand in none, as gold names that."""
+    return pl.col("zone").fill_null("") == name
+
+
 def newest_rows(files: TableFiles, paths: Sequence[str], names: Mapping[str, str]) -> pl.DataFrame:
     """Return each series' latest value in some files, reduced as they are read.
 

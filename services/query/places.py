@@ -3,14 +3,14 @@
 import polars as pl
 
 from services.query.latest import State
-from services.query.latest_rows import DEVICE
+from services.query.latest_rows import DEVICE, of_zone
 
 
 def devices(state: State, tenant: str, zone: str | None) -> pl.DataFrame:
     """Return each device with its zone, place, newest reading's time and number of metrics."""
     rows = state.rows.filter(pl.col("tenant") == tenant)
     if zone is not None:
-        rows = rows.filter(pl.col("zone") == zone)
+        rows = rows.filter(of_zone(zone))
     found = rows.group_by("device_full").agg(
         pl.col("product").first(), pl.col("zone").first(), pl.col("at").max(), metrics=pl.len()
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 import polars as pl
 
 from services.query.latest import News, State
-from services.query.latest_rows import DEVICE
+from services.query.latest_rows import DEVICE, of_zone
 from services.query.live.channel import Subject
 from services.query.live.mailbox import MOST_ROWS, Batch, Rows
 from services.query.places import in_json, zones_of
@@ -26,7 +26,8 @@ def news(found: News, subjects: Collection[Subject]) -> Told | None:
         return None
     # Few of many: what nobody watches is looked at once.
     by_name = {kind: _names(subjects, kind) for kind in ("device", "zone")}
-    watched = pl.col("device_full").is_in(by_name["device"]) | pl.col("zone").is_in(by_name["zone"])
+    of_devices = pl.col("device_full").is_in(by_name["device"])
+    watched = of_devices | pl.col("zone").fill_null("").is_in(by_name["zone"])
     rows = found.rows.filter(watched)
     places = found.places.join(zones_of(rows), on=DEVICE, how="inner")
 
@@ -47,8 +48,9 @@ def _of(rows: pl.DataFrame, subject: Subject) -> pl.DataFrame:
 
 
 def _where(rows: pl.DataFrame, subject: Subject) -> pl.DataFrame:
-    column = "zone" if subject.kind == "zone" else "device_full"
-    return rows.filter(pl.col("tenant") == subject.tenant, pl.col(column) == subject.name)
+    is_device = pl.col("device_full") == subject.name
+    is_mine = of_zone(subject.name) if subject.kind == "zone" else is_device
+    return rows.filter(pl.col("tenant") == subject.tenant, is_mine)
 
 
 def _latest(rows: pl.DataFrame, *, is_whole: bool = False) -> Batch:

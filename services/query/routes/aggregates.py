@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.problems import Fault, Problem
 from services.query.answering import resolution
-from services.query.asked import MOST_POINTS, NameText, TimeText, range_of
+from services.query.asked import MOST_POINTS, NameText, TimeText, ZoneText, range_of
 from services.query.formats import MEDIA, Body, Format, body_of, spans_said, table_body
 from services.query.kept_windows import Found
 from services.query.openapi import contents
@@ -37,7 +37,7 @@ class AggregateIn(BaseModel):
     end: TimeText
     points: int = Field(100, ge=1, le=MOST_POINTS, description="most buckets of each group")
     agg: ZoneAgg = "mean"
-    zone: NameText | None = None
+    zone: ZoneText | None = None
     product: NameText | None = None
     form: Format | None = Field(None, alias="format", description="else by the header Accept")
 

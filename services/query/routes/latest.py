@@ -1,5 +1,6 @@
 """`/v1/latest` and `/v1/devices/{id}/metrics`: the newest value of each series."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import orjson
@@ -9,9 +10,10 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.query.asked import LONGEST_NAME, NameText
+from services.query.asked import LONGEST_NAME, NameText, ZoneText
 from services.query.formats import MEDIA, Body, Format, body_of, table_body
 from services.query.latest import State
+from services.query.latest_rows import of_zone
 from services.query.openapi import contents
 from services.query.served import Access, Viewer, chosen_format, respond
 from services.query.watermarks import Marks
@@ -25,7 +27,7 @@ class LatestIn(BaseModel):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    zone: NameText | None = None
+    zone: ZoneText | None = None
     product: NameText | None = None
     device_id: NameText | None = None
     metric: NameText | None = None
@@ -93,11 +95,9 @@ def _body(access: Access, wanted: LatestIn, form: Format) -> Body:
 
 def _made(access: Access, known: tuple[State, Marks], wanted: LatestIn, form: Format) -> Body:
     state, marks = known
-    names = {"zone": "zone", "product": "product", "device_full": "device_id", "metric": "metric"}
-    asked = {column: getattr(wanted, field) for column, field in names.items()}
-    is_part = wanted.limit or any(asked.values())
-    asked["tenant"] = access.tenant
-    rows = state.rows.filter(*(pl.col(name) == value for name, value in asked.items() if value))
+    chosen = list(_chosen(wanted))
+    is_part = wanted.limit or chosen
+    rows = state.rows.filter(pl.col("tenant") == access.tenant, *chosen)
     # All of a tenant are not sorted: that would take longer than all else.
     shown = rows.sort("device_full", "metric").head(wanted.limit or len(rows)) if is_part else rows
     said = _said(access.tenant, rows, shown, marks)
@@ -106,6 +106,14 @@ def _made(access: Access, known: tuple[State, Marks], wanted: LatestIn, form: Fo
         head = orjson.dumps(said)[:-1]
         return body_of(b"".join([head, b',"points":[', points.encode(), b"]}"]), MEDIA[form])
     return table_body(_table(shown), said, form)
+
+
+def _chosen(wanted: LatestIn) -> Iterator[pl.Expr]:
+    """Yield what a row of the wanted part of a tenant is."""
+    if wanted.zone is not None:
+        yield of_zone(wanted.zone)
+    names = {"product": wanted.product, "device_full": wanted.device_id, "metric": wanted.metric}
+    yield from (pl.col(name) == value for name, value in names.items() if value is not None)
 
 
 def _said(tenant: str, rows: pl.DataFrame, shown: pl.DataFrame, marks: Marks) -> dict[str, object]:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from services.callers import Caller
 from services.problems import Problem, faults_of, problem_response
-from services.query.asked import NameText
+from services.query.asked import NameText, ZoneText
 from services.query.live.channel import HELD, LiveWidth, Subject
 from services.query.live.server_events import MEDIA_TYPE, EventStream
 from services.query.live.viewing import STALLED_S, Viewer, messages
@@ -41,7 +41,7 @@ class LiveIn(BaseModel):
     """What is watched: a device or a zone."""
 
     device_id: NameText | None = None
-    zone: NameText | None = None
+    zone: ZoneText | None = None
     metric: NameText | None = None
     width: LiveWidth = "minute"
     tenant: NameText | None = None
@@ -107,18 +107,22 @@ async def _viewer(served: Service, who: Caller, text: str, wanted: LiveIn) -> Vi
         # While the latest values are being read, that is the answer.
         await anyio.to_thread.run_sync(served.latest.state)
         served.live.seats.take(who.key_id)
-    kind, name = ("zone", wanted.zone) if wanted.zone else ("device", wanted.device_id)
     return Viewer(
         served.live,
         access,
-        Subject(access.tenant, "zone" if kind == "zone" else "device", name or "", wanted.width,
-                wanted.metric),
+        _subject(access.tenant, wanted),
         who.key_id,
         lambda: served.directory.caller(text, served.now()) is not None,
         wanted.cursor,
         wanted.history,
         wanted.follow,
-    )  # fmt: skip
+    )
+
+
+def _subject(tenant: str, wanted: LiveIn) -> Subject:
+    if wanted.zone is None:
+        return Subject(tenant, "device", wanted.device_id or "", wanted.width, wanted.metric)
+    return Subject(tenant, "zone", wanted.zone, wanted.width, wanted.metric)
 
 
 async def _send_all(socket: WebSocket, protocol: str | None, viewer: Viewer) -> None:

@@ -9,9 +9,10 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.query import places
-from services.query.asked import MOST_POINTS, NameText
+from services.query.asked import MOST_POINTS, NameText, ZoneText
 from services.query.formats import MEDIA, Body, Format, body_of, table_body
 from services.query.latest import State
+from services.query.latest_rows import of_zone
 from services.query.openapi import contents
 from services.query.routes.latest import TIERS
 from services.query.served import Access, Viewer, chosen_format, respond
@@ -26,7 +27,7 @@ class PlacesIn(BaseModel):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    zone: NameText | None = None
+    zone: ZoneText | None = None
     limit: int = Field(1000, ge=1, le=MOST_POINTS, description="most rows")
     after: NameText | None = Field(
         None, description="only what comes after this name: where the answer before ended"
@@ -108,7 +109,7 @@ def zones(access: Viewer, request: Request, wanted: Annotated[PlacesIn, Query()]
 def _products(state: State, tenant: str, wanted: PlacesIn) -> list[str]:
     rows = state.rows.filter(pl.col("tenant") == tenant)
     if wanted.zone is not None:
-        rows = rows.filter(pl.col("zone") == wanted.zone)
+        rows = rows.filter(of_zone(wanted.zone))
     return rows["product"].unique().to_list()
 
 

@@ -16,6 +16,7 @@ from services.query.asked import (
     USUAL_POINTS,
     NameText,
     TimeText,
+    ZoneText,
     range_around,
 )
 from services.query.formats import MEDIA, Body, Format, body_of, spans_said, table_body
@@ -38,7 +39,7 @@ class WindowsIn(BaseModel):
 
     width: Width
     device_id: NameText | None = None
-    zone: NameText | None = None
+    zone: ZoneText | None = None
     metric: NameText | None = None
     start: TimeText | None = None
     end: TimeText | None = None
@@ -116,10 +117,10 @@ def _made(access: Access, asked: Asked, most: int, form: Format, marks: Marks) -
 def _asked(access: Access, wanted: WindowsIn) -> Asked:
     if (wanted.device_id is None) == (wanted.zone is None):
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "name either device_id or zone")
-    tables = OF_ZONES if wanted.zone else OF_DEVICES
+    tables = OF_DEVICES if wanted.zone is None else OF_ZONES
     if wanted.width not in tables:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"zones have no windows {wanted.width}")
-    subject = wanted.zone or wanted.device_id or ""
+    subject = (wanted.device_id if wanted.zone is None else wanted.zone) or ""
     now_us = micros(access.service.now())
     now_us -= now_us % SECOND_US  # so that all who ask in a second ask the same
     table, within = tables[wanted.width], range_around(wanted.start, wanted.end, now_us)
