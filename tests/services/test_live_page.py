@@ -222,6 +222,47 @@ def test_page_opens_on_what_is_alive_as_soon_as_something_is(empty: LiveServer, 
     assert page.run(ERRORS) == []
 
 
+WHAT_THE_MAP_DRAWS = """
+for (const kind of ['scale', 'arc', 'fillText']) {
+  const pen = CanvasRenderingContext2D.prototype, plain = pen[kind];
+  pen[kind] = function (...given) {
+    if (this.canvas.id === 'map' && kind === 'scale') window.drawn = { arc: [], fillText: [] };
+    else if (this.canvas.id === 'map')
+      window.drawn[kind].push([...given, kind === 'arc' || this.measureText(given[0]).width]);
+    return plain.apply(this, given);
+  };
+}"""
+
+
+def test_names_on_the_map_lie_on_no_point_and_on_no_name(empty: LiveServer, page: Page) -> None:
+    now = micros(empty.queries.now)
+    places = {"meter.far": (48.6, 11.9)}
+    places |= {f"meter.m{n}": (48.1 + n // 4 * 0.012, 11.5 + n % 4 * 0.02) for n in range(12)}
+    put(empty.lake.root, DEVICES, [
+        {"tenant": "default", "device_full": name, "zone": "north", "lat": lat, "lng": lng}
+        for name, (lat, lng) in places.items()
+    ])  # fmt: skip
+    empty.lake.land(numbered(Reading(now, 1.0, device=name) for name in places))
+    page.tell("Page.addScriptToEvaluateOnNewDocument", source=WHAT_THE_MAP_DRAWS)
+    page.go(f"http://127.0.0.1:{empty.port}/live#key={empty.queries.local_key}")
+    page.wait("window.drawn && drawn.arc.length === 13", timeout_s=WITHIN_S)
+    drawn, wide = page.run("drawn"), page.run("document.querySelector('#map').clientWidth")
+    points = [(x - 3, x + 3, y - 3, y + 3) for x, y, *_ in drawn["arc"]]
+    names = [
+        (x, x + width, y - 8, y + 2) for text, x, y, width in drawn["fillText"] if "meter" in text
+    ]
+    assert len(names) > 3
+    assert all(left >= 0 and right <= wide for left, right, _, _ in names)
+    for number, (left, right, top, bottom) in enumerate(names):
+        under = [
+            other
+            for other in [*points, *names[:number]]
+            if left < other[1] and other[0] < right and top < other[3] and other[2] < bottom
+        ]
+        assert under == []
+    assert page.run(ERRORS) == []
+
+
 def test_picture_of_it_is_taken_for_the_docs(live: LiveServer, page: Page, tmp_path: Path) -> None:
     base = live.port - PORT_NAMES.index("query")
     settings = Settings(home=live.lake.root.parent, port_base=base)

@@ -28,20 +28,46 @@ export function drawMap(state) {
   const now = Date.now() + state.offset, newest = new Map();
   for (const row of state.latest.values())
     newest.set(row.device_id, Math.max(newest.get(row.device_id) ?? 0, Date.parse(row.time)));
-  const said = [];
-  for (const place of places) {
-    const age = now - (newest.get(place.device_id) ?? 0);
+  const spots = places.map((place) => ({ ...place, x: x(place.lng), y: y(place.lat) }));
+  for (const spot of spots) {
+    const age = now - (newest.get(spot.device_id) ?? 0);
     pen.fillStyle = colour(age > OLD_MS ? "--bad" : age > AGING_MS ? "--warn" : "--good");
-    pen.beginPath(); pen.arc(x(place.lng), y(place.lat), 4, 0, 7); pen.fill();
-    const word = { text: place.device_id, x: x(place.lng) + 7, y: y(place.lat) + 4 };
-    word.end = word.x + pen.measureText(word.text).width;
-    if (said.some((each) => covers(each, word))) continue;
-    said.push(word); pen.fillStyle = colour("--soft"); pen.fillText(word.text, word.x, word.y);
+    pen.beginPath(); pen.arc(spot.x, spot.y, 4, 0, 7); pen.fill();
+  }
+  pen.fillStyle = colour("--soft"); drawNames(pen, spots, room(wide, high));
+}
+
+const CELL = 4, DOT = 3, BESIDE = DOT + CELL, RISE = 9, FALL = 3;  // of a point and its name, in pixels
+
+function drawNames(pen, spots, free) {  // what would lie on a point or on another name is left out
+  for (const { x, y } of spots) free.take({ left: x - DOT, right: x + DOT, top: y - DOT, bottom: y + DOT });
+  for (const { x, y, device_id: name } of spots) {
+    const wide = pen.measureText(name).width, middle = x - wide / 2;
+    const around = [[x + BESIDE, y + 4], [x - BESIDE - wide, y + 4],
+      [middle, y - BESIDE - FALL], [middle, y + BESIDE + RISE]];
+    for (const [left, base] of around) {
+      const box = { left, right: left + wide, top: base - RISE, bottom: base + FALL };
+      if (!free.isFree(box)) continue;
+      free.take(box); pen.fillText(name, left, base);
+      break;
+    }
   }
 }
 
-const covers = (one, other) =>
-  Math.abs(one.y - other.y) < 13 && one.x < other.end && other.x < one.end;
+function room(wide, high) {  // which cells of a canvas have nothing on them yet
+  const across = Math.ceil(wide / CELL), taken = new Uint8Array(across * Math.ceil(high / CELL));
+  const every = (box, test) => {
+    for (let row = Math.floor(box.top / CELL); row * CELL < box.bottom; row++)
+      for (let column = Math.floor(box.left / CELL); column * CELL < box.right; column++)
+        if (!test(row * across + column)) return false;
+    return true;
+  };
+  const isInside = (box) => box.left >= 0 && box.top >= 0 && box.right <= wide && box.bottom <= high;
+  return {
+    isFree: (box) => isInside(box) && every(box, (cell) => !taken[cell]),
+    take: (box) => every(box, (cell) => (taken[cell] = 1)),
+  };
+}
 
 function grid(pen, map) {
   const step = [30, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005]
