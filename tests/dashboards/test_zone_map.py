@@ -104,6 +104,18 @@ def test_devices_without_a_place_count_in_their_zone(tmp_path: Path) -> None:
     assert moor.select("breaches", "zone_mark", "heat_mark").rows() == [(1, None, None)]
 
 
+def test_a_mark_says_whose_zone_it_is_where_several_have_one_of_its_name(tmp_path: Path) -> None:
+    place: Row = {"zone": "harbour", "product": "room", "lat": 53.5, "lng": 9.9}
+    for table in tables.TABLES:
+        owners = ("acme", "bolt") if table == tables.DEVICES else ()
+        write(tmp_path / "lake", table, [{"tenant": one, "device_full": "room.a", **place}
+                                         for one in owners])  # fmt: skip
+    marks = asked(tmp_path)["zone_mark"].drop_nulls()
+    for owner in ("acme", "bolt"):
+        assert sum(f">{owner} / harbour</span>" in mark for mark in marks) == 1
+        assert sum(f'title="{owner} / harbour: 0 breaches' in mark for mark in marks) == 1
+
+
 def breach(device: str, now: datetime) -> Row:
     """Return a message that was rejected for a value out of its range."""
     return {
