@@ -62,9 +62,9 @@ def test_what_is_in_no_zone_is_asked_for_by_an_empty_name(lake: TestLake) -> Non
 @pytest.mark.parametrize("path", ["/v1/windows", "/v1/live"])
 def test_device_and_empty_zone_are_two_subjects(lake: TestLake, path: str) -> None:
     queries = TestedQueries(lake.root.parent)
-    width = {"width": "minute"}
-    assert queries.ask(path, device_id="meter.m1", zone="", **width).status_code == 422
-    assert queries.ask(path, device_id="", **width).status_code == 422
+    both = queries.ask(path, width="minute", device_id="meter.m1", zone="")
+    assert both.status_code == 422
+    assert queries.ask(path, width="minute", device_id="").status_code == 422
 
 
 @pytest.fixture
