@@ -1,9 +1,11 @@
 """The lake's tables made known to Trino."""
 
+import secrets
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infra.stack import write_whole
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 from telemetry.tables import TABLES
@@ -12,21 +14,33 @@ if TYPE_CHECKING:
     from trino.dbapi import Connection, Cursor
 
 CATALOG = "lake"
-REGISTRAR = "headwater"
-"""The one user who may register tables; everybody else only reads."""
+REGISTRARS = "registrar-"
+"""How the names begin of those who may register tables; everybody else only reads."""
 
 
 def register_tables(settings: Settings, *, all_declared: bool = False) -> str | None:
     """Register declared tables that Trino does not know; return what is not there to register."""
     lake = local_lake(settings)
     there = [table.name for table in TABLES if (lake / _path(table.name) / "_delta_log").is_dir()]
-    cursor = trino_connection(settings, user=REGISTRAR).cursor()
+    cursor = trino_connection(settings, user=registrar(settings)).cursor()
     known = known_tables(cursor)
     for name in there:
         if name not in known:
             _register(cursor, name, lake)
     absent = len(TABLES) - len(there)
     return f"waits for {absent} tables of the streams" if absent and all_declared else None
+
+
+def registrar(settings: Settings) -> str:
+    """Return the name of the one who may register tables, made at the first start.
+
+    Trino asks nobody for a password, and who may register a table may drop it: nobody guesses
+    the name, which only the owner of the home can read.
+    """
+    path = settings.home / "trino" / "registrar"
+    if not path.exists():
+        write_whole(path, f"{REGISTRARS}{secrets.token_hex(16)}\n", mode=0o600)
+    return path.read_text("utf-8").strip()
 
 
 def trino_connection(settings: Settings, *, user: str, tags: Sequence[str] = ()) -> "Connection":

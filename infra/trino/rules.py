@@ -1,42 +1,52 @@
 """Who may do what in Trino, and how much of it at a time: access rules and resource groups."""
 
-from infra.trino.registration import CATALOG, REGISTRAR
+from collections.abc import Mapping
+
+from infra.trino.registration import CATALOG, REGISTRARS
 from telemetry.tables import TABLES
 
 DASHBOARD_USER = "superset"
 BATCH_TAG = "batch"
 """Client tag of queries that may wait and run for minutes."""
 
-ACCESS = {
-    "catalogs": [
-        {"user": REGISTRAR, "catalog": CATALOG, "allow": "all"},
-        {"catalog": f"{CATALOG}|system", "allow": "read-only"},
-    ],
-    # Who names the registrar, for which there is no password, may not change a row either, nor make
-    # a table that is not declared.
-    "tables": [
-        {
-            "user": REGISTRAR,
-            "catalog": CATALOG,
-            "schema": "|".join(sorted({table.layer for table in TABLES})),
-            "table": "|".join(sorted({table.name.partition(".")[2] for table in TABLES})),
-            "privileges": ["SELECT", "OWNERSHIP"],
-        },
-        {"privileges": ["SELECT"]},
-    ],
-    "procedures": [
-        {
-            "user": REGISTRAR,
-            "catalog": CATALOG,
-            "schema": "system",
-            "procedure": "register_table|unregister_table",
-            "privileges": ["EXECUTE"],
-        }
-    ],
-    # Everybody ends their own queries; nobody ends those of others.
-    "queries": [{"allow": ["execute", "view"]}],
-}
-"""Everybody reads and nobody writes; tables are made known by the registrar alone."""
+
+def access(registrar: str) -> Mapping[str, object]:
+    """Return who may do what: everybody reads, the registrar alone makes tables known."""
+    return {
+        "catalogs": [
+            {"user": registrar, "catalog": CATALOG, "allow": "all"},
+            {"catalog": f"{CATALOG}|system", "allow": "read-only"},
+        ],
+        "tables": [_declared_by(registrar), {"privileges": ["SELECT"]}],
+        "procedures": [
+            {
+                "user": registrar,
+                "catalog": CATALOG,
+                "schema": "system",
+                "procedure": "register_table|unregister_table",
+                "privileges": ["EXECUTE"],
+            }
+        ],
+        # Everybody ends their own queries; nobody ends those of others. The registrar's are shown
+        # to nobody else: they say its name.
+        "queries": [
+            {"user": registrar, "allow": ["execute", "view"]},
+            {"queryOwner": registrar, "allow": []},
+            {"allow": ["execute", "view"]},
+        ],
+    }
+
+
+def _declared_by(registrar: str) -> Mapping[str, object]:
+    """Let the registrar make the declared tables known, and no other, and change no row of them."""
+    return {
+        "user": registrar,
+        "catalog": CATALOG,
+        "schema": "|".join(sorted({table.layer for table in TABLES})),
+        "table": "|".join(sorted({table.name.partition(".")[2] for table in TABLES})),
+        "privileges": ["SELECT", "OWNERSHIP"],
+    }
+
 
 GROUPS = {
     "rootGroups": [
@@ -66,7 +76,7 @@ GROUPS = {
         },
     ],
     "selectors": [
-        {"user": REGISTRAR, "group": "registration"},
+        {"user": f"{REGISTRARS}.*", "group": "registration"},
         {"user": DASHBOARD_USER, "group": "dashboard"},
         {"clientTags": [BATCH_TAG], "group": "batch"},
         {"group": "adhoc"},

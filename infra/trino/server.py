@@ -8,8 +8,8 @@ from infra.java import java_for_trino
 from infra.probes import http_json
 from infra.stack import write_whole
 from infra.supervision.service import Service
-from infra.trino.registration import register_tables
-from infra.trino.rules import ACCESS, GROUPS
+from infra.trino.registration import register_tables, registrar
+from infra.trino.rules import GROUPS, access
 from telemetry.class_archive import class_archive_flags
 from telemetry.settings import Settings
 
@@ -82,7 +82,8 @@ def write_configuration(settings: Settings) -> None:
     etc = settings.home / "trino" / "etc"
     write_whole(etc / "config.properties", _lines(_server(settings)))
     write_whole(etc / "access-control.properties", _lines(_access(etc)))
-    write_whole(etc / "rules.json", json.dumps(ACCESS, indent=1))
+    rules = json.dumps(access(registrar(settings)), indent=1)
+    write_whole(etc / "rules.json", rules, mode=0o600)
     # Trino looks for the first of these in etc/ of its working folder, which is the home's trino/.
     write_whole(etc / "resource-groups.properties", _lines(_groups(etc)))
     write_whole(etc / "resource-groups.json", json.dumps(GROUPS, indent=1))

@@ -15,7 +15,7 @@ from infra.sql.formats import write
 from infra.sql.light_engine import query_light
 from infra.sql.result import QueryError, Result
 from infra.sql.trino_engine import query_trino
-from infra.trino.registration import REGISTRAR, trino_connection
+from infra.trino.registration import registrar, trino_connection
 from infra.trino.rules import BATCH_TAG, DASHBOARD_USER
 from telemetry.settings import Settings
 from telemetry.tables import BY_NAME, JOB_RUNS, READINGS, REJECTED
@@ -144,9 +144,46 @@ def test_error_says_where_and_why(settings: Settings, query: str, message: str) 
     ],
 )
 def test_no_name_lets_anybody_change_rows(settings: Settings, statement: str) -> None:
-    cursor = trino_connection(settings, user=REGISTRAR).cursor()
+    cursor = trino_connection(settings, user=registrar(settings)).cursor()
     with pytest.raises(TrinoUserError, match="Access Denied"):
         cursor.execute(statement).fetchall()
+
+
+@pytest.mark.parametrize("user", ["headwater", "admin", "registrar", "registrar-"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "comment on table silver.late is 'mine'",
+        "comment on column silver.late.seq is 'mine'",
+        "alter table silver.late add column mine integer",
+        "alter table silver.late execute optimize",
+        "drop table silver.late",
+        "create schema mine",
+        "call system.unregister_table('silver', 'late')",
+    ],
+)
+def test_tables_stay_as_declared_whoever_one_says_to_be(
+    settings: Settings, statement: str, user: str
+) -> None:
+    log = Path(settings.lake_root, "silver", "late", "_delta_log")
+    before = sorted(log.iterdir())
+    cursor = trino_connection(settings, user=user).cursor()
+    with pytest.raises(TrinoUserError, match=r"Access Denied|Writes are not enabled"):
+        cursor.execute(statement).fetchall()
+    assert sorted(log.iterdir()) == before
+
+
+def test_name_of_the_registrar_is_shown_to_nobody(settings: Settings) -> None:
+    cursor = trino_connection(settings, user=registrar(settings)).cursor()
+    cursor.execute("select count(*) from silver.rejected")
+    cursor.fetchall()
+    seen = one(
+        settings,
+        f"select count(*) from system.runtime.queries where query_id = '{cursor.query_id}'",
+    )
+    assert seen == 0
+    for path in ("registrar", "etc/rules.json"):
+        assert (settings.home / "trino" / path).stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize(
@@ -156,7 +193,7 @@ def test_no_name_lets_anybody_change_rows(settings: Settings, statement: str) ->
         (DASHBOARD_USER, [BATCH_TAG], "dashboard"),
         ("anybody", [], "adhoc"),
         ("anybody", [BATCH_TAG], "batch"),
-        (REGISTRAR, [], "registration"),
+        ("registrar-", [], "registration"),
     ],
 )
 def test_query_runs_in_its_resource_group(
