@@ -13,6 +13,7 @@ from detection.keyed import KeyedStates
 from detection.memory import Matrix
 from detection.series import SeriesDetector
 from detection.stuck import StuckDetector
+from detection.whole_files import whole
 from telemetry.errors import HeadwaterError
 
 if TYPE_CHECKING:
@@ -85,9 +86,8 @@ class Scorer:
                 for device, rig in self._rigs.items()
             },
         }
-        part = path.with_name(f"{path.name}.part")
-        part.write_bytes(orjson.dumps(saved))
-        part.replace(path)
+        with whole(path) as part:
+            part.write_bytes(orjson.dumps(saved))
 
     def load(self, path: Path) -> None:
         """Take up what was saved; refuse what another detector or other columns left."""

@@ -14,6 +14,7 @@ from typing import Protocol
 from numpy.typing import NDArray
 
 from detection.memory import Matrix
+from detection.whole_files import whole
 from telemetry.errors import HeadwaterError
 
 _BOOSTING = "sklearn.ensemble._hist_gradient_boosting"
@@ -73,11 +74,9 @@ def save(path: Path, about: About, model: object) -> None:
     """Write a model, whole or not at all."""
     import skops.io  # takes seconds: listing does without
 
-    part = path.with_name(f"{path.name}.part")
-    with zipfile.ZipFile(part, "w") as archive:
+    with whole(path) as part, zipfile.ZipFile(part, "w") as archive:
         archive.writestr("about.json", json.dumps(asdict(about), indent=2))
         archive.writestr("model.skops", skops.io.dumps(model))
-    part.replace(path)
 
 
 def about(path: Path) -> About:

@@ -20,6 +20,7 @@ from detection.tables import (
     numbers,
     numeric_columns,
 )
+from detection.whole_files import whole
 from infra.publish.layout import time_name
 from telemetry.errors import HeadwaterError
 
@@ -154,9 +155,8 @@ def _score_all(
 ) -> tuple[int, int]:
     places = [watched.form.columns.index(name) for name in watched.metrics]
     bad = alarms = row = 0
-    part = out.with_name(f"{out.name}.part")
     header = ["row", "score", "alarm", *(["device"] if watched.device is not None else [])]
-    with part.open("w", newline="", encoding="utf-8") as file:
+    with whole(out) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         rows = all_rows(files, watched.form)
@@ -172,7 +172,6 @@ def _score_all(
                 writer.writerow([row, f"{score:.6f}", alarm, *named])
                 alarms += alarm
                 row += 1
-    part.replace(out)
     return bad, alarms
 
 

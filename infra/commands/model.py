@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from detection.models.model_files import About, about
+from detection.whole_files import whole
 from infra.commands.detect import check_out
 from infra.example_group import ExampleGroup
 from telemetry.errors import HeadwaterError
@@ -62,12 +63,10 @@ def predict(model_file: Path, file: Path, out: Path) -> None:
     check_out(out, [model_file, file])
     found, fitted = load(model_file)
     values = answers(found.kind, fitted, file)
-    part = out.with_name(f"{out.name}.part")
-    with part.open("w", newline="", encoding="utf-8") as target:
+    with whole(out) as part, part.open("w", newline="", encoding="utf-8") as target:
         writer = csv.writer(target, lineterminator="\n")
         writer.writerow(["row", HEADERS[found.kind]])
         writer.writerows((row, f"{value:.6f}") for row, value in enumerate(values.tolist()))
-    part.replace(out)
     click.echo(f"{len(values)} rows: {out}", err=True)
 
 
