@@ -6,7 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from infra.environment import PROJECT
 from telemetry.errors import HeadwaterError
+
+
+def check_apart(home: Path, project: Path = PROJECT) -> None:
+    """Raise where the home is the checkout, whose `gateway/` would pass for a stack's and be wiped.
+
+    A folder within it, as the default one, is a home like any other.
+    """
+    if home.resolve() == project.resolve():
+        raise HeadwaterError(
+            f"{home} is Headwater's own checkout: unset HEADWATER_HOME, or name another folder"
+        )
 
 
 @contextmanager

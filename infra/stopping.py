@@ -3,7 +3,10 @@
 import shutil
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+from infra.environment import PROJECT
+from infra.home_lock import check_apart
 from infra.processes import DEMO_MARK, end, stack_processes
 from infra.supervision.configuration import socket_path
 from infra.supervision.daemon import Daemon
@@ -75,8 +78,9 @@ def _stop_first(daemon: Daemon) -> None:
         time.sleep(0.2)
 
 
-def wipe(settings: Settings) -> None:
+def wipe(settings: Settings, project: Path = PROJECT) -> None:
     """Delete the state of the home, and the home if nothing else is in it."""
+    check_apart(settings.home, project)
     for name in OURS:
         path = settings.home / name
         if path.is_dir() and not path.is_symlink():

@@ -32,7 +32,13 @@ PORT_NAMES = (
 class Settings(CachedParts, HomeParts, BaseSettings):
     """What differs between one installation and another; every default runs on one machine."""
 
-    model_config = SettingsConfigDict(env_prefix="HEADWATER_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        # A variable that is set to nothing says nothing: `HEADWATER_HOME= …` is not this folder.
+        env_prefix="HEADWATER_",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+    )
 
     home: Path = Field(default=Path(".headwater"), description="state of one stack")
     cache: Path = Field(
@@ -241,11 +247,6 @@ class Settings(CachedParts, HomeParts, BaseSettings):
     @classmethod
     def _absolute_or_none(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()
-
-    @field_validator("java_home", "system_java_home", mode="before")
-    @classmethod
-    def _named(cls, path: object) -> object:
-        return path or None
 
     @property
     def lake_root(self) -> str:

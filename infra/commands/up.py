@@ -12,7 +12,7 @@ from infra.console import table_console
 from infra.doctor.examination import examine, refuse_if_blocked
 from infra.doctor.stack import missing_parts
 from infra.drills.fault import undo_faults
-from infra.home_lock import home_lock
+from infra.home_lock import check_apart, home_lock
 from infra.services import chosen_names, declared_services
 from infra.stack import Mode
 from infra.starting import prepare, start
@@ -41,6 +41,7 @@ def up(ctx: click.Context, light: bool, only: str | None, timeout_s: int) -> Non
     what does not run, and cleans up after a start or a drill that was killed.
     """
     settings = Settings()
+    check_apart(settings.home)
     mode: Mode = "light" if light else "full"
     names = chosen_names(settings, mode, only)
     with home_lock(settings.home, "up"):

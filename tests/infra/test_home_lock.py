@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from infra.home_lock import home_lock
+from infra.cli import cli
+from infra.environment import PROJECT
+from infra.home_lock import check_apart, home_lock
 from telemetry.errors import HeadwaterError
 
 
@@ -39,3 +42,20 @@ def test_home_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(HeadwaterError, match="HEADWATER_HOME"), home_lock(tmp_path / "file", "up"):
         pass
+
+
+def test_checkout_is_no_home_and_a_folder_within_it_is(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(PROJECT)
+
+    for home in (PROJECT, tmp_path / "link"):
+        with pytest.raises(HeadwaterError, match="name another folder"):
+            check_apart(home)
+    check_apart(PROJECT / ".headwater")
+
+
+def test_nothing_starts_in_the_checkout() -> None:
+    environment = {"HEADWATER_HOME": str(PROJECT)}
+    result = CliRunner().invoke(cli, ["up", "--light", "--only", "none"], env=environment)
+
+    assert result.exit_code == 1
+    assert "Headwater's own checkout" in result.stderr

@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from infra.doctor.stack import stray_processes
 from infra.processes import DEMO_MARK, stack_processes
 from infra.stopping import OURS, end_demo, wipe
+from telemetry.errors import HeadwaterError
 from telemetry.home_parts import HomeParts
 from telemetry.settings import Settings
 
@@ -25,6 +28,13 @@ def test_wipe_leaves_what_is_not_ours(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     wipe(Settings(home=tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_wipe_leaves_a_checkout_alone(tmp_path: Path) -> None:
+    (tmp_path / "gateway").mkdir()
+    with pytest.raises(HeadwaterError, match="own checkout"):
+        wipe(Settings(home=tmp_path), project=tmp_path)
+    assert (tmp_path / "gateway").is_dir()
 
 
 def test_wipe_knows_every_part_of_a_home() -> None:

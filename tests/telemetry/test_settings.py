@@ -27,3 +27,16 @@ def test_home_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     monkeypatch.chdir(tmp_path)
 
     assert Settings(home=Path("here")).lake_root == str(tmp_path / "here" / "lake")
+
+
+def test_variable_that_is_set_to_nothing_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("HOME", "PORT_BASE", "KAFKA", "GATEWAY_HOST"):
+        monkeypatch.setenv(f"HEADWATER_{name}", "")
+
+    settings = Settings()
+
+    assert (settings.home, settings.port_base) == (tmp_path / ".headwater", 18000)
+    assert (settings.kafka, settings.gateway_host) == (None, "127.0.0.1")
