@@ -27,6 +27,9 @@ Examples:
   headwater up --only kafka,streams   some services; the rest can follow
   HEADWATER_HOME=/data/two HEADWATER_PORT_BASE=18100 headwater up    a second stack
 """
+BROKEN_OFF = (
+    "what has started goes on: `headwater up` starts the rest, `headwater down` stops it all"
+)
 
 
 @click.command(epilog=EXAMPLES)
@@ -55,8 +58,12 @@ def up(ctx: click.Context, light: bool, only: str | None, timeout_s: int) -> Non
         keys = {name: path for name, path in key_files(settings).items() if not path.exists()}
         had_logins = logins_file(settings).exists()
         daemon, services = prepare(settings, mode, names)
-        with startup_screen(Console(stderr=True)) as show:
-            start(daemon, services, timeout_s=timeout_s, show=show)
+        try:
+            with startup_screen(Console(stderr=True)) as show:
+                start(daemon, services, timeout_s=timeout_s, show=show)
+        except KeyboardInterrupt:
+            click.echo(BROKEN_OFF, err=True)
+            raise
     click.echo(f"Headwater is up in {settings.home}")
     table_console().print(urls(services))
     for whose, path in keys.items():

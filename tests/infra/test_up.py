@@ -97,6 +97,22 @@ def test_killed_up_leaves_what_the_next_down_ends(stack: Stack) -> None:
     assert stack_processes(stack.home) == []
 
 
+def test_up_that_is_broken_off_says_what_goes_on(stack: Stack) -> None:
+    command = [sys.executable, "-m", "infra.cli", "up", "--only", "kafka"]
+    up = subprocess.Popen(command, env=stack.environment, stderr=subprocess.PIPE, text=True)
+    pid_file = stack.home / "run" / "supervisord.pid"
+    while not pid_file.exists() and up.poll() is None:
+        time.sleep(0.002)
+    while not kafka(stack)["pid"] and up.poll() is None:
+        time.sleep(0.1)
+    up.send_signal(signal.SIGINT)
+    _, said = up.communicate(timeout=30)
+
+    assert up.returncode == 1
+    assert "`headwater down` stops it all" in said
+    assert "stopped 2 processes" in stack.run("down").out
+
+
 def test_taken_port_names_its_holder_and_a_fix(stack: Stack) -> None:
     with socket.create_server(("127.0.0.1", stack.port_base)):
         said = error(stack.run("up", "--only", "kafka", check=False))
