@@ -6,7 +6,7 @@ import sys
 import click
 from pydantic import ValidationError
 
-from telemetry.errors import HeadwaterError
+from telemetry.errors import one_line
 from telemetry.settings import Settings
 
 COMMANDS = ("simulate", "verify")
@@ -36,7 +36,7 @@ def run() -> int:
     except Exception as error:
         if "--debug" in sys.argv or _is_debug():
             raise
-        click.echo(f"error: {_one_line(error)}", err=True)
+        click.echo(f"error: {one_line(error)}", err=True)
     return 1
 
 
@@ -45,17 +45,6 @@ def _is_debug() -> bool:
         return Settings().debug
     except ValidationError:
         return False
-
-
-def _one_line(error: Exception) -> str:
-    if isinstance(error, HeadwaterError):
-        return str(error)
-    if isinstance(error, ValidationError) and error.title == "Settings":
-        problem = error.errors()[0]
-        name = "_".join(str(part) for part in problem["loc"]).upper()
-        return f"HEADWATER_{name}={problem['input']!r}: {problem['msg']}"
-    reason = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {reason} (a defect: --debug shows where)"
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from edge.registry_files import RegistryFiles
 from simulator.options import SecondsType
 from simulator.scoring.idle import wait_until_taken_up
 from simulator.scoring.lake import LakeFiles
+from simulator.scoring.ledgers import check_readable
 from simulator.scoring.score import registered_sentinels, score
 from simulator.scoring.verdict import Verdict, table
 from telemetry.settings import Settings
@@ -76,6 +77,7 @@ def verify(
 
     Exit code 1 if a promise is broken. The lake is only read.
     """
+    check_readable(list(ledgers))
     found, is_still = _judged(Settings(), list(ledgers), timeout, timedelta(seconds=grace))
     click.echo(json.dumps(found.as_dict()) if as_json else table(found))
     if not found.ok and not is_still:

@@ -1,8 +1,10 @@
 """Ledgers as one frame: what was sent, what must come of it, how much was acknowledged."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import orjson
 import polars as pl
@@ -83,17 +85,32 @@ def read_ledgers(paths: list[Path]) -> Ledger:
     return Ledger(whole, counts, copies, pl.concat(labels), first, last)
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
+def check_readable(paths: list[Path]) -> None:
+    """Raise for a ledger that cannot be read, before anything is waited for."""
+    for path in paths:
+        if path.is_fifo():
+            continue  # whoever writes into it would be gone
+        with _opened(path):
+            pass
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         with path.open("rb") as file:
-            rest = b""
-            while chunk := file.read(CHUNK_BYTES):
-                whole, newline, rest_of_line = chunk.rpartition(b"\n")
-                yield rest + whole + newline
-                rest = rest_of_line
-            yield rest
+            yield file
     except OSError as error:
         raise HeadwaterError(f"ledger {path} cannot be read: {error.strerror}") from error
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with _opened(path) as file:
+        rest = b""
+        while chunk := file.read(CHUNK_BYTES):
+            whole, newline, rest_of_line = chunk.rpartition(b"\n")
+            yield rest + whole + newline
+            rest = rest_of_line
+        yield rest
 
 
 def _parse(chunk: bytes) -> pl.DataFrame:

@@ -108,6 +108,7 @@ def test_scenarios_are_listed(tmp_path: Path) -> None:
         (["simulate", "clean", "--for", "unbounded"], 2, "a run must end"),
         (["simulate", "clean"], 1, "headwater up"),
         (["verify", "none.ndjson", "--timeout", "0"], 1, "cannot be read"),
+        (["verify", "none.ndjson", "--timeout", "600"], 1, "cannot be read"),
         (["verify"], 2, "LEDGERS"),
     ],
 )
@@ -119,6 +120,17 @@ def test_mistakes_are_answered_in_a_line(
     assert done.returncode == code
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_a_person_can_mend_is_called_no_defect(light: Path) -> None:
+    blank = run(light / "a home", "simulate", "clean")
+    (light / "registry").write_text("in the way")
+    taken = run(light, "simulate", "clean")
+
+    assert (blank.returncode, taken.returncode) == (1, 1)
+    assert blank.stderr.startswith(f"error: HEADWATER_HOME='{light}/a home': a path with ' '")
+    assert f"error: {light}/registry" in taken.stderr
+    assert "defect" not in taken.stderr
 
 
 def test_verdict_is_given_with_its_exit_code(tmp_path: Path) -> None:
