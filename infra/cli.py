@@ -5,13 +5,14 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
-from pathlib import Path
 from typing import IO
 
 import click
 from pydantic import ValidationError
 
-from telemetry.errors import HeadwaterError
+from infra.stack import read_stack
+from telemetry.errors import HeadwaterError, one_line
+from telemetry.settings import Settings
 
 COMMANDS = {
     "up": "Start the stack and wait until it is healthy.",
@@ -84,21 +85,7 @@ class LazyGroup(click.Group):
         except Exception as error:
             if ctx.params["debug"]:
                 raise
-            raise Failure(_one_line(error)) from None
-
-
-def _one_line(error: Exception) -> str:
-    if isinstance(error, HeadwaterError):
-        return str(error)
-    if isinstance(error, ValidationError) and error.title == "Settings":
-        problem = error.errors()[0]
-        name = "_".join(str(part) for part in problem["loc"]).upper()
-        why = problem["msg"].removeprefix("Value error, ")
-        return f"HEADWATER_{name}={problem['input']!r}: {why}"
-    if isinstance(error, OSError) and error.strerror and isinstance(error.filename, str | Path):
-        return f"{error.filename}: {error.strerror}"
-    reason = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {reason} (a defect: --debug shows where)"
+            raise Failure(one_line(error)) from None
 
 
 @click.group(cls=LazyGroup, epilog=EXAMPLES, context_settings={"max_content_width": 100})
@@ -107,7 +94,7 @@ def cli(debug: bool) -> None:
     """Headwater: a telemetry lakehouse on one machine.
 
     Settings are environment variables: HEADWATER_HOME (state, default .headwater),
-    HEADWATER_PORT_BASE (default 18000).
+    HEADWATER_PORT_BASE (default: what the home's stack was started with, else 18000).
     """
     if debug:
         os.environ["HEADWATER_DEBUG"] = "true"
@@ -122,7 +109,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if "--debug" in given:
         given = ["--debug", *(argument for argument in given if argument != "--debug")]
+    _keep_ports()
     cli.main(given, prog_name="headwater")
+
+
+def _keep_ports() -> None:
+    """Go by the ports of the home's stack where no others are set.
+
+    At the default ones another home's stack may answer, with its tables.
+    """
+    try:
+        settings = Settings()
+        stack = read_stack(settings.home)
+    except (ValidationError, HeadwaterError, OSError):
+        # The command says it, unless it is to help alone.
+        return
+    if stack and "port_base" not in settings.model_fields_set:
+        os.environ["HEADWATER_PORT_BASE"] = str(stack.port_base)
 
 
 if __name__ == "__main__":

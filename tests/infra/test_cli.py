@@ -1,5 +1,6 @@
 """The command's frame: help, errors as one line, exit codes."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 import infra.commands.device
 import infra.commands.product
 from infra.cli import COMMANDS, HIDDEN, main
+from infra.stack import Stack, write_stack
 
 
 def run(*arguments: str) -> int:
@@ -128,6 +130,24 @@ def test_wrong_setting_is_named(
 def test_status_of_nothing_says_how_to_start(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("status") == 1
     assert "headwater up" in capsys.readouterr().err
+
+
+def urls_of(home: Path, **settings: str) -> list[str]:
+    """Return where `status` looks for the services of a home."""
+    own = {name: text for name, text in os.environ.items() if name != "HEADWATER_PORT_BASE"}
+    command = [sys.executable, "-m", "infra.cli", "status", "--json"]
+    environment = {**own, "HEADWATER_HOME": str(home), **settings}
+    done = subprocess.run(command, capture_output=True, env=environment)
+    assert done.returncode == 1, done.stderr
+    return [each["url"] for each in json.loads(done.stdout)["services"] if each["url"]]
+
+
+def test_commands_go_by_the_ports_that_the_homes_stack_was_started_with(tmp_path: Path) -> None:
+    write_stack(tmp_path, Stack("light", 21_700, ("gateway", "query")))
+
+    assert "http://127.0.0.1:21709" in urls_of(tmp_path)
+    assert "http://127.0.0.1:21809" in urls_of(tmp_path, HEADWATER_PORT_BASE="21800")
+    assert "http://127.0.0.1:18009" in urls_of(tmp_path / "none")
 
 
 def test_sql_without_a_stack_says_how_to_start(capsys: pytest.CaptureFixture[str]) -> None:
