@@ -192,4 +192,6 @@ class _RowReader:
 
     def _position(self, cells: Mapping[str, Cell]) -> dict[str, Value]:
         found = {name: self._degrees(cells.get(column)) for name, column in self._place}
-        return {name: value for name, value in found.items() if value is not None}
+        known = {name: value for name, value in found.items() if value is not None}
+        # Half of a place would have the whole message rejected.
+        return known if len(known) == len(found) else {}

@@ -9,6 +9,7 @@ import pytest
 
 from edge.registry_files import RegistryFiles
 from telemetry.durations import format_duration
+from telemetry.message import decode
 from telemetry.products import Metric
 from tests.infra.publishing import Home, counts, light_home
 
@@ -94,6 +95,15 @@ def test_unit_in_a_column_name_is_taken(home: Home) -> None:
     home.publish(home.file("a.csv", "Torque [Nm],x\n1,2\n"), "--product", "mill", "--no-time")
     metrics = registry(home).products()["default", "mill"].versions[0].metrics
     assert metrics["Torque [Nm]"].unit == "Nm"
+
+
+def test_half_of_a_place_is_left_out_and_the_reading_is_sent(home: Home) -> None:
+    path = home.file("cars.csv", "car,lat,lon,kmh\na,48.1,11.5,50\nb,48.1,,60\nc,,,70\n")
+    home.publish(path, "--device-column", "car", "--product", "car")
+
+    places = [(found.get("lat"), found.get("lng")) for found in home.messages()]
+    assert places == [(48.1, 11.5), (None, None), (None, None)]
+    assert all(decoded.reasons == () for _, value in home.records() for decoded in decode(value))
 
 
 def test_file_without_a_device_is_a_device(home: Home) -> None:
