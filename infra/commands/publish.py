@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -42,6 +43,9 @@ Examples:
 What no option says is guessed from the first 10,000 lines and shown first. The result is one
 JSON object on stdout; exit code 1 if a line could not be read, the rest is published.
 """
+
+
+_SIGNS = b'",;|\t{}[]:+-.0123456789\n'
 
 
 class Given(TypedDict):
@@ -187,6 +191,8 @@ def _check(given: Given) -> None:
         raise click.UsageError("--raw needs --device: the lines are not looked into")
     if given["raw"] and (given["device_column"] or given["time_column"] or given["metric_column"]):
         raise click.UsageError("--raw sends lines untouched: it takes no columns")
+    if given["rate"] and not math.isfinite(given["rate"]):
+        raise click.UsageError("--rate: so many a second; without it, as many as will go")
     if given["no_time"] and given["time_column"]:
         raise click.UsageError("--no-time and --time-column contradict")
     if given["time_unit"] and len(given["time_column"]) != 1:
@@ -241,7 +247,16 @@ def _sentinel(text: str) -> float | str:
 
 
 def _encoding(name: str) -> str:
+    """Return an encoding in which lines and cells are parted by the bytes that part ASCII's."""
     try:
-        return codecs.lookup(name).name
+        found = codecs.lookup(name).name
     except LookupError as error:
         raise click.UsageError(f"--encoding {name!r} is not known: utf-8, latin-1 …") from error
+    try:
+        is_fitting = _SIGNS.decode(found) == _SIGNS.decode("ascii")
+    except (LookupError, ValueError):
+        is_fitting = False
+    if not is_fitting:
+        fix = f"iconv -f {name} -t utf-8 FILE | headwater publish -"
+        raise click.UsageError(f"--encoding {name!r} has no lines to be read one by one: {fix}")
+    return found

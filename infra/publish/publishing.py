@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 from edge.outbox import Outbox
 from edge.outboxes import open_outbox
@@ -17,6 +18,7 @@ from infra.publish.publisher import Publisher
 from infra.publish.report import Report, say, show_plan
 from infra.publish.sent_ledger import SentLedger
 from telemetry.durations import format_duration
+from telemetry.errors import HeadwaterError
 from telemetry.products import DEFAULT_PRODUCT, Product
 from telemetry.settings import Settings
 
@@ -32,6 +34,7 @@ def publish_files(
 ) -> None:
     """Publish files and keep `counts` up to date; raise if a record is not acknowledged."""
     registry = RegistryFiles(settings.registry_dir)
+    _check_ledger(options.ledger, names)
     with ExitStack() as stack:
         ledger = _ledger(options, settings, registry)
         if ledger:
@@ -51,6 +54,14 @@ def publish_files(
         )
         publisher.publish(plans, options)
     report.summary()
+
+
+def _check_ledger(ledger: Path | None, names: Sequence[str]) -> None:
+    """Refuse to append to what is read."""
+    if ledger and ledger.exists():
+        for name in names:
+            if name != "-" and ledger.samefile(name):
+                raise HeadwaterError(f"--ledger {ledger} is published itself: name another file")
 
 
 def _ledger(
