@@ -9,7 +9,7 @@ from infra.supervision.service import Service
 from telemetry.settings import Settings
 
 BUDGET_MB = 150
-PORTS = ("gateway_http", "gateway_mqtt", "gateway_mqtts", "gateway_coap")
+PORTS = ("gateway_http", "gateway_mqtt", "gateway_mqtts")
 
 
 def gateway_service(settings: Settings, mode: Mode) -> Service:
@@ -21,6 +21,7 @@ def gateway_service(settings: Settings, mode: Mode) -> Service:
         # A stack that changes its mode must start it anew.
         environment={"HEADWATER_STACK_MODE": mode},
         ports=tuple(settings.port(name) for name in PORTS),
+        datagram_ports=(settings.port("gateway_coap"),),
         url=f"mqtt://{in_url(settings.gateway_host)}:{settings.port('gateway_mqtt')}",
         after=("kafka", "registry") if mode == "full" else (),
         complaint=lambda: gateway_complaint(settings),

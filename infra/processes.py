@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,15 +100,17 @@ def _pss_kb(pid: int) -> int:
     return 0
 
 
-def port_holders(ports: Iterable[int]) -> list[Holder]:
-    """Return who listens on any of the ports."""
-    wanted = set(ports)
+def port_holders(ports: Iterable[int], datagram_ports: Iterable[int] = ()) -> list[Holder]:
+    """Return who listens on any of the ports of TCP, or has one of those of UDP open."""
+    wanted = {socket.SOCK_STREAM: set(ports), socket.SOCK_DGRAM: set(datagram_ports)}
     found: dict[int, Holder] = {}
-    for connection in psutil.net_connections(kind="tcp"):
-        if connection.status != psutil.CONN_LISTEN or not connection.laddr:
+    for connection in psutil.net_connections(kind="inet"):
+        is_datagram = connection.type == socket.SOCK_DGRAM
+        waits = not connection.raddr if is_datagram else connection.status == psutil.CONN_LISTEN
+        if not waits or not connection.laddr:
             continue
         port = connection.laddr.port
-        if port in wanted and port not in found:
+        if port in wanted[connection.type] and port not in found:
             found[port] = _holder(port, connection.pid)
     return [found[port] for port in sorted(found)]
 

@@ -1,6 +1,6 @@
 """Checks of the stack's own things: ports, fetched parts, processes left behind."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from psutil import Process
 
@@ -23,12 +23,14 @@ PARTS = {
 }
 
 
-def check_ports(settings: Settings, services: Iterable[Service]) -> list[Finding]:
+def check_ports(settings: Settings, services: Collection[Service]) -> list[Finding]:
     """Name each port that somebody else holds, and who."""
-    names = {port: service.name for service in services for port in service.ports}
+    streams = {port: service.name for service in services for port in service.ports}
+    datagrams = {port: service.name for service in services for port in service.datagram_ports}
+    names = streams | datagrams
     taken = [
         holder
-        for holder in processes.port_holders(names)
+        for holder in processes.port_holders(streams, datagrams)
         if holder.home is None or holder.home != str(settings.home)
     ]
     if not taken:

@@ -24,6 +24,8 @@ class Service:
     budget_mb: int
     environment: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[int, ...] = ()
+    datagram_ports: tuple[int, ...] = ()
+    """Those of UDP."""
     url: str | None = None
     login: str = ""
     after: tuple[str, ...] = ()

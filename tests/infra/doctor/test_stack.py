@@ -26,6 +26,19 @@ def test_taken_port_is_named_with_its_holder_and_a_fix(tmp_path: Path) -> None:
     assert "HEADWATER_PORT_BASE=18100" in finding.fix
 
 
+def test_taken_port_of_udp_is_named_and_those_of_tcp_are_others(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, port_base=18000)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        gateway = Service("gateway", lambda: (), 1, datagram_ports=(port,))
+        (finding,) = check_ports(settings, [gateway])
+        (other,) = check_ports(settings, [needing(port)])
+    assert (finding.subject, finding.verdict) == (f"port {port}", "missing")
+    assert f"(pid {os.getpid()})" in finding.found
+    assert other.verdict == "ok"
+
+
 def test_port_of_our_own_stack_is_free_for_it(tmp_path: Path) -> None:
     listen = "import socket, time; s = socket.create_server(('127.0.0.1', 0));"
     listen += " print(s.getsockname()[1], flush=True); time.sleep(60)"
