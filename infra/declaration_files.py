@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 from telemetry.errors import HeadwaterError
 
@@ -34,12 +34,10 @@ def text_of(path: Path) -> str:
 
 
 def _yaml(text: str) -> Declaration | list[Declaration]:
-    yaml = import_module("yaml")
-    try:
-        documents = [each for each in yaml.safe_load_all(text) if each is not None]
-    except yaml.YAMLError as error:
-        raise ValueError(error) from error
+    from edge.plain_yaml import plain_documents  # JSON does without
+
+    found = [each for each in plain_documents(text) if each is not None]
+    documents = cast(list[Declaration | list[Declaration]], found)
     if len(documents) == 1:
-        found: Declaration | list[Declaration] = documents[0]
-        return found
+        return documents[0]
     return [item for each in documents for item in (each if isinstance(each, list) else [each])]

@@ -244,9 +244,12 @@ def _mute(name: str, form: MuteForm) -> MuteTime:
 
 def _clock(place: Place, text: str) -> time:
     try:
-        return time.fromisoformat(text if text != "24:00" else "00:00")
+        found = time.fromisoformat(text if text != "24:00" else "00:00")
     except ValueError as error:
-        raise Wrong(place, f'{text!r} is no time of day: write "22:00", in quotes') from error
+        raise Wrong(place, f"{text!r} is no time of day: write 22:00") from error
+    if found.tzinfo:
+        raise Wrong(place, f"{text!r} names a zone of its own: write 22:00, and which by `zone`")
+    return found
 
 
 def _span(place: Place, text: str | None, given: timedelta) -> timedelta:

@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 import yaml
 
+from edge.plain_yaml import plain_document
 from services.alerts.assembling import Place, Wrong, assembled
 from services.alerts.configuration import Configuration
 from services.alerts.configuration_form import (
@@ -51,7 +52,7 @@ def parse_configuration(content: bytes, name: str) -> Configuration:
     """Read a file's content; raise `ConfigurationError` with the first line that is wrong."""
     try:
         tree = yaml.compose(content, Loader=yaml.SafeLoader)
-        said = yaml.safe_load(content)
+        said = plain_document(content)
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         raise ConfigurationError(f"{name}: {' '.join(str(error).split())}") from error
     try:

@@ -51,6 +51,15 @@ def test_wrong_rule_is_named_by_file_and_field_and_nothing_is_added(home: Home) 
     assert json.loads(rules(home, "list", "--json").stdout) == []
 
 
+def test_times_of_day_and_names_of_colons_need_no_quotes(home: Home) -> None:
+    night = "schedule: {from: 22:00, to: 06:00}\nscope: {device: 10:11:22:33:44:55}\n"
+    rules(home, "add", home.file("hot.yaml", HOT + night))
+
+    shown = json.loads(rules(home, "show", "hot", "--json").stdout)
+    assert (shown["schedule"]["from"], shown["schedule"]["to"]) == ("22:00", "06:00")
+    assert shown["scope"] == {"device": "10:11:22:33:44:55"}
+
+
 def test_product_that_is_not_there_is_refused(home: Home) -> None:
     hot = home.file("hot.yaml", HOT + "scope: {product: boiler}\n")
     assert "there is no product 'boiler'" in rules(home, "add", hot, code=1).stderr

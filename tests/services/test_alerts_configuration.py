@@ -74,6 +74,13 @@ def test_the_shipped_file_tells_nobody(tmp_path: Path) -> None:
     assert not found.receivers
 
 
+def test_times_of_day_and_names_of_colons_need_no_quotes() -> None:
+    bare = configured(WHOLE.replace('"', "").replace("product: pump", "device: 10:11:22"))
+
+    assert bare.mute_times == configured(WHOLE).mute_times
+    assert bare.route.routes[0].match.as_json()["device"] == ["10:11:22"]
+
+
 def test_people_hear_of_their_tenants_alone() -> None:
     assert serves(("default",), "default")
     assert not serves(("default",), "other")
@@ -98,7 +105,9 @@ def test_people_hear_of_their_tenants_alone() -> None:
         ("kind: email, secret: mail", "kind: email", 4, "receivers.mail", "Apprise URL"),
         ("https://hub", "ftp://hub", 3, "receivers.hub.url", "http://"),
         ("Europe/Berlin", "Europe/Berln", 13, "mute_times.nights.zone", "no time zone"),
-        ('"22:00"', '"25:00"', 13, "mute_times.nights.from", "in quotes"),
+        ('"22:00"', '"25:00"', 13, "mute_times.nights.from", "write 22:00"),
+        ('"22:00"', "soon", 13, "mute_times.nights.from", "write 22:00"),
+        ('"22:00"', '"22:00Z"', 13, "mute_times.nights.from", "a zone of its own"),
         ("equal: [zone]", "equal: [zoen]", 15, "inhibit[0].equal.zoen", "did you mean zone"),
         ("target: {rule: stale}", "target: {}", 15, "inhibit[0]", "at least one field"),
         ("shift: [ann]", "hub: [ann]", 11, "teams.hub", "taken"),
