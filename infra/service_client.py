@@ -130,9 +130,15 @@ def _key(settings: Settings) -> str:
     try:
         return path.read_text("utf-8").strip()
     except OSError as error:
-        raise HeadwaterError(
-            f"no API key: set HEADWATER_REGISTRY_KEY, or see that {path} is readable"
-        ) from error
+        raise HeadwaterError(_why_no_key(settings)) from error
+
+
+def _why_no_key(settings: Settings) -> str:
+    """Say why a home has no first admin's key; raise where no stack was ever started."""
+    if stack_mode(settings) == "light":
+        return "the light stack has no registry and no alerts service: `headwater up` starts both"
+    path = settings.registry_admin_key_file
+    return f"no API key: set HEADWATER_REGISTRY_KEY, or see that {path} is readable"
 
 
 def _given(parameters: Parameters | None) -> dict[str, str | int | bool]:

@@ -149,16 +149,19 @@ def silence(
         return
     if not matches or not comment:
         raise click.UsageError("name at least one FIELD=VALUE, and why: --comment")
+    body = {"match": _match(matches), "comment": comment, "ends_at": _end(lasts).isoformat()}
+    made = cast(Json, client.ask("POST", "/v1/silences", body, {"tenant": tenant}))
+    click.echo(f"{made['silence_id']}: until {made['ends_at']}")
+
+
+def _end(lasts: str) -> datetime:
     span = parse_duration(lasts)
     if span is None:
         raise click.UsageError("a silence has an end: --for 2h")
-    body = {
-        "match": _match(matches),
-        "comment": comment,
-        "ends_at": (datetime.now(UTC) + span).isoformat(),
-    }
-    made = cast(Json, client.ask("POST", "/v1/silences", body, {"tenant": tenant}))
-    click.echo(f"{made['silence_id']}: until {made['ends_at']}")
+    try:
+        return datetime.now(UTC) + span
+    except OverflowError as error:
+        raise click.UsageError(f"--for {lasts}: no calendar goes on for so long") from error
 
 
 def _match(matches: tuple[str, ...]) -> dict[str, list[str]]:

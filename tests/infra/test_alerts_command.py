@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from infra.alerts_service import alerts_service
 from infra.cli import cli
+from infra.stack import Mode, Stack, write_stack
 from telemetry.settings import Settings
 from tests.end_to_end.stack import free_port_base
 from tests.services.alert_parts import alert, at
@@ -153,3 +154,31 @@ def test_a_service_that_is_away_is_an_error_with_its_fix(tmp_path: Path) -> None
 
     assert result.exit_code == 1
     assert "`headwater logs alerts`" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        (None, "no stack was started in {home}: run `headwater up`"),
+        ("light", "the light stack has no registry and no alerts service: `headwater up`"),
+        ("full", "no API key: set HEADWATER_REGISTRY_KEY, or see that {home}/registry/admin.key"),
+    ],
+)
+def test_home_without_the_service_says_what_to_start(
+    tmp_path: Path, mode: Mode | None, said: str
+) -> None:
+    if mode:
+        write_stack(tmp_path, Stack(mode, 18_000, ()))
+
+    result = CliRunner().invoke(cli, ["alerts", "list"], env={"HEADWATER_HOME": str(tmp_path)})
+
+    assert result.exit_code == 1
+    assert said.format(home=tmp_path) in result.stderr
+
+
+@pytest.mark.parametrize("lasts", ["unbounded", "9000 y"])
+def test_silence_without_an_end_that_clocks_know_is_wrong_use(lasts: str) -> None:
+    asked = ["alerts", "silence", "device=a", "--comment", "why", "--for", lasts]
+    result = CliRunner().invoke(cli, asked, env={"HEADWATER_REGISTRY_KEY": "none"})
+
+    assert result.exit_code == 2, result.output
