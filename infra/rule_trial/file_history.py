@@ -135,7 +135,13 @@ class FileHistory:
 def _reader(form: Form, rows: list[list[str]], time: str) -> ReadTime:
     place = form.columns.index(time)
     sample = [row[place] for row in rows[:1000] if place < len(row)]
-    return time_reader(guess_time_form(TimeOptions(columns=(time,)), sample))
+    try:
+        return time_reader(guess_time_form(TimeOptions(columns=(time,)), sample))
+    except HeadwaterError as error:
+        raise HeadwaterError(
+            f"{time} counts from no known start: a rule is tried on dates and times, or seconds"
+            " since 1970; --time-column names another column"
+        ) from error
 
 
 def _time(form: Form, row: list[str], read: ReadTime, number: int) -> datetime:

@@ -193,6 +193,8 @@ def test_model_of_remaining_life_is_tried_too(home: Home) -> None:
         (HOT.replace("temperature", "b"), ["--csv", "{table}"], "which column is the time?"),
         (HOT.replace("temperature", "b"), ["--csv", "{table}", "--time-column", "a"],
          "row 1 below the header: 'x' is no time"),
+        (HOT.replace("temperature", "a"), ["--csv", "{table}", "--time-column", "b"],
+         "b counts from no known start: a rule is tried on dates and times"),
         (HOT, [], "run `headwater up` first, or try the rule on a file"),
         (HOT, ["--from", "soon"], "--from 'soon' is no ISO time"),
         ("- {}\n- {}\n", [], "holds 2 rules"),
