@@ -23,9 +23,12 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.option("--light", is_flag=True, help="The small stack: spool instead of Kafka, no Trino.")
-@click.option("--devices", default=200, show_default=True, help="Devices of the fleet.")
-@click.option("--rate", default=200, show_default=True, help="Messages a second.")
-@click.option("--for", "for_s", type=float, help="End after so many seconds; default: Ctrl-C.")
+@click.option("--devices", type=click.IntRange(min=1), default=200, show_default=True,
+              help="Devices of the fleet.")  # fmt: skip
+@click.option("--rate", type=click.IntRange(min=1), default=200, show_default=True,
+              help="Messages a second.")  # fmt: skip
+@click.option("--for", "for_s", type=click.FloatRange(min=0),
+              help="End after so many seconds; default: Ctrl-C.")  # fmt: skip
 def demo(light: bool, devices: int, rate: int, for_s: float | None) -> None:
     """Start the stack, run a mixed fleet with faults, and show the tables fill."""
     settings = Settings()

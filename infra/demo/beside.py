@@ -67,8 +67,10 @@ class Beside:
     def is_starting(self) -> bool:
         """Say whether the rest is not up yet; raise if it failed, or if the fleet has ended."""
         if self._fleet is not None and self._fleet.poll() is not None:
+            log = self._folder / "simulator.log"
+            said = log.read_text("utf-8", "replace").strip().rpartition("\n")[2]
             raise HeadwaterError(
-                f"the demo's fleet has ended: see {self._folder / 'simulator.log'};"
+                f"the demo's fleet has ended ({said or 'without a word'}): see {log};"
                 " `headwater down` stops what still runs"
             )
         if self._rest is None or self._rest.poll() is None:
