@@ -7,10 +7,23 @@ from infra.install.environment import Environment
 from infra.install.system import InstallError, install_debian_packages
 
 PACKAGES = ["openjdk-17-jre-headless", "openjdk-21-jre-headless", "default-jre-headless"]
-CHECK = (
-    "from infra.java import java_for_spark; from telemetry.settings import Settings; "
-    "print(java_for_spark(Settings()).executable)"
-)
+CHECK = """
+import sys
+from infra.java import java_for_spark
+from telemetry.errors import one_line
+from telemetry.settings import Settings
+try:
+    settings = Settings()
+except ValueError as error:
+    print(one_line(error), file=sys.stderr)
+    sys.exit(3)
+try:
+    print(java_for_spark(settings).executable)
+except Exception as error:
+    sys.exit(one_line(error))
+"""
+WRONG_SETTING = 3
+"""The check's exit code where no Java would help."""
 
 
 def install_java(environment: Environment) -> bool:
@@ -19,10 +32,12 @@ def install_java(environment: Environment) -> bool:
     if stamp.is_file() and Path(stamp.read_text("utf-8")).exists():
         return False
     found = _look(environment)
+    if found.returncode == WRONG_SETTING:
+        raise InstallError(found.stderr.strip())
     if found.returncode and install_debian_packages(PACKAGES):
         found = _look(environment)
     if found.returncode:
-        raise InstallError(_complaint(found.stderr))
+        raise InstallError(found.stderr.strip().rpartition("\n")[2])
     stamp.write_text(found.stdout.strip(), "utf-8")
     return True
 
@@ -32,7 +47,3 @@ def _look(environment: Environment) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, capture_output=True, text=True, cwd=environment.checkout, check=False
     )
-
-
-def _complaint(traceback: str) -> str:
-    return traceback.strip().rpartition("\n")[2].rpartition("HeadwaterError: ")[2]
