@@ -1,5 +1,6 @@
 """Gold held against windows that are computed again."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import polars as pl
@@ -13,9 +14,9 @@ START = datetime(2026, 11, 20, tzinfo=UTC)
 BEYOND = float("inf")
 
 
-def window(prefix: str = "", **said: float) -> pl.DataFrame:
-    values: dict[str, object] = {name: 1.0 for name in NUMBERS}
-    values |= {name: None for name in OTHERS} | {"count": 2} | said
+def window(said: Mapping[str, float], prefix: str = "") -> pl.DataFrame:
+    values: dict[str, object] = dict.fromkeys(OTHERS) | dict.fromkeys(NUMBERS, 1.0)
+    values.update({"count": 2, **said})
     named = {f"{prefix}{name}": [value] for name, value in values.items()}
     return pl.DataFrame({"who": ["default/m.d"], "metric": ["x"], "window_start": [START], **named})
 
@@ -32,6 +33,6 @@ def window(prefix: str = "", **said: float) -> pl.DataFrame:
 def test_sums_beyond_all_doubles_are_alike(
     ours: dict[str, float], gold: dict[str, float], is_wrong: bool
 ) -> None:
-    found = compared(window(**ours), window("gold_", **gold))
+    found = compared(window(ours), window(gold, "gold_"))
 
     assert found["is_wrong"].to_list() == [is_wrong]
