@@ -5,19 +5,19 @@ The stream judges a message before it is landed; this holds what was landed to t
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from expectations.rule import Rule
+from expectations.rule import Rule, apart
 from telemetry.products import Metric, Product, SchemaVersion
 from telemetry.schema_check import MOST_INT
 
 
 def row_rules(products: Iterable[Product]) -> Sequence[Rule]:
     """Return the rules of single readings, of every version of every product."""
-    return [
+    return apart(
         rule
         for product in products
         for version in product.versions
         for rule in _version_rules(product, version)
-    ]
+    )
 
 
 def message_rules(products: Iterable[Product]) -> Sequence[Rule]:

@@ -1,7 +1,8 @@
 """A rule of one row: a sentence, and the SQL that is true where it holds."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from great_expectations.expectations.core.expect_column_values_to_be_in_set import (
@@ -45,6 +46,22 @@ def expectation(rule: Rule) -> Expectation:
         notes=rule.sql,
         severity=FailureSeverity(rule.severity),
     )
+
+
+def apart(rules: Iterable[Rule]) -> Sequence[Rule]:
+    """Return rules whose sentences can be columns of Spark beside one another.
+
+    Those that differ in case alone are numbered, and a backtick is a quote, which no column bears.
+    """
+    seen = Counter[str]()
+    found = []
+    for rule in rules:
+        plain = rule.sentence.replace("`", "'")
+        folded = plain.lower()
+        seen[folded] += 1
+        number = f" ({seen[folded]})" if seen[folded] > 1 else ""
+        found.append(replace(rule, sentence=plain + number))
+    return found
 
 
 def one_of(column: str, *values: str) -> Rule:

@@ -119,3 +119,34 @@ def test_rows_of_other_products_and_versions_are_not_asked(spark: SparkSession) 
     (row,) = with_rules(other, rules).collect()
 
     assert all(row[rule.sentence] for rule in rules)
+
+
+NAMES = (
+    "T",
+    "t",
+    "wind.speed",
+    "a`b",
+    "it's",
+    'q"q',
+    "x\\y",
+    "PT08.S1(CO)",
+    "\u00b5g/m\u00b3",
+    "50 %",
+)
+
+
+def test_metrics_of_any_name_are_held_each_by_itself(spark: SparkSession, tmp_path: Path) -> None:
+    metrics = {name: {"type": "double", "max": 1} for name in NAMES}
+    one = {"versions": [{"version": 1, "metrics": metrics}]}
+    products = [product_from_dict({"product": key, **one}) for key in ("meter", "Meter")]
+    rules = product_rules.row_rules(products)
+    key = ("default", "meter", "meter.d1", "b", 1)
+    rows = [(*key, name, 2.0 if name == "t" else 1.0, None, None, "ok", 1) for name in NAMES]
+    held = with_rules(spark.createDataFrame(rows, COLUMNS), rules)
+
+    expected = [expectation(rule) for rule in rules]
+    verdicts = Holder(tmp_path).hold_rows("product", held, expected, ["seq", "metric"])
+
+    (failed,) = [one for one in verdicts if not one.success]
+    assert failed.expectation.startswith("meter version 1 t fits its schema")
+    assert failed.unexpected == 1

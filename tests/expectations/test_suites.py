@@ -185,3 +185,26 @@ def test_rules_of_windows_take_what_gold_writes(spark: SparkSession) -> None:
 
     for row in with_rules(frame(spark, DEVICE_MINUTE, rows), rules).collect():
         assert [rule.sentence for rule in rules if not row[rule.sentence]] == []
+
+
+BEYOND = float("inf")
+LOTS = 1e308
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"sum": BEYOND, "mean": LOTS, "min": LOTS, "max": LOTS, "m2": 0.0, "stddev": 0.0},
+        {"sum": 0.0, "mean": 0.0, "min": -1e200, "max": 1e200, "m2": BEYOND, "stddev": BEYOND},
+        {"sum": 0.0, "mean": BEYOND, "min": -LOTS, "max": LOTS, "m2": BEYOND, "stddev": BEYOND},
+    ],
+)
+def test_window_of_values_whose_sum_no_double_holds_is_left_open(
+    spark: SparkSession, said: dict[str, object]
+) -> None:
+    rules = suites.rules(DEVICE_MINUTE)
+    row = good(DEVICE_MINUTE, **said, first=said["min"], last=said["max"])
+
+    (held,) = with_rules(frame(spark, DEVICE_MINUTE, [row]), rules).collect()
+
+    assert [rule.sentence for rule in rules if not held[rule.sentence]] == []
