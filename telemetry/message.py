@@ -16,6 +16,8 @@ _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 _FIRST_US = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _LAST_US = (datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC) - _EPOCH) // _MICROSECOND
 _MAX_SEQ = 2**63 - 1
+_LEAST, _GREATEST = -(2**63), 2**64 - 1
+"""Whole numbers that are written as they are."""
 _SHOWN = 200
 _LONG_BITS = 1024
 _Item = TypeVar("_Item")
@@ -70,6 +72,9 @@ class Decoded(NamedTuple):
 
 def shown(value: object) -> str:
     """Return the value as JSON, cut to what a person reads; what JSON has not is named."""
+    if isinstance(value, float) or (isinstance(value, int) and _LEAST <= value <= _GREATEST):
+        # Of many names each value is shown, and most are numbers.
+        return orjson.dumps(value).decode()
     try:
         text = orjson.dumps(_cut(value, [_SHOWN]), default=_named).decode()
     except TypeError:
@@ -86,7 +91,7 @@ def _cut(value: object, room: list[int]) -> object:
     if isinstance(value, str):
         return value[: _SHOWN + 1]
     if isinstance(value, int):
-        return value if -(2**63) <= value < 2**64 else orjson.Fragment(_digits(value))
+        return value if _LEAST <= value <= _GREATEST else orjson.Fragment(_digits(value))
     if isinstance(value, Mapping):
         return {_name(name): _cut(each, room) for name, each in _some(value.items(), room)}
     if isinstance(value, list | tuple):
