@@ -35,11 +35,12 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(f"  {name} " in shown for name in COMMANDS if name not in HIDDEN)
 
 
-def test_help_imports_no_command() -> None:
+def test_help_imports_no_command_and_status_no_tokens() -> None:
     program = "import sys; from infra.cli import main\ntry: main(['--help'])\nfinally: "
-    program += "print([name for name in sys.modules if name.startswith('infra.commands')])"
+    program += "print([name for name in sys.modules if name.startswith('infra.commands')]); "
+    program += "import infra.commands.status; print('jwt' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout.endswith("[]\n")
+    assert done.stdout.endswith("[]\nFalse\n")
 
 
 def named(name: str) -> list[list[str]]:
