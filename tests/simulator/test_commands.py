@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from simulator import __main__ as commands
 from simulator.scenarios import load_scenario
 from tests.simulator.lakes import prepared, write
 
@@ -91,12 +93,32 @@ def test_too_few_open_files_are_told_with_the_command_that_helps(light: Path) ->
     assert "ulimit -n 1256" in done.stderr
 
 
-def test_scenarios_are_listed(tmp_path: Path) -> None:
-    done = run(tmp_path, "simulate", "list")
+Typed = Callable[..., tuple[int, str, str]]
 
-    assert done.returncode == 0
+
+@pytest.fixture
+def typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Typed:
+    """Run a command in this process: return its exit code and what it said, out and to stderr."""
+    monkeypatch.setenv("HEADWATER_HOME", str(tmp_path))
+
+    def ran(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["headwater", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            sys.exit(commands.run())
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, *capsys.readouterr()
+
+    return ran
+
+
+def test_scenarios_are_listed(typed: Typed) -> None:
+    code, out, _ = typed("simulate", "list")
+
+    assert code == 0
     assert {"mixed", "schema-change", "clock_1970"} <= {
-        line.split()[0] for line in done.stdout.splitlines() if line
+        line.split()[0] for line in out.splitlines() if line
     }
 
 
@@ -113,13 +135,13 @@ def test_scenarios_are_listed(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_are_answered_in_a_line(
-    tmp_path: Path, arguments: list[str], code: int, said: str
+    typed: Typed, arguments: list[str], code: int, said: str
 ) -> None:
-    done = run(tmp_path, *arguments)
+    found, _, error = typed(*arguments)
 
-    assert done.returncode == code
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+    assert found == code
+    assert said in error
+    assert "Traceback" not in error
 
 
 def test_setting_is_refused_in_the_words_of_every_command(tmp_path: Path) -> None:
