@@ -19,6 +19,7 @@ from services.alerts.start import LOCK
 from services.alerts.tables import MESSAGES
 from services.database import open_database
 from telemetry.alerts import Alert, Severity, State, alert_id
+from tests.services.databases import migrated
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -106,13 +107,17 @@ class NotingSink:
         """Nothing is open."""
 
 
+def opened(url: str) -> Database:
+    """Open the service's database, as it does when it starts."""
+    return open_database(url, "alerts", lock=LOCK)
+
+
 class Desk:
     """The service over a database of its own, at a time of the test's choice."""
 
     def __init__(self, folder: Path, text: str, *, url: str | None = None) -> None:
         self.time = NOON
-        there = url or f"sqlite:///{folder / 'alerts.db'}"
-        self.database: Database = open_database(there, "alerts", lock=LOCK)
+        self.database: Database = opened(url or migrated(folder / "alerts.db", opened))
         self.sinks = {name: NotingSink() for name in configured(text).receivers}
         self.engine = Engine(self.database, configured(text), lambda: self.time)
         self._deliveries: dict[str, Delivery] = {}

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from services.registry.database import open_database
 from tests.services import postgresql
+from tests.services.databases import migrated
 from tests.services.registry_parts import TestedRegistry
 
 
@@ -22,7 +24,7 @@ def postgresql_socket() -> Iterator[Path]:
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[TestedRegistry]:
     """Return a registry over SQLite."""
-    tested = TestedRegistry(tmp_path, f"sqlite:///{tmp_path / 'registry.db'}")
+    tested = TestedRegistry(tmp_path, migrated(tmp_path / "registry.db", open_database))
     yield tested
     tested.close()
 
@@ -30,7 +32,7 @@ def registry(tmp_path: Path) -> Iterator[TestedRegistry]:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TestedRegistry]:
     """Return a registry over SQLite, then over PostgreSQL."""
-    url = f"sqlite:///{tmp_path / 'registry.db'}"
+    url = migrated(tmp_path / "registry.db", open_database)
     if request.param == "postgresql":
         url = postgresql.fresh_database(request.getfixturevalue("postgresql_socket"))
     tested = TestedRegistry(tmp_path, url)
