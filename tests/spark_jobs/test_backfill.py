@@ -22,6 +22,7 @@ from spark_jobs.table_files import RESTATED
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 from telemetry.tables import MESSAGES, READINGS
+from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.landing_fleet import NOW, SECOND, Fleet, Model, enrol, landed, write_segment
 from tests.spark_jobs.replay_home import copied
 
@@ -57,7 +58,7 @@ def test_backfill_builds_silver_again_from_bronze(spark: SparkSession, tmp_path:
     enrol(tmp_path / "registry")
     settings = Settings(home=tmp_path, dedup_recent_keys=50)
     fleet, model, lake = Fleet(6), Model(), Lake(settings.lake_root)
-    lake.create_all()
+    create_all(lake)
     landing = Landing(settings, lake)
     for batch_id in range(2):
         at = NOW + batch_id * SECOND
@@ -67,7 +68,7 @@ def test_backfill_builds_silver_again_from_bronze(spark: SparkSession, tmp_path:
         frame = spark.read.schema(RECORDS).parquet(str(path))
         landing.land(frame, Txn("landing_spool/1", batch_id))
     empty = Lake(str(settings.home / "second"))
-    empty.create_all()
+    create_all(empty)
     empty.append(MESSAGES, lake.scan(MESSAGES).collect(), None)
 
     first = backfill.run(DAYS, settings, empty)

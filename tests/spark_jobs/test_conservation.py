@@ -28,6 +28,7 @@ from telemetry.tables import (
     REJECTED,
     Table,
 )
+from tests.spark_jobs.empty_lakes import create_all
 
 HOUR = timedelta(hours=1)
 NOW = datetime(2026, 11, 21, 15, 30, tzinfo=UTC)
@@ -39,7 +40,7 @@ ORDER = (READINGS, LATE, REJECTED, DUPLICATES, CONFLICTS)
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     made = Settings(home=tmp_path)
-    Lake(made.lake_root).create_all()
+    create_all(Lake(made.lake_root))
     return made
 
 

@@ -15,6 +15,7 @@ from spark_jobs.jobs.job_runs import Result
 from spark_jobs.lake import Frame, Lake
 from telemetry.settings import Settings
 from telemetry.tables import DEVICE_DUPLICATES, LATE, READINGS, Table
+from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.gold_fleet import fleet
 from tests.spark_jobs.silver_rows import silver
 
@@ -64,7 +65,7 @@ def test_dedup_cut_short_anywhere_counts_each_copy_once(
 ) -> None:
     settings = Settings(home=tmp_path)
     lake = Lake(settings.lake_root)
-    lake.create_all()
+    create_all(lake)
     readings = fleet(seed=5, messages=2 * MESSAGES)
     first, second = (pl.col("seq") < MESSAGES, pl.col("seq") >= MESSAGES)
     for _ in range(2):

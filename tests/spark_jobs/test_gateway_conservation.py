@@ -24,6 +24,7 @@ from spark_jobs.transforms.gateway_pages import PageBalance, Told, ledger
 from telemetry.accounts import PAGE_HEADER, Page
 from telemetry.settings import Settings
 from telemetry.tables import GATEWAY_CONSERVATION, MESSAGES
+from tests.spark_jobs.empty_lakes import create_all
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 NOW = datetime(2026, 11, 21, 15, 30, tzinfo=UTC)
@@ -59,7 +60,7 @@ class Said:
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     made = Lake(Settings(home=tmp_path).lake_root)
-    made.create_all()
+    create_all(made)
     return made
 
 
@@ -237,7 +238,7 @@ def test_job_reads_the_files_of_a_light_stack_and_fails_for_a_loss(lake: Lake) -
 
 def test_stack_without_gateways_has_no_pages(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
-    Lake(settings.lake_root).create_all()
+    create_all(Lake(settings.lake_root))
     assert "not_checked" in check(settings)["gateways"]  # type: ignore[operator]
 
 

@@ -33,6 +33,7 @@ from telemetry.tables import (
     SESSIONS,
     Table,
 )
+from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.gold_fleet import PRODUCTS, fleet, grouped
 from tests.spark_jobs.silver_rows import silver
 from tests.spark_jobs.test_batch_jobs import advance, run
@@ -59,7 +60,7 @@ def settings(tmp_path: Path) -> Settings:
     """Return a home with two days of readings and gold of them; retention dropped the first."""
     made = Settings(home=tmp_path)
     lake = Lake(made.lake_root)
-    lake.create_all()
+    create_all(lake)
     lake.append(READINGS, silver(fleet(seed=4), READINGS), None)
     Rebuild(lake, RULES, state(lake)).everything()
     drop_first_day(made)
@@ -123,7 +124,7 @@ def test_all_is_held_that_is_there_or_not_over(settings: Settings, tmp_path: Pat
     assert set(standing(lake, held_since(lake, PRODUCTS, TODAY))) > {DEVICE_HOUR.name}
 
     fresh = Lake(str(tmp_path / "fresh"))
-    fresh.create_all()
+    create_all(fresh)
     fresh.append(READINGS, silver(fleet(seed=4), READINGS), None)
     late = held_since(fresh, PRODUCTS, TODAY + timedelta(days=365))
     assert late.since == {"default": midnight(FIRST)}, "retention has not run yet"
@@ -155,7 +156,7 @@ def test_classes_with_quotes_are_named() -> None:
 def test_jobs_say_what_stays(spark: SparkSession, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     lake = Lake(settings.lake_root)
-    lake.create_all()
+    create_all(lake)
     for product in PRODUCTS:
         RegistryFiles(settings.registry_dir).put_product(product)
     lake.append(READINGS, silver(fleet(seed=4, messages=200), READINGS), None)

@@ -19,6 +19,7 @@ from spark_jobs.transforms import marks
 from spark_jobs.transforms.spans import EARLIEST
 from telemetry.settings import Settings
 from telemetry.tables import DEVICE_SLIDING, READINGS, SESSIONS
+from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.gold_fleet import fleet
 from tests.spark_jobs.silver_rows import silver
 from tests.spark_jobs.test_batch_jobs import run
@@ -41,7 +42,7 @@ def test_gold_of_clocks_that_were_never_set_is_made_again_as_it_was(tmp_path: Pa
     readings = with_clocks_never_set(fleet(seed=5, messages=60))
     followed, again = (Lake(str(tmp_path / name)) for name in ("followed", "again"))
     for lake in (followed, again):
-        lake.create_all()
+        create_all(lake)
     merge(followed, [readings])
     again.append(READINGS, silver(readings, READINGS), None)
 
@@ -72,7 +73,7 @@ def test_gold_is_made_again_with_few_readings_in_memory_at_once(tmp_path: Path) 
     scanned = register_io_source(source, schema=readings.schema)
     lake, whole = (Lake(str(tmp_path / name)) for name in ("parts", "whole"))
     for each in (lake, whole):
-        each.create_all()
+        create_all(each)
     most_rows = readings.height // 5
     rebuild = Rebuild(lake, RULES, STATE, most_rows, instead=(scanned,))
     rebuild.everything()
@@ -86,5 +87,5 @@ def test_gold_is_made_again_with_few_readings_in_memory_at_once(tmp_path: Path) 
 
 def test_lake_without_readings_has_no_gold_to_make(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
-    Lake(settings.lake_root).create_all()
+    create_all(Lake(settings.lake_root))
     assert "nothing" in str(run(rebuild_gold, settings, "--all")["gold"])

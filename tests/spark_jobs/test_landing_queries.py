@@ -9,6 +9,7 @@ from spark_jobs.lake import Lake
 from telemetry.devices import Device
 from telemetry.settings import Settings
 from telemetry.tables import DEVICES
+from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.landing_fleet import NOW, Fleet, write_segment
 
 
@@ -30,7 +31,7 @@ def test_lost_checkpoint_begins_with_another_id(tmp_path: Path) -> None:
 def test_device_that_is_registered_is_known_though_no_message_comes(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     lake = Lake(settings.lake_root)
-    lake.create_all()
+    create_all(lake)
     landing = Landing(settings, lake)
     assert lake.scan(DEVICES).collect().is_empty()
     RegistryFiles(settings.registry_dir).enrol([Device("meter.d1", zone="north")])

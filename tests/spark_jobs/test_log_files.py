@@ -18,6 +18,7 @@ from telemetry.rules.form import rule_from_dict
 from telemetry.rules.rule import VersionedRule
 from telemetry.settings import Settings
 from telemetry.tables import READINGS
+from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.gold_fleet import fleet
 from tests.spark_jobs.made_checkpoints import checkpoints
 from tests.spark_jobs.silver_rows import silver
@@ -41,7 +42,7 @@ class Remembered:
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("log") / "lake"
     lake = Lake(str(root))
-    lake.create_all()
+    create_all(lake)
     for _ in range(VERSIONS):
         lake.append(READINGS, ROWS, None)
     assert checkpoints(lake.uri(READINGS), 2) == [49, 99]

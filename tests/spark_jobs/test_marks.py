@@ -29,6 +29,7 @@ from telemetry.tables import (
     ZONE_MINUTE,
     Table,
 )
+from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.gold_fleet import NOON, PRODUCTS, fleet
 from tests.spark_jobs.silver_rows import silver
 
@@ -103,7 +104,7 @@ def test_minutes_of_a_device_that_meet_are_one_mark(touches: list[tuple[str, int
 
 def test_marks_wait_for_versions_and_are_cleared_by_what_set_them(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
-    lake.create_all()
+    create_all(lake)
     store, windows = Restatements(lake), marks.of_rows(touching([("meter.d0", 0)]))
     store.mark(windows, Mark("one", "late", NOON, Versions(late=3)))
     store.mark(windows, Mark("two", "dedup", NOON))
@@ -132,7 +133,7 @@ def test_only_marked_windows_are_made_again(tmp_path: Path, most_rows: int) -> N
     )
     kept = readings.join(removed, on=["device_full", "seq"], how="anti")
     for one, some in ((lake, readings), (fresh, kept)):
-        one.create_all()
+        create_all(one)
         one.append(READINGS, silver(some, READINGS), None)
     state = Rebuild(
         lake, RULES, GoldState("gold/x", readings=Position(2), late=Position(1))
@@ -169,7 +170,7 @@ def assert_rewritten(lake: Lake, table: Table, before: pl.DataFrame, marked: pl.
 
 def test_an_unmarked_lake_keeps_every_file(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
-    lake.create_all()
+    create_all(lake)
     lake.append(LATE, silver(fleet(seed=2, messages=50), LATE), None)
     state = GoldState("gold/x", readings=Position(1), late=Position(2))
     rebuild = Rebuild(lake, RULES, state)

@@ -26,6 +26,7 @@ from telemetry.tables import (
     Table,
 )
 from tests.spark_jobs.checkpoints import flip, gold_checkpoint, landing_checkpoint
+from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.test_scoring import Heard
 
 PLANNED = 2
@@ -35,7 +36,7 @@ PLANNED = 2
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     made = Settings(home=tmp_path)
-    Lake(made.lake_root).create_all()
+    create_all(Lake(made.lake_root))
     return made
 
 

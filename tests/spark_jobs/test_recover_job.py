@@ -12,6 +12,7 @@ from spark_jobs.noted_topic import noted_topic
 from telemetry.settings import Settings
 from telemetry.tables import JOB_RUNS, LATE, READINGS
 from tests.spark_jobs.checkpoints import gold_checkpoint, landing_checkpoint
+from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.gold_fleet import fleet
 from tests.spark_jobs.silver_rows import silver
 
@@ -19,7 +20,7 @@ from tests.spark_jobs.silver_rows import silver
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     made = Settings(home=tmp_path, kafka="127.0.0.1:1")
-    Lake(made.lake_root).create_all()
+    create_all(Lake(made.lake_root))
     return made
 
 

@@ -19,6 +19,7 @@ from telemetry.products import product_from_dict
 from telemetry.records import record_headers
 from telemetry.settings import Settings
 from telemetry.tables import LATE, READINGS, REJECTED
+from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.landing_fleet import NOW, SECOND, write_segment
 from tests.spark_jobs.test_scoring import Heard, advance, put
 
@@ -93,7 +94,7 @@ def test_a_wrong_clock_is_flagged_and_what_is_usual_stays_known(
 ) -> None:
     settings, sink, first = Settings(home=tmp_path), Heard(), 0
     lake = Lake(settings.lake_root)
-    lake.create_all()
+    create_all(lake)
     registry = RegistryFiles(settings.registry_dir)
     registry.put_product(KILN)
     registry.enrol(Device(name) for name in CLOCKS)

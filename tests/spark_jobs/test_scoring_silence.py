@@ -7,6 +7,7 @@ from pyspark.sql import SparkSession
 
 from spark_jobs.lake import Lake
 from telemetry.settings import Settings
+from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.test_scoring import (
     SILENT,
     Heard,
@@ -25,7 +26,7 @@ from tests.spark_jobs.test_scoring import (
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     made = Settings(home=tmp_path)
-    Lake(made.lake_root).create_all()
+    create_all(Lake(made.lake_root))
     return made
 
 

@@ -19,6 +19,7 @@ from spark_jobs.scoring_state import ScoringState
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 from telemetry.tables import LATE, READINGS
+from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.gold_fleet import fleet
 from tests.spark_jobs.silver_rows import silver
 from tests.spark_jobs.test_scoring import HOT, Heard
@@ -29,7 +30,7 @@ from tests.spark_jobs.test_scoring import put as put_rule
 def settings(tmp_path: Path) -> Settings:
     made = Settings(home=tmp_path)
     lake = Lake(made.lake_root)
-    lake.create_all()
+    create_all(lake)
     lake.append(READINGS, silver(fleet(seed=1, messages=5), READINGS), None)
     return made
 
