@@ -43,6 +43,7 @@ from telemetry.tables import (
     SUMMARY_ZONE_HOUR,
     Table,
 )
+from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.gold_fleet import NOON, PRODUCTS, fleet
 from tests.spark_jobs.silver_rows import silver
 
@@ -55,7 +56,7 @@ def settings(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> S
     """Return a home whose lake has a day of readings, gold made of them."""
     made = Settings(home=tmp_path_factory.mktemp("home"))
     lake = Lake(made.lake_root)
-    lake.create_all()
+    create_all(lake)
     for product in PRODUCTS:
         RegistryFiles(made.registry_dir).put_product(product)
     lake.append(READINGS, silver(fleet(seed=5, messages=200), READINGS), None)

@@ -19,6 +19,7 @@ from spark_jobs.lake import Lake
 from spark_jobs.restatements import Mark, Restatements, Versions
 from telemetry.settings import Settings
 from telemetry.tables import DELIVERY_DELAY, DEVICE_MINUTE, LATE, READINGS, Table
+from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.gold_fleet import NOON, PRODUCTS, fleet, grouped, in_batches
 from tests.spark_jobs.silver_rows import silver
 
@@ -29,7 +30,7 @@ ALL = (*WINDOW_TABLES, DELIVERY_DELAY)
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     made = Settings(home=tmp_path)
-    Lake(made.lake_root).create_all()
+    create_all(Lake(made.lake_root))
     for product in PRODUCTS:
         RegistryFiles(made.registry_dir).put_product(product)
     return made

@@ -38,6 +38,7 @@ from telemetry.tables import (
     RESTATEMENTS,
     Table,
 )
+from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.landing_fleet import (
     METER,
     NOW,
@@ -57,7 +58,7 @@ SEGMENTS, RUNS, SIZE = 24, 3, 40
 def settings(tmp_path: Path) -> Settings:
     enrol(tmp_path / "registry")
     settings = Settings(home=tmp_path, max_offsets_per_batch=1, dedup_recent_keys=50)
-    Lake(settings.lake_root).create_all()
+    create_all(Lake(settings.lake_root))
     return settings
 
 

@@ -29,6 +29,7 @@ from telemetry.settings import Settings
 from telemetry.tables import READINGS, Table
 from telemetry.topics import SPOOL_TOPIC, TELEMETRY
 from tests.brokers import Broker
+from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.landing_fleet import NOW, Fleet, Model, enrol, landed, write_segment
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka, pytest.mark.timeout(180)]
@@ -45,7 +46,7 @@ def landing(home: Path, few: Few) -> tuple[Landing, Lake]:
     enrol(home / "registry")
     settings = Settings(home=home)
     lake = Lake(settings.lake_root)
-    lake.create_all()
+    create_all(lake)
     return Landing(settings, lake, few=few), lake
 
 
