@@ -37,6 +37,8 @@ def changed(
         key = device.tenant, device.device_full
         known = history.get(key)
         before = known[-1] if known else None
+        if before is not None and _is_heard(before, device):
+            continue
         said = {**between.get(key, {}), device.valid_from: device}
         for each in said.values():
             if before is None or _said(before) != _said(each):
@@ -48,14 +50,24 @@ def changed(
 def _between(
     history: History, passed: Iterable[Device]
 ) -> dict[tuple[str, str], dict[datetime | None, Device]]:
-    """Return what the history does not know of; of what holds from one moment on, the last."""
+    """Return what the history does not know of; of what holds from one moment on, the last.
+
+    What was said before something that is known is known too, whatever its time: the registry's
+    clock may have been set back.
+    """
     between: dict[tuple[str, str], dict[datetime | None, Device]] = {}
     for device in passed:
         key, begins = (device.tenant, device.device_full), _from(device)
         known = history.get(key)
-        if not known or begins > _from(known[-1]):
+        if known and _is_heard(known[-1], device):
+            between.pop(key, None)
+        elif not known or begins > _from(known[-1]):
             between.setdefault(key, {})[begins] = device
     return between
+
+
+def _is_heard(newest: Device, said: Device) -> bool:
+    return _from(newest) == _from(said) and _said(newest) == _said(said)
 
 
 def _begins(device: Device, before: Device | None, now: datetime) -> datetime:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from edge.registry_files import RegistryFiles
@@ -28,6 +28,8 @@ devices = st.builds(
     lat=st.none() | st.floats(-90, 90),
 )
 lists = st.lists(devices, max_size=4)
+NAMED = Device("meter.d1", tenant="other")
+MOVED = replace(NAMED, zone="a")
 
 
 def at(seconds: float) -> datetime:
@@ -48,6 +50,9 @@ def created(root: Path) -> Lake:
 
 @settings(deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(lists, lists, st.booleans()), min_size=1, max_size=4))
+# The registry's clock goes back between the second and the third turn.
+@example([([], [], False), ([NAMED], [], False), ([MOVED], [], False), ([], [], True)])
+@example([([NAMED], [], False), ([NAMED], [], True), ([MOVED], [], False), ([NAMED], [], True)])
 def test_history_grows_as_if_it_were_read_anew(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[list[Device], list[Device], bool]]
 ) -> None:
