@@ -9,9 +9,7 @@ from telemetry.settings import Settings
 
 BUDGET_MB = 200
 MEMORY = {
-    # What is larger goes back to the system when it is free, whatever was allocated since.
-    "MALLOC_MMAP_THRESHOLD_": "262144",
-    # So it does from the allocator of polars, which has one of its own.
+    # The allocator of polars, which has one of its own, gives back what is free at once.
     "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0",
 }
 

@@ -69,16 +69,17 @@ class Pieces:
         rows = 0
         with store.open_input_file(path) as source:
             file = pq.ParquetFile(source, metadata=footer.metadata, read_dictionary=texts)
+            schema = pa.schema([_plain_field(file.schema_arrow.field(name)) for name in there])
             for group in groups:
                 mask = _mask(file, group, _undecided(footer, group, series))
                 rows += int(mask.sum())
                 if rows > self.most_rows:
                     raise TooManyRows(path)
-                found += [_plain(part) for part in _chosen(file, group, there, mask)]
-            schema = file.schema_arrow
-        if not found:
-            return pa.schema([_plain_field(schema.field(name)) for name in there]).empty_table()
-        return pa.concat_tables(found).combine_chunks()
+                told = _told(footer, group, there)
+                read = [name for name in there if name not in told] or there[:1]
+                parts = _chosen(file, group, read, mask)
+                found += [_whole(_plain(part), told, schema) for part in parts]
+        return pa.concat_tables([schema.empty_table(), *found]).combine_chunks()
 
 
 def _footer(store: fs.FileSystem, path: str) -> Footer:
@@ -126,6 +127,26 @@ def _is_all(chunk: pq.ColumnChunkMetaData, value: str) -> bool:
     return bool(found.min == found.max == value)
 
 
+def _told(footer: Footer, number: int, columns: Sequence[str]) -> dict[str, str | None]:
+    """Return what columns have in all rows of a group, by its statistics: they are not read."""
+    group = footer.metadata.row_group(number)
+    chunks = {name: group.column(footer.positions[name]) for name in columns}
+    nothing: dict[str, str | None] = {
+        name: None for name, chunk in chunks.items() if _is_empty(chunk)
+    }
+    texts = ((name, chunk) for name, chunk in chunks.items() if _is_text(footer, name))
+    return nothing | {
+        name: chunk.statistics.min
+        for name, chunk in texts
+        if name not in nothing and chunk.statistics and _is_all(chunk, chunk.statistics.min)
+    }
+
+
+def _is_empty(chunk: pq.ColumnChunkMetaData) -> bool:
+    found = chunk.statistics
+    return bool(found and found.has_null_count and found.null_count == chunk.num_values)
+
+
 def _mask(file: pq.ParquetFile, group: int, series: Series) -> Mask:
     if not series.where:
         return np.ones(file.metadata.row_group(group).num_rows, dtype=bool)
@@ -159,6 +180,14 @@ def _chosen(
             yield pa.Table.from_batches([batch.filter(pa.array(part))])
         if at > named[-1]:
             return
+
+
+def _whole(rows: pa.Table, told: Mapping[str, str | None], schema: pa.Schema) -> pa.Table:
+    """Return rows with the columns that were not read."""
+    for name in set(told).difference(rows.column_names):
+        value = pa.scalar(told[name], schema.field(name).type)
+        rows = rows.append_column(schema.field(name), pa.repeat(value, len(rows)))
+    return rows.select(schema.names)
 
 
 def _plain(rows: pa.Table) -> pa.Table:

@@ -1,5 +1,6 @@
 """The query service put together from the settings."""
 
+import ctypes
 import logging
 import threading
 import time
@@ -142,10 +143,20 @@ def keep_hot(service: Service, stopping: threading.Event) -> None:
         except (OSError, DeltaError):
             log.exception("the newest readings are not kept; trying again")
         if time.monotonic() - given_back > GIVE_BACK_S:
-            # What is free between small pieces in use, the allocator keeps until it is told.
-            pa.default_memory_pool().release_unused()
+            give_back()
             given_back = time.monotonic()
         stopping.wait(pause_s)
+
+
+def give_back() -> None:
+    """Hand free memory to the system: allocators keep what is free between pieces in use.
+
+    To have each large piece given back as it is freed would double what a question costs.
+    """
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def configured(app: FastAPI, host: str, port: int) -> uvicorn.Config:
