@@ -18,6 +18,7 @@ from pathlib import Path
 
 import polars as pl
 
+from benchmarks.as_started import environment
 from benchmarks.backlog import Backlog, enrol, fill
 from benchmarks.growth_plot import save
 from benchmarks.report import parser, report
@@ -91,7 +92,11 @@ def _landed(
     asked = [f"--metrics={backlog.metrics}", f"--warm={sizes['warm']}", f"--batch={sizes['batch']}"]
     command = [sys.executable, "-m", "benchmarks.lander", "ours", f"--home={home}"]
     done = subprocess.run(
-        [*command, f"--kafka={kafka}", *asked], check=True, stdout=subprocess.PIPE, text=True
+        [*command, f"--kafka={kafka}", *asked],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(),
     )
     _check(home / "lake", backlog)
     found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import polars as pl
 
+from benchmarks.as_started import environment
 from benchmarks.backlog import Backlog, enrol, fill
 from benchmarks.report import Figures, parser, report
 from edge.registry_files import RegistryFiles
@@ -70,7 +71,9 @@ def _landed(
         enrol(RegistryFiles(Path(home) / "registry"), sizes["metrics"], DEVICES)
         asked = [f"--{name}={sizes[name]}" for name in ("metrics", "warm", "batch")]
         command = [sys.executable, "-m", "benchmarks.lander", "ours", f"--home={home}"]
-        process = subprocess.Popen([*command, f"--kafka={kafka[mix]}", *asked], stdout=-1)
+        process = subprocess.Popen(
+            [*command, f"--kafka={kafka[mix]}", *asked], stdout=-1, env=environment()
+        )
         memory = _memory_mb(process)
         assert process.stdout is not None
         said = process.stdout.read().splitlines()

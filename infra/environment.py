@@ -12,6 +12,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 """Folder of our packages: the checkout, or site-packages."""
 
 ALWAYS_NAMED = {"home", "cache", "port_base"}
+MALLOC = {"MALLOC_ARENA_MAX": "2"}
+"""Each thread of a JVM or of Arrow would otherwise keep an arena of its own."""
 COMMANDS_ONLY = {"debug", "registry_key", "system_java_home"}
 
 
@@ -24,8 +26,7 @@ def child_environment(settings: Settings) -> dict[str, str]:
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
         "SPARK_LOCAL_IP": "127.0.0.1",
-        # Each thread of a JVM or of Arrow would otherwise keep an arena of its own.
-        "MALLOC_ARENA_MAX": "2",
+        **MALLOC,
     }
 
 
