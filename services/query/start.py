@@ -125,7 +125,9 @@ def keep_up(service: Service, stopping: threading.Event) -> None:
                 service.latest.rebuild()
                 rebuilt = time.monotonic()
             live.follower.step()
-        except (OSError, DeltaError, Problem):
+        except Problem as problem:
+            log.info("the latest values are not up to date: %s; trying again", problem)
+        except (OSError, DeltaError):
             log.exception("the latest values are not up to date; trying again")
         live.follower.woken.clear()
         stopping.wait(FOLLOW_S) if live.seats.taken else live.follower.woken.wait(KEEP_UP_S)
