@@ -1,13 +1,16 @@
 """Who may ask: API keys and keys of tokens, as the registry's changes or this home's file say."""
 
 import secrets
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 
 import jwt
 
 from edge.key_file import write_secret
 from services.callers import PREFIX, Caller, caller_of, digest, key_id_of
+from services.problems import not_believed, wait
 from telemetry.changes import ALL_TENANTS, ApiKeyBody, Change, JwtKeyBody, TenantBody
 from telemetry.errors import HeadwaterError
 from telemetry.sealing import KeyRing, unseal
@@ -28,6 +31,8 @@ class Directory:
         self._jwt_keys: dict[str, tuple[str, JwtKeyBody]] = {}
         self._disabled: set[str] = set()
         self._editions: dict[bytes, int] = {}
+        self.is_read: Callable[[], bool] = lambda: True
+        """Says whether all that the registry had said by the start has been taken over."""
 
     def apply(self, change: Change) -> None:
         """Take over a change that is newer than what is known."""
@@ -58,6 +63,17 @@ class Directory:
         body = ApiKeyBody(digest(text), "viewer", "of this home")
         self._api_keys[key_id] = (ALL_TENANTS, body)
 
+    def known(self, text: str, now: datetime) -> Caller:
+        """Return who presents a key or a token; raise what may be wrong with it.
+
+        While the registry is still being read nobody knows: a key may be revoked by what follows.
+        """
+        if text and not self.is_read():
+            raise wait(HTTPStatus.SERVICE_UNAVAILABLE, "the registry's keys are being read", 1.0)
+        if (found := self.caller(text, now)) is None:
+            raise not_believed(text, self._scope)
+        return found
+
     def caller(self, text: str, now: datetime) -> Caller | None:
         """Return who presents a key or a token; None unless it holds in every point."""
         found = self._by_key(text, now) if text.startswith(PREFIX) else self._by_token(text, now)
@@ -73,18 +89,20 @@ class Directory:
             tenant, body = self._jwt_keys.get(kid, ("", None))
             if body is None or not self._signs_for_people(body, now):
                 return None
-            self._check(text, kid, tenant, body, now)
+            self._checked(text, kid, tenant, body, now)
+            return Caller(f"jwt/{kid}", tenant, "viewer")
         except (jwt.InvalidTokenError, HeadwaterError, ValueError, TypeError):
             return None
-        return Caller(f"jwt/{kid}", tenant, "viewer")
 
     def _signs_for_people(self, body: JwtKeyBody, now: datetime) -> bool:
         """Say whether a key is in force, and not of one product's devices alone."""
         return body.product is None and not (body.valid_until and body.valid_until <= now)
 
-    def _check(self, text: str, kid: str, tenant: str, body: JwtKeyBody, now: datetime) -> None:
-        """Raise unless signature, algorithm, audience, issuer, times and scope hold."""
-        claims = jwt.decode(
+    def _checked(
+        self, text: str, kid: str, tenant: str, body: JwtKeyBody, now: datetime
+    ) -> Mapping[str, object]:
+        """Return the claims; raise unless signature, issuer, audience, times and scope hold."""
+        claims: Mapping[str, object] = jwt.decode(
             text,
             self._secret(kid, tenant, body),
             algorithms=[body.algorithm],
@@ -102,6 +120,7 @@ class Directory:
             raise jwt.ExpiredSignatureError("expired, or not valid yet")
         if self._scope not in str(claims.get("scope", "")).split():
             raise jwt.InvalidTokenError(f"its scope does not name {self._scope}")
+        return claims
 
     def _secret(self, kid: str, tenant: str, body: JwtKeyBody) -> bytes:
         if body.public_key:

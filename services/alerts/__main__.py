@@ -81,9 +81,12 @@ def _lifespan(
         # Each thread may hold a connection, and the service is to stay small.
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
         bootstrap, engine = settings.kafka_bootstrap, parts.service.engine
+        directory = parts.service.directory
+        changes = Changes(changes_consumer(bootstrap, "alerts"), directory.apply)
+        directory.is_read = changes.caught_up.is_set
         with ExitStack() as ending:
             for part in (
-                Changes(changes_consumer(bootstrap, "alerts"), parts.service.directory.apply),
+                changes,
                 Publishing(engine.turns, KafkaHistory(bootstrap)),
                 parts.clockwork,
                 Consuming(consumer(bootstrap), engine),

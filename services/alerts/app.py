@@ -1,6 +1,7 @@
 """The alerts service's HTTP application."""
 
 from datetime import datetime, timedelta
+from http import HTTPStatus
 
 from fastapi import FastAPI
 from pydantic import BaseModel
@@ -17,6 +18,7 @@ from services.problems import (
     TOO_LARGE,
     answer_problems,
     describe_problems,
+    described,
 )
 
 MODULES = (alerts, silences, people)
@@ -42,7 +44,7 @@ def application(parts: Service) -> FastAPI:
         title="Headwater alerts",
         version="1",
         description=DESCRIPTION,
-        responses=RESPONSES | TOO_LARGE,
+        responses=RESPONSES | TOO_LARGE | described(HTTPStatus.SERVICE_UNAVAILABLE),
         docs_url=None,
         redoc_url=None,
         max_body_size=LARGEST_BODY,

@@ -54,7 +54,9 @@ def main() -> int:
 def _changes(service: Service, settings: Settings) -> Changes | None:
     """Hear of keys from the registry; where there is none, let the key of the home in."""
     if stack_mode(settings) == "full":
-        return Changes(consumer(settings.kafka_bootstrap, "query"), service.directory.apply)
+        changes = Changes(consumer(settings.kafka_bootstrap, "query"), service.directory.apply)
+        service.directory.is_read = changes.caught_up.is_set
+        return changes
     with_local_key(service, settings)
     return None
 

@@ -79,9 +79,11 @@ def application(parts: Service) -> FastAPI:
 
 
 def show_health(served: Served) -> HealthOut:
-    """Say whether the service is ready: whether it has looked the tables up."""
+    """Say whether the service is ready: whether it has looked the tables up, and knows its keys."""
     if not served.warm.is_set():
         raise wait(HTTPStatus.SERVICE_UNAVAILABLE, "the tables are being looked up", 1.0)
+    if not served.directory.is_read():
+        raise wait(HTTPStatus.SERVICE_UNAVAILABLE, "the registry's keys are being read", 1.0)
     versions = {name: files.known.version for name, files in served.window_tables.items()}
     return HealthOut(
         status="ok",

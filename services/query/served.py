@@ -15,7 +15,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from services.callers import Caller
 from services.directory import Directory
-from services.problems import Problem, not_believed
+from services.problems import Problem
 from services.query.accepting import accepted
 from services.query.asked import NameText
 from services.query.cache import Cache
@@ -68,9 +68,7 @@ Served = Annotated[Service, Depends(service)]
 
 def known(served: Service, text: str) -> Caller:
     """Return whose key or token a text is."""
-    if (found := served.directory.caller(text, served.now())) is None:
-        raise not_believed(text, "query")
-    return found
+    return served.directory.known(text, served.now())
 
 
 async def known_caller(

@@ -4,11 +4,13 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import cast
 
+import pytest
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from services.callers import digest
 from services.changes import Changes
 from services.directory import Directory
+from services.problems import Problem
 from telemetry.changes import ApiKeyBody, Change, ChangeKey, ChangeRecord, encode_change
 from telemetry.topics import REGISTRY_CHANGES
 
@@ -92,3 +94,29 @@ def test_revoked_key_is_none() -> None:
     assert read(record(1, body), record(2, None)).caller(KEY, NOW) is None
     # What is older than what was read changes nothing.
     assert read(record(2, None), record(1, body)).caller(KEY, NOW) is None
+
+
+def refusal(directory: Directory, text: str = KEY) -> Problem:
+    with pytest.raises(Problem) as refused:
+        directory.known(text, NOW)
+    return refused.value
+
+
+def test_no_key_is_believed_or_refused_before_all_was_read() -> None:
+    """A revoked key's own change comes before that of its end."""
+    directory, seen = Directory(), list[Problem]()
+
+    def apply(change: Change) -> None:
+        directory.apply(change)
+        seen.append(refusal(directory))
+
+    records = [record(1, ApiKeyBody(digest(KEY), "viewer")), record(2, None)]
+    changes = Changes(cast(Consumer, Topic(records)), apply)
+    directory.is_read = changes.caught_up.is_set
+    assert refusal(directory, "").status == 401
+    changes.start()
+    assert changes.caught_up.wait(20)
+    changes.stop()
+    assert [each.status for each in seen] == [503, 503]
+    assert seen[0].headers["Retry-After"] == "1"
+    assert refusal(directory).status == 401

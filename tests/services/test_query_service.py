@@ -8,15 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import jwt
 import polars as pl
 import pyarrow as pa
 import pytest
 
 from services.query.cache import Cache
 from services.query.times import micros
-from telemetry.changes import JwtKeyBody, TenantBody
-from telemetry.sealing import seal
+from telemetry.changes import TenantBody
 from telemetry.tables import DEVICES
 from tests.services.query_lake import Reading, TestLake, numbered, put
 from tests.services.query_parts import NOW, TestedQueries
@@ -25,7 +23,6 @@ HOUR = 3_600_000_000
 START = micros(NOW) - 24 * HOUR
 RANGE: dict[str, Any] = {"start": START, "end": START + 24 * HOUR}
 ASKED: dict[str, Any] = {"device_id": "meter.m1", "metric": "kwh", **RANGE}
-SECRET = b"a secret that is long enough to sign"
 
 
 @pytest.fixture
@@ -48,6 +45,16 @@ def test_nobody_asks_without_a_key(queries: TestedQueries) -> None:
         assert answer.headers["WWW-Authenticate"] == "Bearer"
         assert answer.headers["Content-Type"] == "application/problem+json"
     assert queries.ask("/health", key="").status_code == 200
+
+
+def test_service_is_ready_once_it_knows_the_keys(queries: TestedQueries) -> None:
+    queries.service.directory.is_read = lambda: False
+    for path in ("/health", "/v1/latest"):
+        answer = queries.ask(path)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        assert answer.headers["Content-Type"] == "application/problem+json"
+    queries.service.directory.is_read = lambda: True
+    assert queries.ask("/health").is_success
 
 
 def test_tenants_do_not_meet(queries: TestedQueries) -> None:
@@ -74,61 +81,6 @@ def test_key_ends_with_its_time_its_revocation_and_its_tenant(queries: TestedQue
     queries.tell("tenant", "other", "other", TenantBody(is_disabled=True))
     for key in (short, revoked, disabled):
         assert queries.ask("/v1/latest", key=key).status_code == 401
-
-
-def token(**changes: object) -> str:
-    claims = {"iss": "portal", "aud": "headwater", "scope": "query", "sub": "anna",
-              "exp": NOW.timestamp() + 600}  # fmt: skip
-    claims |= changes
-    kept = {name: value for name, value in claims.items() if value is not None}
-    return jwt.encode(kept, SECRET, "HS256", headers={"kid": "k1"})
-
-
-@pytest.fixture
-def with_tokens(queries: TestedQueries) -> TestedQueries:
-    secret = seal(SECRET, queries.ring, b"jwt_key/other/k1")
-    body = JwtKeyBody("HS256", "portal", "headwater", secret=secret)
-    queries.tell("jwt_key", "other", "k1", body)
-    return queries
-
-
-def test_token_reads_its_tenant(with_tokens: TestedQueries) -> None:
-    assert with_tokens.json("/v1/query", key=token(), **ASKED)["points_in"] == 3
-    answer = with_tokens.ask("/v1/query", key=token(), tenant="default", **ASKED)
-    assert answer.status_code == 403
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"iss": "somebody"},
-        {"aud": "devices"},
-        {"exp": None},
-        {"exp": NOW.timestamp() - 3600},
-        {"nbf": NOW.timestamp() + 3600},
-        {"scope": None},
-        {"scope": "querying"},
-    ],
-)
-def test_token_must_hold_in_every_claim(
-    with_tokens: TestedQueries, wrong: dict[str, object]
-) -> None:
-    assert with_tokens.ask("/v1/latest", key=token(**wrong)).status_code == 401
-
-
-def test_token_must_be_signed_by_the_keys_one_algorithm(with_tokens: TestedQueries) -> None:
-    claims = jwt.decode(token(), options={"verify_signature": False})
-    unsigned = jwt.encode(claims, "", "none", headers={"kid": "k1"})
-    other = jwt.encode(claims, SECRET * 2, "HS512", headers={"kid": "k1"})
-    for text in (unsigned, other):
-        assert with_tokens.ask("/v1/latest", key=text).status_code == 401
-
-
-def test_key_of_one_products_devices_signs_for_nobody_else(with_tokens: TestedQueries) -> None:
-    secret = seal(SECRET, with_tokens.ring, b"jwt_key/other/k1")
-    body = JwtKeyBody("HS256", "portal", "headwater", secret=secret, product="meter")
-    with_tokens.tell("jwt_key", "other", "k1", body)
-    assert with_tokens.ask("/v1/latest", key=token()).status_code == 401
 
 
 @pytest.mark.parametrize("agg", [None, "mean", "count", "stddev"])
