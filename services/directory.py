@@ -89,8 +89,8 @@ class Directory:
             tenant, body = self._jwt_keys.get(kid, ("", None))
             if body is None or not self._signs_for_people(body, now):
                 return None
-            self._checked(text, kid, tenant, body, now)
-            return Caller(f"jwt/{kid}", tenant, "viewer")
+            claims = self._checked(text, kid, tenant, body, now)
+            return Caller(_token_id(kid, claims.get("sub")), tenant, "viewer")
         except (jwt.InvalidTokenError, HeadwaterError, ValueError, TypeError):
             return None
 
@@ -128,6 +128,11 @@ class Directory:
         if body.secret is None or self._ring is None:
             raise HeadwaterError(f"the secret of {kid} cannot be opened here")
         return unseal(body.secret, self._ring, f"jwt_key/{tenant}/{kid}".encode())
+
+
+def _token_id(kid: str, subject: object) -> str:
+    """Return who presents a token: each subject of a key is a caller with limits of its own."""
+    return f"jwt/{kid}" if subject is None else f"jwt/{kid}/{digest(str(subject))[:16]}"
 
 
 def _moment(said: object) -> float:

@@ -40,3 +40,19 @@ def test_time_that_is_none_makes_a_token_nobodys(
     directory: Directory, claim: str, moment: object
 ) -> None:
     assert directory.caller(token(**{claim: moment}), NOW) is None
+
+
+def test_people_of_one_key_are_callers_of_their_own(directory: Directory) -> None:
+    texts = [token(sub="anna"), token(sub="ben"), token(), token(sub="anna", jti="another")]
+    callers = [directory.caller(text, NOW) for text in texts]
+    anna, ben, nobody, anna_again = (caller.key_id if caller else None for caller in callers)
+    assert len({anna, ben, nobody}) == 3
+    assert anna == anna_again
+    assert None not in {anna, ben, nobody}
+
+
+def test_a_subject_takes_little_room_however_long_it_is(directory: Directory) -> None:
+    found = directory.caller(token(sub="ä" * 10_000), NOW)
+    assert found is not None
+    assert len(found.key_id) < 100
+    assert directory.caller(token(sub="\ud800"), NOW) is None
