@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from services.query.hot.tier import Hot
 from services.query.hot.view import Names
 from services.query.listing import NEVER, Listing, TableFiles
-from services.query.pieces import Pieces, Series, TooManyRows
+from services.query.pieces import Pieces, Series, TooManyRows, Within
 from services.query.planning import RAW, Span, Tier, spans
 from services.query.retained import RAW_TABLES, Gap, gone, tells_of, without_rows
 from services.query.rows import NO_ROWS, READING_COLUMNS, Rows, of_readings, of_windows, together
@@ -147,7 +147,8 @@ class Covering:
         rows = self._counted(sum(map(len, tables)))
         for table in RAW_TABLES:
             for path in self._looked_up(span, table.name, view.cold[table.name]):
-                piece = self._piece(table.name, path, READING_COLUMNS)
+                within = Within("event_time_us", span.start_us, span.end_us)
+                piece = self._piece(table.name, path, READING_COLUMNS, within)
                 found = _between(piece, "event_time_us", span)
                 tables.append(found)
                 rows = self._counted(rows + len(found))
@@ -167,10 +168,12 @@ class Covering:
         self._seen.append(Lookup(table, span.start_us, span.end_us, tuple(found)))
         return found
 
-    def _piece(self, name: str, path: str, columns: Sequence[str]) -> pa.Table:
+    def _piece(
+        self, name: str, path: str, columns: Sequence[str], within: Within | None = None
+    ) -> pa.Table:
         files = self._tables[name]
         full = f"{files.folder}/{path}"
-        return self._pieces.read(files.store, full, self._wanted.series, columns)
+        return self._pieces.read(files.store, full, self._wanted.series, columns, within)
 
 
 def _declared(part: Part, asked: Span) -> Part:

@@ -1,6 +1,7 @@
 """A series in one Parquet file: the row groups that may hold it, the columns asked for."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +35,14 @@ class Series(NamedTuple):
         return [name for name, _ in self.where]
 
 
+class Within(NamedTuple):
+    """A column of whole numbers, and which of them are wanted: [start, end)."""
+
+    name: str
+    start: int
+    end: int
+
+
 class Footer(NamedTuple):
     """A file's metadata, and the positions of its columns."""
 
@@ -46,24 +55,43 @@ class Pieces:
 
     def __init__(self, most_bytes: int, most_rows: int = MOST_RAW_ROWS) -> None:
         self.most_rows = most_rows
-        self._pieces: Cache[pa.Table] = Cache(most_bytes)
+        self._pieces: Cache[pa.Table | None] = Cache(most_bytes)
         self._footers: Cache[Footer] = Cache(FOOTER_BYTES)
 
     def read(
-        self, store: fs.FileSystem, path: str, series: Series, columns: Sequence[str]
+        self,
+        store: fs.FileSystem,
+        path: str,
+        series: Series,
+        columns: Sequence[str],
+        within: Within | None = None,
     ) -> pa.Table:
-        """Return a file's rows of a series; raise `TooManyRows`, or FileNotFoundError."""
-        key = (path, series, tuple(columns))
-        return self._pieces.get(
-            key, lambda: self._read(store, path, series, columns), lambda piece: 512 + piece.nbytes
-        )
+        """Return a file's rows of a series; raise `TooManyRows`, or FileNotFoundError.
+
+        `within`: where these are too many, those of the row groups that may have such a number.
+        """
+        for part in dict.fromkeys((None, within)):
+            found = self._pieces.get(
+                (path, series, tuple(columns), part),
+                partial(self._read, store, path, series, (columns, part)),
+                _piece_bytes,
+            )
+            if found is not None:
+                return found
+        raise TooManyRows(path)
 
     def _read(
-        self, store: fs.FileSystem, path: str, series: Series, columns: Sequence[str]
-    ) -> pa.Table:
+        self,
+        store: fs.FileSystem,
+        path: str,
+        series: Series,
+        wanted: tuple[Sequence[str], Within | None],
+    ) -> pa.Table | None:
+        """Return the rows; None: there are more than may be read."""
+        columns, within = wanted
         footer = self._footers.get(path, lambda: _footer(store, path), _footer_bytes)
         there = [name for name in columns if name in footer.positions]
-        groups = list(_groups(footer, series))
+        groups = list(_groups(footer, series, within))
         texts = [name for name in (*series.columns, *there) if _is_text(footer, name)]
         found: list[pa.Table] = []
         rows = 0
@@ -74,12 +102,16 @@ class Pieces:
                 mask = _mask(file, group, _undecided(footer, group, series))
                 rows += int(mask.sum())
                 if rows > self.most_rows:
-                    raise TooManyRows(path)
+                    return None
                 told = _told(footer, group, there)
                 read = [name for name in there if name not in told] or there[:1]
                 parts = _chosen(file, group, read, mask)
                 found += [_whole(_plain(part), told, schema) for part in parts]
         return pa.concat_tables([schema.empty_table(), *found]).combine_chunks()
+
+
+def _piece_bytes(piece: pa.Table | None) -> int:
+    return 512 + (0 if piece is None else piece.nbytes)
 
 
 def _footer(store: fs.FileSystem, path: str) -> Footer:
@@ -98,12 +130,21 @@ def _is_text(footer: Footer, name: str) -> bool:
     return bool(column.physical_type == "BYTE_ARRAY")
 
 
-def _groups(footer: Footer, series: Series) -> Iterator[int]:
+def _groups(footer: Footer, series: Series, within: Within | None) -> Iterator[int]:
     for number in range(footer.metadata.num_row_groups):
         group = footer.metadata.row_group(number)
         chunks = ((group.column(footer.positions[name]), value) for name, value in series.where)
-        if all(_may_hold(chunk, value) for chunk, value in chunks):
+        if not all(_may_hold(chunk, value) for chunk, value in chunks):
+            continue
+        if within is None or _reaches(group.column(footer.positions[within.name]), within):
             yield number
+
+
+def _reaches(chunk: pq.ColumnChunkMetaData, within: Within) -> bool:
+    found = chunk.statistics
+    if found is None or not found.has_min_max:
+        return True
+    return bool(found.min < within.end and found.max >= within.start)
 
 
 def _may_hold(chunk: pq.ColumnChunkMetaData, value: str) -> bool:

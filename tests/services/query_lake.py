@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
-from deltalake import write_deltalake
+from deltalake import WriterProperties, write_deltalake
 
 from telemetry.tables import BY_NAME, DEVICE_WINDOWS, LATE, READINGS, WINDOW_MINUTES, Table
 
@@ -84,6 +84,8 @@ class TestLake:
 
     root: Path
     readings: list[Reading] = field(default_factory=list, repr=False)
+    rows_a_group: int | None = None
+    """Rows of a row group of silver's files; None: as many as there are."""
 
     def land(self, readings: Sequence[Reading], *, files: int = 1) -> None:
         """Append readings to silver in so many commits."""
@@ -91,8 +93,9 @@ class TestLake:
         size = -(-len(readings) // files) or 1
         for start in range(0, len(readings), size):
             part = readings[start : start + size]
-            put(self.root, READINGS, [each.row() for each in part if not each.is_late])
-            put(self.root, LATE, [each.row() for each in part if each.is_late])
+            in_time, late = ([e.row() for e in part if e.is_late is so] for so in (False, True))
+            put(self.root, READINGS, in_time, rows_a_group=self.rows_a_group)
+            put(self.root, LATE, late, rows_a_group=self.rows_a_group)
 
     def make_gold(self, final_us: int, until_us: int | None = None) -> None:
         """Put all windows of the readings before `until_us`; final where they end by `final_us`."""
@@ -164,7 +167,14 @@ def with_period(rows: list[Row], name: str) -> list[Row]:
     return rows
 
 
-def put(root: Path, table: Table, rows: Sequence[Row], mode: str = "append") -> None:
+def put(
+    root: Path,
+    table: Table,
+    rows: Sequence[Row],
+    mode: str = "append",
+    *,
+    rows_a_group: int | None = None,
+) -> None:
     """Write rows of a declared table; columns of other types than plain ones are left out."""
     types = {column.name: TYPES[column.type] for column in table.columns if column.type in TYPES}
     frame = pl.DataFrame([{name: row.get(name) for name in types} for row in rows], types)
@@ -174,6 +184,9 @@ def put(root: Path, table: Table, rows: Sequence[Row], mode: str = "append") -> 
         ordered.to_arrow(),
         mode="overwrite" if mode == "overwrite" else "append",
         partition_by=list(table.partition_by),
+        writer_properties=WriterProperties(max_row_group_size=rows_a_group)
+        if rows_a_group
+        else None,
     )
 
 

@@ -74,6 +74,19 @@ def test_range_that_no_window_holds_is_cut_and_said_to_be(lake: TestLake, tmp_pa
     assert rest["points"][0]["value"] == 24 / 7
 
 
+def test_short_range_of_a_file_with_too_many_is_read_raw(tmp_path: Path) -> None:
+    made = TestLake(tmp_path / "lake", rows_a_group=16)
+    made.land(numbered(Reading(START + n * HOUR // 4, n / 7) for n in range(96)))
+    queries = TestedQueries(tmp_path, most_raw_rows=ROOM, query_hot_mb=0)
+    for first in (0, 9, 22):
+        hours = {"start": START + first * HOUR, "end": START + (first + 2) * HOUR}
+        said = queries.json("/v1/query", **{**ASKED, **hours})
+        assert (said["method"], said["truncated"]) == ("raw", False)
+        expected = [n / 7 for n in range(4 * first, 4 * first + 8)]
+        assert [point["value"] for point in said["points"]] == expected
+    assert queries.json("/v1/query", **ASKED)["truncated"] is True
+
+
 def test_more_in_a_moment_than_there_is_room_for_is_refused(tmp_path: Path) -> None:
     made = TestLake(tmp_path / "lake")
     made.land(numbered(Reading(START + n, 1.0) for n in range(ROOM + 1)))
