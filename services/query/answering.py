@@ -71,15 +71,21 @@ class Answer:
 Watermark = Callable[[str, str], int | None]
 
 
-def answered(lake: Lake, watermark: Watermark, asked: Question) -> Answer:
-    """Answer; what holds more raw readings than may be read is read from windows, or less of it."""
+def answered(
+    lake: Lake, watermark: Watermark, asked: Question, *, is_unbounded: bool = False
+) -> Answer:
+    """Answer; what holds more raw readings than may be read is read from windows, or less of it.
+
+    `is_unbounded`: no window of the product is ever final; these are read as they stand.
+    """
     # Before the tables' versions are looked up: what is final by then is in them.
     final_us = watermark(asked.tenant, asked.product)
     wanted, seen = planned(asked), list[Lookup]()
     try:
         found = lake.read(wanted, final_us, seen)
     except TooManyRows:
-        wanted = wanted._replace(tiers=_windows_for(asked) or wanted.tiers)
+        tiers = _windows_for(asked) or wanted.tiers
+        wanted = wanted._replace(tiers=tiers, takes_open=is_unbounded)
         wanted, found = _what_fits(lake, wanted, final_us, seen)
     said_us = found.final_us if final_us is None else final_us
     return _made(asked, wanted.end_us, found, said_us, seen)

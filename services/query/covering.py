@@ -31,6 +31,8 @@ class Wanted(NamedTuple):
     columns: tuple[str, ...]
     wider: Sequence[Tier] = ()
     """Tiers that may stand in for what retention took, the narrowest first."""
+    takes_open: bool = False
+    """Windows are read up to the last one, final or not; it, and what follows, is read finer."""
 
     @property
     def names(self) -> Names:
@@ -120,8 +122,12 @@ class Covering:
 
     def _windows(self, span: Span, tiers: Sequence[Tier], final_us: int | None) -> list[Part]:
         """Read the windows that are final; what follows them is read finer."""
-        rows = self._rows(span)
-        seam = _seam(rows, span, is_known=final_us is not None)
+        rows, takes_open = self._rows(span), self._wanted.takes_open
+        seam = (
+            _last_begins(rows, span)
+            if takes_open
+            else _seam(rows, span, is_known=final_us is not None)
+        )
         finer = tiers[list(tiers).index(span.tier) + 1 :]
         if seam <= span.start_us:
             return self.covered(span.start_us, span.end_us, finer, final_us)
@@ -129,7 +135,8 @@ class Covering:
         windows = NO_ROWS
         if rows is not None:
             windows = of_windows([_between(rows, "window_start", kept)])
-        last = int(windows.times[-1]) + span.tier.width_us if len(windows.times) else None
+        is_final = len(windows.times) and not takes_open
+        last = int(windows.times[-1]) + span.tier.width_us if is_final else None
         rest = self.covered(seam, span.end_us, finer, final_us)
         return [Part(windows, kept, last), *rest]
 
@@ -203,3 +210,13 @@ def _seam(rows: pa.Table | None, span: Span, *, is_known: bool) -> int:
             int(starts[final].max(initial=span.start_us - span.tier.width_us)) + span.tier.width_us
         )
     return int(starts[~final].min(initial=seam)) if (~final).any() else seam
+
+
+def _last_begins(rows: pa.Table | None, span: Span) -> int:
+    """Return where the last window begins: gold may still be counting what it and later ones have.
+
+    Where there is none, the span's start.
+    """
+    if rows is None or not len(rows):
+        return span.start_us
+    return int(rows.column("window_start").cast(pa.int64()).to_numpy().max())

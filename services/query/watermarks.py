@@ -25,6 +25,10 @@ class Marks(NamedTuple):
         """Return the watermark in microseconds since 1970; None: unbounded, or nobody said."""
         return self.known.get(_named(tenant, product))
 
+    def is_unbounded(self, tenant: str, product: str) -> bool:
+        """Say whether a product's windows are never final: its lateness is unbounded."""
+        return _named(tenant, product) in self.never_final
+
     def unbounded(self, tenant: str) -> list[str]:
         """Return a tenant's products whose windows are never final: their lateness is unbounded."""
         if tenant == "default":

@@ -74,6 +74,41 @@ def test_range_that_no_window_holds_is_cut_and_said_to_be(lake: TestLake, tmp_pa
     assert rest["points"][0]["value"] == 24 / 7
 
 
+def never_final(lake: TestLake, home: Path, until_us: int) -> TestedQueries:
+    """Make gold of what was there before a moment, for a product without a lateness."""
+    lake.make_gold(0, until_us)
+    (home / "progress").mkdir()
+    (home / "progress" / "gold.json").write_text('{"watermarks": {}, "never_final": ["meter"]}')
+    return TestedQueries(home, most_raw_rows=ROOM)
+
+
+@pytest.mark.parametrize("hours", [24, 18])
+def test_windows_that_are_never_final_stand_for_too_many_readings(
+    lake: TestLake, tmp_path: Path, hours: int
+) -> None:
+    """Gold is behind in one case: what its last window and later ones have is read raw."""
+    queries = never_final(lake, tmp_path, START + hours * HOUR)
+    said = queries.json("/v1/query", **ASKED)
+    assert (said["points_in"], said["truncated"], said["resolution"]) == (96, False, "minute")
+    assert [tier["tier"] for tier in said["tiers"]] == ["minute", "raw"]
+    assert said["tiers"][1]["start"] == time_text(START + (hours - 1) * HOUR)
+    assert said["complete_until"] is None
+    least, greatest = (choose(p["value"] for p in said["points"]) for choose in (min, max))
+    assert (least, greatest) == (0.0, 95 / 7)
+    for agg, total in {"count": 96, "sum": sum(n / 7 for n in range(96))}.items():
+        said = queries.json("/v1/query", **ASKED, points=24, agg=agg)
+        assert sum(point["value"] for point in said["points"]) == pytest.approx(total)
+
+
+def test_gold_that_is_far_behind_leaves_out_no_reading_in_silence(
+    lake: TestLake, tmp_path: Path
+) -> None:
+    said = never_final(lake, tmp_path, START + 5 * HOUR).json("/v1/query", **ASKED)
+    assert said["truncated"] is True
+    end = said["tiers"][-1]["end"]
+    assert said["points_in"] == sum(time_text(each.at_us) < end for each in lake.readings)
+
+
 def test_short_range_of_a_file_with_too_many_is_read_raw(tmp_path: Path) -> None:
     made = TestLake(tmp_path / "lake", rows_a_group=16)
     made.land(numbered(Reading(START + n * HOUR // 4, n / 7) for n in range(96)))

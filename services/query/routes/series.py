@@ -74,7 +74,8 @@ class SeriesOut(BaseModel):
     points_out: int
     tiers: list[TierOut]
     truncated: bool
-    """The range was too much for one answer: its end was left out."""
+    """Something was left out: the end of a range that was too much for one answer, which goes on
+    where the last of `tiers` ends; what has expired; readings of another type than most."""
     complete_until: str | None
     """No reading that is in time will be added before it; null where nobody can say."""
     points: list[PointOut]
@@ -102,17 +103,19 @@ def query(access: Viewer, request: Request, wanted: Annotated[SeriesIn, Query()]
 def _body(access: Viewer, asked: Question, form: Format) -> Body:
     """Answer from the cache while the files that the answer was made of are the same."""
     served = access.service
-    final_us = served.watermarks.now().of(asked.tenant, asked.product)
+    marks = served.watermarks.now()
+    final_us = marks.of(asked.tenant, asked.product)
+    is_unbounded = marks.is_unbounded(asked.tenant, asked.product)
 
     def make() -> Body:
-        answer = answered(served.lake, lambda *_: final_us, asked)
+        answer = answered(served.lake, lambda *_: final_us, asked, is_unbounded=is_unbounded)
         return encoded(answer, form)._replace(seen=answer.seen)
 
     def is_current(body: Body) -> bool:
         series = asked.tenant, asked.device_full, asked.metric
         return served.lake.is_as_seen(series, body.seen)
 
-    return served.answers.get((asked, form, final_us), make, _size, is_current)
+    return served.answers.get((asked, form, final_us, is_unbounded), make, _size, is_current)
 
 
 def _size(body: Body) -> int:
