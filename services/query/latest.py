@@ -5,7 +5,7 @@ files say some readings twice. What a commit takes out of these tables is no ans
 """
 
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ from services.query.scanning import read, tried
 from telemetry.tables import DEVICE_DAY, DEVICES, LATE, READINGS
 
 MARGIN_S = 3600
-"""Silver's files that are up to this much older than gold's newest are read as well."""
+"""Silver's files that are up to this much older than what gold has are read as well."""
 MOST_NEWS = 16
 _DAY = dict(zip(SCHEMA, ("tenant", "device_full", "metric", "product", "last_at", "last_seq",
                          "last", "last_text", "last_bool"), strict=True))  # fmt: skip
@@ -76,11 +76,20 @@ class State(NamedTuple):
 class Latest:
     """Kept up by a thread and by whoever asks; safe for several threads."""
 
-    def __init__(self, tables: Mapping[str, TableFiles], hot: Hot) -> None:
-        """`hot` holds the newest readings: each of their files is read once for both."""
+    def __init__(
+        self,
+        tables: Mapping[str, TableFiles],
+        hot: Hot,
+        taken_ms: Callable[[], float | None] = lambda: None,
+    ) -> None:
+        """`hot` holds the newest readings: each of their files is read once for both.
+
+        `taken_ms`: until when messages were received that gold has counted, in milliseconds since
+        1970. A gold that is behind writes new files, too.
+        """
         self._days, self._devices = tables[DEVICE_DAY.name], tables[DEVICES.name]
         self._sources = (tables[READINGS.name], tables[LATE.name])
-        self._hot = hot
+        self._hot, self._taken_ms = hot, taken_ms
         self._deletions = [Deletions(files) for files in (self._days, *self._sources)]
         self._stood = NOTHING, pl.DataFrame(schema=_STANDS)
         """A version of the devices, and where each stands in it."""
@@ -126,9 +135,11 @@ class Latest:
 
     def _built(self) -> State:
         self.reads += 1
+        taken_ms = self._taken_ms()
         days = self._days.listing()
         rows = newest_rows(self._days, days.paths, _DAY)
-        newest = max(days.modified, default=0)
+        written_ms = max(days.modified, default=0)
+        newest = written_ms if taken_ms is None else min(written_ms, taken_ms)
         old = frozenset(
             path
             for source in self._sources
@@ -218,6 +229,6 @@ def _places(registered: pl.DataFrame) -> pl.DataFrame:
     return known.with_columns(at=pl.lit(None, PLACES["at"])).select(*PLACES)
 
 
-def _modified_before(listing: Listing, moment_ms: int) -> list[str]:
+def _modified_before(listing: Listing, moment_ms: float) -> list[str]:
     files = zip(listing.paths, listing.modified, strict=True)
     return [path for path, modified in files if modified < moment_ms]

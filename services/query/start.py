@@ -53,8 +53,8 @@ def open_service(
         table.name: TableFiles(settings.lake_root, table) for table in (DEVICE_SLIDING, SESSIONS)
     }
     devices = {DEVICES.name: TableFiles(settings.lake_root, DEVICES)}
-    latest = Latest(lake.tables | devices, lake.hot)
     watermarks = Watermarks(settings.progress_dir)
+    latest = Latest(lake.tables | devices, lake.hot, lambda: watermarks.now().taken_ms)
     follower = Follower(latest, {**lake.tables, **zones.tables}, watermarks.now)
     seats = Seats(settings.query_live_viewers, settings.query_live_viewers_of_one)
     return Service(

@@ -20,6 +20,8 @@ class Marks(NamedTuple):
     known: Mapping[str, int]
     never_final: frozenset[str] = frozenset()
     """Products of which gold said that they have no watermark."""
+    taken_ms: float | None = None
+    """When the newest message that gold has counted was received, in milliseconds since 1970."""
 
     def of(self, tenant: str, product: str) -> int | None:
         """Return the watermark in microseconds since 1970; None: unbounded, or nobody said."""
@@ -73,7 +75,9 @@ def _read(path: Path, edition: object) -> Marks:
         said = json.loads(path.read_bytes())
         marks = said["watermarks"].items()
         known = {product: micros(datetime.fromisoformat(at)) for product, at in marks}
-        return Marks(edition, known, frozenset(said.get("never_final", ())))
+        never_final, age_s = frozenset(said.get("never_final", ())), said.get("age_s")
+        taken_ms = None if age_s is None else (float(said["at"]) - float(age_s)) * 1000
+        return Marks(edition, known, never_final, taken_ms)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         # Half a word is no word: what is not known to be final is read raw.
         return Marks(edition, {})

@@ -1,5 +1,6 @@
 """Latest values: what a commit takes out of the tables is no answer any more."""
 
+import json
 from pathlib import Path
 
 import polars as pl
@@ -122,3 +123,30 @@ def test_place_is_the_last_that_was_said_or_the_registered_one(tmp_path: Path) -
     assert places()["meter.m1"] == (3.0, 4.0)
     latest.rebuild()
     assert places()["meter.m1"] == (3.0, 4.0)
+
+
+def test_gold_that_is_hours_behind_and_writes_again_hides_no_reading(tmp_path: Path) -> None:
+    """Silver went on for three hours in which gold stood still."""
+    lake = TestLake(tmp_path / "lake")
+    lake.land([Reading(START, 1.0)])
+    lake.make_gold(START)
+    lake.land(numbered(Reading(START + HOUR, 2.0, device=f"meter.m{n}") for n in (1, 2)))
+    hour_ms = 3_600_000
+    for commit in (tmp_path / "lake" / "silver" / "readings" / "_delta_log").glob("*.json"):
+        make_older(commit, 2 * hour_ms)
+    gold = TableFiles(str(tmp_path / "lake"), DEVICE_DAY).listing()
+    said = {"watermarks": {}, "at": max(gold.modified) / 1000, "age_s": 3 * hour_ms / 1000}
+    (tmp_path / "progress").mkdir()
+    (tmp_path / "progress" / "gold.json").write_text(json.dumps(said))
+    points = TestedQueries(tmp_path).json("/v1/latest")["points"]
+    found = {point["device_id"]: point["value"] for point in points}
+    assert found == {"meter.m1": 2.0, "meter.m2": 2.0}
+
+
+def make_older(commit: Path, by_ms: int) -> None:
+    """Let a commit's files have been written earlier than they were."""
+    actions = [json.loads(line) for line in commit.read_text().splitlines()]
+    for action in actions:
+        if "add" in action:
+            action["add"]["modificationTime"] -= by_ms
+    commit.write_text("".join(f"{json.dumps(action)}\n" for action in actions))
