@@ -1,12 +1,20 @@
-"""A slow viewer holds up nobody: it gets the newest, is told what it missed, or is let go."""
+"""A slow viewer holds up nobody: it gets the newest, is told what it missed, or is let go.
+
+Nor do those who look at one thing after another make the service hold all of them.
+"""
 
 import asyncio
 import json
 from collections.abc import AsyncGenerator, MutableMapping
+from pathlib import Path
 from typing import Any
 
+from services.query.live.channel import Subject
+from services.query.live.follower import MOST_IDLE
 from services.query.live.mailbox import MOST_ROWS, Batch, Mailbox
 from services.query.live.server_events import EventStream
+from tests.services.query_lake import Reading, TestLake
+from tests.services.query_parts import TestedQueries
 
 
 def latest(**rows: float) -> Batch:
@@ -76,3 +84,23 @@ def test_reader_that_takes_nothing_is_let_go() -> None:
     got, ended = asyncio.run(stalled())
     assert got == ["http.response.start", *["http.response.body"] * 3]
     assert ended == ["left"]
+
+
+def test_who_looks_at_one_device_after_another_makes_little_be_held(tmp_path: Path) -> None:
+    lake = TestLake(tmp_path / "lake")
+    lake.land([Reading(0, 1.0)])
+    lake.make_gold(0)
+    follower = TestedQueries(tmp_path).service.live.follower
+    stays = Mailbox(lambda: None)
+    follower.join(_device(-1), stays, None, 60)
+    for number in range(2 * MOST_IDLE):
+        mailbox = Mailbox(lambda: None)
+        follower.join(_device(number), mailbox, None, 60)
+        mailbox.is_closed = True
+    held = {channel.subject for channel in follower.channels}
+    assert len(held) <= MOST_IDLE + 2
+    assert {_device(-1), _device(2 * MOST_IDLE - 1), _device(2 * MOST_IDLE - 2)} <= held
+
+
+def _device(number: int) -> Subject:
+    return Subject("default", "device", f"meter.m{number}", "minute")

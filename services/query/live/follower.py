@@ -20,6 +20,8 @@ from telemetry.tables import WINDOW_MINUTES
 
 KEPT_S = 60.0
 """How long a channel that nobody watches any more is kept up, for those who come back."""
+MOST_IDLE = 64
+"""How many of them a table has: who looks at one device after another is no reason to hold all."""
 Source = tuple[str, str]
 """A table's name, and the subject in it."""
 
@@ -101,6 +103,7 @@ class Follower:
         name = subject.table.name
         self._look_at(name, marks)
         followed = self._followed[name]
+        self._forget_idle(followed, time.monotonic())
         if subject not in followed.channels:
             found = Channel(subject, followed.version)
             self._fill(found, followed.version, marks)
@@ -182,12 +185,18 @@ class Follower:
                 mailbox.put(batches)
 
     def _forget_idle(self, followed: _Followed, now_s: float) -> None:
-        """Let go of those who left, and of what nobody came back to."""
-        for subject, channel in list(followed.channels.items()):
+        """Let go of those who left, of what nobody came back to, and of the first of too much."""
+        idle: list[Subject] = []
+        for subject, channel in sorted(followed.channels.items(), key=lambda of: of[1].idle_since):
             channel.mailboxes = {box for box in channel.mailboxes if not box.is_closed}
             if channel.mailboxes:
                 channel.idle_since = now_s
-            elif now_s - channel.idle_since > KEPT_S:
+            else:
+                idle.append(subject)
+        for subject in idle[:-MOST_IDLE]:
+            del followed.channels[subject]
+        for subject in idle[-MOST_IDLE:]:
+            if now_s - followed.channels[subject].idle_since > KEPT_S:
                 del followed.channels[subject]
 
 
