@@ -40,6 +40,10 @@ class Truncated(UserWarning):
     """An answer lacks a part of what was asked for."""
 
 
+class Cut(Exception):
+    """An answer ends before its end: a proxy, say, was stopped while it handed it on."""
+
+
 class Queries:
     """Questions to one service with one key; times are ISO 8601, aware datetimes or epoch us."""
 
@@ -56,9 +60,18 @@ class Queries:
         self._http = httpx.Client(base_url=url, headers=headers, timeout=30, transport=transport)
 
     def table(self, path: str, **asked: object) -> pa.Table:
-        """Return any answer as an Arrow table; its schema's metadata `headwater` declares it."""
+        """Return any answer as an Arrow table; its schema's metadata `headwater` declares it.
+
+        Raise `Cut` for one of which a part was lost on its way.
+        """
         content = self._get(path, asked, {"Accept": ARROW}).content
-        return pa.ipc.open_stream(content).read_all()
+        try:
+            found = pa.ipc.open_stream(content).read_all()
+        except (pa.ArrowInvalid, OSError) as error:
+            raise Cut(f"this is no whole answer: ask again ({error})") from error
+        if found.num_rows != (rows := _said(found)["points_out"]):
+            raise Cut(f"the answer ends after {found.num_rows} of {rows} rows: ask again")
+        return found
 
     def json(self, path: str, **asked: object) -> dict[str, Any]:
         """Return any answer as JSON."""
@@ -116,11 +129,16 @@ class Queries:
 
 def _declared(table: pa.Table) -> dict[Hashable | None, Any]:
     """Return what an answer says of itself; a frame does not show what was left out."""
-    said: dict[Hashable | None, Any] = json.loads(table.schema.metadata[b"headwater"])
+    said = _said(table)
     if said["truncated"]:
         lacks = "a part of the range or of its readings was left out: ask for less of it"
         warnings.warn(f"{said['metric']} of {said['device_id']}: {lacks}", Truncated, stacklevel=3)
     return said
+
+
+def _said(table: pa.Table) -> dict[Hashable | None, Any]:
+    found: dict[Hashable | None, Any] = json.loads(table.schema.metadata[b"headwater"])
+    return found
 
 
 def _text(value: object) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from services.query.client import Queries, QueryError, Truncated
+from services.query.client import ARROW, Cut, Queries, QueryError, Truncated
 from tests.services.query_lake import Reading, TestLake, numbered
 from tests.services.query_parts import TestedQueries
 from tests.services.test_query_document import InProcess
@@ -48,3 +48,21 @@ def test_what_a_proxy_answers_is_a_refusal_too(
     ):
         client.series("meter.m1", "kwh", **ASKED)
     assert (refused.value.status, refused.value.retry_after_s) == (503, after_s)
+
+
+def test_answer_that_is_cut_on_its_way_is_none(tmp_path: Path) -> None:
+    TestLake(tmp_path / "lake").land(
+        numbered(Reading(START + n * HOUR, 1.0, device=f"meter.m{n}") for n in range(9))
+    )
+    queries = TestedQueries(tmp_path)
+    whole = queries.ask("/v1/latest", headers={"Accept": ARROW}).content
+    cut = 0
+    for length in range(0, len(whole) - 8, 8):
+        part = httpx.MockTransport(lambda _, part=whole[:length]: httpx.Response(200, content=part))
+        with Queries("http://query", "hw_a.b", transport=part) as client, pytest.raises(Cut):
+            client.table("/v1/latest")
+        cut += 1
+    assert cut > 50
+    of_all = httpx.MockTransport(lambda _: httpx.Response(200, content=whole))
+    with Queries("http://query", "hw_a.b", transport=of_all) as client:
+        assert client.table("/v1/latest").num_rows == 9
