@@ -57,10 +57,10 @@ def gaps(times: Sequence[datetime], step: timedelta | None = None) -> frozenset[
     Windows, `step` wide, come at steady times, so half an interval too much is a gap already.
     """
     intervals = [after - before for before, after in pairwise(times)]
-    if not intervals:
+    # Several readings of one time say nothing of how far the next one is.
+    steps = [interval.total_seconds() for interval in intervals if interval]
+    if not steps:
         return frozenset()
-    usual = timedelta(seconds=median(interval.total_seconds() for interval in intervals))
+    usual = timedelta(seconds=median(steps))
     longest = max(step, usual) * WINDOW_GAP if step else usual * READING_GAP
-    if not longest:
-        return frozenset()
     return frozenset(index for index, gap in enumerate(intervals, start=1) if gap > longest)

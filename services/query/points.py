@@ -73,10 +73,10 @@ def with_gaps(points: Points, starts: Micros) -> Points:
 def with_breaks(points: Points) -> Points:
     """Add a point without a value in the middle of each gap between readings."""
     distances = np.diff(points.times)
-    usual = np.median(distances) if len(distances) else 0
-    if not usual:
+    steps = distances[distances > 0]  # several readings of one time say nothing of the next one's
+    if not len(steps):
         return points
-    gaps = np.flatnonzero(distances > USUAL_DISTANCES * usual)
+    gaps = np.flatnonzero(distances > USUAL_DISTANCES * np.median(steps))
     return _with_nothing_at(points, points.times[gaps] + distances[gaps] // 2)
 
 

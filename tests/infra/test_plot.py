@@ -187,6 +187,7 @@ def test_gap_is_three_usual_intervals() -> None:
     assert gaps(times) == {3}
     assert gaps(times, timedelta(seconds=10)) == {3}
     assert gaps(times, timedelta(seconds=1)) == {3}
+    assert gaps([each for each in times for _ in range(2)]) == {6}
     assert gaps(times[:1]) == gaps([]) == gaps([NOON, NOON]) == frozenset()
 
 

@@ -188,6 +188,16 @@ def test_a_range_of_microseconds_has_no_bucket_without_width(tmp_path: Path) -> 
     assert (answer.points_in, answer.bucket_us) == (30, 1)
 
 
+def test_a_gap_shows_where_several_readings_have_one_time(tmp_path: Path) -> None:
+    made = TestLake(tmp_path / "lake")
+    start = micros(NOW) - DAY
+    minutes = [*range(10), *range(20, 30)]
+    made.land(numbered(Reading(start + n * MINUTE, float(n)) for n in minutes for _ in range(2)))
+    said = TestedQueries(tmp_path).json("/v1/query", **ASKED, fill="null")
+    assert (said["method"], said["points_in"]) == ("raw", 40)
+    assert gaps(said) == ["00:14"]
+
+
 @pytest.mark.parametrize(
     ("fill", "expected"),
     [("previous", [None, 2, 2, 2, 2, 8, 8]), ("linear", [None, 2, 3.5, 5, 6.5, 8, None]),
