@@ -147,10 +147,14 @@ def _extents(series: Source, asked: list[Asked]) -> dict[Asked, Extent]:
         click.echo(f"left out: {error}", err=True)
     for one in (one for one, extent in extents.items() if extent.is_part):
         click.echo(
-            f"left out: a part of {one.metric} of {one.device}, which is too much for one answer or"
-            " no more there: ask for less of it with --from and --to",
+            f"left out: a part of {one.metric} of {one.device}, which is too much for one answer,"
+            " no more there or of another type: ask for less of it with --from and --to",
             err=True,
         )
+    for one, extent in extents.items():
+        if extent.texts:
+            told = f"{extent.texts:,} readings of {one.metric} of {one.device} that are text"
+            click.echo(f"left out: {told}", err=True)
     return extents
 
 

@@ -53,6 +53,8 @@ class Extent:
     unit: str | None
     is_part: bool = False
     """Whether there is more than was told."""
+    texts: int = 0
+    """Readings between its numbers that are text, and so in no line."""
 
 
 class Series:
@@ -73,13 +75,13 @@ class Series:
         )
         first, last, unit, texts, count = rows.collect().row(0)
         name = f"{asked.metric} of {asked.device}"
-        if texts:
-            raise HeadwaterError(f"{name} is text: there is no line in it")
         moments = [at for at in (first, last, *self._by_days(asked)) if at is not None]
+        if texts and not moments:
+            raise HeadwaterError(f"{name} is text: there is no line in it")
         if not moments:
             no_value = f"{name} has {count:,} readings and not one value: all are sentinels"
             raise HeadwaterError(no_value if count else self._why_nothing(asked))
-        return Extent(min(moments), max(moments), unit)
+        return Extent(min(moments), max(moments), unit, texts=texts)
 
     def window_for(self, extents: Mapping[Asked, Extent]) -> str:
         """Return the finest window whose line is readable and is kept from the first time on.

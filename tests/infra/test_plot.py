@@ -40,6 +40,8 @@ def home(tmp_path: Path) -> Home:
         reading("pump.p1", "void", NOON, None),
         *(reading("pump.p1", "kw", NOON + n * MINUTE, 1.0, "kW") for n in range(50)),
         reading("pump.p1", "flow, in", NOON, 4.0),
+        *(reading("pump.p1", "level", NOON + n * MINUTE, n / 2) for n in range(9)),
+        reading("pump.p1", "level", NOON + 9 * MINUTE, "full"),
     ]
     hours = [window("pump.p1", "bar", NOON + timedelta(hours=n), n * 1.0) for n in (0, 1, 2, 5, 6)]
     lake_of(tmp_path, readings=readings, windows={"hour": hours})
@@ -147,6 +149,12 @@ def test_wrong_use_ends_with_2(home: Home, arguments: list[str], reason: str) ->
 
 def test_device_that_has_no_name_is_wrong_use(home: Home) -> None:
     assert "names nothing" in plot(home, " ,", "bar", code=2).stderr
+
+
+def test_text_among_numbers_is_left_out_with_a_word(home: Home) -> None:
+    result = plot(home, "pump.p1", "level")
+    assert "level of pump.p1, readings, 2024-01-01 12:00 to 12:08 UTC" in result.stdout
+    assert result.stderr == "left out: 1 readings of level of pump.p1 that are text\n"
 
 
 @pytest.mark.parametrize(("metric", "count"), [("one", 1), ("odd", 2)])
