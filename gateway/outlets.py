@@ -20,11 +20,16 @@ def open_outlets(settings: Settings, folder: Path, counters: Counters) -> dict[D
     bootstrap, linger_ms = settings.kafka_bootstrap, settings.gateway_linger_ms
     durable = KafkaOutlet(bootstrap, linger_ms=linger_ms)
     consumer = KafkaOutlet(bootstrap, is_durable=False, linger_ms=linger_ms)
+    spool_dir = folder / "spool"
     if settings.gateway_without_kafka == "refuse":
-        return {"industrial": durable, "consumer": consumer}
+        if not any(spool_dir.glob("segments/*.parquet")):
+            return {"industrial": durable, "consumer": consumer}
+        from gateway.leftover import Leftover
+
+        return {"industrial": Leftover(durable, spool_dir, counters), "consumer": consumer}
     from gateway.behind_spool import BehindSpool
     from gateway.fallback import FallbackOutlet
 
     most_bytes = settings.gateway_spool_mb * 1_000_000
-    fallback = FallbackOutlet(durable, folder / "spool", counters, most_bytes=most_bytes)
+    fallback = FallbackOutlet(durable, spool_dir, counters, most_bytes=most_bytes)
     return {"industrial": fallback, "consumer": BehindSpool(consumer, fallback)}
