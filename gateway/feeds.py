@@ -83,8 +83,11 @@ class Feed:
             ends[part.partition] = high
             if self._begin == "beginning":
                 part.offset = OFFSET_BEGINNING if high > low else high
-            elif part.offset < low:
+            elif part.offset < 0:
                 part.offset = high
+            elif not low <= part.offset <= high:
+                # Kafka keeps them for so long only, or began anew: what it has is for devices.
+                part.offset = low
         self._consumer.assign(parts)
         if self._begin == "committed":
             # A place that was never noted would be the newest again after the next start.

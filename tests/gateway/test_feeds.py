@@ -4,10 +4,11 @@ import asyncio
 import time
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from gateway.feeds import BATCH, Feed, Record
-from telemetry.topics import REGISTRY_CHANGES
+from telemetry.topics import COMMANDS, REGISTRY_CHANGES
 from tests.brokers import Broker
 
 pytestmark = pytest.mark.kafka
@@ -44,3 +45,37 @@ def test_all_that_was_there_is_known_however_long_it_takes(broker: Broker) -> No
         return found
 
     assert asyncio.run(known()) == COUNT
+
+
+def test_commands_that_kafka_still_has_are_told_though_older_ones_are_gone(broker: Broker) -> None:
+    bootstrap = broker.settings.kafka_bootstrap
+
+    async def heard(count: int) -> list[bytes | None]:
+        found: list[bytes | None] = []
+
+        def take(records: list[Record]) -> None:
+            found.extend(record.value for record in records)
+
+        feed = Feed(bootstrap, COMMANDS.name, take, group="retained", begin="committed")
+        await asyncio.wait_for(feed.begun.wait(), 60)
+        give_up = time.monotonic() + 10
+        while len(found) < count and time.monotonic() < give_up:
+            await asyncio.sleep(0.05)
+        await feed.close()
+        return found
+
+    asyncio.run(heard(0))
+    producer = Producer({"bootstrap.servers": bootstrap})
+    places: list[int] = []
+
+    def told(_error: object, message: Message) -> None:
+        places.append(message.offset() or 0)
+
+    for value in (b"1", b"2", b"3"):
+        producer.produce(COMMANDS.name, value, b"d1", 0, told)
+    assert producer.flush(30) == 0
+    kept = TopicPartition(COMMANDS.name, 0, places[1])
+    for done in AdminClient({"bootstrap.servers": bootstrap}).delete_records([kept]).values():
+        done.result(30)
+
+    assert asyncio.run(heard(2)) == [b"2", b"3"]
