@@ -78,19 +78,36 @@ def _context(
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if speaks:
         context.set_alpn_protocols(speaks)
-    certificate = settings.gateway_certificate
+    _load(context, settings)
+    for pem in authorities:
+        try:
+            context.load_verify_locations(cadata=pem)
+        except ssl.SSLError as error:
+            # One tenant's must keep no other's devices out, nor the gateway from starting.
+            said = f"gateway: an authority of the registry is left out: {error}"
+            print(said, file=sys.stderr, flush=True)  # noqa: T201
+    # Devices may show a password instead, so a certificate is optional; one that is shown must
+    # hold against an authority, which may be one that another has signed.
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+def _load(context: ssl.SSLContext, settings: Settings) -> None:
+    """Take up what the settings name."""
+    certificate, authorities = settings.gateway_certificate, settings.gateway_authorities
     try:
         context.load_cert_chain(str(certificate), settings.gateway_certificate_key)
-        if settings.gateway_authorities is not None:
-            context.load_verify_locations(settings.gateway_authorities)
-        for pem in authorities:
-            context.load_verify_locations(cadata=pem)
     except (OSError, ssl.SSLError) as error:
         raise SettingsError(
             f"HEADWATER_GATEWAY_CERTIFICATE={certificate}: {error}: it needs a"
             " PEM chain with its key, or the key in HEADWATER_GATEWAY_CERTIFICATE_KEY"
         ) from error
-    # Devices may show a password instead, so a certificate is optional; one that is shown must
-    # hold against an authority.
-    context.verify_mode = ssl.CERT_OPTIONAL
-    return context
+    try:
+        if authorities is not None:
+            context.load_verify_locations(authorities)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(
+            f"HEADWATER_GATEWAY_AUTHORITIES={authorities}: {error}: it names a file of PEM"
+            " certificates"
+        ) from error

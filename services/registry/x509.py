@@ -1,10 +1,12 @@
 """Certificates of devices and of those who sign them, read from PEM."""
 
+import ssl
 from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar, cast
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPublicKeyTypes
@@ -46,6 +48,12 @@ def check_authority(pem: str) -> None:
         may_sign = False
     if not may_sign:
         raise HeadwaterError("the certificate is no authority's: its basic constraints lack CA")
+    _read("certificate with a key that is known", certificate.public_key)
+    try:
+        # As the gateway's TLS reads it: to its end, where another one may stand that is not whole.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=pem)
+    except ssl.SSLError as error:
+        raise HeadwaterError(f"TLS does not take it: {error}") from error
 
 
 def have_one_key(pem: str, other: str) -> bool:
@@ -89,5 +97,5 @@ def _certificate(pem: str) -> x509.Certificate:
 def _read(what: str, read: Callable[[], Read]) -> Read:
     try:
         return read()
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise HeadwaterError(f"not a {what} in PEM: {error}") from error

@@ -1,5 +1,6 @@
 """Authorities and certificates for tests."""
 
+import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -33,10 +34,11 @@ def _name(common: str) -> x509.Name:
 class Authority:
     """Signs certificates and lists of revoked ones."""
 
-    def __init__(self, common: str = "Test authority") -> None:
+    def __init__(self, common: str = "Test authority", by: "Authority | None" = None) -> None:
+        """Make one that signs for itself, or is signed `by` another one."""
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _name(common)
-        self.certificate = self._signed(self._name, self._key.public_key(), is_authority=True)
+        self._name, key = _name(common), self._key.public_key()
+        self.certificate = (by or self)._signed(self._name, key, is_authority=True)
 
     def _signed(
         self,
@@ -91,3 +93,11 @@ class Authority:
             builder = builder.add_revoked_certificate(revoked)
         signed = builder.sign(self._key, hashes.SHA256())
         return signed.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def with_strange_key(certificate: x509.Certificate) -> str:
+    """Return a certificate of the same names as PEM, whose key is on a curve that nobody knows."""
+    known, strange = bytes.fromhex("2a8648ce3d030107"), bytes.fromhex("2a8648ce3d030163")
+    der = certificate.public_bytes(serialization.Encoding.DER)
+    assert der.count(known) == 1
+    return ssl.DER_cert_to_PEM_cert(der.replace(known, strange))

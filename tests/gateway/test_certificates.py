@@ -11,7 +11,7 @@ from gateway.authentication import REFUSED
 from gateway.identity import Identity, Presented
 from gateway.outcome import Rejected
 from telemetry.changes import AuthorityBody, CertificateBody
-from tests.gateway.certificates import Authority
+from tests.gateway.certificates import Authority, with_strange_key
 from tests.gateway.entrances import EDITIONS, House, enrol, house
 
 URI = x509.UniformResourceIdentifier("device:pk.d1")
@@ -102,3 +102,14 @@ def test_list_that_another_authority_signed_revokes_nothing(tmp_path: Path) -> N
     forged = Authority().revocations(certificate)
 
     assert isinstance(shown(trusting(authority, forged), certificate), Identity)
+
+
+def test_authority_whose_key_nobody_reads_keeps_no_device_of_another_out(tmp_path: Path) -> None:
+    authority, one = Authority(), house()
+    enrol(one.directory, "pk.d1")
+    strange = AuthorityBody(with_strange_key(authority.certificate), None, True)
+    one.directory.apply(EDITIONS.change("authority", "a", strange, tenant="acme"))
+    known = AuthorityBody(authority.pem, None, True)
+    one.directory.apply(EDITIONS.change("authority", "ca", known))
+
+    assert isinstance(shown(one, authority.issue(tmp_path, "any", URI)[1]), Identity)

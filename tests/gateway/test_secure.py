@@ -13,6 +13,7 @@ from edge.mqtt.packets import Connect
 from edge.mqtt.wire import V5
 from gateway.secure import server_context
 from telemetry.changes import AuthorityBody
+from telemetry.errors import SettingsError
 from telemetry.settings import Settings
 from tests.gateway.certificates import Authority
 from tests.gateway.entrances import EDITIONS, enrol, house
@@ -23,8 +24,10 @@ from tests.gateway.test_standing import registered
 class Site:
     """A gateway with TLS, a device with a certificate, and who signed it."""
 
-    def __init__(self, folder: Path, *, is_configured: bool = False) -> None:
-        self.authority, servers = Authority("Devices"), Authority("Servers")
+    def __init__(
+        self, folder: Path, *, is_configured: bool = False, root: Authority | None = None
+    ) -> None:
+        self.authority, servers = Authority("Devices", root), Authority("Servers")
         own, _ = servers.issue(folder, "localhost", x509.DNSName("localhost"))
         uri = x509.UniformResourceIdentifier("device:pk.d1")
         self._device, self.certificate = self.authority.issue(folder, "any", uri)
@@ -33,10 +36,10 @@ class Site:
         enrol(self.house.directory, "pk.d1")
         path = folder / "authorities.pem"
         path.write_text(self.authority.pem)
-        settings = Settings(
+        self.settings = Settings(
             gateway_certificate=own, gateway_authorities=path if is_configured else None
         )
-        self.served = Served(self.house, server_context(settings, self.house.directory))
+        self.served = Served(self.house, server_context(self.settings, self.house.directory))
 
     def tell(self, body: AuthorityBody | None, name: str = "ca") -> None:
         """Change an authority as the registry does."""
@@ -101,6 +104,20 @@ def test_authority_that_cannot_be_read_leaves_the_others(site: Site) -> None:
     assert site.is_let_in()
 
 
+def test_authority_that_tls_does_not_take_keeps_no_later_one_out(site: Site) -> None:
+    broken = Authority("Another tenant's").pem + "-----BEGIN CERTIFICATE-----\n"
+    site.tell(AuthorityBody(broken, None, False), "broken")
+    site.believe()
+    assert site.is_let_in()
+    assert server_context(site.settings, site.house.directory), "nor does the next start fail"
+
+
+def test_file_of_authorities_that_is_not_there_is_named(site: Site, tmp_path: Path) -> None:
+    wrong = site.settings.model_copy(update={"gateway_authorities": tmp_path / "nowhere.pem"})
+    with pytest.raises(SettingsError, match=r"HEADWATER_GATEWAY_AUTHORITIES=.*nowhere"):
+        server_context(wrong, site.house.directory)
+
+
 def test_authority_of_the_settings_outlives_its_removal_from_the_registry(tmp_path: Path) -> None:
     site = Site(tmp_path, is_configured=True)
 
@@ -113,5 +130,18 @@ def test_authority_of_the_settings_outlives_its_removal_from_the_registry(tmp_pa
         assert site.is_let_in()
         site.tell(None)
         assert site.is_let_in()
+    finally:
+        site.served.stop()
+
+
+def test_authority_that_another_has_signed_is_believed_by_itself(tmp_path: Path) -> None:
+    root = Authority("Root")
+    site = Site(tmp_path, root=root)
+    try:
+        site.believe()
+        assert site.is_let_in()
+        site.tell(None)
+        site.tell(AuthorityBody(root.pem, None, False), "root")
+        assert not site.is_let_in(), "the device does not even show who signed it"
     finally:
         site.served.stop()
