@@ -13,7 +13,7 @@ from services.registry.devices import of_device, the_device
 from services.registry.served import Admin, Operator, Viewer
 from services.registry.store import Entry, Writing
 from services.registry.tables import AUTHORITIES, CERTIFICATES
-from services.registry.words import DeviceFull, Name, Pem
+from services.registry.words import DeviceFull, Name, Pem, PemList
 from services.registry.x509 import (
     check_authority,
     check_revocations,
@@ -51,7 +51,7 @@ class AuthorityIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     certificate: Pem
-    revocations: Pem | None = None
+    revocations: PemList | None = None
     names_devices: bool = False
     """Whether a certificate that it signed names its device without being registered itself."""
 
@@ -68,7 +68,7 @@ class RevocationsIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    revocations: Pem
+    revocations: PemList
 
 
 @router.get("/devices/{device_full}/certificates")
