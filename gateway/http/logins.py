@@ -16,6 +16,8 @@ from gateway.entrance import Entrance
 from gateway.identity import Identity, Presented
 from gateway.outcome import Rejected
 from gateway.standing import standing
+from gateway.tokens import is_token
+from telemetry.credentials import is_signed
 
 PROTOCOL = "http"
 REMEMBERED_S = 60.0
@@ -99,7 +101,18 @@ def _presented(authorization: str, client_id: str | None, sender: Sender) -> Pre
         text = base64.b64decode(rest.strip(), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         return None
-    username, colon, password = text.partition(":")
+    username, colon, password = _cut(text, client_id or "")
     if not colon:
         return None
     return Presented(client_id or username, username, password, None, address, is_tls)
+
+
+def _cut(text: str, client_id: str) -> tuple[str, str, str]:
+    """Return user name, colon and password.
+
+    By RFC 7617 a name ends at the first colon. One of ours may have some, as a MAC address has, but
+    no signature and no token does.
+    """
+    longest = text.rpartition(":")
+    is_made = is_signed(client_id) or is_token(longest[2]) or not longest[2]
+    return longest if is_made else text.partition(":")

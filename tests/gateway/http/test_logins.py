@@ -5,9 +5,15 @@ import tracemalloc
 
 from gateway.http.logins import Logins, Sender
 from gateway.identity import Identity
-from tests.gateway.entrances import NOW, house
+from telemetry.local_tokens import local_token
+from tests.gateway.entrances import LOCAL_KEY, NOW, enrol, house, signed
 
-SHOWN = "Basic " + base64.b64encode(b"d1:").decode()
+
+def basic(name: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
+
+
+SHOWN = basic("d1", "")
 LONG = 8_000
 
 
@@ -33,3 +39,21 @@ def test_login_is_told_from_one_that_shows_the_same_in_other_places() -> None:
 
     assert isinstance(known, Identity)
     assert not isinstance(logins.identity(None, SHOWN, sender, now=NOW), Identity)
+
+
+def test_name_may_have_colons_as_a_mac_address_has() -> None:
+    one, sender = house(is_anonymous=True), Sender("10.0.0.1")
+    enrol(one.directory, "meter.AA:BB:CC", b"secret")
+    shown = signed("meter.AA:BB:CC", b"secret")
+    token = local_token(LOCAL_KEY, "AA:BB", now=NOW)
+    logins = Logins(one.entrance)
+
+    found = [
+        logins.identity(basic(shown.username, shown.password), shown.client_id, sender, now=NOW),
+        logins.identity(basic("AA:BB", token), None, sender, now=NOW),
+        logins.identity(basic("AA:BB", ""), None, sender, now=NOW),
+        logins.identity(basic("d1", "some:password"), None, sender, now=NOW),
+    ]
+
+    named = [each.device_full if isinstance(each, Identity) else each for each in found]
+    assert named == ["meter.AA:BB:CC", "AA:BB", "AA:BB", "d1"]
