@@ -1,6 +1,7 @@
 """What the gateway knows of devices and their credentials: the registry's changes, in memory."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from math import inf
@@ -16,7 +17,7 @@ from telemetry.changes import (
     TenantBody,
 )
 from telemetry.devices import Device, Durability, split_full_name
-from telemetry.sealing import KeyRing, Sealed, seal, unseal
+from telemetry.sealing import KeyRing, Sealed, SealError, seal, unseal
 
 DEFAULT_TENANT = TenantBody()
 DECOY = b"decoy"
@@ -41,6 +42,7 @@ class Directory:
     def __init__(self, ring: KeyRing | None = None) -> None:
         self._ring = ring
         self._decoy = seal(os.urandom(32), ring, DECOY) if ring else None
+        self._complaint = ""
         self._devices: dict[str, dict[str, DeviceBody]] = {}
         self._secrets: dict[tuple[str, str], dict[str, _Held]] = {}
         self._tenants: dict[str, TenantBody] = {}
@@ -129,20 +131,31 @@ class Directory:
 
     def decoy(self) -> bytes:
         """Return what is nobody's secret, by the work that a secret takes."""
-        return self._open(self._decoy, DECOY) if self._decoy else b""
+        opened = self._open(self._decoy, DECOY) if self._decoy else None
+        return opened or b""
 
     def secrets(self, tenant: str, device_full: str, now: float) -> list[Secret]:
-        """Return the device's secrets in force, unsealed."""
+        """Return the device's secrets in force, unsealed, as far as the keys open them."""
         found = self._secrets.get((tenant, device_full), {})
         return [
-            Secret(f"credential/{device_full}/{name}", self._open(body.secret, context), until)
+            Secret(f"credential/{device_full}/{name}", opened, until)
             for name, (context, body) in found.items()
-            if (until := _until(body)) is None or until > now
+            if ((until := _until(body)) is None or until > now)
+            and (opened := self._open(body.secret, context)) is not None
         ]
 
-    def _open(self, sealed: Sealed, context: bytes) -> bytes:
-        assert self._ring is not None, "secrets are sealed, and no keys were given"
-        return unseal(sealed, self._ring, context)
+    def _open(self, sealed: Sealed, context: bytes) -> bytes | None:
+        """Return a secret; None, which is told once, where the keys are not those of its seal."""
+        try:
+            if self._ring is None:
+                raise SealError("secrets are sealed, and there are no keys here")
+            return unseal(sealed, self._ring, context)
+        except SealError as error:
+            if str(error) != self._complaint:
+                self._complaint = str(error)
+                fix = "HEADWATER_KEY_FILE names the registry's"
+                print(f"gateway: {error}; {fix}", file=sys.stderr, flush=True)  # noqa: T201
+            return None
 
     def token_secret(self, kid: str) -> bytes | None:
         """Return the key that a token's signature is checked with: PEM, or a shared secret."""

@@ -6,14 +6,15 @@ from math import nan
 import jwt
 import pytest
 
-from gateway.authentication import PLAIN_TOKEN, REFUSED, Development
+from gateway.authentication import PLAIN_TOKEN, REFUSED, Authentication, Development
+from gateway.directory import Directory
 from gateway.identity import Identity, Presented
 from gateway.outcome import Rejected
 from telemetry.changes import DeviceBody, JwtKeyBody, TenantBody
 from telemetry.credentials import SDK_TIMESTAMP_MS
 from telemetry.devices import Device
 from telemetry.local_tokens import local_token
-from telemetry.sealing import seal
+from telemetry.sealing import KeyRing, seal
 from tests.gateway.entrances import EDITIONS, LOCAL_KEY, NOW, RING, House, enrol, house, signed
 
 SECRET = b"secret"
@@ -55,6 +56,26 @@ def test_secret_of_a_tenant_opens_that_tenants_device() -> None:
 
     assert isinstance(found, Identity)
     assert found.tenant == "acme"
+
+
+@pytest.mark.parametrize("ring", [None, KeyRing("k1", {"k1": bytes(32)})])
+def test_secret_that_the_keys_do_not_open_lets_nobody_in_and_is_told_once(
+    ring: KeyRing | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = Directory(ring)
+    one = Authentication(directory)
+    enrol(directory, "pk.d1", SECRET)
+    sealed = seal(SECRET, RING, b"jwt_key/default/k")
+    key = JwtKeyBody("HS256", "us", "gateway", secret=sealed)
+    directory.apply(EDITIONS.change("jwt_key", "k", key))
+    claims = {"sub": "pk.d1", "aud": "gateway", "iss": "us", "exp": NOW + 60}
+    token = jwt.encode(claims, SECRET * 8, "HS256", headers={"kid": "k"})
+
+    for shown in (by_secret(), by_secret("pk.d9"), Presented(password=token, is_tls=True)):
+        assert one.authenticate(shown, now=NOW) == REFUSED
+
+    told = capsys.readouterr().err
+    assert told.count("HEADWATER_KEY_FILE") == 1
 
 
 def test_secret_that_has_run_out_lets_nobody_in() -> None:
