@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gateway.certificates import certificate_identity
 from gateway.directory import Directory, Secret
-from gateway.identity import Identity, Presented
+from gateway.identity import DEVELOPMENT, Identity, Presented
 from gateway.lockout import Lockout, Suspect, suspect
 from gateway.outcome import Rejected
 from gateway.tokens import LocalKey, is_local, is_token, token_identity
@@ -140,8 +140,10 @@ class Authentication:
             check_name(name)
         except DeviceError:
             return None
+        if self._directory.is_shut("default", name):
+            return None
         durability = self._directory.durability("default", name)
-        found = Identity("default", name, "local/development", durability=durability)
+        found = Identity("default", name, DEVELOPMENT, durability=durability)
         return found if is_let_in else None
 
 

@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from telemetry.devices import Durability, split_full_name
 
+DEVELOPMENT = "local/development"
+"""The credential of who came in by a name alone, or by the token of development."""
+
 
 class Identity(NamedTuple):
     """A device, and the credential that its session lives by."""

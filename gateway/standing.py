@@ -6,7 +6,7 @@ from cryptography import x509
 
 from gateway.certificates import digest_of, is_distrusted, is_issued_by, is_revoked
 from gateway.directory import Directory, seconds
-from gateway.identity import Identity
+from gateway.identity import DEVELOPMENT, Identity
 from gateway.tokens import key_digest
 from telemetry.devices import split_full_name
 
@@ -19,7 +19,9 @@ def standing(identity: Identity, directory: Directory) -> Identity | None:
     durability = directory.durability(identity.tenant, identity.device_full)
     kind, _, name = identity.credential.partition("/")
     if kind == "local":
-        return identity._replace(durability=durability)
+        is_shut = directory.is_shut(identity.tenant, identity.device_full)
+        is_over = is_shut and identity.credential == DEVELOPMENT
+        return None if is_over else identity._replace(durability=durability)
     if directory.device(identity.tenant, identity.device_full) is None:
         return None
     end = _end(identity, kind, name, directory)

@@ -123,6 +123,17 @@ def test_end_that_a_secret_gets_after_the_login_counts() -> None:
     assert live.reasons == EXPIRED
 
 
+def test_device_that_came_in_for_development_goes_once_it_is_disabled() -> None:
+    one, plain = house(is_anonymous=True), Presented("pk.d1")
+    enrol(one.directory, "pk.d1")
+    live, stranger = session(one, plain), session(one, Presented("pk.d2"))
+
+    told(one, "device", "pk.d1", DeviceBody(Device("pk.d1"), is_disabled=True))
+
+    assert (live.reasons, stranger.reasons) == (REVOKED, [])
+    assert one.entrance.login(plain, protocol="mqtt", now=NOW) == REFUSED
+
+
 def certificate_of(one: House, authority: Authority, folder: Path) -> x509.Certificate:
     """Return a certificate whose authority names the device."""
     told(one, "authority", "ca", AuthorityBody(authority.pem, None, True))
