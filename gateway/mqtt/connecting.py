@@ -19,6 +19,7 @@ from gateway.mqtt.session import NEVER, Session
 from gateway.mqtt.sessions import Sessions
 from gateway.outcome import Rejected
 from gateway.rules import BELOW_ROOT, translate
+from telemetry.credentials import is_signed
 from telemetry.encodings import content_type_of
 
 PROTOCOL = "mqtt"
@@ -201,7 +202,7 @@ class Desk:
     def _session(
         self, connect: Connect, identity: Identity, assigned: str | None
     ) -> tuple[Session, bool]:
-        client_id = assigned or connect.client_id.split("|", 1)[0]
+        client_id = assigned or _own_name(connect.client_id)
         before = self.sessions.of(identity).get(client_id)
         if before is not None:
             if before.link is not None:
@@ -270,6 +271,11 @@ class Desk:
             user=(CONSUMER,) if identity.durability == "consumer" else (),
             server_keep_alive_s=None if keep_alive_s == connect.keep_alive_s else keep_alive_s,
         )
+
+
+def _own_name(client_id: str) -> str:
+    """Return a client's own name: of a signed login, whose time is another each time, its id."""
+    return client_id.split("|", 1)[0] if is_signed(client_id) else client_id
 
 
 def largest_packet(connect: Connect) -> int:

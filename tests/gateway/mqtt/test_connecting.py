@@ -17,7 +17,7 @@ from edge.mqtt.wire import V5, V311
 from gateway.downlink import Downlink
 from telemetry.changes import DeviceBody
 from telemetry.devices import Device, Durability
-from tests.gateway.entrances import EDITIONS
+from tests.gateway.entrances import EDITIONS, NOW, enrol, signed
 from tests.gateway.mqtt.clients import BOTH, COMMANDS, GONE, Client, broker, lasting
 
 
@@ -170,3 +170,22 @@ def test_disconnect_may_end_a_session_and_not_begin_one(
 
     assert [each.code for each in answers if isinstance(each, Disconnect)] == [code] * bool(code)
     assert len(one.sessions) == 0
+
+
+@BOTH
+def test_client_is_known_by_its_whole_id_and_in_a_signed_login_by_its_own_part(
+    version: int,
+) -> None:
+    one = broker()
+    plain = [Client(one, version), Client(one, version)]
+    for number, client in enumerate(plain):
+        client.connect(f"hub|{number}")
+    assert [client.wire.is_closed for client in plain] == [False, False]
+
+    enrol(one.house.directory, "pk.d1", b"secret")
+    again = [Client(one, version), Client(one, version)]
+    for later_ms, client in enumerate(again):
+        shown = signed("pk.d1", b"secret", timestamp=str(round(NOW * 1000) + later_ms))
+        password = shown.password.encode()
+        client.send(Connect(version, shown.client_id, True, 0, shown.username, password))
+    assert [client.wire.is_closed for client in again] == [True, False]
