@@ -15,6 +15,9 @@ SEGMENT_RECORDS = 5_000
 SEGMENT_AGE_S = 0.05
 """An acknowledgement waits for a segment, so that is short."""
 MOST_WAITING = SEGMENT_RECORDS * (WAITING_SEGMENTS - 1)
+MOST_HELD = 64 * 1024 * 1024
+"""Bytes that wait after which no batch goes on. One that has begun has 32 MiB at most; no record is
+taken beyond twice as many."""
 AGAIN_S = 5.0
 BROKEN = "the spool cannot be written"
 """What devices are told; the log says why, and names the folder."""
@@ -38,6 +41,8 @@ class Disk:
         self._again_at = 0.0
         self._spool: SpoolOutbox | None = self._opened()
         self._settles: dict[int, Settle] = {}
+        self._held = 0
+        """Bytes of what is not settled."""
         self._number = 0
 
     @property
@@ -49,7 +54,7 @@ class Disk:
         """Return how many records it takes now; raise `OutletError` while it takes none."""
         if self._spool is None:
             self._open_again()
-        return MOST_WAITING - len(self._settles)
+        return MOST_WAITING - len(self._settles) if self._held < MOST_HELD else 0
 
     def _opened(self) -> SpoolOutbox:
         return SpoolOutbox(
@@ -58,19 +63,24 @@ class Disk:
 
     def send(self, record: OutRecord, settle: Settle) -> None:
         """Take a record, or raise `OutletError`."""
-        if self.room() <= 0:
-            raise OutletError("the disk is slow", is_away=False, retry_after_s=1.0)
+        if self._spool is None:
+            self._open_again()
         assert self._spool is not None
+        if len(self._settles) >= MOST_WAITING or self._held >= 2 * MOST_HELD:
+            raise OutletError("the disk is slow", is_away=False, retry_after_s=1.0)
         self._number += 1
-        number = self._number
+        number, size = self._number, len(record.value)
 
         def acknowledged(_at: int) -> None:
+            self._held -= size
             self._settles.pop(number)(None, None)
 
         self._settles[number] = settle
+        self._held += size
         try:
             self._spool.send(record, acknowledged)
         except OutboxError as error:
+            self._held -= size
             del self._settles[number]
             if not self._settles:
                 # Else `poll` sees it as well, and it has others to tell.
@@ -105,6 +115,7 @@ class Disk:
         self._failed(error)
         settles = list(self._settles.values())
         self._settles.clear()
+        self._held = 0
         for settle in settles:
             settle(self._away(), None)
 

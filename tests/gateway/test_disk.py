@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from edge.outbox import OutRecord
 from gateway.counters import Counters
+from gateway.disk import MOST_HELD, Disk
 from gateway.fallback import FallbackOutlet
 from gateway.ingest import Arrival, Ingest
 from gateway.outcome import Rejected
@@ -73,6 +75,26 @@ def test_light_stack_uses_its_disk_again(tmp_path: Path) -> None:
     assert isinstance(answers.told[0], OutletError)
     assert answers.told[1:] == [None]
     assert outlet.close(5) == 0
+
+
+def test_what_waits_for_a_slow_disk_has_a_bound_in_bytes(tmp_path: Path) -> None:
+    disk, answers = Disk(tmp_path, Counters()), Answers()
+    large = OutRecord(b"d1", bytes(4 * 1024 * 1024), [])
+    taken = 2 * MOST_HELD // len(large.value)
+    for _ in range(taken):
+        disk.send(large, answers.settle)
+
+    with pytest.raises(OutletError, match="slow") as refused:
+        disk.send(large, answers.settle)
+    assert refused.value.retry_after_s > 0
+    assert disk.room() == 0
+
+    give_up = time.monotonic() + 30
+    while disk.poll() and time.monotonic() < give_up:
+        time.sleep(0.01)
+    assert answers.told == [None] * taken
+    assert disk.room() > 0
+    assert disk.close(5) == 0
 
 
 @pytest.mark.faults
