@@ -37,6 +37,8 @@ MOST_ROWS = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ARRAYS = range(0x80, 0xA0)
 _MAPS = range(0xA0, 0xC0)
+_SELF_DESCRIBED = b"\xd9\xd9\xf7"
+"""What may stand before any CBOR to say that it is some (RFC 8949, 3.4.6); no text begins so."""
 _NO_CBOR = (
     cbor2.CBORDecodeError,
     ArithmeticError,
@@ -50,7 +52,8 @@ _NO_CBOR = (
 
 def content_type_of(payload: bytes) -> str:
     """Tell CBOR from JSON by the first byte: none begins both a map or list of each."""
-    return CBOR if payload and 0x80 <= payload[0] <= 0xBF else JSON
+    is_cbor = payload.startswith(_SELF_DESCRIBED) or (payload and 0x80 <= payload[0] <= 0xBF)
+    return CBOR if is_cbor else JSON
 
 
 def decode_as(payload: bytes | None, content_type: str) -> list[Decoded]:
@@ -73,8 +76,9 @@ def decode_message(raw: bytes) -> Decoded:
 
 def _decode_cbor(payload: bytes) -> list[Decoded]:
     try:
-        if payload[0] in _ARRAYS:
-            found = [_one(raw, data) for raw, data in islice(_elements(payload), MOST_MESSAGES + 1)]
+        said = payload.removeprefix(_SELF_DESCRIBED)
+        if said and said[0] in _ARRAYS:
+            found = [_one(raw, data) for raw, data in islice(_elements(said), MOST_MESSAGES + 1)]
             if len(found) > MOST_MESSAGES:
                 raise ValueError(too_many(f"over {MOST_MESSAGES:,}"))
             return found or [_refused(payload, "empty", "[]")]

@@ -33,6 +33,17 @@ def test_elements_of_a_list_keep_their_own_bytes(head: bytes) -> None:
     assert [each.message.seq for each in found if each.message] == [4, 5]
 
 
+def test_cbor_that_says_that_it_is_cbor_is_read_as_such() -> None:
+    one, told = cbor2.dumps(MESSAGE), b"\xd9\xd9\xf7"
+
+    for payload, count in ((told + one, 1), (told + b"\x82" + one + one, 2)):
+        assert content_type_of(payload) == CBOR
+        found = decode_as(payload, CBOR)
+        assert [each.message and each.message.seq for each in found] == [4] * count
+    (broken,) = decode_as(told, CBOR)
+    assert broken.reasons[0].rule == "malformed"
+
+
 @pytest.mark.parametrize("more", [0, 1])
 def test_list_of_more_than_can_be_messages_is_refused_as_one(more: int) -> None:
     count = MOST_MESSAGES + more
