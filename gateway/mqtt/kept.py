@@ -17,7 +17,7 @@ from edge.mqtt.decoding import decode
 from edge.mqtt.encoding import encode
 from edge.mqtt.frames import Framer
 from edge.mqtt.packets import Publish
-from edge.mqtt.wire import V5
+from edge.mqtt.wire import V5, MqttError
 from gateway.identity import Identity
 from gateway.mqtt.session import NEVER, Held, Queued, Sent, Session
 from telemetry.errors import HeadwaterError
@@ -56,9 +56,10 @@ class KeptSessions:
             self._database.execute("pragma journal_mode = wal")
             self._database.execute("pragma synchronous = normal")
             self._database.executescript(TABLES)
+            newest = self._database.execute("select max(number) from messages").fetchone()[0]
         except sqlite3.Error as error:
-            raise HeadwaterError(f"{path}: {error}: move it away to begin without") from error
-        newest = self._database.execute("select max(number) from messages").fetchone()[0]
+            raise _unusable(path, error) from error
+        self._path = path
         self._numbers = count((newest or 0) + 1)
         self._kept = 0
         self._waiting: list[tuple[str, _Parameters]] = []
@@ -140,6 +141,12 @@ class KeptSessions:
 
     def sessions(self, now: float) -> list[Session]:
         """Return all sessions that have not ended by `now`, in seconds since 1970."""
+        try:
+            return self._sessions(now)
+        except (sqlite3.Error, msgspec.MsgspecError, MqttError, ValueError) as error:
+            raise _unusable(self._path, error) from error
+
+    def _sessions(self, now: float) -> list[Session]:
         found: dict[tuple[str, str, str], Session] = {}
         for *_, client_id, text in self._database.execute("select * from sessions").fetchall():
             body = msgspec.msgpack.decode(text, type=_Body)
@@ -177,6 +184,10 @@ class KeptSessions:
         if self.is_dirty:
             self.commit()
         self._database.close()
+
+
+def _unusable(path: Path, error: Exception) -> HeadwaterError:
+    return HeadwaterError(f"{path}: {error}: move it away to begin without")
 
 
 def _key(session: Session) -> tuple[str, str, str]:

@@ -14,6 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from edge.mqtt.packets import PUBACK, PUBCOMP, PUBREC, PUBREL, Ack, Publish, Unsubscribe
 from gateway.downlink import Downlink
 from gateway.mqtt.kept import KeptSessions
+from telemetry.errors import HeadwaterError
 from tests.gateway.entrances import MESSAGE, house
 from tests.gateway.kills.gateways import GatewayProcess
 from tests.gateway.mqtt.clients import COMMANDS, Broker, Client
@@ -213,3 +214,21 @@ def test_killed_gateway_hands_on_what_it_had_queued(tmp_path: Path) -> None:
     finally:
         gateway.close()
     assert got == sent
+
+
+@pytest.mark.parametrize("table", ["sessions", "messages"])
+def test_file_that_cannot_be_read_is_named_with_what_to_do(tmp_path: Path, table: str) -> None:
+    path = tmp_path / "sessions.db"
+    first = Broker(house(is_anonymous=True), kept=KeptSessions(path))
+    subscribed(first).connection.lost()
+    command(first, 1)
+    assert first.sessions.kept is not None
+    first.sessions.kept.close()
+    with sqlite3.connect(path) as database:
+        assert database.execute(f"update {table} set body = x'ff00'").rowcount == 1
+    database.close()
+
+    kept = KeptSessions(path)
+    with pytest.raises(HeadwaterError, match=r"sessions\.db: .*move it away to begin without"):
+        kept.sessions(time.time())
+    kept.close()
