@@ -9,6 +9,8 @@ import orjson
 from aiocoap import Context, Message, error
 from aiocoap.numbers.codes import Code
 from aiocoap.numbers.constants import TransportTuning
+from aiocoap.numbers.optionnumbers import OptionNumber
+from aiocoap.optiontypes import OpaqueOption
 
 from edge.again import Again
 from edge.device_outbox import Connections, Posting, Settled, Token
@@ -19,6 +21,8 @@ ENDPOINTS = 200
 single socket could send 265 messages a second before the gateway took new ones for copies."""
 ANSWER_WITHIN_S = 60.0
 """Longer than all retransmissions of a request (45 s), and than a gateway takes to refuse one."""
+TOKEN_OPTION = OptionNumber(2088)
+"""A query has 255 bytes at most, which the token of a device with a long name is beyond."""
 RETRIED = (Code.TOO_MANY_REQUESTS, Code.SERVICE_UNAVAILABLE)
 
 
@@ -58,11 +62,10 @@ class CoapSender:
 
     async def _drain(self, name: str) -> None:
         queue, context = self._queues[name], await self._endpoint(name)
-        token = self._token(name)
         while queue:
             async with self._at_once:
                 posting = queue.popleft()
-                self._settled(posting, await self._answer(context, name, token, posting))
+                self._settled(posting, await self._answer(context, name, posting))
         del self._senders[name]
 
     async def _endpoint(self, name: str) -> Context:
@@ -73,16 +76,16 @@ class CoapSender:
             self._endpoints[number] = asyncio.ensure_future(opened)
         return await self._endpoints[number]
 
-    async def _answer(
-        self, context: Context, name: str, token: str, posting: Posting
-    ) -> str | None:
+    async def _answer(self, context: Context, name: str, posting: Posting) -> str | None:
         """Send until there is an answer that waiting cannot change; return why it was refused."""
         again = Again()
         while True:
-            uri = f"{self._root}/{name}/telemetry?token={token}"
+            uri = f"{self._root}/{name}/telemetry"
             posting.written()
             asked_at = time.monotonic()
             request = Message(code=Code.POST, uri=uri, payload=posting.record.value)
+            # Made anew each time: a token ends, and whoever always has something to send does not.
+            request.opt.add_option(OpaqueOption(TOKEN_OPTION, self._token(name).encode()))
             try:
                 # One that said it would answer later (an empty ACK) may be gone since, and the
                 # library would wait for it for ever.

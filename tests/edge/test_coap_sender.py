@@ -27,6 +27,7 @@ class Forgetful:
         self.sock.bind(("127.0.0.1", 0))
         self.port = int(self.sock.getsockname()[1])
         self.heard: list[bytes] = []
+        self.tokens: list[list[bytes]] = []
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
@@ -39,6 +40,7 @@ class Forgetful:
             if answer.code is not Code.EMPTY:
                 answer.token = request.token
             self.heard.append(request.payload)
+            self.tokens.append([o.value for o in request.opt.option_list() if o.number == 2088])
             self.at.append(time.monotonic())
             self.sock.sendto(answer.encode(), address)
 
@@ -99,3 +101,16 @@ def test_device_comes_again_no_sooner_than_it_was_told(forgetful: Forgetful) -> 
 
     assert (told.acknowledged, told.again) == (1, 1)
     assert 2.0 <= forgetful.at[1] - forgetful.at[0] < 30.0
+
+
+def test_token_is_made_anew_for_each_attempt(forgetful: Forgetful) -> None:
+    told, forgetful.again_s = Told(), 1
+    tokens = iter(["before" * 100, "now"])
+
+    with DeviceOutbox(
+        lambda settled: CoapSender(settled, "127.0.0.1", forgetful.port, lambda name: next(tokens))
+    ) as outbox:
+        outbox.send(OutRecord(b"d1", b"{}", []), told)
+        assert outbox.flush(30) == 0
+
+    assert forgetful.tokens == [[b"before" * 100], [b"now"]]
