@@ -16,7 +16,7 @@ from typing import BinaryIO
 import orjson
 
 from edge.durable_files import fsync_folder, mark_of, replace_durably
-from edge.registry_lines import DeviceKey, ReadFile, lines_of, parse, read_file, undated
+from edge.registry_lines import NOT_READ, DeviceKey, ReadFile, lines_of, parse, read_file, undated
 from telemetry.devices import Device, device_from_dict
 from telemetry.errors import HeadwaterError, ProductError
 from telemetry.products import (
@@ -37,7 +37,14 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 class RegistryFiles:
     """Products and devices below one folder; safe for several processes at once."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, leaves_wrong: bool = False) -> None:
+        """With `leaves_wrong`, a file of people's own that cannot be read is as it was before.
+
+        Else whoever asks for devices hears of it.
+        """
+        self._leaves_wrong = leaves_wrong
+        self.wrong: str | None = None
+        """What was left as it was at the last look, and why."""
         self._since = _NEVER
         self._passed: list[Device] = []
         self._products_dir = root / "products"
@@ -159,11 +166,11 @@ class RegistryFiles:
             else:
                 path.unlink()
 
-    def foreign(self) -> Iterator[Device]:
-        """Yield the devices of people's own files."""
+    def foreign(self) -> Iterator[Iterator[Device]]:
+        """Yield the devices of each of people's own files."""
         for path in self._device_files():
             if path.name not in (PROJECTED, ENROLLED):
-                yield from _read_devices(path)
+                yield _read_devices(path)
 
     def product_files(self) -> Iterator[tuple[Path, bytes]]:
         """Yield each product's file and its content."""
@@ -177,7 +184,7 @@ class RegistryFiles:
         return ";".join(f"{path.name}:{mark_of(path)}" for path in sorted(paths))
 
     def _newest(self) -> dict[DeviceKey, Device]:
-        before = self._read
+        before, self.wrong = self._read, None
         self._read = {
             path.name: self._read_file(path, before.get(path.name)) for path in self._device_files()
         }
@@ -197,7 +204,13 @@ class RegistryFiles:
     def _read_file(self, path: Path, before: ReadFile | None) -> ReadFile:
         is_appended = path.name in (PROJECTED, ENROLLED)
         since = self._since if path.name == PROJECTED else None
-        return read_file(path, before, is_appended=is_appended, since=since)
+        try:
+            return read_file(path, before, is_appended=is_appended, since=since)
+        except HeadwaterError as error:
+            if is_appended or not self._leaves_wrong:
+                raise
+            self.wrong = str(error)
+            return (before or NOT_READ)._replace(touched=(), passed=())
 
     def _device_files(self) -> list[Path]:
         paths = self._devices_dir.glob("*.ndjson")
@@ -238,7 +251,8 @@ def read_product(path: Path, content: bytes) -> Product:
 
 def _read_devices(path: Path, behind: int = 0) -> Iterator[Device]:
     """Yield the devices of a file; only the registry itself says from when they hold."""
-    for device in parse(path, path.read_bytes()[behind:]):
+    is_appended = path.name in (PROJECTED, ENROLLED)
+    for device in parse(path, path.read_bytes()[behind:], breaks_off=is_appended):
         yield device if path.name == PROJECTED else undated(device)
 
 

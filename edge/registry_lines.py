@@ -35,6 +35,9 @@ class ReadFile(NamedTuple):
     passed: tuple[Device, ...] = ()
 
 
+NOT_READ = ReadFile("", 0, 0, 0, b"", {}, ())
+
+
 def read_file(
     path: Path, before: ReadFile | None, *, is_appended: bool, since: datetime | None
 ) -> ReadFile:
@@ -58,7 +61,7 @@ def read_file(
         content = file.read()
     added: dict[DeviceKey, Device] = {}
     passed: list[Device] = []
-    for device in parse(path, content, lines):
+    for device in parse(path, content, lines, breaks_off=is_appended):
         key = device.tenant, device.device_full
         gone = added.get(key)
         if gone and gone.valid_from and since and gone.valid_from >= since:
@@ -72,10 +75,11 @@ def read_file(
     return ReadFile(mark, inode, size, lines, tail, devices, touched, tuple(passed))
 
 
-def parse(path: Path, content: bytes, before: int = 0) -> Iterator[Device]:
+def parse(path: Path, content: bytes, before: int = 0, *, breaks_off: bool) -> Iterator[Device]:
     """Yield the devices of lines; raise `DeviceError` that names one that is none.
 
-    `before` is how many lines of the file stand before them.
+    `before` is how many lines of the file stand before them. Where processes write it, the last
+    one may break off.
     """
     lines = content.split(b"\n")
     for number, line in enumerate(lines, start=1):
@@ -84,7 +88,7 @@ def parse(path: Path, content: bytes, before: int = 0) -> Iterator[Device]:
         try:
             yield device_from_dict(orjson.loads(line))
         except (HeadwaterError, orjson.JSONDecodeError, AttributeError) as error:
-            if number == len(lines):
+            if breaks_off and number == len(lines):
                 return  # a writer was killed in this line; nobody was told that it stood there
             raise DeviceError(f"{path}, line {before + number}: {error}") from error
 

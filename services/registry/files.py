@@ -102,8 +102,16 @@ class Files:
         return taken
 
     def _foreign(self) -> int:
-        """Enrol what people's own files name and nobody knows."""
-        return self._enrol(list(self._files.foreign()), keep_known=True)
+        """Enrol what people's own files name and nobody knows, each file by itself."""
+        taken, wrong = 0, []
+        for devices in self._files.foreign():
+            try:
+                taken += self._enrol(list(devices), keep_known=True)
+            except HeadwaterError as error:
+                wrong.append(error)
+        if wrong:
+            raise wrong[0]
+        return taken
 
     def _enrolled(self) -> int:
         """Take what was enrolled; `settle` drops it."""

@@ -36,7 +36,7 @@ class Known:
 
 def known(settings: Settings, lake: Lake, now: datetime) -> Known:
     """Return what landing would judge by now: registrations that it has not seen yet as well."""
-    files = RegistryFiles(settings.registry_dir)
+    files = RegistryFiles(settings.registry_dir, leaves_wrong=True)
     recorded = lake.scan(DEVICES).sort("valid_from").collect()
     history = history_of(recorded.iter_rows(named=True))
     newest = recorded["valid_from"].max()

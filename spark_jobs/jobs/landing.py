@@ -72,7 +72,8 @@ class Landing:
     ) -> None:
         self._lake = lake
         self._staging = Staging(lake.uri(MESSAGES), stage_from)
-        self._registry = LiveRegistry(RegistryFiles(settings.registry_dir), lake)
+        files = RegistryFiles(settings.registry_dir, leaves_wrong=True)
+        self._registry = LiveRegistry(files, lake)
         self._registry.refresh()
         tolerance_us = round(settings.clock_tolerance_s * 1_000_000)
         self._workers = LandingWorkers(self._registry, tolerance_us, few)

@@ -62,7 +62,10 @@ class LiveRegistry:
         versions = self._grown(at)
         self._news.clear()
         self._passed.clear()
-        self._fingerprint, self._products, self.error = fingerprint, products, None
+        self._fingerprint, self._products = fingerprint, products
+        if self._files.wrong and self.error != self._files.wrong:
+            log.error("a file of devices is left as it was: %s", self._files.wrong)
+        self.error = self._files.wrong
         self._renew(versions)
 
     def _grown(self, at: datetime) -> pa.Table:

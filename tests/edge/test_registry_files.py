@@ -124,11 +124,32 @@ def test_last_line_without_its_newline_is_kept(tmp_path: Path) -> None:
     assert names(RegistryFiles(tmp_path)) == ["meter.d1", "meter.d2"]
 
 
-def test_bad_device_line_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_bad_device_line_is_named(tmp_path: Path, end: str) -> None:
     (tmp_path / "devices").mkdir()
-    (tmp_path / "devices" / "mine.ndjson").write_text('{"device": "a"}\n{"device": "a b"}\n')
+    (tmp_path / "devices" / "mine.ndjson").write_text(
+        f'{{"device": "a"}}\n{{"device": "a b"}}{end}'
+    )
     with pytest.raises(DeviceError, match=r"mine.ndjson, line 2: 'a b' is not a device name"):
         list(RegistryFiles(tmp_path).devices())
+
+
+def test_wrong_file_of_peoples_own_is_left_as_it_was_where_that_is_asked(tmp_path: Path) -> None:
+    mine = tmp_path / "devices" / "mine.ndjson"
+    mine.parent.mkdir()
+    mine.write_text('{"device": "a"}\n')
+    files, writer = (RegistryFiles(tmp_path, leaves_wrong=True) for _ in range(2))
+    assert names(files) == ["a"]
+
+    mine.write_text('{"device": "c"}\n{"device": "a b"}\n{"device": "d"}\n')
+    writer.enrol([Device("b")])
+    assert names(files) == ["a", "b"]
+    assert "mine.ndjson, line 2" in (files.wrong or "")
+    assert names(RegistryFiles(tmp_path, leaves_wrong=True)) == ["b"]
+
+    mine.write_text('{"device": "c"}\n')
+    assert sorted(names(files)) == ["b", "c"]
+    assert files.wrong is None
 
 
 def test_writers_at_once_lose_no_device(tmp_path: Path) -> None:

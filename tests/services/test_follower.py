@@ -105,9 +105,11 @@ def test_bad_files_hold_up_no_device_that_others_enrol(registry: TestedRegistry)
     (folder / "a.json").write_text("{")
     files(registry).enrol([Device("m1", zone="north")])
     (devices_dir(registry) / "mine.ndjson").write_text("rubbish\n")
+    (devices_dir(registry) / "other.ndjson").write_text('{"device": "m2", "zone": "west"}\n')
     registry.follower.follow()
-    (one,) = registry.ask("GET", "/v1/devices").json()["devices"]
-    assert (one["device_full"], one["zone"]) == ("m1", "north")
+    found = registry.ask("GET", "/v1/devices").json()["devices"]
+    named = [(one["device_full"], one["zone"]) for one in found]
+    assert named == [("m1", "north"), ("m2", "west")]
     assert b"device/default/m1" in registry.topic.held()
 
 

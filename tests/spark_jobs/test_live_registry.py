@@ -136,6 +136,18 @@ def test_only_a_change_is_a_new_edition(tmp_path: Path) -> None:
     assert live.fleet.device_at("default", "meter.d1", 0) is not None
 
 
+def test_wrong_file_of_peoples_own_holds_up_no_other_device(tmp_path: Path) -> None:
+    root = tmp_path / "registry"
+    RegistryFiles(root).enrol([Device("meter.d1")])
+    (root / "devices" / "mine.ndjson").write_text('{"device": "a b"}\n{"device": "c"}\n')
+    live = LiveRegistry(RegistryFiles(root, leaves_wrong=True), created(tmp_path))
+    live.refresh(NOW)
+
+    assert live.fleet.device_at("default", "meter.d1", 0) is not None
+    assert live.error is not None
+    assert "mine.ndjson, line 1" in live.error
+
+
 def test_longest_horizon_is_that_of_the_products_of_now(tmp_path: Path) -> None:
     files = RegistryFiles(tmp_path / "registry")
     live = LiveRegistry(RegistryFiles(tmp_path / "registry"), created(tmp_path))
