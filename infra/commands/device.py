@@ -107,11 +107,13 @@ def _check_product(book: Book, product: str, tenant: str) -> None:
                 "  headwater device import fleet.csv --secrets secrets.csv\n")  # fmt: skip
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--product", help="Product of names without a dot and without a product.")
+@click.option("--tenant", default=TENANT, show_default=True,
+              help="Who owns those whose line names no tenant.")  # fmt: skip
 @click.option("--secrets", type=click.Path(dir_okay=False, path_type=Path),
               help="Issue secrets to devices without one, and add them to this file.")  # fmt: skip
-def import_(file: Path, product: str | None, secrets: Path | None) -> None:
+def import_(file: Path, product: str | None, tenant: str, secrets: Path | None) -> None:
     """Enrol the devices of FILE, NDJSON or CSV; a wrong line leaves the registry as it was."""
-    devices = list(_declared(file, product))
+    devices = list(_declared(file, product, tenant))
     settings = Settings()
     book = open_book(settings)
     products = {key for tenant, key in book.products()} | {"default"}
@@ -128,10 +130,10 @@ def import_(file: Path, product: str | None, secrets: Path | None) -> None:
     click.echo(json.dumps({"read": len(devices), "written": written}))
 
 
-def _declared(file: Path, product: str | None) -> Iterator[Declared]:
+def _declared(file: Path, product: str | None, tenant: str) -> Iterator[Declared]:
     for number, fields in device_declarations(str(file), text_of(file)):
         try:
-            yield declared_device(fields, product)
+            yield declared_device({**fields, "tenant": fields.get("tenant") or tenant}, product)
         except DeviceError as error:
             raise DeviceError(f"{file}, line {number}: {error}") from error
 

@@ -102,7 +102,9 @@ def enable(name: str, tenant: str) -> None:
     held = cast(list[Json], client.ask("GET", f"/v1/devices/{name}/credentials", None, named))
     click.echo(f"{name}: enabled", err=True)
     if not any(each["state"] == "live" for each in held):
-        click.echo(f"It has no secret: headwater device credentials {name} --issue", err=True)
+        whose = "" if tenant == TENANT else f" --tenant {tenant}"
+        fix = f"headwater device credentials {name} --issue{whose}"
+        click.echo(f"It has no secret: {fix}", err=True)
 
 
 def enrol_with_secrets(

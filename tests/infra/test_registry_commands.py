@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 from click.testing import CliRunner, Result
@@ -15,6 +16,7 @@ from edge.registry_files import RegistryFiles
 from edge.rule_files import RuleFiles
 from infra.cli import cli
 from infra.registry.service import registry_service
+from infra.service_client import Json, open_registry
 from telemetry.devices import Device
 from telemetry.settings import Settings
 from tests.end_to_end.stack import free_port_base
@@ -136,6 +138,22 @@ def test_fleet_is_imported_with_secrets_and_exported(running: Running) -> None:
     running.run("device", "export", str(table))
     assert ",'=1+1," in table.read_text()
     assert running.json("device", "import", str(table))["written"] == 0
+
+
+def test_fleet_of_a_tenant_is_imported_by_the_tenants_own_key(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = open_registry(running.settings)
+    client.ask("PUT", "/v1/tenants/acme", {})
+    made = client.ask("POST", "/v1/api-keys", {"role": "operator"}, {"tenant": "acme"})
+    monkeypatch.setenv("HEADWATER_REGISTRY_KEY", str(cast(Json, made)["key"]))
+    fleet = running.file("acme.csv", "device,zone\na1,north\n")
+
+    assert "not of tenant default" in running.run("device", "import", fleet, code=1).stderr
+    assert running.json("device", "import", fleet, "--tenant", "acme")["written"] == 1
+    assert running.json("device", "show", "a1", "--tenant", "acme", "--json")["zone"] == "north"
+    enabled = running.run("device", "enable", "a1", "--tenant", "acme")
+    assert "device credentials a1 --issue --tenant acme" in enabled.stderr
 
 
 def test_disabled_device_is_exported_and_imported_as_such(running: Running) -> None:
