@@ -22,6 +22,8 @@ _ALIASES = {
 _FORM = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
 UNBOUNDED = "unbounded"
 _MICROSECOND = timedelta(microseconds=1)
+_LONGEST_S = 1e12
+"""Some 30,000 years: in microseconds a few of them together are a number of 64 bits."""
 
 
 def parse_duration(text: str) -> timedelta | None:
@@ -32,10 +34,10 @@ def parse_duration(text: str) -> timedelta | None:
     unit = _ALIASES.get(found[2], found[2]) if found else ""
     if found is None or unit not in _SECONDS:
         raise HeadwaterError(f"{text!r} is not a duration: write 2 s, 5 min, 1 h, 7 d or unbounded")
-    try:
-        return timedelta(seconds=float(found[1]) * _SECONDS[unit])
-    except OverflowError as error:
-        raise HeadwaterError(f"{text!r} is too long: write unbounded") from error
+    seconds = float(found[1]) * _SECONDS[unit]
+    if seconds > _LONGEST_S:
+        raise HeadwaterError(f"{text!r} is too long: write unbounded")
+    return timedelta(seconds=seconds)
 
 
 def micros(duration: timedelta | None) -> int | None:

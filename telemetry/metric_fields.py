@@ -24,9 +24,13 @@ def _wrong(spec: Mapping[str, object]) -> Iterator[str]:
         said = spec.get(name, ())
         if not isinstance(said, list | tuple):
             yield f"{name} must be a list"
-        elif any(isinstance(each, float) and not math.isfinite(each) for each in said):
+        elif any(isinstance(each, int | float) and not _is_number(each) for each in said):
             yield f"{name} must be finite"
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    """Say whether a value is a number that a double can be."""
+    try:
+        return isinstance(value, int | float) and math.isfinite(value)
+    except OverflowError:
+        return False  # a whole number of hundreds of digits

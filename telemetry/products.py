@@ -31,6 +31,10 @@ RETENTION_CLASSES: dict[str, timedelta | None] = {
     HISTORY: timedelta(days=3650),
     "forever": None,
 }
+MOST_VERSION = 2**31 - 1
+"""Of a schema: the column `schema_version` has 32 bits."""
+LONGEST_KEPT = timedelta(days=365_000)
+"""What is kept longer is kept for ever: no date is so far back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +122,13 @@ def retention_span(retention_class: str) -> timedelta | None:
     if retention_class in RETENTION_CLASSES:
         return RETENTION_CLASSES[retention_class]
     try:
-        return parse_duration(retention_class.replace("_", " "))
+        span = parse_duration(retention_class.replace("_", " "))
     except HeadwaterError as error:
         known = ", ".join(RETENTION_CLASSES)
         raise ProductError(
             f"retention {retention_class!r} is unknown: write {known}, or a span such as '30 d'"
         ) from error
+    return None if span is None or span > LONGEST_KEPT else span
 
 
 def product_from_dict(data: Json) -> Product:
@@ -207,8 +212,9 @@ def _sliding(data: Json) -> Sliding | None:
 
 def _version(data: Json) -> SchemaVersion:
     number, metrics = data.get("version"), data.get("metrics")
-    if not isinstance(number, int) or number < 1:
-        raise ProductError(f"versions: version {number!r} must be a whole number from 1")
+    if not isinstance(number, int) or not 1 <= number <= MOST_VERSION:
+        text = f"must be a whole number from 1 to {MOST_VERSION}"
+        raise ProductError(f"versions: version {number!r} {text}")
     if not isinstance(metrics, Mapping) or not metrics:
         raise ProductError(f"version {number}: metrics must be an object with at least one metric")
     return SchemaVersion(number, {name: _metric(name, spec) for name, spec in metrics.items()})

@@ -47,6 +47,7 @@ def test_a_partition_ends_with_its_day_month_or_year(
         (READINGS, "history", date(2017, 3, 10), False),
         (READINGS, "forever", date(1990, 1, 1), False),
         (READINGS, "30 d", date(2026, 10, 1), True),
+        (READINGS, "3000 y", date(1990, 1, 1), False),
         (DEVICE_WINDOWS["day"], "default", date(2026, 1, 1), False),
         (DEVICE_WINDOWS["day"], "default", date(2025, 1, 1), True),
         (REJECTED, None, date(2026, 8, 1), True),

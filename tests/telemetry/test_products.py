@@ -39,12 +39,15 @@ def of_metric(**fields: object) -> dict[str, object]:
         ({"versions": {}}, None),
         ({"versions": [1]}, "list of objects"),
         ({"versions": [{"version": 0, "metrics": {"a": {}}}]}, "whole number"),
+        ({"versions": [{"version": 2**31, "metrics": {"a": {}}}]}, "from 1 to 2147483647"),
         ({"versions": [{"version": 1, "metrics": {}}]}, "at least one metric"),
         ({"versions": [{"version": 1, "metrics": {"a": {"type": "float"}}}]}, "type must be"),
         ({"versions": [{"version": 1, "metrics": {"a": {"min": 2, "max": 1}}}]}, "above max"),
         ({"versions": [{"version": 1, "metrics": {"a": {"unti": "C"}}}]}, "unknown field unti"),
         (of_metric(min="0"), "metric a: min must be a number"),
         (of_metric(max=float("inf")), "metric a: max must be a number"),
+        (of_metric(max=10**400), "metric a: max must be a number"),
+        (of_metric(sentinels=[10**400]), "metric a: sentinels must be finite"),
         (of_metric(unit=5), "metric a: unit must be a text"),
         (of_metric(sentinels=-200), "metric a: sentinels must be a list"),
         (of_metric(sentinels=[float("nan")]), "metric a: sentinels must be finite"),
@@ -72,9 +75,16 @@ def test_unbounded_is_none_both_ways() -> None:
     assert format_duration(None) == "unbounded"
 
 
+@pytest.mark.parametrize("text", ["999999 y", "9" * 400 + " d"])
+def test_duration_whose_microseconds_no_64_bits_hold_is_refused(text: str) -> None:
+    with pytest.raises(HeadwaterError, match="is too long: write unbounded"):
+        parse_duration(text)
+
+
 def test_retention_class_may_be_a_span() -> None:
     assert retention_span("30 d") == timedelta(days=30)
     assert retention_span("forever") is None
+    assert retention_span("3000 y") is None, "no date is so far back"
 
 
 def test_names_go_both_ways() -> None:

@@ -12,7 +12,13 @@ from services.registry.served import Admin, Viewer
 from services.registry.store import Entry
 from services.registry.words import Name, Words
 from telemetry.changes import ProductBody
-from telemetry.products import Compatibility, MetricKind, MetricType, product_from_dict
+from telemetry.products import (
+    MOST_VERSION,
+    Compatibility,
+    MetricKind,
+    MetricType,
+    product_from_dict,
+)
 
 router = APIRouter(prefix="/v1/products", tags=["products"])
 
@@ -37,7 +43,7 @@ class VersionIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    version: int = Field(ge=1, le=2**31)
+    version: int = Field(ge=1, le=MOST_VERSION)
     metrics: dict[Words, MetricIn] = Field(min_length=1)
 
 
