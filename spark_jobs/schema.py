@@ -3,14 +3,23 @@
 import pyarrow as pa
 from deltalake import Field, Schema
 
-from telemetry.tables import DELIVERY_DELAY, PROPERTIES, Column, Table, Type
+from telemetry.tables import (
+    DELIVERY_DELAY,
+    DEVICES,
+    PROPERTIES,
+    RESTATEMENTS,
+    Column,
+    Table,
+    Type,
+)
 
 REWRITTEN_HOURS = 1
 REWRITTEN = {
     "delta.logRetentionDuration": f"interval {REWRITTEN_HOURS} hours",
     "delta.deletedFileRetentionDuration": f"interval {REWRITTEN_HOURS} hours",
 }
-"""Of tables that each batch rewrites: a day of their versions would slow every commit down."""
+"""Of tables that each batch, or each change of the registry, rewrites: a day of their versions
+would slow every commit down, and fill the disk."""
 READ_ON = {"delta.enableExpiredLogCleanup": "false"}
 """Of tables that streams and jobs go on reading where they were: landing deletes what none needs
 (docs/decisions/0039). By age alone a stream that was stopped for a day would lose its place."""
@@ -99,5 +108,5 @@ def is_landed(table: Table) -> bool:
 
 
 def is_rewritten(table: Table) -> bool:
-    """Tell whether every batch rewrites files of the table, and no stream reads it."""
-    return table.layer == "gold" or table == DELIVERY_DELAY
+    """Tell whether files of the table are rewritten all the time, and no stream reads it."""
+    return table.layer == "gold" or table in (DELIVERY_DELAY, RESTATEMENTS, DEVICES)

@@ -41,7 +41,7 @@ from spark_jobs.transforms.reduction import NOTHING, PACKED, unpacked
 from spark_jobs.transforms.rules import rules, watermarks
 from spark_jobs.worker_jobs import collected
 from telemetry.settings import Settings
-from telemetry.tables import LATE, READINGS, Table
+from telemetry.tables import LATE, READINGS, RESTATEMENTS, Table
 
 NAME = "gold"
 MAX_FILES = 8000
@@ -195,10 +195,10 @@ class Gold:
         self._files.save(self.state)
 
     def tidy(self) -> None:
-        """Delete files of gold that were rewritten more than an hour ago, and nobody reads."""
+        """Delete files of what gold rewrites that went more than an hour ago, and nobody reads."""
         pins = Pins(self._settings)
         with self._lock:
-            for table in TABLES:
+            for table in (*TABLES, RESTATEMENTS):
                 if not pins.is_read(table):
                     self._lake.vacuum(table, REWRITTEN_HOURS)
 

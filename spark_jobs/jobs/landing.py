@@ -106,6 +106,7 @@ class Landing:
         """Take up what the registry says, though no message comes."""
         with self._lock:
             self._refresh()
+            self._logs.trim_if_due()
 
     def _refresh(self) -> None:
         self._registry.refresh()

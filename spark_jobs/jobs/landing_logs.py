@@ -1,4 +1,4 @@
-"""Keeps the logs of the tables that landing writes short, so that commits stay quick."""
+"""Keeps what landing writes short: logs, so that commits stay quick, and files that are past."""
 
 import logging
 import time
@@ -13,10 +13,20 @@ from spark_jobs.jobs.scoring_query import is_wanted
 from spark_jobs.lake import Lake
 from spark_jobs.log_files import trim
 from spark_jobs.pins import Pins
+from spark_jobs.schema import REWRITTEN_HOURS
 from spark_jobs.scoring_state import ScoringFiles
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
-from telemetry.tables import CONFLICTS, DUPLICATES, LATE, MESSAGES, READINGS, REJECTED, Table
+from telemetry.tables import (
+    CONFLICTS,
+    DEVICES,
+    DUPLICATES,
+    LATE,
+    MESSAGES,
+    READINGS,
+    REJECTED,
+    Table,
+)
 
 LANDED = (MESSAGES, READINGS, REJECTED, LATE, DUPLICATES, CONFLICTS)
 KEPT, KEPT_OF_MANY = 4_000, 1_000
@@ -26,6 +36,8 @@ MANY_S = 0.5
 MARGIN = 200
 """Versions before a stream's own place: Spark may go back by a batch."""
 EVERY_S = 60.0
+TIDIED_EVERY = 30
+"""Times; what is deleted then has been past for an hour."""
 log = logging.getLogger(__name__)
 
 
@@ -45,23 +57,35 @@ class LandingLogs:
         usual = KEPT if settings.landing_trigger_s >= MANY_S else KEPT_OF_MANY
         self._kept, self._margin = usual if kept is None else kept, margin
         self._every_s = every_s
-        self._at = time.monotonic()
+        self._at, self._times = time.monotonic(), 0
 
     def trim_if_due(self) -> None:
         """Trim from time to time, between two batches, none of which may fail by it."""
-        if time.monotonic() - self._at >= self._every_s:
-            self._at = time.monotonic()
-            try:
-                self.trim()
-            except (DeltaError, OSError) as error:
-                log.warning("old entries of logs stay for now: %s", error)
+        if time.monotonic() - self._at < self._every_s:
+            return
+        self._at = time.monotonic()
+        try:
+            self.trim()
+            if self._times % TIDIED_EVERY == 0:
+                self.tidy()
+            self._times += 1
+        except (DeltaError, OSError) as error:
+            log.warning("old entries of logs stay for now: %s", error)
+
+    def tidy(self) -> None:
+        """Delete files of `dim.devices` that a change of the registry replaced an hour ago.
+
+        Each change writes the table anew: a fleet whose devices change one by one, as in a rollout
+        of firmware, would fill the disk in a day.
+        """
+        if not self._pins.is_read(DEVICES):
+            self._lake.vacuum(DEVICES, REWRITTEN_HOURS)
 
     def trim(self) -> None:
         """Delete what is beyond the newest versions and what somebody has still to read."""
         for table in LANDED:
             keep_from = min([self._lake.table(table).version() - self._kept, *self._unread(table)])
-            if keep_from > 0:
-                entries = trim(self._lake.table(table), keep_from)
+            if keep_from > 0 and (entries := trim(self._lake.table(table), keep_from)):
                 log.info("%s: %d old entries of the log deleted", table.name, entries)
 
     def _unread(self, table: Table) -> Iterator[int]:
