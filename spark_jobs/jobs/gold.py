@@ -22,6 +22,7 @@ from spark_jobs.jobs.gold_restate import Restate
 from spark_jobs.jobs.gold_tables import TABLES, GoldTables
 from spark_jobs.jobs.gold_worker import reduced_files
 from spark_jobs.jobs.held_since import held_since, standing
+from spark_jobs.jobs.live_rules import LiveRules
 from spark_jobs.jobs.older_checkpoint import gold_is_behind
 from spark_jobs.jobs.older_lake import (
     forget_older_lake,
@@ -67,10 +68,9 @@ class Gold:
         self._lake, self._settings = lake, settings
         self._tables = GoldTables(lake)
         self._registry = RegistryFiles(settings.registry_dir)
+        self._rules = LiveRules(self._registry)
         self._files = GoldFiles(settings.checkpoint_dir / NAME)
         self._marks = Restatements(lake)
-        self._fingerprint: str | None = None
-        self._rules = rules([])
         self._lock = threading.RLock()
 
     def prepare(self) -> None:
@@ -81,7 +81,7 @@ class Gold:
             refuse_damaged(NAME, gold_is_behind(self._settings, self._lake))
             refuse_older_lake(NAME, gold_is_ahead(self._settings, self._lake))
             refuse_damaged(NAME, gold_has_lost_its_place(self._settings, self._lake))
-            self._fingerprint = None
+            self._rules = LiveRules(self._registry)
             self.state = self._files.state() or self._first_state()
             self._read_rules()
         self.restate()
@@ -114,16 +114,12 @@ class Gold:
         return Position(handle.version() + (not is_append(handle.history(1)[0])))
 
     def _read_rules(self) -> None:
-        fingerprint = self._registry.fingerprint()
-        if fingerprint == self._fingerprint:
-            return
-        self._rules = rules(self._registry.products().values())
-        self._fingerprint = fingerprint
-        self._find_open()
+        if self._rules.renew():
+            self._find_open()
 
     def _find_open(self) -> None:
         settled = self.state.watermarks
-        self._tables.find_open(watermarks([settled], self._rules), settled)
+        self._tables.find_open(watermarks([settled], self._rules.asked), settled)
 
     def source(self, spark: SparkSession) -> DataFrame:
         """Return the readings and late readings that gold has not merged yet, as a stream."""
@@ -149,10 +145,11 @@ class Gold:
             if batch_id <= self.state.batch_id:
                 return
             self._read_rules()
-            parts = unpacked(self._reduced(frame.sparkSession, batch_id), self._rules)
-            marks = watermarks([self.state.watermarks, parts.highest], self._rules)
+            asked = self._rules.asked
+            parts = unpacked(self._reduced(frame.sparkSession, batch_id), asked)
+            marks = watermarks([self.state.watermarks, parts.highest], asked)
             txn = Txn(self.state.app_id, batch_id)
-            self.rows.update(self._tables.merge(parts, self._rules, marks, txn))
+            self.rows.update(self._tables.merge(parts, asked, marks, txn))
             self.readings += int(parts.minutes["count"].sum())
             self._note_newest(parts.minutes["last_at"].max())
             self._advance(batch_id, marks)
@@ -164,7 +161,7 @@ class Gold:
         tasks = len(files.tasks)
         if not tasks:
             return NOTHING
-        worker = partial(reduced_files, files=files, rules=self._rules)
+        worker = partial(reduced_files, files=files, rules=self._rules.asked)
         return collected(spark, tasks, worker, PACKED)
 
     def _planned(self, batch_id: int, most_tasks: int) -> PlannedFiles:
@@ -222,7 +219,7 @@ class Gold:
             changed = ready.filter(~pl.col("reason").is_in(MERGED))
             if changed.height:
                 log.info("restating gold", extra={"marks": changed.height})
-                rebuild = self._rebuild(self._rules, self.state)
+                rebuild = self._rebuild(self._rules.asked, self.state)
                 self.rows.update(Restate(rebuild).run(changed))
                 self._find_open()
             self._marks.clear(ready)
