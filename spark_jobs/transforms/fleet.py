@@ -110,13 +110,18 @@ class Fleet(Registry):
         return rows
 
     def at(self, first: Places, event_time: Places) -> Places:
-        """Return the row of the version that holds at each time, given its device's first one."""
-        rows = first.copy()
-        moving = np.flatnonzero(rows < self._last[rows])
+        """Return the row of the version that holds at each time, given its device's first one.
+
+        A device may have changed thousands of times: among its versions is searched by halves.
+        """
+        rows, last = first.copy(), self._last[first]
+        moving = np.flatnonzero(rows < last)
         while len(moving):
-            moving = moving[self._starts[rows[moving] + 1] <= event_time[moving]]
-            rows[moving] += 1
-            moving = moving[rows[moving] < self._last[rows[moving]]]
+            middle = (rows[moving] + last[moving] + 1) // 2
+            has_begun = self._starts[middle] <= event_time[moving]
+            rows[moving] = np.where(has_begun, middle, rows[moving])
+            last[moving] = np.where(has_begun, last[moving], middle - 1)
+            moving = moving[rows[moving] < last[moving]]
         return rows
 
     def said(self, name: str, rows: Places) -> pa.Array:

@@ -1,5 +1,6 @@
 """A fleet in columns says what the registry says of each device."""
 
+import time
 from copy import copy
 from datetime import UTC, datetime
 
@@ -121,3 +122,23 @@ def test_a_type_more_does_not_look_at_every_device_again() -> None:
     assert typed.first_use == {("default", "default"): {"a": "double"}}
     assert typed.product("default", "default") == DEFAULT_PRODUCT
     assert asked.count(len(devices)) == 1
+
+
+def test_a_device_that_changed_very_often_costs_no_more_than_others() -> None:
+    changes = 30_000
+    firsts = FIRST_VALID_FROM, *(datetime.fromtimestamp(AT + n, UTC) for n in range(1, changes))
+    devices = [Device("p.moves", zone=f"{n}", valid_from=at) for n, at in enumerate(firsts)]
+    fleet = Fleet((), versions_table([Device("p.a"), *devices, Device("p.z")]))
+    first = fleet.find(pa.array(["default"]), pa.array(["p.moves"]))
+    rows = np.repeat(first, 6)
+    times = (AT + np.array([-(10**9), 1, 2, 15_000, changes - 1, 10**9])) * 1_000_000
+    fleet.at(rows, times)
+
+    began = time.process_time()
+    for _ in range(20):
+        found = fleet.at(rows, times)
+
+    # One version after the other it took a quarter of a second each time.
+    assert time.process_time() - began < 1
+    zones = fleet.said("zone", found).to_pylist()
+    assert zones == ["0", "1", "2", "15000", f"{changes - 1}", f"{changes - 1}"]
