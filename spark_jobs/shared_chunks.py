@@ -92,7 +92,7 @@ def of_block(block: Block) -> Piece:
     content["quality"] = repeated(OK, count)
     groups: list[dict[str, str]] = []
     for number, metric in enumerate(block.metrics()):
-        own = {"metric": f"metric {number}", "unit": f"unit {metric.unit}"}
+        own = {"metric": f"metric {number}", "unit": f"unit {metric.unit!r}"}
         own |= {name: f"no {name}" for name in VALUES} | {metric.value_column: f"value {number}"}
         content[own["metric"]] = repeated(metric.name, count)
         content[f"value {number}"] = metric.values

@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 
 from spark_jobs.column_files import stored_schema
 from spark_jobs.lake import Lake
-from spark_jobs.reading_rows import Block, ReadingRows
+from spark_jobs.reading_rows import Block, ReadingRows, metric_field
 from spark_jobs.schema import REASON
 from spark_jobs.shared_chunks import LARGE_BYTES, Piece, of_block, of_rows, write
 from telemetry.tables import READINGS
@@ -60,6 +60,14 @@ def test_every_reader_finds_the_rows(tmp_path: Path, block: Block, is_block: boo
     (found,) = duckdb.connect().execute(asked).fetchall()
     sums = [expected[name].sum() for name in ("value", "seq")]
     assert found == (len(expected), *sums, expected["event_time_us"].max())
+
+
+def test_a_unit_that_is_called_none_is_another_than_no_unit() -> None:
+    said = {"a": None, "b": "None", "c": "", "d": "kWh", "e": None}
+    fields = [metric_field(name, pa.float64(), unit) for name, unit in said.items()]
+    columns = pa.table([values()["kwh"]] * len(said), schema=pa.schema(fields))
+    found = pl.read_parquet(io.BytesIO(file(of_block(Block(WHOLE.messages, columns)))))
+    assert dict(found.select("metric", "unit").unique().iter_rows()) == said
 
 
 def test_messages_columns_are_written_once() -> None:
