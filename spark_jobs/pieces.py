@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from spark_jobs.lake import Lake
@@ -16,6 +17,7 @@ from telemetry.tables import Table
 
 PIECE_ROWS = 1_000_000
 _EVER = datetime.min.replace(tzinfo=UTC)
+_LEAST, _GREATEST = -(2**63), 2**63 - 1
 
 
 class Since(NamedTuple):
@@ -66,6 +68,27 @@ def _came(lake: Lake, table: Table, since: Since) -> pl.DataFrame:
         return files_since(lake.table(table), version)
     first = int(since.moment.timestamp() * 1000)
     return lake.files(table).filter(pl.col("modification_time") >= first)
+
+
+def holding(lake: Lake, table: Table, column: str, values: np.ndarray) -> pl.LazyFrame:
+    """Return the rows of the files that may hold one of some whole numbers in a column.
+
+    Others are not opened, however wide apart the numbers are: of each file the log says the span.
+    """
+    files, ordered = lake.files(table), np.sort(values)
+    low, high = _ends(files, f"min.{column}", _LEAST), _ends(files, f"max.{column}", _GREATEST)
+    following = np.searchsorted(ordered, low)
+    is_near = following < len(ordered)
+    is_near[is_near] = ordered[following[is_near]] <= high[is_near]
+    some = files.filter(pl.Series(is_near, dtype=pl.Boolean))
+    return lake.scan(table).head(0) if some.is_empty() else _rows_of(lake, table, some)
+
+
+def _ends(files: pl.DataFrame, name: str, unknown: int) -> np.ndarray:
+    """Return one end of what each file holds in a column; a file of another writer may not say."""
+    said = files[name] if name in files.columns else pl.Series([None] * len(files))
+    found: np.ndarray = said.cast(pl.Int64).fill_null(unknown).to_numpy()
+    return found
 
 
 def newest(lake: Lake, table: Table, rows: int) -> pl.LazyFrame:

@@ -1,6 +1,6 @@
 """The decision on each message of a batch: the first of its key, a duplicate, or a conflict."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple, Self
 
 import numpy as np
@@ -11,8 +11,9 @@ from spark_jobs.dedup.names import UNIQUE, BootNames, Key
 from spark_jobs.dedup.recent import Copies, Copy, key_marks
 
 Kind = Literal["duplicate", "conflict"]
-Find = Callable[[Collection[Key]], Mapping[Key, Copy]]
-"""Looks first copies up, with their digests; a key that silver lacks is left out."""
+Find = Callable[[Mapping[Key, int | None]], Mapping[Key, Copy]]
+"""Looks first copies up, given keys with their event times, and says their digests; a key that
+silver lacks is left out."""
 _VERDICTS = {
     "row": pl.UInt32,
     "kind": pl.String,
@@ -33,7 +34,8 @@ class Verdict(NamedTuple):
 class Candidates(NamedTuple):
     """Accepted messages by column; each is of one of `boots`, by its place among them.
 
-    Of two with one key, the first by append time and then coordinates wins.
+    Of two with one key, the first by append time and then coordinates wins. `event` has their event
+    times, in microseconds.
     """
 
     rows: np.ndarray
@@ -41,6 +43,7 @@ class Candidates(NamedTuple):
     boot: np.ndarray
     seq: np.ndarray
     time: np.ndarray
+    event: np.ndarray
     copies: Copies
 
     def keys(self) -> list[Key]:
@@ -69,6 +72,7 @@ class Candidates(NamedTuple):
             boot=self.boot[places],
             seq=self.seq[places],
             time=self.time[places],
+            event=self.event[places],
             copies=self.copies.only(places),
         )
 
@@ -102,7 +106,8 @@ def decide(found: Candidates, index: KeyIndex, find: Find) -> dict[int, Verdict]
             held.setdefault(key, []).append(place)
     copy_at = found.copies.at
     firsts = {key: copy_at(here[key]) for key in repeated}
-    copies = find(held.keys()) if held else {}
+    asked = {key: int(found.event[places[0]]) for key, places in held.items()}
+    copies = find(asked) if asked else {}
     index.lack(key for key in held if key not in copies)
     firsts |= {key: copies.get(key) or copy_at(places[0]) for key, places in held.items()}
     return {

@@ -10,8 +10,8 @@ from spark_jobs.dedup.names import Key
 from spark_jobs.dedup.recent import Copies, Copy, RecentCopies, copies, digests, marks_of
 from spark_jobs.jobs.record_bytes import RECORD, bytes_at, contents
 from spark_jobs.lake import Lake
-from spark_jobs.pieces import newest
-from telemetry.tables import LATE, READINGS
+from spark_jobs.pieces import holding, newest
+from telemetry.tables import LATE, READINGS, Table
 
 KEY = ("tenant", "device_full", "boot", "seq")
 COORDINATES = ("topic", "partition", "offset", "item")
@@ -50,30 +50,42 @@ class FirstCopies:
         self.remember(marks_of([*found]), copies(pl.DataFrame(places, _PLACE, orient="row")))
         return found.keys()
 
-    def find(self, keys: Collection[Key]) -> Mapping[Key, Copy]:
-        """Look first copies up with their digests; a key that silver lacks is left out."""
-        found = self._recent.find(keys)
-        missing = [key for key in keys if key not in found]
-        if missing:
+    def find(self, asked: Mapping[Key, int | None]) -> Mapping[Key, Copy]:
+        """Look first copies up with their digests; a key that silver lacks is left out.
+
+        `asked` has the event time of each, in microseconds since 1970, None where it is not known.
+        What is sent again says the time of before, so the files of that time are read first.
+        """
+        found = self._recent.find(asked)
+        timed = {key: at for key, at in asked.items() if key not in found and at is not None}
+        if timed:
+            found |= self._in_silver(timed, np.array([*timed.values()], np.int64))
+        if missing := [key for key in asked if key not in found]:
             found |= self._in_silver(missing)
         return found | self._digested(
             {key: copy for key, copy in found.items() if copy.digest is None}
         )
 
-    def _in_silver(self, keys: Collection[Key]) -> dict[Key, Copy]:
+    def _in_silver(self, keys: Collection[Key], times: np.ndarray | None = None) -> dict[Key, Copy]:
+        """Look keys up in all of silver, or in the files that may hold some event times."""
         wanted = pl.LazyFrame(list(keys), dict(zip(KEY, _KEY_TYPES, strict=True)), orient="row")
         devices = sorted({key[1] for key in keys})
         near = pl.col("device_full").is_in(devices) & pl.col("seq").is_between(
             min(key[3] for key in keys), max(key[3] for key in keys)
         )
         both = [
-            self._lake.scan(table).filter(self._among).select(*KEY, *COORDINATES)
+            self._rows(table, times).filter(self._among).select(*KEY, *COORDINATES)
             for table in (READINGS, LATE)
         ]
         rows = pl.concat(both).filter(near).join(wanted, on=KEY, how="semi")
         # A replay may have left more than one copy, until the proof removes them.
         ordered = rows.unique().sort(COORDINATES, descending=True).collect(engine="streaming")
         return {_key(row[:4]): _copy(row[4:]) for row in ordered.iter_rows()}
+
+    def _rows(self, table: Table, times: np.ndarray | None) -> pl.LazyFrame:
+        if times is None:
+            return self._lake.scan(table)
+        return holding(self._lake, table, "event_time_us", times)
 
     def _digested(self, found: Mapping[Key, Copy]) -> dict[Key, Copy]:
         if not found:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import polars as pl
 
 from spark_jobs.lake import Lake
+from spark_jobs.pieces import holding
 from telemetry.encodings import message_bytes
 from telemetry.records import content_type
 from telemetry.tables import MESSAGES
@@ -23,9 +24,11 @@ class Content(NamedTuple):
 
 def contents(lake: Lake, wanted: pl.DataFrame) -> dict[Place, Content]:
     """Return what the records at some coordinates hold; those that bronze lacks are left out."""
-    near = pl.col("offset").is_between(wanted["offset"].min(), wanted["offset"].max())
+    # Some may be of today and some of long ago: what lies between has all the bytes of bronze.
+    offsets = wanted["offset"].unique()
     form = pl.col("headers").map.get("content_type").alias("form")
-    rows = lake.scan(MESSAGES).filter(near).select(*RECORD, "value", form)
+    near = holding(lake, MESSAGES, "offset", offsets.to_numpy())
+    rows = near.filter(pl.col("offset").is_in(offsets.to_list())).select(*RECORD, "value", form)
     found = rows.join(wanted.lazy(), on=RECORD, how="semi").collect(engine="streaming")
     return {
         (topic, part, offset): Content(value, content_type(form))

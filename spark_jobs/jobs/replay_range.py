@@ -70,7 +70,7 @@ class RangeReplay:
         if mine.is_empty():
             return heads
         some = routes.candidates(found, mine["row"].sort().to_numpy())
-        held = self._inside.find(some.keys())
+        held = self._inside.find(dict.fromkeys(some.keys()))
         keys = some.keys_at(np.arange(len(some.rows)))
         copies = [some.copies.at(place)[:4] for place in range(len(keys))]
         both = zip(keys, copies, strict=True)

@@ -67,7 +67,8 @@ def _is_accepted(heads: pl.DataFrame, against: pl.DataFrame) -> np.ndarray:
 
 def candidates(found: Judgement, rows: Rows) -> Candidates:
     """Return messages that broke no rule, by their rows."""
-    messages = found.messages.select([*_BOOT, *COORDINATES, "seq", "kafka_time", "digest"])
+    times = ("kafka_time", "event_time")
+    messages = found.messages.select([*_BOOT, *COORDINATES, *times, "seq", "digest"])
     some = _taken(messages, rows).combine_chunks()
     words = [some[name].combine_chunks() for name in _BOOT]
     codes, firsts = combined(words)
@@ -78,6 +79,7 @@ def candidates(found: Judgement, rows: Rows) -> Candidates:
         boot=codes,
         seq=some["seq"].to_numpy(),
         time=some["kafka_time"].cast(pa.int64()).to_numpy(),
+        event=some["event_time"].cast(pa.int64()).to_numpy(),
         copies=_copies(some),
     )
 

@@ -108,6 +108,7 @@ def candidates(keys: list[Key], batch: list[Copy]) -> Candidates:
         boot=np.array([boots.index(key[:3]) for key in keys], np.int64),
         seq=np.array([key[3] for key in keys], np.int64),
         time=np.arange(len(keys)),
+        event=np.arange(len(keys)),
         copies=copies(*batch),
     )
 
