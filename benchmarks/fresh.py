@@ -23,12 +23,12 @@ from pathlib import Path
 
 import orjson
 import polars as pl
-import psutil
 from deltalake import DeltaTable
 
 from benchmarks.freshness import Watcher
 from benchmarks.open_days import pack_open
-from benchmarks.report import Figures, parser, quantiles, report
+from benchmarks.report import Figures, minutes, parser, quantiles, report
+from infra.processes import tree_pss_mb
 from telemetry.settings import Settings
 from telemetry.tables import MESSAGES, READINGS
 from tests.end_to_end.stack import Stack, free_port_base
@@ -48,7 +48,7 @@ class Seen:
 
     lag: list[int] = field(default_factory=list)
     files: list[int] = field(default_factory=list)
-    mb: list[float] = field(default_factory=list)
+    mb: list[int] = field(default_factory=list)
     samples: list[int] = field(default_factory=list)
     """How many messages' freshness was known by then."""
 
@@ -60,7 +60,7 @@ def run(rate: int, minutes: float, trigger_s: float, pack_every_s: float) -> Fig
         stack.run("up", "--only", "kafka", timeout_s=600)
         landing = _start(stack, "spark_jobs.main", "stream", "--queries", "landing", s=trigger_s)
         try:
-            return _measure(stack, psutil.Process(landing.pid), rate, minutes * 60, pack_every_s)
+            return _measure(stack, landing.pid, rate, minutes * 60, pack_every_s)
         finally:
             landing.terminate()
             landing.wait(60)
@@ -78,9 +78,7 @@ def _start(stack: Stack, *words: str, s: float | None = None) -> subprocess.Pope
     )
 
 
-def _measure(
-    stack: Stack, landing: psutil.Process, rate: int, for_s: float, pack_every_s: float
-) -> Figures:
+def _measure(stack: Stack, landing: int, rate: int, for_s: float, pack_every_s: float) -> Figures:
     silver = stack.home / "lake" / "silver" / "readings"
     _wait_for(lambda: _progress(stack).get("state") == "running")
     sizes = ["--devices", "1000", "--rate", str(rate), "--for", f"{for_s + WARM_UP_S:.0f}s"]
@@ -90,15 +88,18 @@ def _measure(
     thread = ThreadPoolExecutor(1)
     packing = thread.submit(_pack, str(stack.home / "lake"), for_s, pack_every_s)
     watcher.start()
-    for _ in range(int(for_s / STEP_S)):
-        time.sleep(STEP_S)
-        seen.samples.append(len(watcher.seen.event_to_silver_s))
-        seen.lag.append(int(str(_progress(stack).get("lag_messages", 0))))
-        seen.files.append(len(DeltaTable(silver).file_uris()))
-        seen.mb.append(_pss_mb(landing))
-    fresh = watcher.stop().event_to_silver_s
-    packing.result()
-    sent = orjson.loads(fleet.communicate(timeout=120)[0])["acked"]
+    try:
+        for _ in range(int(for_s / STEP_S)):
+            time.sleep(STEP_S)
+            seen.samples.append(len(watcher.seen.event_to_silver_s))
+            seen.lag.append(int(str(_progress(stack).get("lag_messages", 0))))
+            seen.files.append(len(DeltaTable(silver).file_uris()))
+            seen.mb.append(tree_pss_mb(landing) or 0)
+        fresh = watcher.stop().event_to_silver_s
+        packing.result()
+        sent = orjson.loads(fleet.communicate(timeout=120)[0])["acked"]
+    finally:
+        fleet.kill()
     _wait_for(lambda: _progress(stack).get("lag_messages") == 0)
     return _figures(seen, fresh) | _counted(silver, sent) | {"rate": rate, "load": load}
 
@@ -124,11 +125,6 @@ def _wait_for(is_so: Callable[[], bool], for_s: float = 120) -> None:
     while not is_so():
         assert time.monotonic() < until, "landing did not come so far"
         time.sleep(0.5)
-
-
-def _pss_mb(process: psutil.Process) -> float:
-    family = [process, *process.children(recursive=True)]
-    return sum(one.memory_full_info().pss for one in family if one.is_running()) / 2**20
 
 
 def _counted(silver: Path, sent: int) -> dict[str, object]:
@@ -177,7 +173,7 @@ def main() -> None:
     """Parse, run, report."""
     options = parser(__doc__ or "")
     options.add_argument("--rate", type=int, default=20_000, help="messages a second")
-    options.add_argument("--minutes", type=float, default=60, help="after one of warm-up")
+    options.add_argument("--minutes", type=minutes, default=60, help="after one of warm-up")
     options.add_argument("--trigger", type=float, default=0.05, help="least seconds of a batch")
     options.add_argument("--pack-every", type=float, default=300, help="seconds")
     given = options.parse_args()

@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from benchmarks.report import Figures, parser, report
+from benchmarks.report import Figures, count, parser, report
 from spark_jobs.commit_info import Txn
 from spark_jobs.gold_state import Position
 from spark_jobs.jobs.gold_tables import TABLES, GoldTables
@@ -180,7 +180,7 @@ def _plain(files: PlannedFiles) -> pl.DataFrame:
 def main() -> None:
     """Parse, run, report."""
     options = parser(__doc__ or "")
-    options.add_argument("--batches", type=int, default=40, help="after the warm-up")
+    options.add_argument("--batches", type=count, default=40, help="after the warm-up")
     options.add_argument("--warm", type=int, default=8, help="batches before")
     given = options.parse_args()
     report("gold", run(given.batches, given.warm), given.out)

@@ -1,4 +1,4 @@
-"""CPU per event of our landing as devices, metrics, late share and partitions grow.
+"""CPU per event of our landing as devices, metrics, late share, partitions, cores and age grow.
 
 `make bench BENCH=growth OUT=build/growth.json`
 
@@ -8,12 +8,14 @@ are counted before a figure is printed. A picture of each curve is written besid
 `--curves devices late` takes only these, `--points devices=1000,100000` only these of one.
 """
 
+import argparse
 import json
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -21,9 +23,12 @@ import polars as pl
 from benchmarks.as_started import environment
 from benchmarks.backlog import Backlog, enrol, fill
 from benchmarks.growth_plot import save
-from benchmarks.report import parser, report
+from benchmarks.marks import check_warm_up
+from benchmarks.older_days import grow_old
+from benchmarks.report import count, parser, report
 from edge.registry_files import RegistryFiles
 from telemetry.settings import Settings
+from telemetry.topics import TELEMETRY
 from tests.end_to_end.stack import Stack, free_port_base
 
 CURVES = {
@@ -31,8 +36,19 @@ CURVES = {
     "metrics": (1, 6, 20, 50),
     "late_percent": (0, 5, 20),
     "partitions": (1, 2, 4),
+    "cores": (1, 2),
+    "age_days": (1, 30, 400),
 }
-FIRST = {"devices": 1_000, "metrics": 6, "late_percent": 0, "partitions": 4}
+FIRST = {
+    "devices": 1_000,
+    "metrics": 6,
+    "late_percent": 0,
+    "partitions": 4,
+    "cores": 2,
+    "age_days": 1,
+}
+LEAST = {"late_percent": 0}
+"""Of a point, where that is not 1."""
 LIMIT_MILLION_OF_THOUSAND = 1.3
 Point = Mapping[str, int]
 Curves = Mapping[str, tuple[int, ...]]
@@ -77,7 +93,9 @@ def _measured(point: Point, sizes: Mapping[str, int]) -> dict[str, object]:
         try:
             kafka = Settings(home=stack.home, port_base=stack.port_base).kafka_bootstrap
             fill(kafka, backlog)
-            found = _landed(Path(folder) / "landed", kafka, backlog, sizes)
+            home = Path(folder) / "landed"
+            grow_old(Settings(home=home).lake_root, point["age_days"], datetime.now(UTC).date())
+            found = _landed(home, kafka, backlog, sizes, point["cores"])
         finally:
             stack.run("down", check=False)
     sys.stderr.write(f"{dict(point)}: {found}\n")
@@ -85,7 +103,7 @@ def _measured(point: Point, sizes: Mapping[str, int]) -> dict[str, object]:
 
 
 def _landed(
-    home: Path, kafka: str, backlog: Backlog, sizes: Mapping[str, int]
+    home: Path, kafka: str, backlog: Backlog, sizes: Mapping[str, int], cores: int
 ) -> dict[str, object]:
     load = os.getloadavg()[0]
     enrol(RegistryFiles(home / "registry"), backlog.metrics, backlog.devices)
@@ -93,10 +111,10 @@ def _landed(
     command = [sys.executable, "-m", "benchmarks.lander", "ours", f"--home={home}"]
     done = subprocess.run(
         [*command, f"--kafka={kafka}", *asked],
+        env={**environment(), "HEADWATER_SPARK_CORES": str(cores)},
         check=True,
         stdout=subprocess.PIPE,
         text=True,
-        env=environment(),
     )
     _check(home / "lake", backlog)
     found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
@@ -112,34 +130,41 @@ def _check(lake: Path, backlog: Backlog) -> None:
         "silver/late": (None, late),
     }
     for name, (rows, messages) in expected.items():
-        table = pl.scan_delta(str(lake / name))
+        table = pl.scan_delta(str(lake / name)).filter(pl.col("topic") == TELEMETRY.name)
         found = table.select(pl.len(), m=pl.struct("partition", "offset").n_unique())
         count, distinct = found.collect(engine="streaming").row(0)
         assert rows in (None, count), f"{count} rows in {name}, {rows} are right"
         assert distinct == messages, f"{distinct} messages in {name}, {messages} are right"
 
 
-def _curves(names: list[str], points: list[str]) -> Curves:
-    """Return the curves that are asked for, each with its points or those that are given."""
-    given = {name: values for name, _, values in (each.partition("=") for each in points)}
-    return {
-        name: tuple(int(value) for value in given[name].split(",")) if name in given else values
-        for name, values in CURVES.items()
-        if name in names
-    }
+def points(text: str) -> tuple[str, tuple[int, ...]]:
+    """Return a curve's name and its points, which are given as `devices=1000,100000`."""
+    name, _, values = text.partition("=")
+    if name not in CURVES:
+        raise argparse.ArgumentTypeError(f"no curve is named {name!r}: {', '.join(CURVES)}")
+    said = [int(each) if each.isdecimal() else -1 for each in values.split(",")]
+    if min(said) < LEAST.get(name, 1):
+        raise argparse.ArgumentTypeError(f"{text!r}: write {name}=1,20, numbers with commas")
+    if name == "late_percent" and any(share and 100 % share for share in said):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: one in so many is late, so 100 / share is whole"
+        )
+    return name, tuple(said)
 
 
 def main() -> None:
     """Parse, run, report, draw."""
     options = parser(__doc__ or "")
-    options.add_argument("--messages", type=int, default=500_000)
+    options.add_argument("--messages", type=count, default=500_000)
     options.add_argument("--warm", type=int, default=250_000, help="messages before it counts")
-    options.add_argument("--batch", type=int, default=100_000, help="messages a micro-batch")
+    options.add_argument("--batch", type=count, default=100_000, help="messages a micro-batch")
     options.add_argument("--curves", nargs="+", choices=CURVES, default=[*CURVES])
-    options.add_argument("--points", nargs="+", default=[], help="devices=1000,100000")
+    options.add_argument("--points", nargs="+", type=points, default=[], metavar="CURVE=1,20")
     given = options.parse_args()
+    check_warm_up(options, given.messages, given.warm, given.batch)
     sizes = {name: getattr(given, name) for name in ("messages", "warm", "batch")}
-    found = run(_curves(given.curves, given.points), sizes)
+    asked = {**CURVES, **dict(given.points)}
+    found = run({name: asked[name] for name in CURVES if name in given.curves}, sizes)
     report("growth", found, given.out)
     costs = found["cpu_us_per_event"]
     if given.out and isinstance(costs, dict):

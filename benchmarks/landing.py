@@ -17,7 +17,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from benchmarks import flink_lander
@@ -25,7 +26,8 @@ from benchmarks.as_started import environment
 from benchmarks.backlog import Backlog, enrol, fill
 from benchmarks.landed import checked_bytes
 from benchmarks.landing_plot import save
-from benchmarks.report import Figures, parser, report
+from benchmarks.marks import check_warm_up
+from benchmarks.report import Figures, count, counts, parser, report
 from edge.registry_files import RegistryFiles
 from telemetry.settings import Settings
 from tests.end_to_end.stack import Stack, free_port_base
@@ -45,6 +47,8 @@ SHOWN = {way: NAMES.get(way, way).replace("_", " ") for way in WAYS}
 DEVICES = 1000
 Sizes = Mapping[str, int]
 Round = dict[str, object]
+LeftOut = dict[str, str]
+"""Ways that cannot be had, or failed, and why."""
 
 
 def run(runs: int, sizes: Sizes, ways: tuple[str, ...]) -> dict[str, object]:
@@ -55,32 +59,58 @@ def run(runs: int, sizes: Sizes, ways: tuple[str, ...]) -> dict[str, object]:
         try:
             kafka = Settings(home=stack.home, port_base=stack.port_base).kafka_bootstrap
             size = fill(kafka, Backlog(sizes["messages"], sizes["metrics"], DEVICES))
-            taken = [_round(Path(folder), kafka, n, sizes, ways) for n in range(runs)]
+            land = partial(_landed, Path(folder), kafka, sizes)
+            taken, left_out = in_turns(land, runs, ways)
         finally:
             stack.run("down", check=False)
-    return _figures(taken, ways) | {"bytes_an_event": size} | dict(sizes)
+    there = tuple(way for way in ways if way not in left_out)
+    return {**_figures(taken, there), "bytes_an_event": size, "left_out": left_out, **sizes}
 
 
-def _round(folder: Path, kafka: str, number: int, sizes: Sizes, ways: tuple[str, ...]) -> Round:
-    found: Round = {}
-    for way in ways:
-        load = os.getloadavg()[0]
-        home = folder / f"{way}-{number}"
-        enrol(RegistryFiles(home / "registry"), sizes["metrics"], DEVICES)
-        asked = [f"--{name}={sizes[name]}" for name in ("metrics", "warm", "batch")]
-        command = [sys.executable, "-m", "benchmarks.lander", way, f"--home={home}"]
-        told = environment() if way in OURS else None
-        done = subprocess.run(
-            [*command, f"--kafka={kafka}", *asked],
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=told,
-        )
-        written = checked_bytes(way, home / "lake", sizes["messages"], sizes["metrics"])
-        taken = json.loads(done.stdout.splitlines()[-1])
-        found[way] = taken | {"bytes_written": written / sizes["messages"], "load": load}
-        sys.stderr.write(f"{sizes['metrics']} metrics, run {number}, {way}: {found[way]}\n")
+def in_turns(
+    land: Callable[[str, int], dict[str, object]], runs: int, ways: tuple[str, ...]
+) -> tuple[list[Round], LeftOut]:
+    """Land each way in each run; return what each run took, and which peers failed.
+
+    A peer that fails is left out from then on: what all others took by then would be lost.
+    """
+    taken, left_out = list[Round](), LeftOut()
+    for number in range(runs):
+        found: Round = {}
+        for way in (each for each in ways if each not in left_out):
+            try:
+                found[way] = land(way, number)
+            except (subprocess.CalledProcessError, AssertionError) as error:
+                if way not in NAMES:
+                    raise
+                left_out[way] = _why(error)
+                sys.stderr.write(f"{way} is left out: {left_out[way]}\n")
+        taken.append(found)
+    return taken, left_out
+
+
+def _why(error: subprocess.CalledProcessError | AssertionError) -> str:
+    if isinstance(error, AssertionError):
+        return str(error)
+    return f"it ended with exit code {error.returncode}"
+
+
+def _landed(folder: Path, kafka: str, sizes: Sizes, way: str, number: int) -> dict[str, object]:
+    load, home = os.getloadavg()[0], folder / f"{way}-{number}"
+    enrol(RegistryFiles(home / "registry"), sizes["metrics"], DEVICES)
+    asked = [f"--{name}={sizes[name]}" for name in ("metrics", "warm", "batch")]
+    command = [sys.executable, "-m", "benchmarks.lander", way, f"--home={home}"]
+    done = subprocess.run(
+        [*command, f"--kafka={kafka}", *asked],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment() if way in OURS else None,
+    )
+    written = checked_bytes(way, home / "lake", sizes["messages"], sizes["metrics"])
+    taken = json.loads(done.stdout.splitlines()[-1])
+    found = {**taken, "bytes_written": written / sizes["messages"], "load": load}
+    sys.stderr.write(f"{sizes['metrics']} metrics, run {number}, {way}: {found}\n")
     return found
 
 
@@ -128,30 +158,33 @@ def _number(taken: Round, way: str, name: str) -> float:
 
 def rows(metrics: list[int], runs: int, sizes: Sizes, ways: tuple[str, ...]) -> Figures:
     """Return the figures of six metrics, or of the first, and a row for each number of them."""
-    left_out = {}
+    left_out: LeftOut = {}
     if "flink_plain" in ways and (why := flink_lander.prepare()):
         left_out = {"flink_plain": why}
         sys.stderr.write(f"Flink is left out: {why}\n")
         ways = tuple(way for way in ways if way != "flink_plain")
-    found = {count: run(runs, {**sizes, "metrics": count}, ways) for count in metrics}
+    found = {each: run(runs, {**sizes, "metrics": each}, ways) for each in metrics}
     main = found[6] if 6 in found else found[metrics[0]]
-    return {**main, "left_out": left_out, "by_metrics": {str(n): f for n, f in found.items()}}
+    failed = main["left_out"]
+    assert isinstance(failed, dict)
+    by_metrics = {str(each): figures for each, figures in found.items()}
+    return {**main, "left_out": left_out | failed, "by_metrics": by_metrics}
 
 
 def main() -> None:
     """Parse, run, report, draw."""
     options = parser(__doc__ or "")
-    options.add_argument("--runs", type=int, default=5)
-    options.add_argument("--messages", type=int, default=2_000_000)
+    options.add_argument("--runs", type=count, default=5)
+    options.add_argument("--messages", type=count, default=2_000_000)
     options.add_argument("--warm", type=int, default=800_000, help="messages before it counts")
-    options.add_argument("--batch", type=int, default=200_000, help="messages a micro-batch")
-    options.add_argument("--metrics", default="6", help="of a message: 1,6,50 has a row each")
+    options.add_argument("--batch", type=count, default=200_000, help="messages a micro-batch")
+    options.add_argument("--metrics", type=counts, default=[6], help="of a message: 1,6,50")
     options.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, help="only these")
     given = options.parse_args()
+    check_warm_up(options, given.messages, given.warm, given.batch)
     sizes = {name: getattr(given, name) for name in ("messages", "warm", "batch")}
     ways = tuple(way for way in WAYS if way in given.ways)
-    metrics = [int(count) for count in given.metrics.split(",")]
-    figures = rows(metrics, given.runs, sizes, ways)
+    figures = rows(given.metrics, given.runs, sizes, ways)
     report("landing", figures, given.out)
     by_metrics = figures["by_metrics"]
     if given.out and isinstance(by_metrics, dict):

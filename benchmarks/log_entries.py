@@ -14,7 +14,7 @@ from pathlib import Path
 
 from deltalake import CommitProperties, DeltaTable, Transaction
 
-from benchmarks.report import Figures, parser, report
+from benchmarks.report import Figures, count, parser, report
 from spark_jobs import column_files
 from spark_jobs.commit_info import Txn
 from spark_jobs.lake import Lake
@@ -110,9 +110,9 @@ def main() -> None:
     """Parse, run, report."""
     options = parser(__doc__ or "")
     lengths = [100, 1_000, 4_000, 20_000, 86_400]
-    options.add_argument("--entries", type=int, nargs="+", default=lengths, help="in the log")
+    options.add_argument("--entries", type=count, nargs="+", default=lengths, help="in the log")
     options.add_argument("--files", type=int, default=1_000, help="of the table, at most")
-    options.add_argument("--times", type=int, default=100, help="appends of each way and length")
+    options.add_argument("--times", type=count, default=100, help="appends of each way and length")
     given = options.parse_args()
     report("log_entries", run(given.entries, given.files, given.times), given.out)
 

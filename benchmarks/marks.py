@@ -1,5 +1,6 @@
 """How far a way to land is, and what it took until then."""
 
+import argparse
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -33,3 +34,16 @@ def cost(spans: Iterable[tuple[Mark, Mark]]) -> dict[str, object]:
         wall_us += (end.at - warm.at) / rows * 1e6
     cpu_us = sum(by_part.values())
     return {"cpu_us": cpu_us, "events_per_s": 1e6 / wall_us, "cpu_us_by_part": dict(by_part)}
+
+
+def check_warm_up(options: argparse.ArgumentParser, messages: int, warm: int, batch: int) -> None:
+    """End with exit code 2 where nothing is left behind the warm-up, which ends with a batch.
+
+    That would show only in the end.
+    """
+    until = max(1, -(-warm // batch)) * batch
+    if messages <= until:
+        options.error(
+            f"of {messages:,} messages none is left to count: {warm:,} warm up, and batches of"
+            f" {batch:,} make that {until:,}; ask for more, or for a smaller warm-up and batches"
+        )

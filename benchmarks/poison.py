@@ -20,7 +20,8 @@ import polars as pl
 
 from benchmarks.as_started import environment
 from benchmarks.backlog import Backlog, enrol, fill
-from benchmarks.report import Figures, parser, report
+from benchmarks.marks import check_warm_up
+from benchmarks.report import Figures, count, parser, report
 from edge.registry_files import RegistryFiles
 from infra.processes import tree_pss_mb
 from telemetry.settings import Settings
@@ -138,12 +139,13 @@ def _figures(taken: list[dict[str, dict[str, float]]]) -> dict[str, object]:
 def main() -> None:
     """Parse, run, report."""
     options = parser(__doc__ or "")
-    options.add_argument("--runs", type=int, default=5)
-    options.add_argument("--events", type=int, default=1_000_000)
+    options.add_argument("--runs", type=count, default=5)
+    options.add_argument("--events", type=count, default=1_000_000)
     options.add_argument("--warm", type=int, default=300_000, help="events before it counts")
-    options.add_argument("--batch", type=int, default=40_000, help="events a micro-batch")
-    options.add_argument("--metrics", type=int, default=6, help="of a message")
+    options.add_argument("--batch", type=count, default=40_000, help="events a micro-batch")
+    options.add_argument("--metrics", type=count, default=6, help="of a message")
     given = options.parse_args()
+    check_warm_up(options, given.events, given.warm, given.batch)
     sizes = {name: getattr(given, name) for name in ("events", "warm", "batch", "metrics")}
     report("poison", run(given.runs, sizes), given.out)
 

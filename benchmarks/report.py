@@ -1,6 +1,8 @@
 """One form for every benchmark's result."""
 
 import argparse
+import math
+import os
 import platform
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,13 +14,51 @@ from rich.console import Console
 from rich.table import Table
 
 Figures = Mapping[str, object]
+LEAST_MINUTES = 1
 
 
 def parser(description: str) -> argparse.ArgumentParser:
     """Return a parser with the option that every benchmark has."""
     found = argparse.ArgumentParser(description=description)
-    found.add_argument("--out", type=Path, help="write the figures here as JSON")
+    found.add_argument("--out", type=_writable, help="write the figures here as JSON")
     return found
+
+
+def _writable(text: str) -> Path:
+    """Return a file that can be written: a run of an hour would else end without its figures."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a folder: name a file in it")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text} cannot be written: {error.strerror}") from error
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text} cannot be written")
+    return path
+
+
+def count(text: str) -> int:
+    """Return a whole number from 1 on, as options are given it."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
+
+
+def minutes(text: str) -> float:
+    """Return how long to measure: halves are compared, and windows of a minute have to end."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not LEAST_MINUTES <= found < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} are no minutes, {LEAST_MINUTES} at least")
+    return found
+
+
+def counts(text: str) -> list[int]:
+    """Return whole numbers from 1 on that are given with commas."""
+    return [count(each) for each in text.split(",")]
 
 
 def report(name: str, figures: Figures, out: Path | None) -> None:

@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame
 
 from benchmarks.backlog import Backlog, enrol, fill
 from benchmarks.cpu_parts import cpu_s_by_part
-from benchmarks.report import Figures, parser, report
+from benchmarks.report import Figures, count, parser, report
 from edge.registry_files import RegistryFiles
 from spark_jobs.jobs.kafka_source import kafka_options
 from spark_jobs.jobs.landing_workers import RECORD_COLUMNS, judge_on_worker
@@ -103,9 +103,9 @@ def _medians(used: list[Mapping[str, float]]) -> dict[str, float]:
 def main() -> None:
     """Parse, run, report."""
     options = parser(__doc__ or "")
-    options.add_argument("--events", type=int, default=500_000)
-    options.add_argument("--metrics", type=int, default=6, help="of a message")
-    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--events", type=count, default=500_000)
+    options.add_argument("--metrics", type=count, default=6, help="of a message")
+    options.add_argument("--rounds", type=count, default=3)
     given = options.parse_args()
     report("stages", run(given.events, given.metrics, given.rounds), given.out)
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from benchmarks.freshness import Freshness, Watcher
-from benchmarks.report import Figures, parser, quantiles, report
+from benchmarks.report import Figures, minutes, parser, quantiles, report
 from edge.registry_files import RegistryFiles
 from telemetry.settings import Settings
 from tests.end_to_end.stack import Stack, free_port_base
@@ -106,7 +106,7 @@ def main() -> None:
     """Parse, run, report."""
     options = parser(__doc__ or "")
     options.add_argument("--rate", type=int, default=5000, help="messages a second")
-    options.add_argument("--minutes", type=float, default=10)
+    options.add_argument("--minutes", type=minutes, default=10, help="after one of warm-up")
     given = options.parse_args()
     report("sustained", run(given.rate, given.minutes), given.out)
 
