@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.end_to_end.stack import Stack, free_port_base
+from tests.faults.ending import interrupted_once
 from tests.faults.plan import Kill, Round, plan
 from tests.faults.points import NAMES, RANDOM
 from tests.faults.record import Line, Record, summary
@@ -60,20 +61,26 @@ def say(text: str) -> None:
 def stack_of_its_own() -> Iterator[Stack]:
     """Start Kafka and the streams in a new home, and remove it unless something broke."""
     home = Path(tempfile.mkdtemp(prefix="headwater-faults-"))
-    stack = Stack(home, free_port_base())
-    try:
+    with taken_down(Stack(home, free_port_base())) as stack:
         stack.run("up", "--only", "kafka,streams", "--timeout", "800", timeout_s=900)
+        yield stack
+
+
+@contextmanager
+def taken_down(stack: Stack) -> Iterator[Stack]:
+    """Take a stack down at the end, and remove its home unless something broke."""
+    try:
         yield stack
     except KeyboardInterrupt:
         stack.run("down", check=False)
-        shutil.rmtree(home)
+        shutil.rmtree(stack.home)
         raise
     except BaseException:
         stack.run("down", check=False)
-        say(f"left for a look: {home}")
+        say(f"left for a look: {stack.home}")
         raise
     stack.run("down")
-    shutil.rmtree(home)
+    shutil.rmtree(stack.home)
 
 
 class BrokenError(Exception):
@@ -112,6 +119,7 @@ def hold(siege: Siege, one: Round, teller: Teller) -> None:
 
 def main() -> int:
     """Parse, besiege, sum up."""
+    interrupted_once()
     given = options()
     seed = secrets.randbelow(1_000_000) if given.seed is None else given.seed
     each = max(1, given.kills // TEN_TO_ONE) if given.each is None else given.each
@@ -142,23 +150,26 @@ def side_by_side(given: argparse.Namespace, seed: int, record: Record, planned: 
     words += ["--seed", seed, "--out", given.out, *each, *only]
     words += ["--hurry"] * given.hurry + ["--of", given.at_once]
     command = [sys.executable, "-m", "tests.faults.full", *map(str, words)]
-    parts = []
-    for part in range(given.at_once):
-        # Else both would find the same ports free.
-        time.sleep(APART_S * bool(part))
-        parts.append(subprocess.Popen([*command, "--part", str(part)]))
-    codes = [code_of(part) for part in parts]
+    parts = [[*command, "--part", str(part)] for part in range(given.at_once)]
+    # Else both would find the same ports free.
+    codes = run_all(parts, apart_s=APART_S)
     sum_up(given, seed, record, planned)
     return together(codes)
 
 
-def code_of(part: subprocess.Popen[bytes]) -> int:
-    """Wait for a process; Ctrl-C reaches it as well, and it takes its stack down first."""
-    while True:
-        try:
-            return part.wait()
-        except KeyboardInterrupt:
-            say("stopping: stacks are taken down first")
+def run_all(commands: Sequence[Sequence[str]], *, apart_s: float) -> list[int]:
+    """Run commands side by side and return their exit codes; an interrupt ends all of them."""
+    parts: list[subprocess.Popen[bytes]] = []
+    try:
+        for command in commands:
+            time.sleep(apart_s * bool(parts))
+            parts.append(subprocess.Popen(command))
+        return [part.wait() for part in parts]
+    except KeyboardInterrupt:
+        say("stopping: stacks are taken down first")
+        for part in parts:
+            part.terminate()
+        return [part.wait() or 1 for part in parts]
 
 
 def together(codes: Sequence[int]) -> int:
@@ -172,7 +183,8 @@ def sum_up(given: argparse.Namespace, seed: int, record: Record, planned: int) -
     sys.stdout.write(json.dumps({"seed": seed, **figures}, indent=2) + "\n")
     if len(record.done()) < planned:
         each = "" if given.each is None else f" --each {given.each}"
-        say(f"not all is done and kept: --seed {seed} --kills {given.kills}{each} goes on")
+        only = "" if given.only is None else " ".join([" --only", *given.only])
+        say(f"not all is done and kept: --seed {seed} --kills {given.kills}{each}{only} goes on")
 
 
 def options() -> argparse.Namespace:

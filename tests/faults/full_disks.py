@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from infra.drills.disks import run_apart
+from infra.drills.ending import orderly
 
 PARTS = {
     "kafka/data": ("--stack", "full"),
@@ -20,7 +21,8 @@ PARTS = {
 def main() -> int:
     """Fill one after another; each must heal, with every promise kept."""
     parts = sys.argv[1:] or list(PARTS)
-    failed = [part for part in parts if not _is_passed(part)]
+    with orderly():
+        failed = [part for part in parts if not _is_passed(part)]
     return 1 if failed else 0
 
 
