@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import polars as pl
@@ -36,6 +36,13 @@ class Position:
         return self.index < 0
 
 
+class Noted(NamedTuple):
+    """A table of gold as it was: its id, and the newest version."""
+
+    id: str
+    version: int
+
+
 @dataclass(frozen=True, slots=True)
 class GoldState:
     """What the tables hold once batch `batch_id` is done."""
@@ -45,6 +52,8 @@ class GoldState:
     readings: Position = Position(0)
     late: Position = Position(0)
     watermarks: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=WATERMARKS))
+    tables: Mapping[str, Noted] = field(default_factory=dict)
+    """The tables themselves, by name; none as earlier releases have left it."""
 
 
 class GoldFiles:
@@ -88,6 +97,7 @@ class GoldFiles:
             "readings": asdict(state.readings),
             "late": asdict(state.late),
             "watermarks": micros.rows(),
+            "tables": {name: [*noted] for name, noted in state.tables.items()},
         }
         _write(self._state, orjson.dumps(sealed(kept)))
 
@@ -124,6 +134,7 @@ def _state(found: Mapping[str, Any]) -> GoldState:
         readings=Position(**found["readings"]),
         late=Position(**found["late"]),
         watermarks=micros.select(pl.col(name).cast(kind) for name, kind in WATERMARKS.items()),
+        tables={name: Noted(*noted) for name, noted in found.get("tables", {}).items()},
     )
 
 

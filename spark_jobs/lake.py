@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from spark_jobs import column_files, table_files
 from spark_jobs.commit_info import Txn, properties
 from spark_jobs.log_checkpoints import LogCheckpoints
-from spark_jobs.log_files import hooks, is_newest
+from spark_jobs.log_files import hooks, is_newest, is_there
 from spark_jobs.log_tail import LogTail
 from spark_jobs.reading_rows import ReadingRows
 from spark_jobs.row_files import PACKED, RecentFiles, RowFiles
@@ -75,10 +75,11 @@ class Lake:
     def table(self, table: Table) -> DeltaTable:
         """Return the newest version of the table."""
         handle = self._handles.get(table.name)
+        if handle is not None and not is_newest(handle):
+            handle.update_incremental()
+            handle = handle if is_there(handle) else None
         if handle is None:
             handle = self._handles[table.name] = DeltaTable(self.uri(table))
-        elif not is_newest(handle):
-            handle.update_incremental()
         return handle
 
     def append(
@@ -226,9 +227,8 @@ class Lake:
             return
         commit = properties(None, {PACKED: str(small.height)}, retries=0)
         try:
-            table_files.commit(
-                handle, table, table_files.pack(self.row_files(table), small), commit
-            )
+            packed = table_files.pack(self.row_files(table), small)
+            table_files.commit(handle, table, packed, commit)
         except CommitFailedError:
             # Another writer was there: the next change packs them.
             self._handles.pop(table.name, None)

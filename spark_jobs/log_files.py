@@ -58,6 +58,12 @@ def is_newest(handle: DeltaTable) -> bool:
     return is_there and not is_followed
 
 
+def is_there(handle: DeltaTable) -> bool:
+    """Tell whether the table still has this version: its folder may have been deleted since."""
+    log = local_log(handle)
+    return log is None or (log / f"{handle.version():020d}.json").exists()
+
+
 def can_go_on(handle: DeltaTable, version: int) -> bool:
     """Tell whether a stream can go on with a version: it is in the log, or will be the next one."""
     newest = handle.version()

@@ -23,6 +23,12 @@ from spark_jobs.jobs.gold_tables import TABLES, GoldTables
 from spark_jobs.jobs.gold_worker import reduced_files
 from spark_jobs.jobs.held_since import held_since, standing
 from spark_jobs.jobs.live_rules import LiveRules
+from spark_jobs.jobs.lost_gold import (
+    gold_has_lost_a_table,
+    lost_table,
+    noted_tables,
+    refuse_lost_table,
+)
 from spark_jobs.jobs.older_checkpoint import gold_is_behind
 from spark_jobs.jobs.older_lake import (
     forget_older_lake,
@@ -81,6 +87,7 @@ class Gold:
             refuse_damaged(NAME, gold_is_behind(self._settings, self._lake))
             refuse_older_lake(NAME, gold_is_ahead(self._settings, self._lake))
             refuse_damaged(NAME, gold_has_lost_its_place(self._settings, self._lake))
+            refuse_lost_table(gold_has_lost_a_table(self._settings, self._lake))
             self._rules = LiveRules(self._registry)
             self.state = self._files.state() or self._first_state()
             self._read_rules()
@@ -95,7 +102,7 @@ class Gold:
         with Pins(self._settings).held(read):
             if stay := standing(self._lake, rebuild.held):
                 log.info("windows whose readings retention has dropped stay", extra={"rows": stay})
-            state = rebuild.everything()
+            state = replace(rebuild.everything(), tables=noted_tables(self._lake))
             self._files.save(state)
         return state
 
@@ -144,6 +151,7 @@ class Gold:
         with self._lock:
             if batch_id <= self.state.batch_id:
                 return
+            refuse_lost_table(lost_table(self.state, self._lake))
             self._read_rules()
             asked = self._rules.asked
             parts = unpacked(self._reduced(frame.sparkSession, batch_id), asked)
@@ -186,9 +194,8 @@ class Gold:
 
     def _advance(self, batch_id: int, marks: pl.DataFrame) -> None:
         readings, late = self._positions(batch_id)
-        self.state = replace(
-            self.state, batch_id=batch_id, readings=readings, late=late, watermarks=marks
-        )
+        read = replace(self.state, batch_id=batch_id, readings=readings, late=late)
+        self.state = replace(read, watermarks=marks, tables=noted_tables(self._lake))
         self._files.save(self.state)
 
     def tidy(self) -> None:

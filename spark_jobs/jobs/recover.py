@@ -23,6 +23,7 @@ from spark_jobs.jobs.landing_start import (
     kafka_standing,
     newest_offsets,
 )
+from spark_jobs.jobs.lost_gold import gold_has_lost_a_table
 from spark_jobs.jobs.lost_records import accepted, write_down
 from spark_jobs.jobs.older_checkpoint import gold_is_behind, landing_is_behind
 from spark_jobs.jobs.older_lake import (
@@ -126,8 +127,8 @@ def _damage(settings: Settings, stream: str, folder: Path) -> Damage | None:
 def _apart(settings: Settings, lake: Lake, stream: str) -> Damage | None:
     """Return in what a sound checkpoint and the lake are not of one moment."""
     if stream == GOLD:
-        behind = gold_is_behind(settings, lake)
-        return behind or gold_is_ahead(settings, lake) or gold_has_lost_its_place(settings, lake)
+        asked = (gold_is_behind, gold_is_ahead, gold_has_lost_its_place, gold_has_lost_a_table)
+        return next((found for ask in asked if (found := ask(settings, lake))), None)
     return landing_is_behind(settings, lake, stream) or landing_is_ahead(settings, lake, stream)
 
 
