@@ -1,5 +1,6 @@
 """Marks in ops.restatements: set by who changes rows of silver, cleared by the owner of gold."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -72,6 +73,17 @@ class Restatements:
         ids = marks.select("mark_id").unique()
         if ids.height:
             self._replace(ids, ())
+
+    def of_no_version(self, newest: Callable[[], Versions]) -> pl.DataFrame:
+        """Return the marks that wait for versions which silver has not: of one that is gone.
+
+        `newest` is asked once the marks are known: who marks has changed silver before.
+        """
+        marks = self.marks()
+        readings, late = newest()
+        return marks.filter(
+            (pl.col("readings_version") > readings) | (pl.col("late_version") > late)
+        )
 
     def waiting(self, reason: str) -> pl.DataFrame:
         """Return the intentions of a reason: their change is not in yet."""

@@ -40,7 +40,7 @@ from spark_jobs.lake import Lake
 from spark_jobs.pins import Pins
 from spark_jobs.planned_files import PlannedFiles, Unread, planned_files
 from spark_jobs.refusal import refuse_damaged
-from spark_jobs.restatements import MERGED, Restatements
+from spark_jobs.restatements import MERGED, Restatements, Versions
 from spark_jobs.schema import REWRITTEN_HOURS
 from spark_jobs.table_files import is_append
 from spark_jobs.transforms.partials import READING_COLUMNS
@@ -104,7 +104,13 @@ class Gold:
                 log.info("windows whose readings retention has dropped stay", extra={"rows": stay})
             state = replace(rebuild.everything(), tables=noted_tables(self._lake))
             self._files.save(state)
+        # All is made of silver as it is: what was marked in one before it would wait for ever.
+        self._marks.clear(self._marks.of_no_version(self._silver_versions))
         return state
+
+    def _silver_versions(self) -> Versions:
+        readings, late = (self._lake.table(table).version() for table in SOURCES)
+        return Versions(readings, late)
 
     def _rebuild(self, product_rules: pl.DataFrame, state: GoldState) -> Rebuild:
         products = self._registry.products().values()

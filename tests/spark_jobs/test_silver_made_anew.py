@@ -11,18 +11,21 @@ from edge.rule_files import RuleFiles
 from spark_jobs.gold_state import Position
 from spark_jobs.jobs import recover
 from spark_jobs.jobs.gold import Gold
+from spark_jobs.jobs.job_runs import Days
 from spark_jobs.jobs.older_lake import gold_has_lost_its_place, gold_is_ahead
+from spark_jobs.jobs.restating import whole_days
 from spark_jobs.jobs.scoring import Scoring
 from spark_jobs.jobs.scoring_query import TableAlone
 from spark_jobs.lake import Lake
 from spark_jobs.refusal import RefusalError
+from spark_jobs.restatements import Mark, Restatements, Versions
 from spark_jobs.scoring_state import ScoringState
 from telemetry.rules.form import rule_from_dict
 from telemetry.rules.rule import VersionedRule
 from telemetry.settings import Settings
 from telemetry.tables import DEVICE_MINUTE, LATE, READINGS, SESSIONS, Table
 from tests.spark_jobs.checkpoints import gold_checkpoint, landing_checkpoint, offsets_log, put
-from tests.spark_jobs.gold_fleet import fleet
+from tests.spark_jobs.gold_fleet import NOON, fleet
 from tests.spark_jobs.landing_fleet import landed
 from tests.spark_jobs.replay_home import DAY, copied, run
 from tests.spark_jobs.silver_rows import silver
@@ -72,6 +75,21 @@ def test_gold_does_not_go_on_in_another_table_that_has_grown_as_far(
     assert damage is not None
     assert damage.code == "SILVER_LOG_GONE"
     assert "silver.readings is another table" in damage.said
+
+
+def test_marks_in_the_table_that_is_gone_are_over_once_gold_is_made_anew(
+    tmp_path: Path, lake: Lake
+) -> None:
+    grow(lake, READINGS, 8)
+    windows, at = whole_days([Days(NOON.date(), NOON.date())]), NOON
+    Restatements(lake).mark(windows, Mark("old", "dedup", at, Versions(8)))
+
+    anew = make_anew(lake)
+    grow(anew, READINGS, 2)
+    Restatements(anew).mark(windows, Mark("new", "dedup", at, Versions(2)))
+    Gold(anew, Settings(home=tmp_path)).prepare()
+
+    assert Restatements(anew).marks()["mark_id"].to_list() == ["new"]
 
 
 def test_rules_begin_anew_in_another_table_that_has_grown_as_far(
