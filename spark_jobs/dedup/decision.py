@@ -34,7 +34,8 @@ class Verdict(NamedTuple):
 class Candidates(NamedTuple):
     """Accepted messages by column; each is of one of `boots`, by its place among them.
 
-    Of two with one key, the first by append time and then coordinates wins. `event` has their event
+    Of two with one key, the first by append time and then coordinates wins; in a partition the
+    first by offset, though the broker's clock was set back between them. `event` has their event
     times, in microseconds.
     """
 
@@ -61,8 +62,9 @@ class Candidates(NamedTuple):
         """Return some, those that win first."""
         said = self.copies.only(places)
         topic = np.argsort(np.argsort(np.array(said.topics)))[said.topic]
-        order = np.lexsort((said.item, said.offset, said.partition, topic, self.time[places]))
-        found: np.ndarray = places[order]
+        order = np.lexsort((said.item, said.offset, said.partition, topic))
+        came = _came(topic[order], said.partition[order], self.time[places][order])
+        found: np.ndarray = places[order[np.argsort(came, kind="stable")]]
         return found
 
     def only(self, places: np.ndarray) -> Self:
@@ -75,6 +77,18 @@ class Candidates(NamedTuple):
             event=self.event[places],
             copies=self.copies.only(places),
         )
+
+
+def _came(topic: np.ndarray, partition: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """Return append times of records in order, none earlier than one before it in its partition."""
+    begins = np.ones(len(time), dtype=bool)
+    begins[1:] = (topic[1:] != topic[:-1]) | (partition[1:] != partition[:-1])
+    if not ((time[1:] < time[:-1]) & ~begins[1:]).any():
+        return time
+    times, rank = np.unique(time, return_inverse=True)
+    floor = begins.cumsum() * len(times)
+    latest: np.ndarray = times[np.maximum.accumulate(floor + rank) - floor]
+    return latest
 
 
 class Verdicts(NamedTuple):

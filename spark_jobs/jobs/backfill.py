@@ -23,6 +23,7 @@ from spark_jobs.jobs.restating import restate, runs_of_days
 from spark_jobs.lake import Lake
 from spark_jobs.session import session
 from spark_jobs.table_files import RESTATED
+from spark_jobs.transforms import time_cuts
 from spark_jobs.transforms.judgement import Judgement
 from spark_jobs.transforms.records import as_records
 from telemetry.errors import WrongUseError
@@ -79,11 +80,9 @@ class _Expiring:
 
 
 def _spans(lake: Lake, days: Days) -> Iterator[tuple[datetime, datetime | None]]:
-    """Yield spans of Kafka time of about `CHUNK` records, in order, so that first copies win."""
+    """Return spans of Kafka time of about `CHUNK` messages, in order, so that first copies win."""
     dated = lake.scan(MESSAGES).filter(pl.col("received_date").is_between(days.first, days.last))
-    times = dated.select(pl.col("kafka_time").sort()).collect()["kafka_time"]
-    starts = times.gather_every(CHUNK).unique(maintain_order=True).to_list()
-    yield from zip(starts, [*starts[1:], None], strict=True)
+    return time_cuts.spans(dated, CHUNK)
 
 
 def _records(

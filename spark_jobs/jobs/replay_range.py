@@ -1,7 +1,6 @@
 """Judges a range of bronze anew, as landing judged it, and writes its silver beside."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 import numpy as np
 import polars as pl
@@ -12,15 +11,15 @@ from spark_jobs.jobs.first_copies import FirstCopies
 from spark_jobs.jobs.judging import Judge, Piece, received_messages
 from spark_jobs.jobs.known import Known
 from spark_jobs.lake import Lake
-from spark_jobs.transforms import routes
+from spark_jobs.transforms import routes, time_cuts
 from spark_jobs.transforms.first_use import first_use
 from spark_jobs.transforms.judgement import Judgement
 from spark_jobs.transforms.offsets import Offsets, ranges
-from spark_jobs.transforms.spans import Span
+from spark_jobs.transforms.spans import LATEST, Span
 from telemetry.tables import CONFLICTS, DUPLICATES, FIRST_USE, REJECTED
 
 CHUNK = 100_000
-_MICROSECOND = timedelta(microseconds=1)
+"""Messages that are judged in one go."""
 _FOR_EVER = 2**62
 _IS_ELSEWHERE = (pl.col("first_topic") != pl.col("topic")) | (
     pl.col("first_partition") != pl.col("partition")
@@ -46,7 +45,7 @@ class RangeReplay:
         self._behind: list[Judgement] = []
 
     def run(self, judge: Judge, version: int, *, chunk: int = CHUNK) -> None:
-        """Judge what a version of bronze holds of the range, so many records at a time."""
+        """Judge what a version of bronze holds of the range, about so many messages at a time."""
         rows = received_messages(self._main, version, self._received)
         room = max(1, 2 * rows.select(pl.col("items").sum()).collect().item())
         outside = ~self._received.holds("received_at")
@@ -117,10 +116,5 @@ class RangeReplay:
 
 def _pieces(rows: pl.LazyFrame, whole: Piece, chunk: int) -> Iterator[Piece]:
     """Cut a range in order of Kafka's time, so that the first copies win."""
-    times = rows.select(pl.col("kafka_time").sort()).collect()["kafka_time"]
-    if times.is_empty():
-        return
-    starts = times.gather_every(chunk).unique(maintain_order=True).to_list()
-    ends = [*starts[1:], times[-1] + _MICROSECOND]
-    for start, end in zip(starts, ends, strict=True):
-        yield Piece(whole.version, whole.received, Span(start, end))
+    for start, end in time_cuts.spans(rows, chunk):
+        yield Piece(whole.version, whole.received, Span(start, end or LATEST))

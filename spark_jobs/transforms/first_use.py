@@ -15,6 +15,8 @@ MOST_METRICS = 100_000
 """Of a product without schema: a device that makes up names for ever would fill every memory."""
 ORDER = ("kafka_time", "topic", "partition", "offset", "item")
 """The order in which the first message wins."""
+_CAME = pl.col("kafka_time").cum_max().over("topic", "partition", order_by=["offset", "item"])
+"""The broker's clock may have been set back: in a partition the first by offset is the first."""
 _TYPE = (
     pl.when(pl.col("value_bool").is_not_null())
     .then(pl.lit("bool"))
@@ -110,7 +112,8 @@ def _uses(judged: pl.DataFrame, known: Types) -> pl.DataFrame:
     new = unknown(uses, known).select("row").unique()
     return (
         uses.join(new, on="row", how="semi")
-        .sort(ORDER, maintain_order=True)
+        .with_columns(came=_CAME)
+        .sort("came", *ORDER[1:], maintain_order=True)
         .with_columns(type=_TYPE)
         .select("row", "tenant", "product", "metric", "type", *ORDER[1:], "message")
     )
