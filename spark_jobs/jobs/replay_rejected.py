@@ -1,7 +1,7 @@
 """Takes up rejected messages whose rules pass now, and lands them as landing would."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -33,6 +33,7 @@ from telemetry.settings import Settings
 from telemetry.tables import DEVICES, FIRST_USE, LATE, MESSAGES, READINGS, REJECTED, Table
 
 CHUNK = 50_000
+"""Messages of records that are judged in one go, a KiB of them counting as one more."""
 DEVICE = ["tenant", "device_full"]
 _ITEM, _RECORD = list(REJECTED.key), list(MESSAGES.key)
 SAID = {"query": "replay"}
@@ -203,14 +204,16 @@ class RejectedReplay:
         self._lake.update(REJECTED, change, None, SAID)
 
 
-def replay_rejected(settings: Settings, lake: Lake, now: datetime, wanted: Wanted) -> Result:
+def replay_rejected(
+    settings: Settings, lake: Lake, now: datetime, wanted: Wanted, *, chunk: int = CHUNK
+) -> Result:
     """Take up what passes now of the rejected messages that are wanted, and count them."""
     replay = RejectedReplay(settings, lake, now)
-    columns = [*_ITEM, "kafka_time", "received_date"]
+    columns = [*_ITEM, "kafka_time", "received_date", pl.col("message").bin.size("kb")]
     items = wanted.rows(lake).select(columns).sort(ORDER).collect()
     if items.is_empty():
         refuse_unheard(lake, wanted, replay.products)
-    for piece in items.iter_slices(CHUNK):
+    for piece in _pieces(lake, items, chunk):
         replay.run(piece)
     return {
         "rejected": len(items),
@@ -219,3 +222,17 @@ def replay_rejected(settings: Settings, lake: Lake, now: datetime, wanted: Wante
         "still_rejected": len(items) - replay.taken_up - replay.expired,
         "landed": dict(replay.landed),
     }
+
+
+def _pieces(lake: Lake, items: pl.DataFrame, most: int) -> Iterator[pl.DataFrame]:
+    """Cut messages where their whole records, which may be lists, have about `most` messages."""
+    dates = pl.col("received_date").is_in(items["received_date"].unique().to_list())
+    records = lake.scan(MESSAGES).filter(dates).select(*_RECORD, "items")
+    asked = items.lazy().select(_RECORD).unique()
+    held = records.join(asked, on=_RECORD, how="semi").collect(engine="streaming")
+    sized = items.join(held, on=_RECORD, how="left", maintain_order="left")
+    size = pl.col("items").fill_null(1) * (1 + pl.col("message").fill_null(0.0))
+    share = size / pl.len().over(_RECORD)
+    before = (share.cum_sum() - share) // most
+    for _, piece in sized.with_columns(piece=before).group_by("piece", maintain_order=True):
+        yield piece.select(*_ITEM, "kafka_time", "received_date")
