@@ -10,6 +10,7 @@ from infra.sql.light_engine import query_light
 from infra.sql.result import Result
 from infra.sql.trino_engine import query_trino
 from infra.stack import read_stack
+from infra.trino.registration import lake_of, served_lake
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
@@ -59,10 +60,17 @@ def _given(query: str | None, file: TextIO | None) -> str:
 
 
 def answer(settings: Settings, query: str) -> Result:
-    """Run a query by the engine of the home's stack."""
+    """Run a query by the engine of the home's stack; over another lake by the light one."""
     stack = read_stack(settings.home)
     if stack is None:
         raise HeadwaterError(
             f"no stack was started in {settings.home}: headwater up, or set HEADWATER_HOME"
         )
-    return (query_light if stack.mode == "light" else query_trino)(settings, query)
+    is_light = stack.mode == "light" or _is_elsewhere(settings)
+    return (query_light if is_light else query_trino)(settings, query)
+
+
+def _is_elsewhere(settings: Settings) -> bool:
+    """Tell whether another lake is asked by name than Trino serves: what a replay made, say."""
+    served = served_lake(settings)
+    return bool(settings.lake) and served is not None and served != lake_of(settings)

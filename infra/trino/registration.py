@@ -71,6 +71,29 @@ def known_tables(cursor: "Cursor") -> set[str]:
     }
 
 
+def lake_of(settings: Settings) -> str:
+    """Return where the lake is, as one text whatever folder one stands in."""
+    root = settings.lake_root
+    return root if "://" in root else str(Path(root).absolute())
+
+
+def note_lake(settings: Settings) -> None:
+    """Note which lake Trino serves from this start on."""
+    write_whole(_note(settings), f"{lake_of(settings)}\n")
+
+
+def served_lake(settings: Settings) -> str | None:
+    """Return which lake Trino was started over last; None: it does not say."""
+    try:
+        return _note(settings).read_text("utf-8").strip()
+    except FileNotFoundError:
+        return None
+
+
+def _note(settings: Settings) -> Path:
+    return settings.home / "trino" / "lake"
+
+
 def local_lake(settings: Settings) -> Path:
     """Return the lake's folder; the local Trino reads no object store."""
     if "://" in settings.lake_root:

@@ -1,6 +1,7 @@
 """Trino as a service: one node over the lake, read-only."""
 
 import json
+import shutil
 from pathlib import Path
 
 from infra.fetch.paths import trino_home
@@ -8,7 +9,7 @@ from infra.java import java_for_trino
 from infra.probes import http_json
 from infra.stack import write_whole
 from infra.supervision.service import Service
-from infra.trino.registration import register_tables, registrar
+from infra.trino.registration import lake_of, note_lake, register_tables, registrar, served_lake
 from infra.trino.rules import GROUPS, access
 from telemetry.class_archive import class_archive_flags
 from telemetry.settings import Settings
@@ -79,6 +80,7 @@ def server_complaint(settings: Settings) -> str | None:
 
 def write_configuration(settings: Settings) -> None:
     """Write Trino's configuration into {home}/trino/etc."""
+    _forget_other_lake(settings)
     etc = settings.home / "trino" / "etc"
     write_whole(etc / "config.properties", _lines(_server(settings)))
     write_whole(etc / "access-control.properties", _lines(_access(etc)))
@@ -89,6 +91,16 @@ def write_configuration(settings: Settings) -> None:
     write_whole(etc / "resource-groups.json", json.dumps(GROUPS, indent=1))
     write_whole(etc / "log.properties", "io.trino=WARN\nio.airlift=WARN\nBootstrap=WARN\n")
     write_whole(etc / "catalog" / "lake.properties", _lines(_catalog(settings)))
+
+
+def _forget_other_lake(settings: Settings) -> None:
+    """Forget where tables were if they are elsewhere now: all are registered again.
+
+    A home is moved or copied, or is given another lake: of a copy Trino would read the first one.
+    """
+    if served_lake(settings) != lake_of(settings):
+        shutil.rmtree(settings.home / "trino" / "metastore", ignore_errors=True)
+    note_lake(settings)
 
 
 def _server(settings: Settings) -> dict[str, object]:

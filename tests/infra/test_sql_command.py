@@ -7,6 +7,8 @@ from click.testing import CliRunner, Result
 
 from infra.cli import cli
 from infra.stack import Stack, write_stack
+from infra.trino.registration import note_lake
+from telemetry.settings import Settings
 from tests.infra.sql.seeded_lake import seed
 
 QUERY = "select count(*) as n from silver.readings where value_text is null or value_text <> 'ö'"
@@ -20,9 +22,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def asked(home: Path, *arguments: str, stdin: bytes = b"") -> Result:
+def asked(home: Path, *arguments: str, stdin: bytes = b"", **settings: str) -> Result:
     given = ["sql", *arguments, "--format", "csv"]
-    return CliRunner().invoke(cli, given, input=stdin, env={"HEADWATER_HOME": str(home)})
+    environment = {"HEADWATER_HOME": str(home), **settings}
+    return CliRunner().invoke(cli, given, input=stdin, env=environment)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
@@ -41,3 +44,14 @@ def test_file_in_another_encoding_is_refused_by_name(home: Path) -> None:
         assert refused.exit_code == 1
         assert f"{name} is no text in UTF-8" in refused.stderr
         assert "a defect" not in refused.stderr
+
+
+def test_lake_that_trino_does_not_serve_is_asked_itself(home: Path, tmp_path: Path) -> None:
+    write_stack(tmp_path, Stack("full", 1, ("trino",)))
+    note_lake(Settings(home=tmp_path))
+
+    of_trino = asked(tmp_path, QUERY)
+    beside = asked(tmp_path, QUERY, HEADWATER_LAKE=str(home / "lake"))
+
+    assert "Trino does not answer" in of_trino.stderr
+    assert beside.stdout == "n\n40\n"

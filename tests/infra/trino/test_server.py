@@ -1,6 +1,7 @@
 """Trino's configuration."""
 
 import json
+import shutil
 from pathlib import Path
 
 from infra.trino.server import trino_service, write_configuration
@@ -18,6 +19,23 @@ def test_catalog_is_the_lake_of_the_home(tmp_path: Path) -> None:
     assert catalog["connector.name"] == "delta_lake"
     assert catalog["hive.metastore.catalog.dir"] == f"local://{tmp_path}/trino/metastore"
     assert properties(etc / "config.properties")["http-server.http.port"] == "20002"
+
+
+def test_tables_are_registered_anew_where_a_home_is_a_copy_or_has_another_lake(
+    tmp_path: Path,
+) -> None:
+    home = tmp_path / "home"
+    write_configuration(Settings(home=home))
+    registered = Path("trino", "metastore", "silver")
+    (home / registered).mkdir(parents=True)
+
+    write_configuration(Settings(home=home))
+    assert (home / registered).exists()
+    copy = shutil.copytree(home, tmp_path / "copy")
+    write_configuration(Settings(home=copy))
+    assert not (copy / registered).exists(), "Trino would read the tables of the first home"
+    write_configuration(Settings(home=home, lake=str(tmp_path / "another")))
+    assert not (home / registered).exists()
 
 
 def test_everybody_only_reads(tmp_path: Path) -> None:
