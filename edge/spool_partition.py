@@ -3,6 +3,7 @@
 import fcntl
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,8 @@ class SpoolPartition:
     lock: int
     next_offset: int
     last_us: int = 0
+    note: int = -1
+    """A file beside the spool that says `next_offset` as well: see `claim_partition`."""
 
     def append(self, records: list[OutRecord]) -> int:
         """Write one durable segment and return the time of its append in epoch microseconds."""
@@ -45,18 +48,28 @@ class SpoolPartition:
         segment = segments_frame(records, self.number, self.next_offset, self.last_us)
         _write_durably(segment, self.spool_dir / "tmp" / name, self.spool_dir / "segments" / name)
         self.next_offset += len(records)
-        os.pwrite(self.lock, b"%020d\n" % self.next_offset, 0)
+        said = b"%020d\n" % self.next_offset
+        os.pwrite(self.lock, said, 0)
+        if self.note >= 0:
+            # The records are durable: this is for a spool that is lost some day.
+            with suppress(OSError):
+                os.pwrite(self.note, said, 0)
         return self.last_us
 
     def release(self) -> None:
         """Give the partition back to whoever comes next."""
-        if self.lock >= 0:
-            os.close(self.lock)
-            self.lock = -1
+        for descriptor in (self.note, self.lock):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self.note = self.lock = -1
 
 
 def claim_partition(spool_dir: Path) -> SpoolPartition:
-    """Take the first partition that nobody writes, and go on behind its newest record."""
+    """Take the first partition that nobody writes, and go on behind its newest record.
+
+    Bronze holds what came before, and Spark passes over segments whose names it has seen: offsets
+    go on though the whole spool was lost, by a note beside it.
+    """
     for folder in ("segments", "tmp", "partitions"):
         try:
             (spool_dir / folder).mkdir(parents=True, exist_ok=True)
@@ -82,8 +95,25 @@ def _locked(lock: int) -> bool:
 def _owned(spool_dir: Path, number: int, lock: int) -> SpoolPartition:
     for leftover in (spool_dir / "tmp").glob(f"{number:05d}-*"):
         leftover.unlink(missing_ok=True)
-    noted = int(os.pread(lock, 20, 0).strip() or b"0")
-    return SpoolPartition(spool_dir, number, lock, max(noted, next_offset(spool_dir, number)))
+    note = _opened(spool_dir.with_name(f"{spool_dir.name}-offsets") / f"{number:05d}")
+    noted = max(_said(descriptor) for descriptor in (lock, note))
+    begin = max(noted, next_offset(spool_dir, number))
+    return SpoolPartition(spool_dir, number, lock, begin, note=note)
+
+
+def _opened(note: Path) -> int:
+    """Open a file beside the spool; -1 where there is no place for one."""
+    try:
+        note.parent.mkdir(exist_ok=True)
+        return os.open(note, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError:
+        return -1
+
+
+def _said(descriptor: int) -> int:
+    """Return the offset that a file says; 0 where it says none."""
+    said = os.pread(descriptor, 20, 0) if descriptor >= 0 else b""
+    return int(said) if said.strip().isdigit() else 0
 
 
 def next_offset(spool_dir: Path, number: int) -> int:

@@ -34,6 +34,7 @@ OURS = (
     "replay",
     "run",
     "spool",
+    "spool-offsets",
     "stack.json",
     "superset",
     "trino",

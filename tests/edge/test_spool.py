@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -120,6 +121,20 @@ def test_offsets_go_on_though_consumed_segments_were_removed(tmp_path: Path) -> 
         path.unlink()
     send(tmp_path, 1)
     assert offsets(tmp_path) == [3]
+
+
+def test_offsets_go_on_though_the_whole_spool_was_lost(tmp_path: Path) -> None:
+    spool_dir = tmp_path / "spool"
+    send(spool_dir, 3)
+    shutil.rmtree(spool_dir)
+    send(spool_dir, 2)
+    assert offsets(spool_dir) == [3, 4]
+
+    for path in segments(spool_dir):
+        path.unlink()
+    (spool_dir / "partitions" / "00000").write_bytes(b"\0" * 21)
+    send(spool_dir, 1)
+    assert offsets(spool_dir) == [5], "a loss of power left nothing in the file"
 
 
 @settings(max_examples=15, deadline=None)

@@ -1,14 +1,26 @@
 """Sources of landing: their lag, and the identity of a checkpoint."""
 
+import shutil
 from pathlib import Path
 
+import pytest
+from pyspark.sql import SparkSession
+
+from edge.outbox import OutRecord
 from edge.registry_files import RegistryFiles
+from edge.spool import SpoolOutbox
 from spark_jobs.jobs.landing import Landing
-from spark_jobs.jobs.landing_queries import checkpoint_id, follow, spool_lag
+from spark_jobs.jobs.landing_queries import (
+    SharedLanding,
+    SpoolQuery,
+    checkpoint_id,
+    follow,
+    spool_lag,
+)
 from spark_jobs.lake import Lake
 from telemetry.devices import Device
 from telemetry.settings import Settings
-from telemetry.tables import DEVICES
+from telemetry.tables import DEVICES, READINGS
 from tests.spark_jobs.empty_lakes import create_all
 from tests.spark_jobs.landing_fleet import NOW, Fleet, write_segment
 
@@ -54,3 +66,21 @@ def test_registry_that_cannot_be_followed_is_tried_again() -> None:
     follow(fail, lambda: next(looks), every_s=0)
 
     assert len(tried) == 2
+
+
+@pytest.mark.spark
+def test_what_is_sent_after_the_spool_was_lost_lands(spark: SparkSession, tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    lake = Lake(settings.lake_root)
+    create_all(lake)
+    RegistryFiles(settings.registry_dir).enrol([Device("plain")])
+    for seq in range(3):
+        with SpoolOutbox(settings.spool_dir) as outbox:
+            outbox.send(OutRecord(b"plain", b'{"seq": %d, "metrics": {"x": 1}}' % seq, []))
+        query = SpoolQuery(SharedLanding(settings))
+        query.own()
+        query.start(spark, "available-now").awaitTermination()
+        query.close()
+        shutil.rmtree(settings.spool_dir)
+
+    assert sorted(lake.scan(READINGS).collect()["seq"]) == [0, 1, 2]
