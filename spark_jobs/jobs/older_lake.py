@@ -17,6 +17,12 @@ from telemetry.tables import LATE, READINGS
 from telemetry.topics import SPOOL_TOPIC
 
 MEMORY = "landing-memory"
+_AND = {
+    "landing": ", and reads again what Kafka still has",
+    "landing_spool": ", without what that lacks: the spool has deleted it once it had landed",
+    "gold": ", and is made again from its silver",
+}
+"""What else becomes of a stream."""
 LOG_GONE = "SILVER_LOG_GONE"
 
 
@@ -115,5 +121,5 @@ def refuse_older_lake(stream: str, damage: Damage | None) -> None:
             damage.code,
             f"the lake is older than {stream}: {damage.said}, as after a backup was put back."
             f" Either put the lake back that belongs to it, or `headwater job recover {stream}`"
-            " goes on from the lake that is there, and reads again what Kafka still has",
+            f" goes on from the lake that is there{_AND.get(stream, '')}",
         )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from spark_jobs.checkpoint import LAKE_OLDER, OLDER_NOTE, gold_damage
+from spark_jobs.checkpoint import LAKE_OLDER, OLDER_NOTE, Damage, gold_damage
 from spark_jobs.commit_info import Txn
 from spark_jobs.dedup.index import KeyIndex
 from spark_jobs.gold_state import GoldFiles, GoldState, Position
@@ -15,8 +15,10 @@ from spark_jobs.jobs.older_lake import (
     forget_older_lake,
     gold_is_ahead,
     landing_is_ahead,
+    refuse_older_lake,
 )
 from spark_jobs.lake import Lake
+from spark_jobs.refusal import CheckpointError
 from telemetry.settings import Settings
 from telemetry.tables import DEVICE_MINUTE, LATE, MESSAGES, READINGS
 from tests.spark_jobs.gold_fleet import fleet
@@ -58,6 +60,15 @@ def test_landing_beside_a_lake_that_lacks_what_it_landed_is_ahead(settings: Sett
     assert "telemetry/0 was landed up to offset 41" in of_kafka.said
     assert of_spool is not None
     assert "spool/0" in of_spool.said
+
+
+@pytest.mark.parametrize(
+    ("stream", "said"),
+    [("landing", "what Kafka still has"), ("landing_spool", "deleted it"), ("gold", "its silver")],
+)
+def test_refusal_says_what_the_way_out_costs(stream: str, said: str) -> None:
+    with pytest.raises(CheckpointError, match=rf"job recover {stream}` goes on .*{said}"):
+        refuse_older_lake(stream, Damage(LAKE_OLDER, "bronze has nothing"))
 
 
 def test_landing_that_remembers_nothing_is_not_ahead(settings: Settings) -> None:
