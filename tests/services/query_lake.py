@@ -184,9 +184,7 @@ def put(
         ordered.to_arrow(),
         mode="overwrite" if mode == "overwrite" else "append",
         partition_by=list(table.partition_by),
-        writer_properties=WriterProperties(max_row_group_size=rows_a_group)
-        if rows_a_group
-        else None,
+        writer_properties=WriterProperties(max_row_group_size=rows_a_group),
     )
 
 
