@@ -1,10 +1,12 @@
 """Queries without Trino: its dialect translated for duckdb, over the tables' files."""
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeAlias
 
 import duckdb
+import pyarrow as pa
 from deltalake import DeltaTable
 from pyarrow.dataset import Dataset
 from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
@@ -99,12 +101,24 @@ def _rows(engine: Engine, relation: duckdb.DuckDBPyRelation) -> Iterator[Sequenc
     """Yield rows; the engine stays open as long as they come."""
     try:
         for batch in relation.to_arrow_reader(BATCH_ROWS):
-            columns = [column.to_pylist(maps_as_pydicts="lossy") for column in batch.columns]
-            yield from zip(*columns, strict=True)
+            yield from zip(*map(_values, batch.columns), strict=True)
     except duckdb.Error as error:
         raise QueryError(_one_line(error)) from error
     finally:
         engine.close()
+
+
+def _values(column: pa.Array) -> list[object]:
+    """Return a column's values; an interval is how long it lasts, as Trino's client has it."""
+    values: list[object] = column.to_pylist(maps_as_pydicts="lossy")
+    if not pa.types.is_interval(column.type):
+        return values
+    return [
+        timedelta(days=each.days, microseconds=each.nanoseconds // 1000)
+        if isinstance(each, pa.MonthDayNano) and not each.months
+        else each
+        for each in values
+    ]
 
 
 def _explained(tree: exp.Expr, error: duckdb.Error) -> str:

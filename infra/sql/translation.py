@@ -8,10 +8,13 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.optimizer.scope import traverse_scope
 
 from infra.sql.result import QueryError
+from infra.sql.texts import filled_in, nothing_found, with_groups
+from infra.sql.times import translate_times
 from telemetry.tables import TABLES
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 NAMED = (exp.Alias, exp.Column)
+WHOLE = ("tinyint", "smallint", "int", "bigint")
 MAPS = {
     column.name for table in TABLES for column in table.columns if column.type.startswith("map<")
 }
@@ -48,7 +51,13 @@ def to_duckdb(tree: exp.Expr) -> str:
     """Return the query for duckdb, with the names that Trino gives to columns."""
     translated = tree.copy()
     _name_columns(translated)
-    rewrites = (_any_match, _unnest_rows, _greatest_by, _text_of_bytes, _size_of_map, _count_if)
+    translate_times(translated)
+    for cast in list(translated.find_all(exp.Cast))[::-1]:
+        _round(cast)
+    rewrites = (
+        *(_any_match, _unnest_rows, _greatest_by, _text_of_bytes, _size_of_map, _count_if),
+        *(filled_in, nothing_found, with_groups, _day_of_week, _slice),
+    )
     for rewrite in rewrites:
         translated = translated.transform(rewrite)
     return translated.sql(dialect="duckdb")
@@ -133,3 +142,33 @@ def _count_if(node: exp.Expr) -> exp.Expr:
         return node
     held = exp.Case().when(node.this, exp.Literal.number(1))
     return exp.Count(this=held)
+
+
+def _round(cast: exp.Cast) -> None:
+    """Cast to whole numbers: Trino rounds a half away from zero, duckdb to the even one.
+
+    What is a double is known when the query runs.
+    """
+    if isinstance(cast, exp.TryCast) or not cast.to.is_type(*WHOLE):
+        return
+    kind = exp.Anonymous(this="typeof", expressions=[cast.this.copy()])
+    number = exp.TryCast(this=cast.this.copy(), to=exp.DataType.build("double"))
+    whole = exp.cast(exp.Round(this=number), "bigint")
+    rounded = exp.Case().when(exp.EQ(this=kind, expression=exp.Literal.string("DOUBLE")), whole)
+    cast.set("this", rounded.else_(exp.cast(cast.this.copy(), "bigint")))
+
+
+def _day_of_week(node: exp.Expr) -> exp.Expr:
+    """Extract the day of the week: Sunday is 7 in Trino, 0 in duckdb."""
+    if isinstance(node, exp.Extract) and node.name.upper() in ("DOW", "DAYOFWEEK", "DAY_OF_WEEK"):
+        node.set("this", exp.var("ISODOW"))
+    return node
+
+
+def _slice(node: exp.Expr) -> exp.Expr:
+    """slice: its last argument is how many in Trino, and the last place in duckdb."""
+    if isinstance(node, exp.ArraySlice):
+        start, count = node.args["start"].copy(), node.args["end"].copy()
+        behind = exp.Add(this=exp.paren(start), expression=exp.paren(count))
+        node.set("end", exp.Sub(this=behind, expression=exp.Literal.number(1)))
+    return node
