@@ -75,7 +75,8 @@ def test_commands_that_kafka_still_has_are_told_though_older_ones_are_gone(broke
         producer.produce(COMMANDS.name, value, b"d1", 0, told)
     assert producer.flush(30) == 0
     kept = TopicPartition(COMMANDS.name, 0, places[1])
-    for done in AdminClient({"bootstrap.servers": bootstrap}).delete_records([kept]).values():
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for done in admin.delete_records([kept]).values():
         done.result(30)
 
     assert asyncio.run(heard(2)) == [b"2", b"3"]
