@@ -20,7 +20,7 @@ from spark_jobs.transforms.lines import (
     read_all,
 )
 from spark_jobs.transforms.senders import Senders, combined
-from spark_jobs.transforms.shapes import Shape, shape, spread
+from spark_jobs.transforms.shapes import KNOWN, TAGS, Shape, is_exact, shape, spread
 from spark_jobs.transforms.time_texts import device_times
 from spark_jobs.transforms.words import Places, mask_of
 from telemetry.message import PLACE_BOOT
@@ -90,9 +90,10 @@ def _group(
     if not tables:
         return None
     table = pa.concat_tables(tables)
-    columns = {name: _whole(table[name]) for name in table.column_names}
-    metrics = columns.pop(METRICS)
-    named = [field.name for field in metrics.type]
+    named = [name for name in table.column_names if name in KNOWN or name == TAGS]
+    columns = {name: _whole(table[name]) for name in named}
+    metrics = _whole(table[METRICS])
+    said = [field.name for field in metrics.type]
     times, is_time = device_times(columns["ts"])
     rows = [kind.rows[each.places] for kind, each in zip(kinds, found, strict=True)]
     group = Group(
@@ -100,10 +101,12 @@ def _group(
         product,
         known,
         columns,
-        dict(zip(named, metrics.flatten(), strict=True)),
+        dict(zip(said, metrics.flatten(), strict=True)),
         times,
     )
-    return only(group, is_time & _is_formal(group) & ~_has_whole_zero(group, values))
+    others = [_whole(table[name]) for name in table.column_names if name not in (*named, METRICS)]
+    kept = [is_time, _is_formal(group), ~_has_whole_zero(group, values), *map(is_exact, others)]
+    return only(group, np.logical_and.reduce(kept))
 
 
 def _parsed(lines: pa.BinaryArray, form: Shape) -> Parsed:

@@ -1,6 +1,6 @@
 """The columns that a product's messages have, and its rules over them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,9 @@ import pyarrow.compute as pc
 
 from spark_jobs.transforms.line_checks import METRICS
 from telemetry.products import Metric, Product, SchemaVersion
+from telemetry.schema_check import value_type
 
+TAGS = "tags"
 SAMPLES = 16
 _MOST_METRICS = 1000
 _MOST_TAGS = 32
@@ -27,6 +29,8 @@ _OF_ALL = (
     pa.field("device", pa.string()),
     pa.field("device_id", pa.string()),
 )
+KNOWN = frozenset(field.name for field in _OF_ALL)
+_MOST_OTHERS = 32
 
 
 class Shape(NamedTuple):
@@ -51,21 +55,35 @@ class Fit(NamedTuple):
 def shape(product: Product, fixed: Mapping[str, str], kinds: Iterable[pa.Array]) -> Shape | None:
     """Return the columns to parse a product's messages into; None where columns cannot say it.
 
-    Tags, and metrics of a product without schema, are those that a few lines of each kind have.
-    So is all that is usual.
+    Tags, metrics of a product without schema, and fields that a message has beside its own, are
+    those that a few lines of each kind have. So is all that is usual.
     """
     samples = [sample for lines in kinds for sample in _samples(lines)]
     types = _declared(product) if product.versions else _said(samples, fixed)
     if not types or len(types) > _MOST_METRICS:
         return None
-    names = [name for name in _keys(samples, "tags") if name][:_MOST_TAGS]
-    tags = [pa.field("tags", _struct(dict.fromkeys(sorted(names), pa.string())))] if names else []
-    whole = pa.schema([*_OF_ALL, pa.field(METRICS, _struct(types)), *tags])
+    names = [name for name in _keys(samples, TAGS) if name][:_MOST_TAGS]
+    tags = [pa.field(TAGS, _struct(dict.fromkeys(sorted(names), pa.string())))] if names else []
+    others = [*_others(samples)]
+    whole = pa.schema([*_OF_ALL, *others, pa.field(METRICS, _struct(types)), *tags])
     said = {name: types[name] for name in _keys(samples, METRICS) if name in types}
     if not said:
         return Shape(whole, whole)
     fields = [field for field in _OF_ALL if any(field.name in sample for sample in samples)]
-    return Shape(whole, pa.schema([*fields, pa.field(METRICS, _struct(said)), *tags]))
+    return Shape(whole, pa.schema([*fields, *others, pa.field(METRICS, _struct(said)), *tags]))
+
+
+def _others(samples: Iterable[dict[str, object]]) -> Iterator[pa.Field]:
+    """Yield fields that mean nothing here: a line that has them would else be judged by itself."""
+    found: dict[str, set[pa.DataType | None]] = {}
+    for sample in samples:
+        for name, value in sample.items():
+            if name and name not in KNOWN and name not in (METRICS, TAGS):
+                found.setdefault(name, set()).add(_TYPES.get(value_type(value) or ""))
+    for name, types in list(found.items())[:_MOST_OTHERS]:
+        type_, *more = types
+        if type_ is not None and not more:
+            yield pa.field(name, type_)
 
 
 def _struct(types: Mapping[str, pa.DataType]) -> pa.StructType:
@@ -122,7 +140,7 @@ def _declared(product: Product) -> dict[str, pa.DataType] | None:
 def fits(product: Product, metrics: Mapping[str, pa.Array]) -> Iterable[Fit]:
     """Yield for each version, the newest first, which messages it takes that no newer one does."""
     present = {name: _mask(column.is_valid()) for name, column in metrics.items()}
-    exact = {name: _is_exact(column) for name, column in metrics.items()}
+    exact = {name: is_exact(column) for name, column in metrics.items()}
     said = np.logical_or.reduce([*present.values()])
     left = np.logical_and.reduce([said, *exact.values()])
     if not product.versions:
@@ -190,7 +208,8 @@ def _is_in(column: pa.Array, words: list[str]) -> np.ndarray:
     return _mask(pc.is_in(column, value_set=pa.array(words, pa.string())))
 
 
-def _is_exact(column: pa.Array) -> np.ndarray:
+def is_exact(column: pa.Array) -> np.ndarray:
+    """Tell which values are texts, truth values, or numbers of which every reader says the same."""
     if column.type != pa.float64():
         return np.ones(len(column), dtype=bool)
     # NaN and infinity are not exact either.

@@ -128,6 +128,21 @@ def test_what_few_messages_say_is_read_in_columns_as_well() -> None:
     assert accepted_rows(values) == [row for row in range(2000) if row != 9]
 
 
+def test_fields_beside_those_of_a_message_leave_it_in_columns() -> None:
+    said = b'{"seq":%d,"rssi":-%d,"fw":"1.2","ok":true,"metrics":{"kwh":1}}'
+    values = [said % (number, number) for number in range(300)]
+    odd = [b"NaN", b"1e999", b"9007199254740993", b'"weak"', b"null", b'{"a":1}', b"[1]", b"x"]
+    for number, rssi in enumerate(odd):
+        values[number] = b'{"seq":%d,"rssi":%b,"metrics":{"kwh":1}}' % (number, rssi)
+
+    assert accepted_rows(values) == [*range(len(odd), 300)]
+    batch = batch_of([whole(value) for value in values])
+    found = as_one(judged([batch], FLEET, tolerance_us=TOLERANCE))
+    assert_same(found, defined(batch))
+    wrong = sum(bool(reasons) for reasons in found.messages["reasons"].to_pylist())
+    assert wrong == 3, "what is no JSON is refused, all else may be said"
+
+
 def test_a_metric_that_must_be_said_is_missed_where_no_message_says_it() -> None:
     metrics = {"kwh": {"type": "double"}, "volts": {"type": "double", "required": True}}
     product = product_from_dict({**METER, "versions": [{"version": 1, "metrics": metrics}]})
