@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import psutil
 
+from orchestration.forgetting import free
 from orchestration.streams import JOB as STREAMS
 
 KEEP_STREAMS = timedelta(days=1)
@@ -64,7 +65,7 @@ def _pid(instance: dg.DagsterInstance, run_id: str) -> int | None:
 
 
 def forget_sensor() -> dg.SensorDefinition:
-    """Delete runs that ended long ago."""
+    """Delete runs that ended long ago, with all that is left of them."""
 
     @dg.sensor(
         name="forget_old_runs",
@@ -83,6 +84,7 @@ def forget_sensor() -> dg.SensorDefinition:
         runs = [run for one in old for run in context.instance.get_runs(one, limit=AT_ONCE)]
         for run_id in {run.run_id for run in runs}:
             context.instance.delete_run(run_id)
-        return dg.SkipReason(f"{len(runs)} runs forgotten")
+        freed = free(context.instance, now - KEEP)
+        return dg.SkipReason(f"{len(runs)} runs forgotten, files of {freed} deleted")
 
     return forget_old_runs
