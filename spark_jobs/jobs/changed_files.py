@@ -1,6 +1,6 @@
 """Which files of a table are asked for: those of some days, the newest, or those written since."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import polars as pl
 
@@ -27,6 +27,19 @@ def written_at() -> pl.Expr:
 def written_since(since: datetime | None) -> pl.Expr:
     """Return the expression of which files a run that started then may not have seen; None: all."""
     return pl.lit(value=True) if since is None else written_at() > since - OVERLAP
+
+
+def days_within(new: pl.DataFrame, files: pl.DataFrame, dated: str, most_rows: int) -> set[date]:
+    """Return the newest dates that some files are of, up to so many rows of all files; 0: all."""
+    rows = dict(files.group_by(dated).agg(pl.col("num_records").sum()).iter_rows())
+    found: set[date] = set()
+    counted = 0
+    for day in sorted(new[dated].unique(), reverse=True):
+        counted += rows.get(day) or 0
+        if most_rows and counted > most_rows:
+            break
+        found.add(day)
+    return found
 
 
 def of_days(files: pl.DataFrame, table: Table, days: Days) -> pl.DataFrame:

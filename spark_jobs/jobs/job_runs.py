@@ -49,6 +49,11 @@ class Days:
         """Tell whether a day lies within."""
         return self.first <= day <= self.last
 
+    def each(self) -> set[date]:
+        """Return the dates themselves."""
+        count = (self.last - self.first).days + 1
+        return {self.first + timedelta(days=n) for n in range(count)}
+
 
 def utc_date(text: str) -> date:
     """Return a date as a person writes it: 2026-11-20."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import polars as pl
 
@@ -16,8 +16,17 @@ from expectations.holding import Holder
 from expectations.rule import with_rules
 from spark_jobs.file_rows import file_rows
 from spark_jobs.jobs import quality_figures
-from spark_jobs.jobs.changed_files import newest_files, of_days
-from spark_jobs.jobs.job_runs import Result, add_dates, asked_days, recorded
+from spark_jobs.jobs.changed_files import days_within, newest_files, of_days
+from spark_jobs.jobs.held_since import held_since
+from spark_jobs.jobs.job_runs import (
+    Days,
+    Result,
+    add_dates,
+    asked_days,
+    recorded,
+    yesterday,
+)
+from spark_jobs.jobs.looked_at import Note
 from spark_jobs.jobs.quality_results import Held, Results, broken, held_versions, keep, summary
 from spark_jobs.lake import Lake
 from spark_jobs.new_files import files_since
@@ -25,9 +34,13 @@ from spark_jobs.session import session
 from spark_jobs.table_files import listed
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
-from telemetry.tables import BY_NAME, TABLES, Table
+from telemetry.tables import BY_NAME, LATE, READINGS, TABLES, Table
 
 MOST_ROWS = 1_000_000
+SILVER = (READINGS, LATE)
+EVENT_DATE = "partition.event_date"
+DUE = "due"
+"""In the note: days on which gold is still to be held against silver, or did not agree."""
 log = logging.getLogger(__name__)
 
 
@@ -69,16 +82,18 @@ def _check(arguments: argparse.Namespace, settings: Settings, lake: Lake, now: d
     holder = Holder(settings.home / "dataquality")
     results = {table: Held() for table in _tables(arguments.tables)}
     known = {} if days else held_versions(lake)
+    changed: set[date] = set()
     for table, held in results.items():
         handle = lake.table(table)
         held.version = handle.version()
         since = known.get(table.name)
-        files = of_days(listed(handle), table, days) if days else files_since(handle, since)
+        there = listed(handle)
+        files = of_days(there, table, days) if days else files_since(handle, since)
+        if table in SILVER:
+            older = files.filter(~pl.col(EVENT_DATE).is_in(_always(now)))
+            changed |= days_within(older, there, EVENT_DATE, arguments.rows)
         _hold_rows(table, held, newest_files(files, arguments.rows), Check(settings, lake, holder))
-    for figures in quality_figures.all_figures(
-        lake, list(results), quality_figures.closed(days, now), settings.progress_dir
-    ):
-        _hold_figures(results, figures, holder)
+    _compare(results, now, days, changed, Check(settings, lake, holder))
     keep(lake, results, now, "days" if days else "changed")
     pages = holder.write_pages()
     failures = list(broken(results))
@@ -86,6 +101,37 @@ def _check(arguments: argparse.Namespace, settings: Settings, lake: Lake, now: d
         told = "; ".join(failures)
         raise QualityError(f"{len(failures)} expectations do not hold, see {pages}: {told}")
     return summary(results, pages)
+
+
+def _compare(
+    results: Results, now: datetime, days: Days | None, changed: set[date], check: Check
+) -> None:
+    """Hold gold's counts against silver's.
+
+    That is on the days asked for; or else yesterday and today, and what is due besides: days that
+    have changed since gold was held against them, and those on which it did not agree.
+    """
+    note = Note(check.settings.checkpoint_dir / "quality.looked")
+    due = changed | set(map(date.fromisoformat, note.words.get(DUE, ())))
+    products = RegistryFiles(check.settings.registry_dir).products().values()
+    compared = quality_figures.Compared(
+        now,
+        sorted(days.each() if days else due | _always(now)),
+        held_since(check.lake, products, now.date()),
+    )
+    apart: set[date] = set()
+    for figures in quality_figures.all_figures(
+        check.lake, list(results), compared, check.settings.progress_dir
+    ):
+        apart |= quality_figures.days_apart(figures)
+        _hold_figures(results, figures, check.holder)
+    if days is None:
+        left = set() if results.keys() >= set(quality_figures.COMPARED) else due
+        note.keep({}, {DUE: sorted(map(str, apart | left))})
+
+
+def _always(now: datetime) -> set[date]:
+    return {yesterday(now), now.date()}
 
 
 def _tables(names: Sequence[str]) -> list[Table]:

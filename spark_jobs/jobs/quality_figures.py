@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -14,9 +14,9 @@ from great_expectations.expectations.expectation import Expectation
 from expectations import figures
 from expectations.figures import Flow
 from spark_jobs.jobs.changed_files import written_at
-from spark_jobs.jobs.job_runs import Days
 from spark_jobs.jobs.partitions import date_column
 from spark_jobs.lake import Lake
+from spark_jobs.transforms.held import Held
 from spark_jobs.transforms.spans import DAY, Span, days, midnight
 from telemetry import tables
 from telemetry.tables import DEVICE_WINDOWS, LATE, READINGS, ZONE_WINDOWS, Table
@@ -26,12 +26,11 @@ DAYS_BEFORE = 7
 FEWEST_DAYS = 3
 LOOKS_AGAIN = 24
 PAUSE_S = 5.0
+BESIDE = "gold beside silver"
 _DAY_TABLES = (DEVICE_WINDOWS["day"], ZONE_WINDOWS["day"])
-_FINER_TABLES = tuple(
-    table
-    for table in (*DEVICE_WINDOWS.values(), *ZONE_WINDOWS.values())
-    if table not in _DAY_TABLES
-)
+COMPARED = (*DEVICE_WINDOWS.values(), *ZONE_WINDOWS.values())
+"""Tables that count each reading of silver once."""
+_FINER_TABLES = tuple(table for table in COMPARED if table not in _DAY_TABLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,45 +43,51 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
-    """The closed hours and the closed days of what is asked for."""
+class Compared:
+    """Days of which gold's counts are held against silver's: what of them is over.
+
+    Windows whose readings retention has dropped have nothing to be held against.
+    """
 
     now: datetime
-    hours: Span
-    days: Span
+    days: Sequence[date]
+    held: Held
 
-
-def closed(asked_days: Days | None, now: datetime) -> Closed:
-    """Return the closed part of the days that are asked for; by default yesterday and today."""
-    chosen = asked_days or Days(now.date() - DAY, now.date())
-    asked = days(chosen.first, chosen.last)
-    hour = now.replace(minute=0, second=0, microsecond=0)
-    return Closed(
-        now,
-        hours=replace(asked, end=min(asked.end, hour)),
-        days=replace(asked, end=min(asked.end, midnight(now.date()))),
-    )
+    def until(self, end: datetime) -> Sequence[date]:
+        """Return the days that begin before a time."""
+        return [day for day in self.days if midnight(day) < end]
 
 
 def all_figures(
-    lake: Lake, asked: Collection[Table], over: Closed, progress_dir: Path
+    lake: Lake, asked: Collection[Table], over: Compared, progress_dir: Path
 ) -> Iterator[Figures]:
     """Yield what is known of the tables from their logs, and gold's counts beside silver's."""
     yield _flows(lake, asked, over.now)
-    for unit, windows, within in (
-        ("hour", _FINER_TABLES, over.hours),
-        ("day", _DAY_TABLES, over.days),
+    hour = over.now.replace(minute=0, second=0, microsecond=0)
+    for unit, windows, end in (
+        ("hour", _FINER_TABLES, hour),
+        ("day", _DAY_TABLES, midnight(over.now.date())),
     ):
         compared = [table for table in windows if table in asked]
-        counts = _counts(lake, compared, unit, within)
+        within = _Within(f"1{unit[0]}", over.until(end), end, over.held)
+        counts = _counts(lake, compared, within)
         for _ in range(LOOKS_AGAIN):
             if not _differ(counts, compared) or not _is_running(progress_dir):
                 break
             # Gold follows silver by seconds, by a minute on a busy machine, and late rows come.
             time.sleep(PAUSE_S)
-            counts = _counts(lake, compared, unit, within)
+            counts = _counts(lake, compared, within)
         expected = figures.count_suite([table.name for table in compared])
-        yield Figures(f"gold beside silver by {unit}", counts, expected)
+        yield Figures(f"{BESIDE} by {unit}", counts, expected)
+
+
+def days_apart(found: Figures) -> set[date]:
+    """Return the days on which some table of gold counts something else than silver."""
+    counts = found.frame
+    if not found.name.startswith(BESIDE) or counts.empty:
+        return set()
+    differs = counts[list(found.expected)].ne(counts["silver"], axis=0).any(axis=1)
+    return {at.date() for at in counts["at"][differs]}
 
 
 def _flows(lake: Lake, asked: Collection[Table], now: datetime) -> Figures:
@@ -126,34 +131,52 @@ def _is_running(progress_dir: Path) -> bool:
     return bool(said["state"] == "running")
 
 
-def _counts(lake: Lake, compared: Sequence[Table], unit: str, within: Span) -> pd.DataFrame:
+@dataclass(frozen=True, slots=True)
+class _Within:
+    """Closed windows of some days, counted by hours or days (`every`)."""
+
+    every: str
+    days: Sequence[date]
+    end: datetime
+    held: Held
+
+    def holds(self, column: str) -> pl.Expr:
+        """Return the filter of a time; its bounds let files be left out unread."""
+        whole = days(min(self.days), max(self.days))
+        span = Span(whole.start, min(whole.end, self.end))
+        return span.holds(column) & pl.col(column).dt.date().is_in(self.days)
+
+
+def _counts(lake: Lake, compared: Sequence[Table], within: _Within) -> pd.DataFrame:
     if not compared:
         return pd.DataFrame()
-    every = f"1{unit[0]}"
-    frame = _silver(lake, every, within)
+    if not within.days:
+        names = [table.name for table in compared]
+        return pd.DataFrame(columns=["at", "silver", *names], dtype="int64")
+    frame = _silver(lake, within)
     for table in compared:
-        frame = frame.join(_gold(lake, table, every, within), on="at", how="full", coalesce=True)
+        frame = frame.join(_gold(lake, table, within), on="at", how="full", coalesce=True)
     return frame.sort("at").fill_null(0).to_pandas()
 
 
-def _silver(lake: Lake, every: str, within: Span) -> pl.DataFrame:
+def _silver(lake: Lake, within: _Within) -> pl.DataFrame:
     valued = pl.any_horizontal(
         pl.col(name).is_not_null() for name in ("value", "value_text", "value_bool")
     )
     rows = pl.concat(
         lake.scan(table)
-        .filter(pl.col("event_date").is_between(within.start.date(), within.end.date()))
+        .filter(pl.col("event_date").is_in(within.days))
         .filter(within.holds("event_time"))
-        .select(at=pl.col("event_time").dt.truncate(every), silver=valued.cast(pl.Int64))
+        .select(at=pl.col("event_time").dt.truncate(within.every), silver=valued.cast(pl.Int64))
         for table in (READINGS, LATE)
     )
     return rows.group_by("at").agg(pl.col("silver").sum()).collect(engine="streaming")
 
 
-def _gold(lake: Lake, table: Table, every: str, within: Span) -> pl.DataFrame:
+def _gold(lake: Lake, table: Table, within: _Within) -> pl.DataFrame:
     rows = (
         lake.scan(table)
-        .filter(within.holds("window_start"))
-        .select(at=pl.col("window_start").dt.truncate(every), counted="count")
+        .filter(within.holds("window_start"), within.held.whole)
+        .select(at=pl.col("window_start").dt.truncate(within.every), counted="count")
     )
     return rows.group_by("at").agg(pl.col("counted").sum().alias(table.name)).collect()

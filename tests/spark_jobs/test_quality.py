@@ -10,8 +10,11 @@ from pyspark.sql import SparkSession
 
 from edge.registry_files import RegistryFiles
 from spark_jobs.jobs import quality
+from spark_jobs.jobs.held_since import held_since
 from spark_jobs.jobs.job_runs import Result
+from spark_jobs.jobs.quality_figures import COMPARED, Compared, all_figures, days_apart
 from spark_jobs.lake import Lake
+from spark_jobs.transforms.held import Held
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 from telemetry.tables import DEVICE_DAY, DEVICE_HOUR, DEVICE_WINDOWS, QUALITY, READINGS, Table
@@ -93,6 +96,48 @@ def test_gold_is_compared_with_silver_over_the_days_asked_for(settings: Settings
 def test_an_unknown_table_is_refused_with_those_there_are(settings: Settings) -> None:
     with pytest.raises(HeadwaterError, match=r"no table silver\.rows: choose of .*silver\.read"):
         outcome(settings, "--tables", "silver.rows")
+
+
+def test_days_of_old_that_changed_are_compared_until_gold_agrees(settings: Settings) -> None:
+    lake, rows = Lake(settings.lake_root), readings(seed=7)
+    names = ("--tables", READINGS.name, *(table.name for table in COMPARED))
+    run(settings, *names)
+
+    lake.append(READINGS, silver(rows, READINGS), None)
+    run(settings, "--tables", READINGS.name)
+    found = [run(settings, *names) for _ in range(2)]
+
+    for tables in found:
+        assert [tables[READINGS.name][name] for name in ("failed", "rows")] == [[], 0]
+        assert all("counts what silver" in failed(tables, table) for table in COMPARED)
+    merge(lake, [readings(seed=5), rows])
+    agreed = run(settings, *names)
+    assert all(failed(agreed, table) == "[]" for table in COMPARED)
+
+
+def test_windows_whose_readings_retention_has_dropped_are_held_against_nothing(
+    tmp_path: Path,
+) -> None:
+    """Months of hours stay when days of readings go."""
+    lake, rows = Lake(str(tmp_path)), readings(seed=5)
+    lake.create_all()
+    lake.append(READINGS, silver(rows, READINGS), None)
+    merge(lake, [rows])
+    lake.delete(READINGS, "retention_class = 'default'")
+    today = NOON.date()
+    held = held_since(lake, PRODUCTS, today)
+
+    found = {
+        is_known: [
+            days_apart(figures)
+            for figures in all_figures(
+                lake, COMPARED, Compared(NOON, [FIRST_DAY], held if is_known else Held()), tmp_path
+            )
+        ]
+        for is_known in (True, False)
+    }
+
+    assert found == {True: [set()] * 3, False: [set(), {FIRST_DAY}, {FIRST_DAY}]}
 
 
 def test_copies_and_uncounted_rows_do_not_hold(settings: Settings) -> None:
