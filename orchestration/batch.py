@@ -74,6 +74,7 @@ BATCH_JOBS = (
         "Rewrites closed partitions into few large sorted files.",
         "5 * * * *",
         checks=(tables.MESSAGES, *_SILVER, *_GOLD),
+        by_day=True,
     ),
     BatchJob(
         "alerts",

@@ -15,8 +15,17 @@ from datetime import date, datetime
 import polars as pl
 
 from spark_jobs import packing, sorting
+from spark_jobs.jobs.changed_files import of_days
 from spark_jobs.jobs.gold_tables import WINDOW_TABLES
-from spark_jobs.jobs.job_runs import LostError, Result, recorded, tried
+from spark_jobs.jobs.job_runs import (
+    Days,
+    LostError,
+    Result,
+    add_dates,
+    asked_days,
+    recorded,
+    tried,
+)
 from spark_jobs.jobs.partitions import condition, date_column, last_day
 from spark_jobs.lake import Lake
 from spark_jobs.pins import Pins
@@ -38,7 +47,6 @@ class Plan:
     table: Table
     small: pl.DataFrame
     unsorted: pl.DataFrame
-    files: int
 
     @property
     def crowd(self) -> int:
@@ -65,8 +73,9 @@ class Budget:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare which tables, and how long; the default is all of them."""
+    """Declare which tables and dates, and how long; the default is all of them."""
     parser.add_argument("--tables", nargs="*", metavar="SCHEMA.TABLE", help="only these tables")
+    add_dates(parser)
     parser.add_argument(
         "--within",
         type=float,
@@ -78,6 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result:
     """Compact whatever has enough small files, the most crowded tables first."""
 
+    days = asked_days(arguments)
     if unknown := sorted({*(arguments.tables or ())} - BY_NAME.keys()):
         raise WrongUseError(f"no table {', '.join(unknown)}: choose of {', '.join(BY_NAME)}")
 
@@ -86,7 +96,7 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
         within = arguments.within
         budget = Budget(settings.compact_budget_s if within is None else within)
         plans = sorted(
-            (plan for table in chosen if (plan := planned(lake, table, now.date())).crowd),
+            (plan for table in chosen if (plan := planned(lake, table, now.date(), days)).crowd),
             key=lambda plan: plan.crowd,
             reverse=True,
         )
@@ -97,9 +107,11 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
     return recorded(lake, "compact", arguments, work)
 
 
-def planned(lake: Lake, table: Table, today: date) -> Plan:
-    """Return what of a table is worth a rewrite."""
+def planned(lake: Lake, table: Table, today: date, days: Days | None = None) -> Plan:
+    """Return what of a table is worth a rewrite; of some days, partitions that hold any of them."""
     files = lake.files(table)
+    if days is not None:
+        files = files.head(0) if date_column(table) is None else of_days(files, table, days)
     names = [f"partition.{name}" for name in table.partition_by]
     crowd = files.filter(pl.col("size") < UNSORTED_BYTES).with_columns(
         _is_closed(files, table, today).alias("closed"), _of(names, pl.len()).alias("crowd")
@@ -113,7 +125,7 @@ def planned(lake: Lake, table: Table, today: date) -> Plan:
     is_gold = pl.lit(table in WINDOW_TABLES)
     wanted = (_of(names, pl.len()) >= least) & (pl.col("closed") | ~is_gold)
     unsorted = crowd.filter("sorts").group_by(names or pl.lit(1)).len("files")
-    return Plan(table, small.filter(wanted), unsorted, len(files))
+    return Plan(table, small.filter(wanted), unsorted)
 
 
 def _of(partition: list[str], figure: pl.Expr) -> pl.Expr:
@@ -131,7 +143,7 @@ def _is_closed(files: pl.DataFrame, table: Table, today: date) -> pl.Expr:
 
 
 def _compact(settings: Settings, lake: Lake, plan: Plan, budget: Budget) -> dict[str, object]:
-    left = 0
+    left, before = 0, lake.files(plan.table).height
     for group in packing.groups(plan.small, plan.table):
         if budget.is_over:
             left += len(group)
@@ -140,7 +152,7 @@ def _compact(settings: Settings, lake: Lake, plan: Plan, budget: Budget) -> dict
     for partition in plan.unsorted.sort("files", descending=True).iter_slices(1):
         if budget.is_over or not _sorted(settings, lake, plan.table, partition):
             left += int(partition["files"].item())
-    figures: dict[str, object] = {"files": [plan.files, lake.files(plan.table).height]}
+    figures: dict[str, object] = {"files": [before, lake.files(plan.table).height]}
     return figures | ({"left": left} if left else {})
 
 

@@ -112,6 +112,16 @@ def test_all_days_are_packed_by_one_commit_that_changes_no_row(home: Settings) -
     assert {each["dataChange"] for each in changes} == {False}
 
 
+def test_days_that_are_asked_for_are_packed_alone(home: Settings) -> None:
+    lake, first = Lake(home.lake_root), NOON.date()
+
+    run(home, "--from", str(first + timedelta(days=1)), "--to", str(first + timedelta(days=2)))
+
+    names = ("partition.retention_class", "partition.event_date")
+    for _, day, files in lake.files(READINGS).group_by(names).len().iter_rows():
+        assert files == (1 if (day - first).days in (1, 2) else 3)
+
+
 def test_gold_passes_over_a_packing_of_silver(home: Settings) -> None:
     lake = Lake(home.lake_root)
     read = Position(lake.table(READINGS).version() + 1)
