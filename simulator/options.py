@@ -58,6 +58,9 @@ class SecondsType(click.ParamType[float]):
 
     name = "duration"
 
+    def __init__(self, *, may_be_zero: bool = False) -> None:
+        self._may_be_zero = may_be_zero
+
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
@@ -66,8 +69,8 @@ class SecondsType(click.ParamType[float]):
             duration = parse_duration(str(value))
         except HeadwaterError as error:
             self.fail(str(error), param, ctx)
-        if not duration:
-            self.fail("a run must end: write 30s or 5min", param, ctx)
+        if duration is None or not (duration or self._may_be_zero):
+            self.fail("it must be a time with an end: write 30s or 5min", param, ctx)
         return duration.total_seconds()
 
 

@@ -62,7 +62,7 @@ OTHERS = (
     "--grace",
     default="1h",
     show_default=True,
-    type=SecondsType(),
+    type=SecondsType(may_be_zero=True),
     help="an alarm so long after a label's end still finds it",
 )
 @click.pass_context

@@ -8,7 +8,7 @@ import time
 import click
 from rich.console import Console
 
-from infra.demo.beside import FIRST, Beside
+from infra.demo.beside import Beside, first_services
 from infra.demo.figures import Watch
 from infra.demo.showing import Showing
 from telemetry.settings import Settings
@@ -34,7 +34,7 @@ def demo(light: bool, devices: int, rate: int, for_s: float | None) -> None:
     settings = Settings()
     console = Console(stderr=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    _headwater("up", *(["--light"] if light else ["--only", FIRST]))
+    _headwater("up", *(["--light"] if light else ["--only", first_services(settings)]))
     folder = settings.home / "demo"
     folder.mkdir(parents=True, exist_ok=True)
     ledger = folder / f"ledger-{int(time.time())}.ndjson"

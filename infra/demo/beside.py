@@ -10,8 +10,22 @@ from infra.services import service_names
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
-FIRST = "kafka,streams"
+FIRST = ("kafka", "streams")
 LAST = "superset"
+LASTS = "10y"
+"""A demo goes on until somebody ends it."""
+
+
+def first_services(settings: Settings) -> str:
+    """Return what a fleet needs, as `up --only` takes it: not all of it is part of each stack."""
+    there = service_names(settings, "full")
+    return ",".join([name for name in FIRST if name in there] or there[:1])
+
+
+def fleet_words(devices: int, rate: int, ledger: Path) -> list[str]:
+    """Return what the simulator is asked for."""
+    numbers = ["--devices", str(devices), "--rate", str(rate), "--seed", "7"]
+    return ["simulate", "mixed", "--for", LASTS, *numbers, "--ledger", str(ledger)]
 
 
 class Beside:
@@ -27,9 +41,7 @@ class Beside:
 
     def start_fleet(self, devices: int, rate: int, ledger: Path) -> None:
         """Start the simulator in a session of its own, so that Ctrl-C reaches the demo first."""
-        fleet = [sys.executable, "-m", "simulator", "simulate", "mixed", "--for", "24h"]
-        fleet += ["--devices", str(devices), "--rate", str(rate), "--seed", "7"]
-        fleet += ["--ledger", str(ledger)]
+        fleet = [sys.executable, "-m", "simulator", *fleet_words(devices, rate, ledger)]
         with (self._folder / "simulator.log").open("wb") as log:
             self._fleet = subprocess.Popen(
                 fleet, env=self._marked, stdout=log, stderr=log, start_new_session=True

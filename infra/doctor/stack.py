@@ -14,6 +14,8 @@ from infra.supervision.service import Service
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
+LOWEST_BASE, HIGHEST_BASE = 1024, 65_000
+"""Of `HEADWATER_PORT_BASE`."""
 PARTS = {
     "spark": paths.spark_jars,
     "kafka": paths.kafka_home,
@@ -36,19 +38,30 @@ def check_ports(settings: Settings, services: Collection[Service]) -> list[Findi
     if not taken:
         span = f"{min(names)} to {max(names)} free or ours" if names else "none needed"
         return [Finding("ports", "ok", span)]
-    return [_taken(settings, names[holder.port], holder) for holder in taken]
+    base = free_base(settings.port_base, {port - settings.port_base for port in names})
+    return [_taken(base, names[holder.port], holder) for holder in taken]
 
 
-def _taken(settings: Settings, service: str, holder: processes.Holder) -> Finding:
+def free_base(base: int, offsets: Collection[int]) -> int:
+    """Return the nearest base of ports, by hundreds, at which nobody holds any of them."""
+    every = range(LOWEST_BASE, 2**16)
+    held = {holder.port for holder in processes.port_holders(every, every)}
+    others = (base + sign * step for step in range(100, 2**16, 100) for sign in (1, -1))
+    fitting = (other for other in others if LOWEST_BASE <= other <= HIGHEST_BASE)
+    return next(
+        (other for other in fitting if held.isdisjoint(other + offset for offset in offsets)), base
+    )
+
+
+def _taken(base: int, service: str, holder: processes.Holder) -> Finding:
     who = f"{holder.command} (pid {holder.pid})" if holder.pid else holder.command
     if holder.home:
         who = f"the stack of HEADWATER_HOME={holder.home} (pid {holder.pid})"
-    free = settings.port_base + 100
     return Finding(
         f"port {holder.port}",
         "missing",
         f"{service} needs it, but {who} holds it",
-        f"end that process, or set HEADWATER_PORT_BASE={free}",
+        f"end that process, or set HEADWATER_PORT_BASE={base}",
     )
 
 

@@ -7,8 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from infra.cli import cli
-from infra.demo.beside import Beside
+from infra.demo.beside import Beside, first_services, fleet_words
 from infra.stack import Stack, write_stack
+from simulator.simulate import simulate
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 
@@ -24,6 +25,31 @@ def test_fleet_that_ends_tells_why(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             watch(beside)
     finally:
         beside.end()
+
+
+@pytest.mark.parametrize(
+    ("changes", "first"),
+    [
+        ({}, "kafka,streams"),
+        ({"kafka": "broker:9092"}, "streams"),
+        ({"streams": "scheduled"}, "kafka"),
+        ({"kafka": "broker:9092", "streams": "scheduled"}, "registry"),
+    ],
+)
+def test_a_demo_begins_with_what_its_stack_has(
+    tmp_path: Path, changes: dict[str, object], first: str
+) -> None:
+    settings = Settings(home=tmp_path).model_copy(update=changes)
+
+    assert first_services(settings) == first
+
+
+def test_the_fleet_of_a_demo_goes_on_until_somebody_ends_it(tmp_path: Path) -> None:
+    _, *words = fleet_words(200, 200, tmp_path / "ledger.ndjson")
+
+    asked = simulate.make_context("simulate", words).params
+
+    assert asked["seconds"] > 365 * 86_400
 
 
 def watch(beside: Beside) -> None:

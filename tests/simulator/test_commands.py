@@ -127,10 +127,12 @@ def test_scenarios_are_listed(typed: Typed) -> None:
     [
         (["simulate", "apocalypse"], 1, "simulate list"),
         (["simulate", "clean", "--rate", "0"], 2, "neither a number above 0 nor max"),
-        (["simulate", "clean", "--for", "unbounded"], 2, "a run must end"),
+        (["simulate", "clean", "--for", "unbounded"], 2, "a time with an end"),
         (["simulate", "clean"], 1, "headwater up"),
         (["verify", "none.ndjson", "--timeout", "0"], 1, "cannot be read"),
         (["verify", "none.ndjson", "--timeout", "600"], 1, "cannot be read"),
+        (["verify", "none.ndjson", "--grace", "0s"], 1, "cannot be read"),
+        (["verify", "none.ndjson", "--grace", "unbounded"], 2, "a time with an end"),
         (["verify"], 2, "LEDGERS"),
     ],
 )

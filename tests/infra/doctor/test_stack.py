@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from infra.doctor.stack import check_parts, check_ports, check_strays
+from infra.doctor.stack import check_parts, check_ports, check_strays, free_base
 from infra.processes import MARK
 from infra.supervision.service import Service
 from telemetry.settings import Settings
@@ -69,3 +69,16 @@ def test_missing_parts_are_fetched_by_up(tmp_path: Path) -> None:
 
 def test_home_without_processes_has_no_strays(tmp_path: Path) -> None:
     assert check_strays(Settings(home=tmp_path)).verdict == "ok"
+
+
+def test_the_ports_that_are_named_instead_are_free() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        held = other.getsockname()[1]
+        base = held - 103
+
+        found = free_base(base, {0, 3, 9})
+
+    assert found != base + 100
+    assert 1024 <= free_base(65_000, {0, 15}) <= 65_000
