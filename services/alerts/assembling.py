@@ -99,7 +99,7 @@ def _route(form: RouteForm, place: Place, above: Route | None, known: _Known) ->
         group_by=given.group_by if form.group_by is None else _fields(place, form.group_by),
         group_wait=_span((*place, "group_wait"), form.group_wait, given.group_wait),
         group_interval=_span((*place, "group_interval"), form.group_interval, given.group_interval),
-        repeat=_span((*place, "repeat"), form.repeat, given.repeat),
+        repeat=_some((*place, "repeat"), form.repeat, given.repeat),
         mute=given.mute
         if form.mute is None
         else _named((*place, "mute"), form.mute, known.mute_times, "mute time"),
@@ -194,7 +194,7 @@ def _receiver(name: str, form: ReceiverForm) -> Receiver:
         form.url,
         form.secret,
         tuple(form.tenants or DEFAULT_TENANTS),
-        _span((*place, "timeout"), form.timeout, timedelta(seconds=10)),
+        _some((*place, "timeout"), form.timeout, timedelta(seconds=10)),
     )
 
 
@@ -261,6 +261,13 @@ def _span(place: Place, text: str | None, given: timedelta) -> timedelta:
         raise Wrong(place, str(error)) from error
     if span is None:
         raise Wrong(place, "it must have an end: write 30 s, 5 min or 4 h")
+    return span
+
+
+def _some(place: Place, text: str | None, given: timedelta) -> timedelta:
+    span = _span(place, text, given)
+    if not span:
+        raise Wrong(place, "it must be more than nothing: write 10 s or 4 h, 3650 d for never")
     return span
 
 

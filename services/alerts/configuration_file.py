@@ -5,14 +5,14 @@ import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import msgspec
 import yaml
 
 from edge.plain_yaml import plain_document
 from services.alerts.assembling import Place, Wrong, assembled
-from services.alerts.configuration import Configuration
+from services.alerts.configuration import DAYS, Configuration, Kind
 from services.alerts.configuration_form import (
     FIELDS,
     FileForm,
@@ -21,6 +21,7 @@ from services.alerts.configuration_form import (
     PersonForm,
     ReceiverForm,
 )
+from telemetry.alerts import SEVERITIES
 from telemetry.errors import HeadwaterError
 
 DEFAULT = Path(__file__).with_name("default.yaml")
@@ -32,6 +33,9 @@ _NAMED: dict[str, type[Form]] = {
     "people": PersonForm,
     "mute_times": MuteForm,
 }
+_WORDS: dict[str, tuple[str, ...]] = {"kind": get_args(Kind), "days": DAYS}
+_SPANS = {"after", "dedup", "digest_wait", "flap_within", "give_up", "group_interval", "group_wait",
+          "repeat", "resolve_after", "timeout", "within"}  # fmt: skip
 _F = TypeVar("_F")
 
 
@@ -87,10 +91,20 @@ def _wrong(said: str, place: Place) -> Wrong:
     )
     reason, unknown = _AT.sub("", said), _UNKNOWN.search(said)
     if not unknown:
-        return Wrong((*place, *within), reason)
+        return Wrong((*place, *within), reason + _hint(reason, within))
     near = get_close_matches(unknown[1], FIELDS, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     return Wrong((*place, *within, unknown[1]), f"there is no such field{hint}")
+
+
+def _hint(reason: str, within: Place) -> str:
+    """Return what to write instead, where a reason says but what is wrong."""
+    if reason.startswith("Invalid enum value"):
+        words = next((words for name, words in _WORDS.items() if name in within), SEVERITIES)
+        return f"; there are: {', '.join(words)}"
+    if reason.startswith("Expected `str") and _SPANS & set(within):
+        return ": write a span of time, such as 30 s, 5 min or 4 h"
+    return ""
 
 
 def _shown(tree: yaml.Node | None, place: Sequence[str | int]) -> str:

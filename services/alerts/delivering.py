@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, insert, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.alerts.channels.sink import Outgoing, Sink
-from services.alerts.configuration import Configuration, Receiver
+from services.alerts.configuration import EVERY_TENANT, Configuration, Receiver
 from services.alerts.outbox import Answer, Waiting, chosen, outcome, wait_after
 from services.alerts.tables import MESSAGES, TRIES
 from services.alerts.waiting import Line
@@ -100,6 +100,25 @@ class Delivery:
             self._sink = None
 
 
+def _is_for_nobody(known: Configuration) -> ColumnElement[bool]:
+    """Return the condition of messages that nobody is to have any more.
+
+    What a person may hear is the person's own, by whatever receiver.
+    """
+    to, person, tenant = MESSAGES.c.receiver, MESSAGES.c.person, MESSAGES.c.tenant
+    direct = person.is_(None)
+    served = [
+        *((direct & (to == name), one.tenants) for name, one in known.receivers.items()),
+        *((person == name, one.tenants) for name, one in known.people.items()),
+    ]
+    foreign = (
+        is_theirs & tenant.not_in(tenants)
+        for is_theirs, tenants in served
+        if EVERY_TENANT not in tenants
+    )
+    return or_(to.not_in(list(known.receivers)), *foreign)
+
+
 class Deliveries:
     """The threads of all receivers, begun when there is something for one."""
 
@@ -112,19 +131,18 @@ class Deliveries:
         self._lock = threading.Lock()
 
     def configure(self, configuration: Configuration) -> None:
-        """Take over a configuration; whoever waits for a receiver that is gone waits no longer."""
+        """Take over a configuration.
+
+        What waits for a receiver that is gone, or whose tenant it is no more, is given up.
+        """
         with self._lock:
             self._configuration = configuration
             for event in self._woken.values():
                 event.set()
-        table = MESSAGES.c
-        gone = table.receiver.not_in(list(configuration.receivers))
+        values = {"state": "given_up", "settled_at": self._now()}
+        is_over = (MESSAGES.c.state == "waiting") & _is_for_nobody(configuration)
         with self._turns.writing() as connection:
-            connection.execute(
-                update(MESSAGES)
-                .where(table.state == "waiting", gone)
-                .values(state="given_up", settled_at=self._now())
-            )
+            connection.execute(update(MESSAGES).where(is_over).values(values))
         self.wake(configuration.receivers)
 
     def wake(self, receivers: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import delete, insert, select, update
 from services.alerts import ticking
 from services.alerts.book import Book, open_book
 from services.alerts.clock import Clock
-from services.alerts.configuration import Configuration
+from services.alerts.configuration import Configuration, serves
 from services.alerts.intake import Taken, moved, take
 from services.alerts.life import Life, acknowledged, resolved
 from services.alerts.silences import Silence
@@ -165,8 +165,11 @@ class Engine:
         """Send a test to a person, team or receiver; return the messages' keys."""
         with self.working() as (work, book):
             keys = []
-            for name in book.configuration.members(to):
-                person = book.configuration.people.get(name)
+            known = book.configuration
+            for name in known.members(to):
+                person = known.people.get(name)
+                if not serves((person or known.receivers[name]).tenants, tenant):
+                    continue
                 receivers = list(person.receivers) if person else [name]
                 for receiver in receivers:
                     wanted = Wanted(kind="test", tenant=tenant, receiver=receiver, lives=())

@@ -1,6 +1,6 @@
 """Takes records: which alert each belongs to, what it makes of it, and what is told at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from services.alerts.book import Book
 from services.alerts.configuration import Route, Timing
 from services.alerts.evidence import detail_of, filled
 from services.alerts.grouping import Member, first_look, is_pending
-from services.alerts.life import Event, Life, Step, dedup_key, received
+from services.alerts.life import AHEAD, Event, Life, Step, dedup_key, moment, received
 from services.alerts.routing import GroupKey, group_key, routes_of
 from services.alerts.rows import group_of, group_text
 from services.alerts.tables import MEMBERS, RECORDS
@@ -51,6 +51,7 @@ def take(
     work.supersede(batch.superseded)
     for life in batch.touched.values():
         work.put_life(life)
+    _hear(work, {known[copy.id, copy.state].alert_id for copy in copies if copy.state == "firing"})
     changed = [one for one in batch.touched.values() if marks.get(one.alert_id) != one.mark]
     moved(work, book, changed, batch.events)
     return taken
@@ -111,8 +112,18 @@ def _noted(work: Work, alert: Alert, step: Step, digest: str | None) -> Taken:
             work.put_detail(life.alert_id, detail_of(alert))
         facts = {"event": event, "record": alert.id, "dedup_key": dedup_key(alert)}
         told = {"state": alert.state, "severity": alert.severity, "metric": alert.metric}
-        work.note(life, "received", {**facts, **told, "value": alert.value})
+        said = moment(alert.event_time)
+        ahead = {"clock": "ahead", "said": said.isoformat()} if said > work.now + AHEAD else {}
+        work.note(life, "received", {**facts, **told, "value": alert.value, **ahead})
     return Taken(event, alert_id)
+
+
+def _hear(work: Work, alert_ids: Collection[str | None]) -> None:
+    """Note that a detector still tells of alerts: what lasts is not over, whenever it began."""
+    lives = work.by_id([name for name in alert_ids if name is not None])
+    for life in lives.values():
+        if life.phase != "resolved":
+            work.put_life(replace(life, heard_at=work.now))
 
 
 def _fill(work: Work, copies: Sequence[Alert]) -> None:

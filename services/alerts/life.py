@@ -25,6 +25,8 @@ Event = Literal[
 ]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
+AHEAD = timedelta(minutes=1)
+"""A record may be so far ahead of our clock, as devices may."""
 BY_RULE, BY_TIME = "rule", "time"
 
 
@@ -116,12 +118,24 @@ def dedup_key(alert: Alert | Life) -> str:
     return json.dumps([alert.tenant, alert.rule, about], ensure_ascii=False)
 
 
+def happened(life: Life | None, alert: Alert, now: datetime) -> datetime:
+    """Return when a record says that it was, or now if its clock is ahead.
+
+    Until a time ahead has come, nothing else that is said of the alert would count. If it is our
+    own clock that was put back, the time is no earlier than what is known.
+    """
+    said = moment(alert.event_time)
+    if said <= now + AHEAD:
+        return said
+    return max(now, min(said, life.last_event_at)) if life else now
+
+
 def received(life: Life | None, alert: Alert, timing: Timing, now: datetime) -> Step:
     """Return what a record makes of the newest alert of its key."""
-    at = moment(alert.event_time)
+    at = happened(life, alert, now)
     is_over = life and life.phase == "resolved" and at - life.last_event_at > timing.dedup
     if life is None or is_over:
-        return _first(alert, now)
+        return _first(alert, at, now)
     known = life.parts.get(alert.metric or "")
     if known and at < known.event_time:
         return Step("late", _heard(life, now))
@@ -129,14 +143,13 @@ def received(life: Life | None, alert: Alert, timing: Timing, now: datetime) -> 
     parts = {**life.parts, alert.metric or "": part}
     moved = replace(_heard(life, now), parts=parts, last_event_at=max(at, life.last_event_at))
     if any(each.is_firing for each in parts.values()):
-        return _fires(moved, alert, timing)
+        return _fires(moved, alert, at, timing)
     return _ends(moved, at, timing)
 
 
-def _first(alert: Alert, now: datetime) -> Step:
+def _first(alert: Alert, at: datetime, now: datetime) -> Step:
     if alert.state == "resolved":
         return Step("unmatched", None)
-    at = moment(alert.event_time)
     shared = ("tenant", "rule", "rule_version", "severity", "text", "device", "product", "zone")
     life = Life(
         alert_id=alert.id,
@@ -152,7 +165,7 @@ def _first(alert: Alert, now: datetime) -> Step:
     return Step("opened", life)
 
 
-def _fires(life: Life, alert: Alert, timing: Timing) -> Step:
+def _fires(life: Life, alert: Alert, at: datetime, timing: Timing) -> Step:
     """Go on with an alert of which something fires; a record of it firing has the newest value."""
     severity = max(
         (part.severity for part in life.parts.values() if part.is_firing), key=SEVERITIES.index
@@ -169,7 +182,7 @@ def _fires(life: Life, alert: Alert, timing: Timing) -> Step:
             rule_version=alert.rule_version,
         )
     if life.phase == "resolved":
-        return Step("reopened", _switched(_opened(after), moment(alert.event_time), timing))
+        return Step("reopened", _switched(_opened(after), at, timing))
     return Step(event, _opened(after) if event == "escalated" else after)
 
 

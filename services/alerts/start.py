@@ -25,6 +25,7 @@ Now = Callable[[], datetime]
 TICK_S = 0.5
 FORGET_EVERY = timedelta(hours=6)
 LOCK = 5271010
+GONE = "put it back, or one of `route: {}` where nobody is to be told"
 log = logging.getLogger(__name__)
 
 
@@ -96,6 +97,9 @@ class Clockwork:
             return
         self._seen = stamp
         try:
+            if stamp is None:
+                # Half of an exchange, maybe; without it nobody would hear of what waits.
+                raise ConfigurationError(f"{self._path} is gone: {GONE}")
             configuration = read_configuration(self._path)
         except ConfigurationError as error:
             log.error("the last configuration holds on: %s", error)

@@ -7,7 +7,7 @@ from sqlalchemy import delete, func, or_, select
 
 from services.alerts import budget
 from services.alerts.book import Book
-from services.alerts.configuration import Person
+from services.alerts.configuration import Person, serves
 from services.alerts.grouping import Member, is_pending, next_look, repeats
 from services.alerts.intake import moved
 from services.alerts.life import Life, passed
@@ -111,17 +111,15 @@ def _take_steps(
     members: Sequence[Member],
 ) -> None:
     known, steps = {member.alert_id: member for member in members}, telling.route.escalate
+    later = work.now + telling.route.group_interval
     for level, lives in levels.items():
-        pairs = [(known[life.alert_id], life) for life in lives]
-        free = {life.alert_id for _, life in sifted(work, book, telling, pairs)}
-        escalate(
-            work, book, telling, steps[level], [life for life in lives if life.alert_id in free]
-        )
-        for member, life in pairs:
-            if life.alert_id not in free:
-                later = work.now + telling.route.group_interval
-                work.put_member(telling.group_text, replace(member, escalate_at=later))
-                continue
+        pairs = [(replace(known[life.alert_id], escalate_at=later), life) for life in lives]
+        for member, _ in pairs:
+            # What is held back notes by what, and is asked again later.
+            work.put_member(telling.group_text, member)
+        free = sifted(work, book, telling, pairs)
+        escalate(work, book, telling, steps[level], [life for _, life in free])
+        for member, _ in free:
             wait = steps[level + 1].after - steps[level].after if level + 1 < len(steps) else None
             following = None if wait is None else work.now + wait
             risen = replace(member, level=level + 1, escalate_at=following)
@@ -143,18 +141,31 @@ def _digest(work: Work, book: Book, person: Person) -> None:
     )
     for (tenant,) in work.connection.execute(query).all():
         sent = [*book.sent_to(person.name, work.now), *work.sent_to(person.name)]
+        if not serves(person.tenants, tenant):
+            _let_go(work, person, tenant)
+            continue
         is_muted = muted_by(person.mute, book.configuration.mute_times, work.now)
         if is_muted or not budget.admits(sent, person.limit, "digest", work.now):
             return
         _send_digest(work, person, tenant)
 
 
-def _send_digest(work: Work, person: Person, tenant: str) -> None:
+def _let_go(work: Work, person: Person, tenant: str) -> None:
+    """Forget what was held of a tenant that a person hears of no more."""
+    for life in _taken(work, person, tenant):
+        work.note(life, "foreign", {}, person.name)
+
+
+def _taken(work: Work, person: Person, tenant: str) -> list[Life]:
+    """Return what is held for a person, which it is no more."""
     mine = (HELD.c.person == person.name) & (HELD.c.tenant == tenant)
-    held = [
-        alert_id for (alert_id,) in work.connection.execute(select(HELD.c.alert_id).where(mine))
-    ]
-    lives = list(work.by_id(held).values())
+    held = work.connection.execute(select(HELD.c.alert_id).where(mine)).scalars().all()
+    work.connection.execute(delete(HELD).where(mine))
+    return list(work.by_id(held).values())
+
+
+def _send_digest(work: Work, person: Person, tenant: str) -> None:
+    lives = _taken(work, person, tenant)
     receiver = min(person.receivers, key=lambda name: SEVERITIES.index(person.receivers[name]))
     wanted = Wanted(
         kind="digest", tenant=tenant, receiver=receiver, person=person.name, lives=lives
@@ -162,4 +173,3 @@ def _send_digest(work: Work, person: Person, tenant: str) -> None:
     key = work.queue(wanted)
     for life in lives:
         work.note(life, "digest", {"receiver": receiver, "message": key}, person.name)
-    work.connection.execute(delete(HELD).where(mine))

@@ -30,7 +30,7 @@ def steps(alerts: Sequence[Alert], timing: Timing = TIMING) -> list[Step]:
     found: list[Step] = []
     known: Life | None = None
     for number, one in enumerate(alerts):
-        step = received(known, one, timing, NOON + number * SECOND)
+        step = received(known, one, timing, NOON + HOUR + number * SECOND)
         known = step.life or known
         found.append(step)
     return found
@@ -78,6 +78,29 @@ def test_an_older_word_on_a_metric_changes_nothing() -> None:
     assert found[-1].event == "late"
     assert found[-1].life
     assert found[-1].life.phase == "open"
+
+
+def test_a_word_of_times_to_come_does_not_outweigh_all_until_then() -> None:
+    year = 365 * 86_400
+    ahead = alert(seconds=year)
+
+    opened = received(None, ahead, TIMING, at(0)).life
+    over = received(opened, alert(seconds=30, state="resolved"), TIMING, at(30))
+    again = received(over.life, alert(seconds=3 * 3600), TIMING, at(3 * 3600))
+    graver = received(again.life, replace(ahead, severity="critical"), TIMING, at(3 * 3600 + 5))
+
+    assert opened
+    assert opened.opened_at == at(0)
+    assert [step.event for step in (over, again, graver)] == ["resolved", "opened", "escalated"]
+    late = received(graver.life, alert(seconds=3 * 3600 + 9, state="resolved"), TIMING, at(9e6))
+    assert late.event == "resolved"
+
+
+def test_what_devices_may_be_ahead_is_left_as_it_is() -> None:
+    opened = received(None, alert(seconds=60), TIMING, at(0)).life
+
+    assert opened
+    assert opened.opened_at == at(60)
 
 
 def test_what_nobody_knows_of_cannot_be_over() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from services.alerts.trail import person_trail
 from telemetry.alerts import Severity
-from tests.services.alert_parts import MINUTE, SECOND, Desk, alert, at
+from tests.services.alert_parts import MINUTE, SECOND, Desk, alert, at, configured
 
 ANN = """
 receivers:
@@ -66,3 +66,32 @@ def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
 
     assert sum(desk.counts("mail")) + sum(again.counts("mail")) == 13
     assert len(desk.got("mail")) + len(again.got("mail")) <= 5
+
+
+def test_what_was_held_of_a_tenant_that_a_person_is_none_of_any_more_is_not_told(
+    tmp_path: Path,
+) -> None:
+    both = ANN.replace("{mail: info}}", "{mail: info}, tenants: [default, acme], mute: [lunch]}")
+    both += 'mute_times: {lunch: {from: "12:00", to: "13:00"}}\n'
+    both = both.replace('mail"}', 'mail", tenants: ["*"]}')
+    desk = Desk(tmp_path, both)
+    desk.take(alert("pump.p1"), alert("pump.q1", tenant="acme"))
+    desk.turn(MINUTE)
+
+    desk.engine.configure(configured(both.replace("[default, acme]", "[default]")))
+    desk.turn(63 * MINUTE, step=15 * SECOND)
+
+    assert desk.listed("mail") == [[("pump.p1", "firing")]]
+    with desk.engine.turns.reading() as connection:
+        found = [step.step for step in person_trail(connection, "acme", "ann").steps]
+    assert found == ["held", "foreign"]
+
+
+def test_a_test_of_a_team_reaches_those_of_the_tenant_alone(tmp_path: Path) -> None:
+    eve = "{mail: info}}\n  eve: {receivers: {mail: info}, tenants: [acme]}\n"
+    desk = Desk(tmp_path, ANN.replace("{mail: info}}\n", eve) + "teams: {shift: [ann, eve]}\n")
+
+    keys = desk.engine.test("default", "shift")
+
+    assert len(keys) == 1
+    assert desk.messages("person", "tenant") == [("ann", "default")]

@@ -228,3 +228,39 @@ def test_a_receiver_that_is_no_more_waits_for_nothing(tmp_path: Path) -> None:
     deliveries.stop()
 
     assert {state for (state,) in sending.desk.messages("state")} == {"given_up"}
+
+
+@pytest.mark.parametrize("tenants", ["[default]", '["*"]', "[other]"])
+def test_what_waits_is_given_up_once_its_tenant_is_none_of_the_receivers(
+    tmp_path: Path, tenants: str
+) -> None:
+    sending = Sending(tmp_path, "http://127.0.0.1:9/no")
+    sending.desk.take(alert("pump.p1", severity="critical"))
+    deliveries = Deliveries(sending.opened, sending.desk.engine.turns, lambda: sending.desk.time)
+    deliveries.stop()
+    hub = f'hub: {{kind: webhook, url: "http://127.0.0.1:9/no", tenants: {tenants}}}'
+
+    deliveries.configure(configured(f"receivers: {{{hub}}}\nroute: {{to: [hub]}}"))
+
+    told = "given_up" if tenants == "[other]" else "waiting"
+    assert {state for (state,) in sending.desk.messages("state")} == {told}
+
+
+def test_what_waits_for_a_person_goes_by_the_persons_tenants(tmp_path: Path) -> None:
+    text = """
+receivers: {mail: {kind: webhook, url: "http://127.0.0.1:9/no"}}
+people: {bob: {receivers: {mail: info}, tenants: [default, acme]}}
+route: {to: [bob]}
+"""
+    desk = Desk(tmp_path, text)
+    desk.take(*(alert("p.1", severity="critical", tenant=name) for name in ("default", "acme")))
+    deliveries = Deliveries(lambda receiver: desk.sinks[receiver.name], desk.engine.turns,
+                            lambda: desk.time)  # fmt: skip
+    deliveries.stop()
+
+    deliveries.configure(configured(text))
+    before = desk.messages("tenant", "state")
+    deliveries.configure(configured(text.replace("[default, acme]", "[default]")))
+
+    assert before == [("default", "waiting"), ("acme", "waiting")]
+    assert desk.messages("tenant", "state") == [("default", "waiting"), ("acme", "given_up")]

@@ -6,9 +6,18 @@ from typing import Any
 
 import pytest
 
+from services.alerts.matching import match_of
+from services.alerts.silences import Silence
+from services.alerts.trail import alert_trail
 from telemetry.alerts import State
-from tests.services.alert_parts import MINUTE, SECOND, alert, at
+from tests.services.alert_parts import HOUR, MINUTE, SECOND, Desk, alert, at
 from tests.services.alerts_http import Tested, over_database
+
+ESCALATED = """
+receivers:
+  hub: {kind: webhook, url: "http://127.0.0.1/hub"}
+route: {to: [hub], escalate: [{after: 15 min, to: [hub]}]}
+"""
 
 
 @pytest.fixture
@@ -130,3 +139,21 @@ def test_a_page_that_is_asked_for_wrongly_is_a_problem(
     answer = tested.ask("GET", "/v1/people/ann/trail", **asked)
 
     assert answer.status_code == 422
+
+
+def test_a_silence_is_noted_once_however_often_an_escalation_meets_it(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, ESCALATED)
+    desk.take(alert("pump.p1"))
+    desk.turn(MINUTE)
+    asked = Silence("", "default", match_of({"rule": "hot"}), "key:bob", "works", desk.time,
+                    desk.time + HOUR)  # fmt: skip
+
+    desk.engine.silence(asked)
+    desk.turn(HOUR, step=15 * SECOND)
+    alert_id = desk.lives()[0].alert_id
+    with desk.engine.turns.reading() as connection:
+        noted = [step.step for step in alert_trail(connection, "default", alert_id).steps]
+    desk.turn(6 * MINUTE, step=15 * SECOND)
+
+    assert noted.count("silenced") == 1
+    assert [one.content["kind"] for one in desk.got("hub")] == ["alerts", "escalation"]
