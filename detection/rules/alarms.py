@@ -8,9 +8,9 @@ import numpy as np
 from detection.keyed import blocks
 from detection.memory import Bytes
 from detection.rules.batches import Found, named
-from detection.rules.judging import broken, cleared, judge, lasting_since
+from detection.rules.judging import STATE_BYTES, broken, cleared, judge, lasting_since
 from detection.rules.looks import Limits, Look
-from detection.rules.readings import Rows, Source, Times
+from detection.rules.readings import Readings, Rows, Source, Times
 from detection.rules.scores import score
 from telemetry.rules.rule import VersionedRule
 
@@ -49,6 +49,26 @@ def alarms(
             place = int(places[row, column])
             found.append(_found(kept, judged, place, float(bound[place]), is_firing, began,
                                 source_of(int(judged.cells[place]))))  # fmt: skip
+    return found
+
+
+def gone_elsewhere(
+    kept: VersionedRule, states: Bytes, rows: Rows, cells: Rows, readings: Readings
+) -> list[Found]:
+    """Say that alarms are over whose devices speak from where the rule does not watch.
+
+    `rows` are theirs in `states`, `cells` where in the readings that is seen.
+    """
+    where = dict(zip(reversed(rows.tolist()), reversed(cells.tolist()), strict=True))
+    lasting = np.array(list(where), np.intp)
+    since = lasting_since(states[lasting])
+    found = [
+        Found(kept, readings.source(where[row]), named(kept.rule.metrics), "resolved",
+              max(int(readings.times[where[row]]), began), where[row], since=began)
+        for row, began in zip(lasting.tolist(), since.tolist(), strict=True)
+        if began >= 0
+    ]  # fmt: skip
+    states[lasting[since >= 0], :STATE_BYTES] = 0
     return found
 
 

@@ -1,7 +1,7 @@
 """What a batch hands to each rule, and what a rule finds in it."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -63,8 +63,14 @@ class Watch(Protocol):
     def take(self, batch: Batch) -> list[Found]:
         """Look at a batch, and remember it."""
 
-    def tick(self, now: int) -> list[Found]:
-        """Find what the passing of time has made an alarm; microseconds since 1970."""
+    def tick(self, until: int, *, is_history: bool) -> list[Found]:
+        """Find what the passing of time has made an alarm; microseconds since 1970.
+
+        In history nothing more is on its way.
+        """
+
+    def lasting(self) -> list[Found]:
+        """Return the alarms that last, since when they do; what they were of is forgotten."""
 
     def end(self, now: int) -> list[Found]:
         """Say that every alarm of the rule is over, since it judges no more."""
@@ -109,6 +115,25 @@ def in_zone(rule: Rule, readings: Readings) -> Flags:
         return np.ones(len(readings), np.bool_)
     fits = np.array([source.zone == zone for source in readings.sources], np.bool_)
     return np.asarray(fits[readings.of])
+
+
+def stays(owners: Rows, is_here: Flags, cells: Rows) -> Iterator[tuple[bool, Rows]]:
+    """Yield cells that are here, and cells that are elsewhere, each owner's in their order.
+
+    `owners` say whose each of the cells is; those that move are few, and come one by one.
+    """
+    here = is_here[cells]
+    if here.all():
+        yield True, cells
+        return
+    moving = np.intersect1d(owners[here], owners[~here])
+    moves = np.isin(owners, moving)
+    for side in (True, False):
+        yield side, cells[(here == side) & ~moves]
+    for owner in moving.tolist():
+        mine = cells[owners == owner].tolist()
+        for side, run in itertools.groupby(mine, key=is_here.__getitem__):
+            yield bool(side), np.array(list(run), np.intp)
 
 
 class Calendar:

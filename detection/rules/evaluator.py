@@ -16,7 +16,7 @@ from detection.rules.roster import Roster
 from detection.rules.rows_watch import RowsWatch
 from detection.rules.series_watch import SeriesWatch
 from detection.rules.silence_watch import SilenceWatch
-from detection.rules.telling import alert_of
+from detection.rules.telling import alert_of, still
 from detection.tables import MOST
 from telemetry.alerts import Alert
 from telemetry.errors import HeadwaterError
@@ -166,11 +166,26 @@ class Evaluator:
         mine = np.flatnonzero((batch.numbers[:end] == row) & batch.has_number[:end])
         return self._hours.evidence(row, batch.readings.values[mine], batch.readings.times[mine])
 
-    def tick(self, now: int) -> list[Outcome]:
-        """Find what the passing of time alone makes an alarm; microseconds since 1970."""
-        found = [each for watch in self._watches.values() for each in watch.tick(now)]
+    def tick(self, until: int, detected_at: int | None = None) -> list[Outcome]:
+        """Find what the passing of time alone makes an alarm; microseconds since 1970.
+
+        All that had come by `until` was looked at. Without `detected_at` it is history, of which
+        nothing more comes.
+        """
+        is_history = detected_at is None
+        found = [
+            each
+            for watch in self._watches.values()
+            for each in watch.tick(until, is_history=is_history)
+        ]
         found.sort(key=lambda each: (each.time, each.source.series))
-        return [Outcome(each, alert_of(each, now)) for each in found]
+        at = until if detected_at is None else detected_at
+        return [Outcome(each, alert_of(each, at)) for each in found]
+
+    def lasting(self, now: int) -> list[Alert]:
+        """Return the alerts of alarms that last, under the ids that they were told by."""
+        watches = self._watches.values()
+        return [still(found, now) for watch in watches for found in watch.lasting()]
 
     def save(self) -> bytes:
         """Return all that is remembered, the rules included."""

@@ -9,8 +9,17 @@ import orjson
 
 from detection.memory import Bytes, Matrix
 from detection.models.answering import Answering
-from detection.rules.alarms import Judged, alarms
-from detection.rules.batches import Arrays, Batch, Calendar, Found, in_zone, is_within, named
+from detection.rules.alarms import Judged, alarms, gone_elsewhere
+from detection.rules.batches import (
+    Arrays,
+    Batch,
+    Calendar,
+    Found,
+    in_zone,
+    is_within,
+    named,
+    stays,
+)
 from detection.rules.judging import STATE_BYTES, lasting_since
 from detection.rules.looks import SCORE_LIMITS, Limits, plain
 from detection.rules.readings import Flags, Rows, Source, Values, fields_of, source_of
@@ -54,7 +63,17 @@ class RowsWatch:
         place = np.array(
             [self._places.get(one.series.metric, -1) if is_within(rule, one) else -1
              for one in readings.sources], np.intp)  # fmt: skip
-        cells = np.flatnonzero((place[readings.of] >= 0) & in_zone(rule, readings))
+        cells = np.flatnonzero(place[readings.of] >= 0)
+        devices: dict[Device, int] = {}
+        of = np.array([devices.setdefault(one.series[:2], len(devices))
+                       for one in readings.sources], np.intp)  # fmt: skip
+        found: list[Found] = []
+        for here, some in stays(of[readings.of[cells]], in_zone(rule, readings), cells):
+            found += self._judged(batch, some, place) if here else self._gone(batch, some)
+        return found
+
+    def _judged(self, batch: Batch, cells: Rows, place: Rows) -> list[Found]:
+        readings = batch.readings
         table, firsts = self._table(batch, cells, place)
         if not len(firsts):
             return []
@@ -66,6 +85,14 @@ class RowsWatch:
         look = plain(scores[some], np.ones(len(some), np.bool_))
         judged = Judged(rows[some], times[some], firsts[some], look)
         return alarms(self.kept, self._limits, judged, self._states, readings.source)
+
+    def _gone(self, batch: Batch, cells: Rows) -> list[Found]:
+        """End alarms of devices that speak from another zone now."""
+        sources = map(batch.readings.source, cells.tolist())
+        rows = np.array([self._rows.get(one.series[:2], -1) for one in sources], np.intp)
+        known = rows >= 0
+        self._touched.add(rows[known])
+        return gone_elsewhere(self.kept, self._states, rows[known], cells[known], batch.readings)
 
     def _table(self, batch: Batch, cells: Rows, place: Rows) -> tuple[Matrix, Rows]:
         """Return whole messages as rows of numbers, with the cell of each one's first reading."""
@@ -109,20 +136,23 @@ class RowsWatch:
             usable[mine[missing:]] = True
         return scores, usable
 
-    def tick(self, _now: int) -> list[Found]:
+    def tick(self, _until: int, *, is_history: bool) -> list[Found]:
         """Find nothing: readings alone are judged."""
         return []
 
+    def lasting(self) -> list[Found]:
+        """Return the alarms that last."""
+        since, metric = lasting_since(self._states), named(self.kept.rule.metrics)
+        return [
+            Found(self.kept, self._sources[row], metric, "firing", began, -1, since=began)
+            for row, began in enumerate(since.tolist())
+            if began >= 0
+        ]
+
     def end(self, now: int) -> list[Found]:
         """Say that every alarm is over, since the rule judges no more."""
-        since = lasting_since(self._states)
-        firing = np.flatnonzero(since >= 0)
-        metric = named(self.kept.rule.metrics)
-        found = [
-            Found(self.kept, self._sources[row], metric, "resolved", now, -1, since=int(since[row]))
-            for row in firing.tolist()
-        ]
-        self._states[firing, :STATE_BYTES] = 0
+        found = [each._replace(state="resolved", time=now) for each in self.lasting()]
+        self._states[lasting_since(self._states) >= 0, :STATE_BYTES] = 0
         return found
 
     def state(self) -> Arrays:

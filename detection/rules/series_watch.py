@@ -4,9 +4,9 @@ import numpy as np
 
 from detection.keyed import blocks
 from detection.memory import Bytes
-from detection.rules.alarms import Judged, alarms
+from detection.rules.alarms import Judged, alarms, gone_elsewhere
 from detection.rules.baselines import Baselines
-from detection.rules.batches import Arrays, Batch, Calendar, Found, in_zone, is_within
+from detection.rules.batches import Arrays, Batch, Calendar, Found, in_zone, is_within, stays
 from detection.rules.judging import STATE_BYTES, lasting_since
 from detection.rules.looking import looking
 from detection.rules.looks import Look, blank
@@ -50,9 +50,23 @@ class SeriesWatch:
     def take(self, batch: Batch) -> list[Found]:
         """Look at a batch, and remember it."""
         self._meet()
-        fits = self._rows[batch.numbers] != _OUTSIDE
-        fits &= batch.has_number & in_zone(self.kept.rule, batch.readings)
+        fits = (self._rows[batch.numbers] != _OUTSIDE) & batch.has_number
         cells = np.flatnonzero(fits)
+        found: list[Found] = []
+        is_here = in_zone(self.kept.rule, batch.readings)
+        for here, some in stays(batch.numbers[cells], is_here, cells):
+            found += self._judged(batch, some) if here else self._gone(batch, some)
+        return found
+
+    def _gone(self, batch: Batch, cells: Rows) -> list[Found]:
+        """End alarms of series that speak from another zone now."""
+        known = cells[self._rows[batch.numbers[cells]] >= 0]
+        rows = self._rows[batch.numbers[known]].astype(np.intp)
+        found = gone_elsewhere(self.kept, self._states, rows, known, batch.readings)
+        self._touched.add(rows)
+        return found
+
+    def _judged(self, batch: Batch, cells: Rows) -> list[Found]:
         if not len(cells):
             return []
         rows = self._rows_of(batch.numbers[cells])
@@ -148,21 +162,23 @@ class SeriesWatch:
         learns = self._learns
         return np.asarray((before >= learns.readings) & (times - first >= learns.span_us))
 
-    def tick(self, _now: int) -> list[Found]:
+    def tick(self, _until: int, *, is_history: bool) -> list[Found]:
         """Find nothing: readings alone are judged."""
         return []
 
+    def lasting(self) -> list[Found]:
+        """Return the alarms that last."""
+        since = lasting_since(self._states[: len(self._owners)])
+        return [
+            Found(self.kept, self._roster.sources[self._owners[row]], self.kept.rule.metrics[0],
+                  "firing", int(since[row]), -1, since=int(since[row]))
+            for row in np.flatnonzero(since >= 0).tolist()
+        ]  # fmt: skip
+
     def end(self, now: int) -> list[Found]:
         """Say that every alarm is over, since the rule judges no more."""
-        states = self._states[: len(self._owners)]
-        since = lasting_since(states)
-        firing = np.flatnonzero(since >= 0)
-        found = [
-            Found(self.kept, self._roster.sources[self._owners[row]], self.kept.rule.metrics[0],
-                  "resolved", now, -1, since=int(since[row]))
-            for row in firing.tolist()
-        ]  # fmt: skip
-        self._states[firing, :STATE_BYTES] = 0
+        found = [each._replace(state="resolved", time=now) for each in self.lasting()]
+        self._states[lasting_since(self._states) >= 0, :STATE_BYTES] = 0
         return found
 
     def state(self) -> Arrays:

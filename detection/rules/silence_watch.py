@@ -3,7 +3,7 @@
 import numpy as np
 
 from detection.keyed import blocks
-from detection.rules.batches import Arrays, Batch, Calendar, Found, in_zone, is_within
+from detection.rules.batches import Arrays, Batch, Calendar, Found, in_zone, is_within, stays
 from detection.rules.readings import Flags, Readings, Rows, Source, Times
 from detection.rules.roster import Roster
 from detection.rules.scores import score
@@ -20,12 +20,16 @@ _HEARD, _SPOKE, _SINCE, _OWNER = range(4)
 
 
 class SilenceWatch:
-    """Remembers when each device, or its metric, was heard last: 32 bytes of each.
+    """Remembers when each device, or its metric, was heard last: 40 bytes of each.
 
     Silence begins when it has lasted long enough, told by the next tick or by the reading that
     shows it: at the same event time either way. With `connected_within` it begins once the device
     has also said something else so recently, by event times again: what the clock shows when it is
     looked for, and how readings are cut into batches, do not matter.
+
+    A device that speaks from a zone which the rule does not name is watched again once it is back.
+    A tick tells no silence of a device whose last word came less long ago, whenever that was: of a
+    backlog, or of history, more is on its way.
     """
 
     def __init__(self, kept: VersionedRule, roster: Roster) -> None:
@@ -42,13 +46,17 @@ class SilenceWatch:
         self._counts = np.zeros(0, np.bool_)
         """Whether a series breaks the silence that is watched."""
         self._devices = np.zeros((0, 4), np.int64)
+        self._came = np.zeros(0, np.int64)
+        """When what broke the silence last had come, by the clock of who received it."""
         self._touched = Touched()
         self._begin()
 
     def _begin(self) -> None:
         """Know of devices that spoke before the rule was there when they did."""
         self._meet()
-        watched = np.flatnonzero(self._of != _OUTSIDE)
+        zone = self.kept.rule.scope.zone
+        is_here = [zone in (None, source.zone) for source in self._roster.sources]
+        watched = np.flatnonzero((self._of != _OUTSIDE) & np.array(is_here, np.bool_))
         newest = self._roster.newest
         np.maximum.at(self._devices[:, _SPOKE], self._of[watched], newest[watched])
         counted = watched[self._counts[watched]]
@@ -59,10 +67,35 @@ class SilenceWatch:
     def take(self, batch: Batch) -> list[Found]:
         """Look at a batch, and remember it."""
         self._meet()
+        rows, is_here = self._of[batch.numbers], in_zone(self.kept.rule, batch.readings)
+        cells = np.flatnonzero(rows != _OUTSIDE)
+        found: list[Found] = []
+        for here, some in stays(rows[cells], is_here, cells):
+            if here:
+                found += self._take_here(batch, some)
+            else:
+                found += self._leave(batch.readings, rows, some)
+        return found
+
+    def _leave(self, readings: Readings, rows: Rows, cells: Rows) -> list[Found]:
+        """Watch devices no more that were, and have broken their silence elsewhere."""
+        leaving, first = np.unique(rows[cells], return_index=True)
+        was_here = self._devices[leaving, _HEARD] != _NEVER
+        leaving, spoke = leaving[was_here], cells[first][was_here][:, None]
+        found = self._heard(readings, leaving, spoke, np.ones(spoke.shape, np.bool_))
+        for column in (_HEARD, _SINCE):
+            self._devices[leaving, column] = _NEVER
+        self._touched.add(leaving)
+        return found
+
+    def _take_here(self, batch: Batch, here: Rows) -> list[Found]:
         rows, counts = self._of[batch.numbers], self._counts[batch.numbers]
-        fits = (rows != _OUTSIDE) & in_zone(self.kept.rule, batch.readings)
+        fits = np.zeros(len(rows), np.bool_)
+        fits[here] = True
         counted = np.flatnonzero(fits & counts)
         self._devices[rows[counted], _OWNER] = batch.numbers[counted]
+        came = batch.readings.times[counted] + batch.readings.delays[counted]
+        np.maximum.at(self._came, rows[counted], came)
         # What else a device says matters only where it has to be connected.
         cells = counted if self._connected_us is None else np.flatnonzero(fits)
         self._touched.add(rows[fits])
@@ -84,6 +117,7 @@ class SilenceWatch:
         self._counts = np.concatenate([self._counts, np.array(counts, np.bool_)])
         more = np.full((len(self._rows) - len(self._devices), 4), _NEVER, np.int64)
         self._devices = np.concatenate([self._devices, more])
+        self._came = np.concatenate([self._came, more[:, 0]])
 
     def _heard(self, readings: Readings, rows: Rows, cells: Rows, counts: Flags) -> list[Found]:
         """Take up what some devices said, a device a row; tell silences that begin or end so.
@@ -113,12 +147,15 @@ class SilenceWatch:
             self._devices[rows[row], _SINCE] = since
         return found
 
-    def tick(self, now: int) -> list[Found]:
-        """Find devices that have said nothing for too long by now."""
+    def tick(self, until: int, *, is_history: bool) -> list[Found]:
+        """Find devices that have said nothing for too long by then."""
         self._meet()
         devices = self._devices
         begins = self._begins(devices[:, _HEARD], devices[:, _SPOKE])
-        silent = np.flatnonzero((devices[:, _SINCE] == _NEVER) & (begins < now))
+        is_silent = (devices[:, _SINCE] == _NEVER) & (begins < until)
+        if not is_history:
+            is_silent &= self._came + self._lasts < until
+        silent = np.flatnonzero(is_silent)
         devices[silent, _SINCE] = begins[silent]
         self._touched.add(silent)
         return [
@@ -156,6 +193,15 @@ class SilenceWatch:
     def _source(self, device: int) -> Source:
         return self._roster.sources[int(self._devices[device, _OWNER])]
 
+    def lasting(self) -> list[Found]:
+        """Return the silences that last."""
+        since = self._devices[:, _SINCE].tolist()
+        return [
+            self._found(self._source(device), began, -1)
+            for device, began in enumerate(since)
+            if began != _NEVER
+        ]
+
     def end(self, now: int) -> list[Found]:
         """Say that every alarm is over, since the rule judges no more."""
         firing = np.flatnonzero(self._devices[:, _SINCE] != _NEVER).tolist()
@@ -168,22 +214,29 @@ class SilenceWatch:
 
     def state(self) -> Arrays:
         """Return what is remembered."""
-        return {"devices": self._devices}
+        return {"devices": self._devices, "came": self._came}
 
     def changes(self) -> Arrays:
         """Return what is remembered of the devices that changed since this was asked last."""
         rows = self._touched.take()
-        return {"rows": rows, "devices": self._devices[rows]}
+        return {"rows": rows, "devices": self._devices[rows], "came": self._came[rows]}
 
     def load(self, state: Arrays) -> None:
         """Take up what was remembered: devices in the order in which the roster names them."""
         saved = state["devices"].astype(np.int64)
         self._devices[: len(saved)] = saved
+        self._came[: len(saved)] = _came(state)
 
     def apply(self, changes: Arrays) -> None:
         """Take up what changed; new devices stand in the roster."""
         self._meet()
         self._devices[changes["rows"]] = changes["devices"]
+        self._came[changes["rows"]] = _came(changes)
+
+
+def _came(state: Arrays) -> Times:
+    """Return when devices' last words came; what an earlier release has saved says but of when."""
+    return state.get("came", state["devices"][:, _HEARD]).astype(np.int64)
 
 
 def _highest(before: Times, times: Times) -> Times:

@@ -1,6 +1,7 @@
 """What was found, as alerts and in words."""
 
 import math
+from dataclasses import replace
 from datetime import date, timedelta
 
 from detection.rules.batches import Found
@@ -64,6 +65,13 @@ def alert_of(found: Found, detected_at: int, evidence: Evidence = ()) -> Alert:
     )
 
 
+def still(found: Found, now: int) -> Alert:
+    """Return the alert of an alarm that lasts, though nobody knows any more what it was of."""
+    span = _span(max(0, now - found.since) / 1e6)
+    text = f"{_subject(found)}: {found.kept.rule.name} has lasted for {span}"
+    return replace(alert_of(found, now), text=text)
+
+
 def _version(found: Found) -> str | None:
     if found.taught_by < 0:
         return None
@@ -76,8 +84,7 @@ def _known(number: float) -> float | None:
 
 def sentence(found: Found) -> str:
     """Say what was found, so that a person knows what, where and against what."""
-    device, metric = found.source.series.device, found.metric
-    subject = f"{metric} of {device}" if metric else device
+    subject = _subject(found)
     if found.state == "resolved":
         lasted = _span(max(0, found.time - found.since) / 1e6)
         now = f", now {_shown(found):.6g}" if _has_value(found) else ""
@@ -85,6 +92,11 @@ def sentence(found: Found) -> str:
     version = _version(found)
     stored = f" by the stored baseline of {version}" if version else ""
     return f"{subject} {_what(found)}{stored}{_persisted(found)}"
+
+
+def _subject(found: Found) -> str:
+    device, metric = found.source.series.device, found.metric
+    return f"{metric} of {device}" if metric else device
 
 
 def _shown(found: Found) -> float:

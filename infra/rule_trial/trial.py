@@ -10,6 +10,7 @@ import polars as pl
 
 from detection.keyed import blocks
 from detection.models.answering import Answers
+from detection.rules.batches import in_zone
 from detection.rules.columns import readings_of
 from detection.rules.evaluator import Evaluator, Outcome
 from detection.rules.readings import Readings, Times
@@ -97,7 +98,7 @@ def tried(rule: Rule, history: History, predicts: Answers | None = None) -> Tria
             continue
         readings = readings_of(rows)
         _note(trial, judging.take(readings, 0))
-        _count(trial, readings)
+        _count(trial, readings.where(in_zone(rule, readings)))
         last = max(last, int(readings.times.max()))
         trial.first = trial.first or _moment(int(readings.times.min()))
         trial.last = _moment(last)

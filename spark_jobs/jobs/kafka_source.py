@@ -1,6 +1,7 @@
 """Kafka as landing sees it: the source's options, what the broker holds, how far behind it is."""
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from edge.listening import reach
+from spark_jobs.jobs.passed_moments import PassedMoments
 from spark_jobs.lost_offsets import Log
 from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
@@ -82,11 +84,27 @@ class KafkaLag:
         self._newest = 0
         self.is_known = True
         """Whether the broker said it when it was asked last."""
+        self._moments = PassedMoments[int]()
+        self.landed_until: float | None = None
+        """Seconds since 1970: all that the broker had then is landed."""
+
+    def look(self) -> None:
+        """Note what the broker has now, so that it is known once that is landed."""
+        try:
+            self._looked()
+        except KafkaError as error:
+            log.debug("the broker does not tell its offsets: %s", error)
+
+    def _looked(self) -> dict[int, Log]:
+        at = time.time()
+        logs = _logs(self._open())
+        self._moments.look(at, {n: each.end for n, each in logs.items()})
+        return logs
 
     def behind(self, landed: dict[tuple[str, int], int]) -> int:
         """Return the records not landed; what was last known while the broker is away."""
         try:
-            logs = _logs(self._open())
+            logs = self._looked()
         except KafkaError as error:
             log.debug("the broker does not tell its offsets: %s", error)
             self.is_known = False
@@ -94,7 +112,9 @@ class KafkaLag:
         self.is_known = True
         read = self._read() or {}
         ends = {n: landed.get((self.landed_as, n), -1) + 1 for n in logs}
-        self._newest = unread(logs, {n: max(end, read.get(n, 0)) for n, end in ends.items()})
+        needed = {n: max(end, read.get(n, 0)) for n, end in ends.items()}
+        self.landed_until = self._moments.passed(needed)
+        self._newest = unread(logs, needed)
         return self._newest
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ A record's Kafka time never goes back within its partition, and landing takes a 
 records in order. So an hour is behind landing in a partition once (1) bronze holds a later record
 of it, or (2) the newest batch that ended was planned after the hour and found nothing new there
 (Spark's source leaves no partition with a backlog out of a batch), or (3) landing said after the
-hour that nothing was left to read.
+hour that nothing was left to read, or that all which had come by a later moment is landed.
 """
 
 import json
@@ -55,7 +55,7 @@ def landed_until(settings: Settings, now: datetime) -> LandedUntil:
     # Nothing comes any more of a topic in whose place there is a new one.
     topics = {generation_name(older): now for older in range(1, generation(topic) or 1)}
     for name, query in ((topic, KAFKA), (SPOOL_TOPIC, SPOOL)):
-        if at := _idle_at(settings.progress_dir / f"{query}.json"):
+        if at := _passed_at(settings.progress_dir / f"{query}.json"):
             topics[name] = at
     if not any((settings.spool_dir / "segments").glob("*.parquet")):
         topics[SPOOL_TOPIC] = now
@@ -68,9 +68,12 @@ def _topic(checkpoint: Path) -> str:
     return noted.name if noted else TELEMETRY.name
 
 
-def _idle_at(progress: Path) -> datetime | None:
-    said = read_progress(progress)
-    return datetime.fromtimestamp(said["at"], UTC) if said and said["idle"] else None
+def _passed_at(progress: Path) -> datetime | None:
+    said = read_progress(progress) or {}
+    moments = [said["at"]] if said.get("idle") else []
+    if (until := said.get("landed_until")) is not None:
+        moments.append(until)
+    return datetime.fromtimestamp(max(moments), UTC) if moments else None
 
 
 def quiet_partitions(checkpoint: Path) -> dict[Partition, datetime]:

@@ -16,7 +16,6 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from edge.outboxes import stack_mode
-from edge.spool_partition import next_offset
 from spark_jobs.checkpoint import APP_ID, has_batches, kafka_damage, spool_damage
 from spark_jobs.commit_info import Txn
 from spark_jobs.jobs.alone import Owner
@@ -33,6 +32,7 @@ from spark_jobs.jobs.older_checkpoint import landing_is_behind
 from spark_jobs.jobs.older_lake import MEMORY, landing_is_ahead, refuse_older_lake
 from spark_jobs.jobs.query import Figures, Query, Running, Trigger
 from spark_jobs.jobs.rate import Rate
+from spark_jobs.jobs.spool_lag import SpoolLag
 from spark_jobs.kafka_records import Reading
 from spark_jobs.lake import Lake
 from spark_jobs.planned_offsets import planned, shared_out
@@ -196,6 +196,9 @@ class KafkaQuery:
         records = spark.readStream.format("kafka").options(**options).load()
         named = records.withColumn("topic", F.lit(start.topic))
         cores = spark.sparkContext.defaultParallelism
+        if trigger == "available-now":
+            # It ends with what there is now, whatever comes meanwhile.
+            self._lag.look()
 
         def reading(batch_id: int) -> Reading | None:
             spans = planned(settings.checkpoint_dir / self.name, batch_id)
@@ -211,7 +214,8 @@ class KafkaQuery:
         """Say how far it is behind the newest offsets, and how fast it reads."""
         found = self._shared.figures(self._lag.behind)
         rate = self._rate.of(found.rows.get("bronze", 0), time.monotonic())
-        return replace(found, input_rows_per_s=rate, is_lag_known=self._lag.is_known)
+        known, until = self._lag.is_known, self._lag.landed_until
+        return replace(found, input_rows_per_s=rate, is_lag_known=known, landed_until=until)
 
 
 class SpoolQuery:
@@ -221,6 +225,7 @@ class SpoolQuery:
 
     def __init__(self, shared: SharedLanding) -> None:
         self._shared = shared
+        self._lag = SpoolLag(shared.settings.spool_dir)
 
     def own(self) -> None:
         """Take the lock of landing."""
@@ -232,6 +237,8 @@ class SpoolQuery:
 
     def start(self, spark: SparkSession, trigger: Trigger) -> StreamingQuery:
         """Start behind the checkpoint."""
+        if trigger == "available-now":
+            self._lag.look()
         settings = self._shared.settings
         segments = settings.spool_dir / "segments"
         refuse_damaged(self.name, spool_damage(settings.checkpoint_dir / self.name, segments))
@@ -246,16 +253,8 @@ class SpoolQuery:
 
     def figures(self) -> Figures:
         """Say how far it is behind the segments."""
-        return self._shared.figures(partial(spool_lag, self._shared.settings.spool_dir))
-
-
-def spool_lag(spool_dir: Path, landed: dict[tuple[str, int], int]) -> int:
-    """Return the records in segments that are not landed."""
-    partitions = spool_dir / "partitions"
-    numbers = [int(path.name) for path in partitions.glob("*")] if partitions.exists() else []
-    return sum(
-        max(0, next_offset(spool_dir, n) - landed.get((SPOOL_TOPIC, n), -1) - 1) for n in numbers
-    )
+        found = self._shared.figures(self._lag.behind)
+        return replace(found, landed_until=self._lag.landed_until)
 
 
 class SpoolFirst:

@@ -33,6 +33,7 @@ def progress(name: str, run: Run, figures: Figures, at: float) -> dict[str, obje
         "input_rows_per_s": run.input_rows_per_s,
         "lag_messages": figures.lag_messages,
         "is_lag_known": figures.is_lag_known,
+        "landed_until": figures.landed_until,
         "age_s": None if received_at is None else round(max(0.0, at - received_at / 1e6), 3),
         "event_time": None if figures.event_time is None else _iso(figures.event_time),
         "idle": is_settled and figures.lag_messages == 0 and not run.is_busy,

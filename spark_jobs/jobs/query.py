@@ -19,6 +19,8 @@ class Figures:
 
     lag_messages: int = 0
     is_lag_known: bool = True
+    landed_until: float | None = None
+    """Of landing, seconds since 1970: all that had come by then is in silver."""
     received_at: int | None = None
     event_time: int | None = None
     watermarks: dict[str, int] = field(default_factory=dict)

@@ -5,7 +5,7 @@ import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,6 @@ from pyspark.sql import DataFrame, SparkSession
 from detection.models.asking import predicts
 from detection.rules.columns import COLUMNS, in_arrival, readings_of
 from detection.rules.evaluator import Evaluator, Outcome
-from edge.durable_files import mark_of
 from edge.rule_files import RuleFiles
 from spark_jobs.checkpoint import batches_damage, has_batches, newest_planned
 from spark_jobs.commit_info import Txn
@@ -25,6 +24,7 @@ from spark_jobs.gold_state import GoldFiles, Position
 from spark_jobs.jobs.older_checkpoint import scoring_is_behind
 from spark_jobs.lake import Lake
 from spark_jobs.log_files import can_go_on
+from spark_jobs.model_marks import model_marks
 from spark_jobs.planned_files import Unread, planned_files
 from spark_jobs.scoring_state import ScoringFiles, ScoringState
 from spark_jobs.stored_baselines import StoredBaselines
@@ -211,17 +211,22 @@ class Scoring:
         """Keep what is remembered, with the batch that it is of."""
         self._files.save(self.state, self._evaluator)
 
-    def look_after(self, *, is_current: bool = False) -> None:
-        """Put changed rules to work; if nothing is left to read, find who has fallen silent."""
+    def look_after(self, *, heard_until: int | None = None) -> None:
+        """Put changed rules to work; find who fell silent up to when all that came is looked at."""
         with self._whole():
             before = self._fingerprint
             outcomes = self._put_rules()
-            if is_current:
-                outcomes += self._evaluator.tick(self._now())
+            if heard_until is not None:
+                outcomes += self._evaluator.tick(min(heard_until, now := self._now()), now)
             alerts = [outcome.alert for outcome in outcomes]
             self._tell(alerts, None)
             if alerts or self._fingerprint != before:
                 self.save()
+
+    def lasting(self) -> list[Alert]:
+        """Return the alerts of alarms that last and were told."""
+        with self._lock:
+            return [] if self._is_torn else self._evaluator.lasting(self._now())
 
     def _put_rules(self) -> list[Outcome]:
         """Put the rules to work as their files say; if one cannot be read, the last ones hold.
@@ -229,7 +234,7 @@ class Scoring:
         A rule whose model was missing is tried again once a model file appears or changes.
         """
         try:
-            fingerprint = f"{self._rules.fingerprint()}|{_marks(self._models)}"
+            fingerprint = f"{self._rules.fingerprint()}|{model_marks(self._models)}"
             if fingerprint == self._fingerprint:
                 return []
             rules = self._rules.rules().values()
@@ -261,16 +266,6 @@ class Scoring:
         if not rows.is_empty():
             self._lake.append(ANOMALIES, rows.select(ANOMALIES.column_names), txn)
         self.found += rows.height
-
-
-def _marks(models: Path) -> str:
-    """Return a token that changes whenever a model file comes, goes or changes."""
-    marks = []
-    for path in sorted(models.glob("*.model")):
-        # One that goes while it is looked at is not there.
-        with suppress(FileNotFoundError):
-            marks.append(f"{path.name}:{mark_of(path)}")
-    return ";".join(marks)
 
 
 def _not_gone_on_from(checkpoint: Path, batch_id: int) -> str | None:

@@ -1,10 +1,11 @@
 """Scoring as the stream application hosts it."""
 
-import json
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 
 from deltalake.exceptions import DeltaError
 from pyspark.sql import SparkSession
@@ -14,10 +15,12 @@ from edge.alert_topic import AlertTopic
 from edge.outboxes import stack_mode
 from edge.rule_files import RuleFiles
 from spark_jobs.jobs.alone import Owner
+from spark_jobs.jobs.passed_moments import PassedMoments
+from spark_jobs.jobs.progress_files import read_progress
 from spark_jobs.jobs.query import Figures, Trigger
 from spark_jobs.jobs.rate import Rate
 from spark_jobs.jobs.scoring import NAME, AlertSink, Scoring
-from spark_jobs.jobs.unread import unread_rows
+from spark_jobs.jobs.unread import read_until, unread_rows
 from spark_jobs.lake import Lake
 from telemetry.alerts import Alert
 from telemetry.errors import HeadwaterError
@@ -25,7 +28,7 @@ from telemetry.settings import Settings
 from telemetry.tables import ANOMALIES, READINGS
 
 LOOK_EVERY_S = 2.0
-FRESH_S = 10.0
+REMIND_EVERY_S = 3600.0
 log = logging.getLogger(__name__)
 
 
@@ -56,9 +59,11 @@ class ScoringQuery:
 
     def __init__(self, settings: Settings, sink: AlertSink | None = None) -> None:
         self._settings = settings
-        self._scoring = Scoring(Lake(settings.lake_root), settings, sink or open_sink(settings))
+        self._sink = sink or open_sink(settings)
+        self._scoring = Scoring(Lake(settings.lake_root), settings, self._sink)
         self._lake = Lake(settings.lake_root)
         self._rate = Rate()
+        self._moments = PassedMoments[str]()
         self._owner = Owner(settings, NAME)
         self._pause = threading.Event()
         self._trigger: Trigger | None = None
@@ -95,22 +100,42 @@ class ScoringQuery:
 
     def _look_after(self) -> None:
         try:
-            self._scoring.look_after(is_current=self._is_current())
+            self._scoring.look_after(heard_until=self._heard_until())
+            self._remind()
         except (HeadwaterError, DeltaError, OSError):
             log.exception("rules are not looked after; trying again")
 
-    def _is_current(self) -> bool:
-        """Say whether silence is the devices': landing runs and has landed all, and all is seen."""
-        path = self._settings.progress_dir / "landing.json"
-        spooled = self._settings.progress_dir / "landing_spool.json"
-        try:
-            said = json.loads((path if path.exists() else spooled).read_bytes())
-            is_landed = said["state"] in ("running", "stopped") and said["lag_messages"] == 0
-            is_landed = is_landed and said.get("is_lag_known", True)
-            is_fresh = time.time() - said["at"] < FRESH_S
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
-        return bool(is_landed and is_fresh and self._unread() == 0)
+    def _remind(self) -> None:
+        """Tell again each hour what lasts: of what nobody speaks for long is taken to be over."""
+        path = self._settings.checkpoint_dir / f"{NAME}.reminded"
+        since = time.time() - (path.stat().st_mtime if path.exists() else 0.0)
+        if 0 <= since < REMIND_EVERY_S:
+            return
+        if alerts := self._scoring.lasting():
+            self._sink.tell(alerts)
+        path.touch()
+
+    def _heard_until(self) -> int | None:
+        """Return up to when silence is the devices': all that had come by then was looked at.
+
+        In microseconds, None where nobody says so. There may always be more that has just come.
+        """
+        with suppress(TypeError, KeyError):
+            said = self._landed() or {}
+            if said["state"] in ("running", "stopped") and said["landed_until"] is not None:
+                # What is landed by now is in silver as it is now.
+                landed_until = float(said["landed_until"])
+                end = self._lake.table(READINGS).version() + 1
+                self._moments.look(landed_until, {READINGS.name: end})
+        read = read_until(self._lake, READINGS, self._scoring.state.readings)
+        moment = self._moments.passed({READINGS.name: read})
+        return None if moment is None else round(moment * 1_000_000)
+
+    def _landed(self) -> Mapping[str, Any] | None:
+        with suppress(HeadwaterError):
+            name = "landing_spool" if stack_mode(self._settings) == "light" else "landing"
+            return read_progress(self._settings.progress_dir / f"{name}.json")
+        return None
 
     def _unread(self) -> int:
         return unread_rows(self._lake, READINGS, self._scoring.state.readings)

@@ -1,4 +1,4 @@
-"""How many rows of a table a stream over it has not read."""
+"""What of a table a stream over it has not read."""
 
 from collections.abc import Mapping
 
@@ -15,6 +15,17 @@ def unread_rows(lake: Lake, table: Table, position: Position) -> int:
     if versions <= 0:
         return 0
     return sum(_appended(commit) for commit in handle.history(versions))
+
+
+def read_until(lake: Lake, table: Table, position: Position) -> int:
+    """Return the version before which all that was appended is read: the table's next, if all."""
+    handle = lake.table(table)
+    following = handle.version() + 1
+    if following <= position.version:
+        return following
+    commits = handle.history(following - position.version)
+    unread = [int(str(commit["version"])) for commit in commits if _appended(commit)]
+    return min(unread, default=following)
 
 
 def _appended(commit: Mapping[str, object]) -> int:

@@ -107,6 +107,25 @@ def test_silence_is_tried_too(home: Home) -> None:
     assert [one["alarms"] for one in found["by_device"]] == [2, 2, 2]
 
 
+def test_devices_that_move_away_are_no_longer_tried(home: Home) -> None:
+    rows = [
+        {**reading(device, "temperature", minutes(minute), 95.0), "zone": zone,
+         "received_at": minutes(minute), "event_date": minutes(minute).date(),
+         "retention_class": "default", "topic": "spool", "partition": 0, "offset": minute,
+         "item": 0}
+        for device, left in (("boiler.b1", 30), ("boiler.b2", 0)) for minute in range(0, 90, 5)
+        for zone in ["north" if minute < left else "south"]
+    ]  # fmt: skip
+    lake_of(home.path, readings=rows)
+    north = "scope: {product: boiler, zone: north}\n"
+    silent = f"rule: silent\ncheck: {{kind: no_data, lasts: 20 min}}\n{north}"
+
+    for text, alarms in ((HOT + north, 1), (silent, 0)):
+        found = json.loads(tried(home, home.file("north.yaml", text), "--json").stdout)
+        assert (found["alarms"], found["readings"], found["devices"]) == (alarms, 6, 1)
+        assert [one["longest_s"] for one in found["by_device"]] == [1800.0] * alarms
+
+
 def test_detector_is_tried_and_alarms_where_detect_does(home: Home) -> None:
     noise = np.random.default_rng(3).normal(50.0, 2.0, 900).round(3)
     noise[[400, 700]] = 300.0, 900.0

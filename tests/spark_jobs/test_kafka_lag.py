@@ -71,3 +71,23 @@ def test_marks_of_transactions_are_not_waited_for_and_new_partitions_are(
     assert behind(bootstrap, landed, {3: 2}) == 1
     begins = offsets_now(Settings(home=tmp_path, kafka=bootstrap), None)
     assert begins == {0: 0, 1: 0, 2: 0, 3: 2, 4: 1}
+
+
+@pytest.mark.kafka
+def test_what_came_before_the_last_look_is_landed_though_more_comes_all_the_while(
+    bootstrap: str,
+) -> None:
+    times = []
+    with (
+        closing(KafkaProducer(bootstrap_servers=bootstrap)) as producer,
+        closing(KafkaLag(bootstrap, dict)) as lag,
+    ):
+        for offset in range(3):
+            producer.send(TELEMETRY.name, b"1", partition=0).get(30)
+            times.append(time.time())
+            assert lag.behind({(TELEMETRY.name, 0): offset - 1} if offset else {}) == 1
+            times.append(lag.landed_until or 0.0)
+
+    first, nothing, second, passed, third, later = times
+    assert nothing == 0.0
+    assert first <= passed <= second <= later <= third

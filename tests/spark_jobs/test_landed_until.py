@@ -65,7 +65,7 @@ def test_any_of_three_signs_passes_a_moment() -> None:
     assert not known.has_passed(("telemetry", 2), NOON - 60 * MINUTE)
 
 
-def test_progress_counts_only_where_nothing_is_left_to_read(tmp_path: Path) -> None:
+def test_progress_counts_where_nothing_is_left_to_read_or_nothing_of_before(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     segments = settings.spool_dir / "segments"
     segments.mkdir(parents=True)
@@ -76,6 +76,9 @@ def test_progress_counts_only_where_nothing_is_left_to_read(tmp_path: Path) -> N
         (settings.progress_dir / f"{name}.json").write_text(json.dumps(said))
 
     assert landed_until(settings, NOON).topics == {"telemetry": NOON}
+    busy = {"idle": False, "at": NOON.timestamp(), "landed_until": (NOON - MINUTE).timestamp()}
+    (settings.progress_dir / "landing_spool.json").write_text(json.dumps(busy))
+    assert landed_until(settings, NOON).topics == {"telemetry": NOON, "spool": NOON - MINUTE}
     (segments / "one.parquet").unlink()
     assert landed_until(settings, NOON).topics == {"telemetry": NOON, "spool": NOON}
 

@@ -1,6 +1,7 @@
 """Sources of landing: their lag, and the identity of a checkpoint."""
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,8 @@ from edge.outbox import OutRecord
 from edge.registry_files import RegistryFiles
 from edge.spool import SpoolOutbox
 from spark_jobs.jobs.landing import Landing
-from spark_jobs.jobs.landing_queries import (
-    SharedLanding,
-    SpoolQuery,
-    checkpoint_id,
-    follow,
-    spool_lag,
-)
+from spark_jobs.jobs.landing_queries import SharedLanding, SpoolQuery, checkpoint_id, follow
+from spark_jobs.jobs.spool_lag import SpoolLag
 from spark_jobs.lake import Lake
 from telemetry.devices import Device
 from telemetry.settings import Settings
@@ -29,8 +25,16 @@ def test_lag_of_the_spool_counts_records_behind_the_landed(tmp_path: Path) -> No
     (tmp_path / "partitions").mkdir()
     (tmp_path / "partitions" / "00000").touch()
     write_segment(tmp_path, list(Fleet(6).batch(7, NOW)), 10, NOW)
-    assert spool_lag(tmp_path, {("spool", 0): 11}) == 5
-    assert spool_lag(tmp_path, {("spool", 0): 20}) == 0
+    lag = SpoolLag(tmp_path)
+
+    assert lag.behind({("spool", 0): 11}) == 5
+    assert lag.landed_until is None
+    began = time.time()
+    assert lag.behind({("spool", 0): 20}) == 0
+    write_segment(tmp_path, list(Fleet(6).batch(3, NOW)), 17, NOW)
+    assert lag.behind({("spool", 0): 16}) == 3
+    assert lag.landed_until is not None
+    assert began <= lag.landed_until <= time.time()
 
 
 def test_lost_checkpoint_begins_with_another_id(tmp_path: Path) -> None:

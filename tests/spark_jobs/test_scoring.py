@@ -233,9 +233,9 @@ def test_rule_that_goes_off_ends_its_alarms(settings: Settings) -> None:
     put(settings, SILENT)
     looking = scoring(settings, sink, 20)
     heard(looking, "boiler.a", 0)
-    looking.look_after(is_current=True)
+    looking.look_after(heard_until=2**62)
     assert anomalies(settings) == [("boiler.a", at(10), 1)]
-    looking.look_after(is_current=True)
+    looking.look_after(heard_until=2**62)
     put(settings, SILENT, on=False)
     looking.look_after()
     assert [alert.state for alert in sink.alerts] == ["firing", "resolved"]
@@ -258,14 +258,14 @@ def test_last_rules_are_in_force_while_the_registry_is_away(settings: Settings) 
     sink = Heard()
     looking = scoring(settings, sink, 20)
     heard(looking, "boiler.a", 0)
-    looking.look_after(is_current=True)
+    looking.look_after(heard_until=2**62)
     rules = settings.registry_dir / "rules"
     (rules / "default" / "bad.json").write_text('{"rule": "ho')
     looking = scoring(settings, sink, 20)
     assert [kept.rule.name for kept in looking.rules] == ["silent"], "as they are remembered"
     rules.rename(settings.registry_dir / "away")
     heard(looking, "boiler.b", 1)
-    looking.look_after(is_current=True)
+    looking.look_after(heard_until=2**62)
     assert [kept.rule.name for kept in looking.rules] == ["silent"]
     assert [(alert.device, alert.state) for alert in sink.alerts] == [
         ("boiler.a", "firing"), ("boiler.b", "firing"),
@@ -282,7 +282,7 @@ def test_damaged_memory_begins_anew(settings: Settings) -> None:
     content[-100] ^= 1
     path.write_bytes(content)
     sink = Heard()
-    scoring(settings, sink, 20).look_after(is_current=True)
+    scoring(settings, sink, 20).look_after(heard_until=2**62)
     assert sink.alerts == []
 
 

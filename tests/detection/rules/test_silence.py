@@ -134,3 +134,21 @@ def test_backlogs_are_as_if_they_had_not_come_for_any_batching(
 
     plain = evaluator(rule(check, 1, persistence=persistence)).take(readings(in_time), 5)
     assert told(found) == told(plain)
+
+
+def test_a_device_whose_words_still_come_is_not_silent_whenever_they_are_of() -> None:
+    times = [MONDAY_US + minute * MINUTE_US for minute in range(40)]
+    came = MONDAY_US + 90 * MINUTE_US
+    rows: list[Row] = [("d", "m", time, 1.0) for time in times]
+    judging = evaluator(rule(SILENT, 1, metric=None))
+
+    judging.take(readings(rows[:20], delays=[came - time for time in times[:20]]), 0)
+    early = judging.tick(came + 9 * MINUTE_US, 0)
+    content = judging.save()
+    judging = Evaluator()
+    judging.load(content)
+    still = judging.tick(came + 9 * MINUTE_US, 0)
+    over = judging.tick(came + 10 * MINUTE_US + 1, 0)
+
+    assert early == still == []
+    assert told(over) == [("d", "firing", times[19] + 10 * MINUTE_US)]
