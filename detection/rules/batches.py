@@ -132,8 +132,8 @@ def stays(owners: Rows, is_here: Flags, cells: Rows) -> Iterator[tuple[bool, Row
         yield side, cells[(here == side) & ~moves]
     for owner in moving.tolist():
         mine = cells[owners == owner].tolist()
-        for side, run in itertools.groupby(mine, key=is_here.__getitem__):
-            yield bool(side), np.array(list(run), np.intp)
+        for is_stay, run in itertools.groupby(mine, key=is_here.__getitem__):
+            yield bool(is_stay), np.array(list(run), np.intp)
 
 
 class Calendar:
