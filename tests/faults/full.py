@@ -90,7 +90,7 @@ class BrokenError(Exception):
 def besiege(
     rounds: list[Round], given: argparse.Namespace, seed: int, teller: Teller, until: float
 ) -> bool:
-    """Hold rounds on stacks, a few each, until the time is over; tell whether all was kept."""
+    """Hold rounds on stacks, a few each, until the time is over; tell whether all held was kept."""
     is_kept, waiting = True, list(rounds)
     while waiting and time.monotonic() < until:
         try:
@@ -103,7 +103,7 @@ def besiege(
                     hold(siege, one, teller)
         except BrokenError:
             is_kept = False
-    return is_kept and not waiting
+    return is_kept
 
 
 def hold(siege: Siege, one: Round, teller: Teller) -> None:
@@ -195,7 +195,12 @@ def options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="draws the kills; default: drawn, and told")
     parser.add_argument("--only", nargs="*", choices=(*NAMES, RANDOM), help="these points alone")
     parser.add_argument("--rate", type=int, default=200, help="messages a second")
-    parser.add_argument("--within", type=float, default=1e6, help="start no round after minutes")
+    parser.add_argument(
+        "--within",
+        type=float,
+        default=1e6,
+        help="start no round after minutes: what is left is no failure",
+    )
     parser.add_argument(
         "--hurry", action="store_true", help="kill again before all is well, but once a round"
     )
