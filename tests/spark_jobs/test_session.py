@@ -1,16 +1,21 @@
 """The session beside a real `spark-submit`: what that was told holds."""
 
 import os
+import resource
 import subprocess
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 import orjson
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
 from infra.environment import child_environment
 from infra.spark_submit import spark_submit, write_spark_defaults
+from spark_jobs.worker_jobs import collected
 from telemetry.class_archive import class_archive
 from telemetry.settings import Settings
 
@@ -45,6 +50,28 @@ def test_what_spark_submit_was_told_wins_over_the_defaults(tmp_path: Path) -> No
     subprocess.run(command, env=os.environ | environment, cwd=tmp_path, timeout=120, check=True)
     told = orjson.loads(out.read_bytes())
     assert {name: told[name] for name in TOLD | KEPT} == TOLD | KEPT
+
+
+BLOCK = 20 * 1024 * 1024
+
+
+def new_pages(numbers: Iterable[int]) -> Iterator[pa.RecordBatch]:
+    """Yield how many pages a worker is given for what it has used and freed before."""
+    found = []
+    for _ in numbers:
+        for _ in range(3):
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            blocks = [b"x" * BLOCK for _ in range(2)]
+            columns = [pa.array(np.ones(BLOCK // 8)).cast(pa.int64()) for _ in range(2)]
+            del blocks, columns
+        found.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    yield pa.record_batch([pa.array(found, pa.int64())], ["pages"])
+
+
+@pytest.mark.spark
+def test_workers_keep_the_memory_of_a_batch_for_the_next_one(spark: SparkSession) -> None:
+    pages = collected(spark, 1, new_pages, pa.schema([("pages", pa.int64())]))["pages"]
+    assert pages.to_pylist()[0] < 4 * BLOCK / resource.getpagesize() / 100
 
 
 @pytest.mark.spark
