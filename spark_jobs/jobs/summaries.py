@@ -1,7 +1,7 @@
 """Summarise gold by zone and by product, an hour and a day: one SQL file a table."""
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -30,9 +30,8 @@ from telemetry.tables import DEVICE_WINDOWS, DEVICES, SUMMARIES, ZONE_WINDOWS, T
 
 SQL = Path(__file__).parents[1] / "sql"
 EVERY = ("hour", "day")
-FILES, SPANS = "files", "spans"
-"""In the note: those that the last run of all that was due had before it, and of which days each
-is. All windows of a day may be gone since."""
+FILES = "files"
+"""In the note: those that the last run of all that was due had before it."""
 READ = (DEVICES, *(windows[width] for windows in (DEVICE_WINDOWS, ZONE_WINDOWS) for width in EVERY))
 
 
@@ -62,8 +61,7 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
             for made_since in [gold_since(held, products, table.name.rpartition("_")[2])]
         }
         if asked is None and arguments.every is None:
-            spans = [f"{first} {last}" for first, last in _spans(files)]
-            note.keep({}, {FILES: files["path"].to_list(), SPANS: spans})
+            note.keep({}, {FILES: files["path"].to_list()})
         return {"days": [[days.first, days.last] for days in ranges], "tables": tables}
 
     return recorded(lake, "summaries", arguments, work)
@@ -109,25 +107,9 @@ def _due(lake: Lake, note: Note, files: pl.DataFrame, now: datetime) -> list[Day
     seen = note.words.get(FILES)
     is_new = written_since(last_success(lake, "summaries"))
     new = files.filter(is_new if seen is None else ~pl.col("path").is_in(seen))
-    for first, last in [*_spans(new), *_gone(note, files)]:
-        due |= _between(first, last)
+    for first, last in new.select("min.window_start", "max.window_start").iter_rows():
+        due |= _between(first.date(), last.date())
     return runs_of_days(due)
-
-
-def _spans(files: pl.DataFrame) -> Iterator[tuple[date, date]]:
-    """Yield the first and last day of each file's windows."""
-    ends = (pl.col(f"{end}.window_start").dt.date() for end in ("min", "max"))
-    yield from files.select(*ends).iter_rows()
-
-
-def _gone(note: Note, files: pl.DataFrame) -> Iterator[tuple[date, date]]:
-    """Yield the days of files that were there before the last run; a release before noted none."""
-    there = {*files["path"]}
-    noted = zip(note.words.get(FILES, ()), note.words.get(SPANS, ()), strict=False)
-    for path, span in noted:
-        if path not in there:
-            first, last = map(date.fromisoformat, span.split())
-            yield first, last
 
 
 def _between(first: date, last: date) -> set[date]:

@@ -17,13 +17,11 @@ from telemetry.settings import Settings
 from telemetry.tables import (
     BASELINES,
     DEVICE_HOUR,
-    DEVICE_WINDOWS,
     JOB_RUNS,
     QUALITY,
     READINGS,
     SUMMARIES,
     TABLES,
-    ZONE_WINDOWS,
     Table,
 )
 from tests.spark_jobs.empty_lakes import create_all
@@ -32,8 +30,7 @@ from tests.spark_jobs.silver_rows import silver
 from tests.spark_jobs.test_batch_jobs import advance, assert_equal, rows, run
 
 pytestmark = pytest.mark.spark
-LAST_DAY = date(2026, 10, 21)
-DAYS = ("--from", "2026-10-20", "--to", f"{LAST_DAY}")
+DAYS = ("--from", "2026-10-20", "--to", "2026-10-21")
 OLD = date(2026, 11, 2)
 """A version of the baselines behind the fleet's hours."""
 
@@ -117,22 +114,6 @@ def test_summaries_take_up_what_came_after_the_clock_was_set_back(
     run(summaries, settings)
 
     assert_same(settings, summarised, SUMMARIES)
-
-
-def test_summaries_of_a_day_whose_windows_are_all_gone_go_too(settings: Settings) -> None:
-    run(summaries, settings)
-    lake, stays = Lake(settings.lake_root), pl.col("window_start").dt.date() < LAST_DAY
-    before = {table: rows(settings, table) for table in SUMMARIES}
-    assert all(table.filter(~stays).height for table in before.values())
-
-    for windows in (DEVICE_WINDOWS, ZONE_WINDOWS):
-        for width in ("hour", "day"):
-            kept = lake.scan(windows[width]).filter(stays).collect()
-            lake.replace(windows[width], kept, None, None)
-    run(summaries, settings)
-
-    for table, expected in before.items():
-        assert_equal(rows(settings, table), expected.filter(stays))
 
 
 def test_summaries_of_windows_that_retention_has_dropped_stay(
