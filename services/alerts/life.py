@@ -25,8 +25,8 @@ Event = Literal[
 ]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
-AHEAD = timedelta(minutes=1)
-"""A record may be so far ahead of our clock, as devices may."""
+AHEAD = timedelta(hours=1)
+"""A record may be so far ahead of our clock."""
 BY_RULE, BY_TIME = "rule", "time"
 
 

@@ -30,7 +30,7 @@ def steps(alerts: Sequence[Alert], timing: Timing = TIMING) -> list[Step]:
     found: list[Step] = []
     known: Life | None = None
     for number, one in enumerate(alerts):
-        step = received(known, one, timing, NOON + HOUR + number * SECOND)
+        step = received(known, one, timing, NOON + number * SECOND)
         known = step.life or known
         found.append(step)
     return found
