@@ -268,12 +268,6 @@ class Lake:
         at = {} if version is None else {"versionAsOf": version}
         return reader.options(**at).load(self.uri(table))
 
-    def register(self, spark: SparkSession, table: Table) -> None:
-        """Let SQL of this session name the table."""
-        spark.sql(f"create schema if not exists {table.layer}")
-        spark.sql(f"drop table if exists {table.name}")
-        spark.sql(f"create table {table.name} using delta location '{self.uri(table)}'")
-
     def files(self, table: Table) -> pl.DataFrame:
         """Return the table's files: size, rows, age, and `partition.…`, `min.…`, `max.…`."""
         return table_files.listed(self.table(table))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
+from spark_jobs.asked import ask
 from spark_jobs.commit_info import Txn
 from spark_jobs.jobs.job_runs import Result, recorded, utc_date
 from spark_jobs.lake import Lake
@@ -42,8 +43,7 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
         for name, moment in times.items():
             query = query.replace(name, f"timestamp'{moment.isoformat()}'")
         spark = session(settings, "headwater-baselines")
-        lake.register(spark, DEVICE_HOUR)
-        rows = spark.sql(query).repartitionByRange("device_full", "metric")
+        rows = ask(spark, lake, query, [DEVICE_HOUR]).repartitionByRange("device_full", "metric")
         ordered = rows.sortWithinPartitions("device_full", "metric", "slot")
         named = f"version = date'{version}'"
         lake.rewrite(ordered, BASELINES, named, Txn(f"baselines/{uuid.uuid4().hex}", 0))

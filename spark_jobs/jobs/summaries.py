@@ -9,6 +9,7 @@ import polars as pl
 from pyspark.sql import SparkSession
 
 from edge.registry_files import RegistryFiles
+from spark_jobs.asked import ask
 from spark_jobs.jobs.changed_files import written_since
 from spark_jobs.jobs.held_since import gold_since, held_since
 from spark_jobs.jobs.job_runs import (
@@ -50,8 +51,6 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
         files = lake.files(DEVICE_WINDOWS["hour"])
         ranges = [asked] if asked else _due(lake, note, files, now)
         spark = session(settings, "headwater-summaries")
-        for table in READ:
-            lake.register(spark, table)
         chosen = [table for table in SUMMARIES if table.name.endswith(arguments.every or "")]
         products = RegistryFiles(settings.registry_dir).products().values()
         held = held_since(lake, products, now.date())
@@ -76,7 +75,7 @@ def _summarise(
     for days in ranges:
         span = span_of(days.first, days.last)
         bounds = {":start": span.start, ":end": span.end}
-        made = pl.DataFrame(spark.sql(_bound(query, bounds)).toArrow())
+        made = pl.DataFrame(ask(spark, lake, _bound(query, bounds), READ).toArrow())
         rows = made.filter(since(made_since, "window_start"))
         named = [_named(days, span.start, span.end), *conditions_since(made_since, "window_start")]
         lake.replace(table, rows, " and ".join(named), None)
