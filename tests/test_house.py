@@ -59,6 +59,10 @@ def texts() -> Iterator[tuple[str, str]]:
             yield name(path), content.decode("utf-8")
 
 
+NOTED = (ast.Call, ast.Subscript, ast.Attribute, ast.Import, ast.ImportFrom)
+"""What may read a variable, build a session or import: one node in three."""
+
+
 @dataclass
 class Found:
     """What the modules of our packages do, by file; each is parsed and walked once."""
@@ -83,7 +87,8 @@ def found() -> Found:
         if path.suffix == ".py" and name(path).startswith(PACKAGES):
             made.imports[name(path)] = set()
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-                made.note(name(path), node)
+                if isinstance(node, NOTED):
+                    made.note(name(path), node)
     return made
 
 
