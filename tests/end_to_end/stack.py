@@ -7,11 +7,13 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 from deltalake import DeltaTable
 
-from telemetry.settings import PORT_NAMES
+from infra.health import HealthJson, health
+from telemetry.settings import PORT_NAMES, Settings
 
 Rows = list[dict[str, object]]
 
@@ -36,7 +38,7 @@ class Stack:
 
     home: Path
     port_base: int
-    superset: str = "off"
+    superset: Literal["on", "off"] = "off"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -58,6 +60,11 @@ class Stack:
         if check and answer.code:
             raise AssertionError(f"headwater {' '.join(arguments)}: {answer}")
         return answer
+
+    def health(self) -> HealthJson:
+        """Return what `status --json` prints, without a process for each look."""
+        own = Settings(home=self.home, port_base=self.port_base, superset=self.superset)
+        return health(own).as_json()
 
     def sql(self, query: str) -> Rows:
         """Ask the tables through the stack's own SQL."""
