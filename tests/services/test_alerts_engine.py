@@ -260,6 +260,7 @@ def test_a_backlog_tells_each_alert_that_came_and_went_in_it(tmp_path: Path) -> 
         for second, state in MINUTE_LONG
     ]
 
+    desk.turn(3 * HOUR, step=HOUR)
     desk.take(*backlog)
     desk.turn(MINUTE)
 
