@@ -21,6 +21,11 @@ class CachedParts:
         return self.cache / "jars" / "flink-2.3.0"
 
     @property
+    def questdb_jar_dir(self) -> Path:
+        """QuestDB, a server in one jar, where questions are measured beside it."""
+        return self.cache / "jars" / "questdb-9.3.4"
+
+    @property
     def web_dir(self) -> Path:
         """Libraries of pages, as archives; pages are served out of them."""
         return self.cache / "web"

@@ -41,13 +41,13 @@ EXAMPLES = """\b
 Examples:
   headwater fetch                 everything
   headwater fetch spark web       what `up --light` needs
-  headwater fetch flink           what landing is measured beside; `all` leaves it out
+  headwater fetch flink questdb   what benchmarks are measured beside; `all` leaves them out
   HEADWATER_MAVEN=… headwater fetch    from a mirror of your own
 """
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("parts", nargs=-1, type=click.Choice([*PARTS, *APART, "all"]))
+@click.argument("parts", nargs=-1, type=click.Choice([*PARTS, *APART, "questdb", "all"]))
 @click.option("--relock", "is_relocking", is_flag=True, help="Write checksums of the lock anew.")
 def fetch(parts: tuple[str, ...], is_relocking: bool) -> None:
     """Fetch jars and servers into the cache; what is there already is only checked."""

@@ -18,7 +18,7 @@ from telemetry.settings import Settings
 
 PARTS = ("spark", "kafka", "trino", "web")
 """What comes as files of a Maven repository."""
-PEERS = ("flink",)
+PEERS = ("flink", "questdb")
 """Files of what benchmarks compare with; nothing else asks for them."""
 CONNECTIONS = 8
 UNPACKED_TRINO_BYTES = 950_000_000
@@ -130,6 +130,7 @@ def _folder(artifact: Artifact, settings: Settings) -> Path:
         "kafka": settings.kafka_dir / "libs",
         "trino": settings.cache / "downloads",
         "flink": settings.flink_jar_dir,
+        "questdb": settings.questdb_jar_dir,
         "web": settings.web_dir,
     }
     return folders[artifact.part]

@@ -17,6 +17,12 @@ def flink_jars(settings: Settings) -> list[Path]:
     return _jars("flink", settings.flink_jar_dir)
 
 
+def questdb_jar(settings: Settings) -> Path:
+    """Return the jar that QuestDB is."""
+    (jar,) = _jars("questdb", settings.questdb_jar_dir)
+    return jar
+
+
 def web_libraries(settings: Settings) -> list[Path]:
     """Return what the live page draws with."""
     return _jars("web", settings.web_dir)
