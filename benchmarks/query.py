@@ -1,4 +1,4 @@
-"""How long questions take over 1,000 devices and 90 days, beside DuckDB and PostgreSQL.
+"""How long questions take over 1,000 devices and 90 days, beside DuckDB, PostgreSQL and QuestDB.
 
 Each question goes to a process of its own over loopback HTTP; each asks for another device, so no
 answer is one that was kept. Cold: a fresh process that has just said that it is ready, the lake's
@@ -26,6 +26,7 @@ import orjson
 import psutil
 
 from benchmarks import query_lake, query_peers
+from benchmarks.query_questdb import questdb_figures
 from benchmarks.report import Figures, parser, quantiles, report
 from infra.query_service import MEMORY
 from telemetry.settings import Settings
@@ -174,6 +175,7 @@ def run(lake: Path, rounds: int, cold_rounds: int) -> Figures:
         figures |= _figures(f"{name}.warm", warm) | _figures(f"{name}.cold", cold)
         figures |= query_peers.duckdb_figures(lake / "lake", name, questions(days, chance), rounds)
     figures |= query_peers.postgresql_figures(chance, rounds)
+    figures |= questdb_figures(Settings(), chance, rounds)
     figures |= latest_figures(rounds)
     figures["load"] = os.getloadavg()[1]
     return figures

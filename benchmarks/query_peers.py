@@ -20,7 +20,7 @@ from tests.services.query_lake import Reading, put, windows
 
 Question = tuple[str, datetime, datetime]
 BUCKETS = 500
-POSTGRESQL_DEVICES = 5
+HELD_DEVICES = 5
 THINNED = """
 select ({t} - $3) // $5 as bucket, min(value), max(value)
 from {source} where device_full = $1 and metric = $2 and {t} >= $3 and {t} < $4
@@ -61,7 +61,7 @@ def postgresql_figures(chance: Random, rounds: int) -> dict[str, object]:
     with postgresql.server(binaries) as socket:
         connection = psycopg.connect(host=str(socket), user="test", dbname="postgres")
         _load(connection)
-        figures: dict[str, object] = {"postgresql.devices": POSTGRESQL_DEVICES}
+        figures: dict[str, object] = {"postgresql.devices": HELD_DEVICES}
         for name, days in (("day", 1), ("quarter", query_lake.DAYS)):
             count = min(rounds, 5 if name == "quarter" else rounds)
             took = [_asked(connection, chance, days) for _ in range(count)]
@@ -82,11 +82,11 @@ def _load(connection: "psycopg.Connection[tuple[object, ...]]") -> None:
 
 
 def _lines(day: int) -> bytes:
-    values = query_lake.day_values(day)[:POSTGRESQL_DEVICES]
+    values = query_lake.day_values(day)[:HELD_DEVICES]
     start = int((query_lake.START + timedelta(days=day)).timestamp()) * 1_000_000
     times = start + np.arange(query_lake.A_DAY) * query_lake.STEP_S * 1_000_000
     sink = io.BytesIO()
-    for number in range(POSTGRESQL_DEVICES):
+    for number in range(HELD_DEVICES):
         frame = pl.DataFrame({"at": times, "value": values[number]})
         named = frame.select(pl.lit(query_lake.device(number)).alias("d"), "at", "value")
         named.write_csv(sink, include_header=False, separator="\t")
@@ -108,7 +108,7 @@ def _asked(
         "low": low,
         "high": high,
         "width": (high - low) // BUCKETS,
-        "device": query_lake.device(chance.randrange(POSTGRESQL_DEVICES)),
+        "device": query_lake.device(chance.randrange(HELD_DEVICES)),
     }
     began = time.perf_counter()
     with connection.cursor() as cursor:
