@@ -34,7 +34,6 @@ def seed(lake: Path, now: datetime) -> None:
         tables.JOB_RUNS.name: [
             _run(now - timedelta(minutes=8)),
             _run(now, success=False),
-            _run(now - timedelta(hours=9), job="dedup"),
         ],
     }
     for table in (tables.REJECTED, tables.DUPLICATES, tables.CONFLICTS):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.sql.light_engine import query_light
-from infra.superset.inside.data_age import KEPT_RED_MS, SOURCE, age, kept_alerts
+from infra.superset.inside.data_age import KEPT_RED_MS, age, kept_alerts
 from orchestration.batch import BATCH_JOBS
 from telemetry.settings import Settings
 from telemetry.tables import ALERTS, BY_NAME, JOB_RUNS, ZONE_DAY, ZONE_MINUTE
@@ -84,7 +84,7 @@ def _minute(end: datetime, *, is_final: bool) -> Row:
 def test_no_table_is_read_whole() -> None:
     named = r"from ((?:bronze|gold|ops)\.\w+)(.*?)(?=union all|from |$)"
     found = re.findall(named, SQL, re.DOTALL)
-    assert len(found) == 7
+    assert len(found) == 6
     for name, rest in found:
         dates = [column for column in BY_NAME[name].partition_by if column != "retention_class"]
         assert any(f"{column} >=" in rest for column in dates), name
@@ -103,17 +103,6 @@ def test_age_is_counted_from_the_newest_row_and_is_never_below_zero() -> None:
     told = {"newest_at": datetime(2026, 11, 21, 7, 59, 30), "red_after_s": 60}  # noqa: DTZ001
     assert age(told, now) == {"age_ms": 30_000.0, "red_after_ms": 60_000.0}
     assert age(told, now - timedelta(hours=1))["age_ms"] == 0
-
-
-def test_counts_of_duplicates_are_as_old_as_the_job_that_counts_them(home: Path) -> None:
-    found = ages(home)["dedup"]
-    assert found is not None
-    assert found == pytest.approx(9 * 3600, abs=SLACK_S)
-    (extra,) = [o["extra"] for o in read("datasets").values() if o["table_name"] == "duplicates"]
-    assert extra[SOURCE] == "dedup"
-    (red,) = [int(str(row[3])) for row in query_light(Settings(home=home), SQL).rows
-              if row[0] == "dedup"]  # fmt: skip
-    assert 2 <= red / 86_400 <= 3
 
 
 @pytest.mark.parametrize("newest", [None, float("nan")])

@@ -189,19 +189,33 @@ def columns(dataset: str) -> list[str]:
     return [one["column_name"] for one in BY_NAME[dataset]["columns"]]
 
 
-def test_nobody_has_counted_before_the_job_that_counts(tmp_path: Path, now: datetime) -> None:
-    ran: Row = {"job": "dedup", "success": True, "started_at": now, "started_date": now.date()}
-    failed = ran | {"success": False}
-    counts: Row = {"tenant": "a", "day": now.date(), "duplicates": 3, "conflicts": 1, "removed": 0}
-    cases: list[tuple[str, list[Row], list[Row], int | None]] = [
-        ("never", [failed], [], None),
-        ("none-found", [ran, failed, ran], [], 0),
-        ("found", [ran], [counts], 3),
+def test_copies_are_counted_from_the_first_one_and_each_of_them_once(
+    tmp_path: Path, now: datetime
+) -> None:
+    named: Row = {"tenant": "a", "device_full": "room.a", "product": "room"}
+    counts = [
+        named | {"day": now.date() - timedelta(days=days), "duplicates": 3, "conflicts": 1,
+                 "removed": 2}
+        for days in (0, 1, 2, 31)
+    ]  # fmt: skip
+    times = [now, now, now - timedelta(days=1), now - timedelta(days=2)]
+    copies = [named | {"received_at": at, "received_date": at.date()} for at in times]
+    strange = copies[0] | {"device_full": None, "product": None}
+    cases: list[tuple[str, list[Row], list[Row], tuple[int, int, int]]] = [
+        ("none", [], [], (0, 0, 0)),
+        ("before-the-job", copies, [], (3, 3, 0)),
+        ("after-it", copies, counts, (3 + 3, 3 + 1, 6)),
+        ("of-nobody-known", [strange], [], (1, 1, 0)),
     ]
-    for name, runs, rows, expected in cases:
-        made = {tables.DEVICES: [], tables.JOB_RUNS: runs, tables.DEVICE_DUPLICATES: rows}
+    for name, aside, counted, expected in cases:
+        made: dict[Table, list[Row]] = {
+            tables.DEVICES: [], tables.DEVICE_DUPLICATES: counted,
+            tables.DUPLICATES: aside, tables.CONFLICTS: aside,
+        }  # fmt: skip
         home = some_tables(tmp_path / name, made)
-        assert number(home, "Duplicates") == expected, name
+        found = asked(home, "duplicates")
+        assert tuple(found.select("duplicates", "conflicts", "removed").sum().row(0)) == expected
+        assert number(home, "Duplicates") == expected[0], name
 
 
 def test_what_was_not_checked_is_not_said_to_be_accounted_for(
