@@ -11,9 +11,11 @@ STREAMS = ("infra.gentle_stop",)
 BROKER = ("kafka.Kafka",)
 
 
-def pid_of(home: Path, words: tuple[str, ...]) -> int | None:
+def pid_of(home: Path, words: tuple[str, ...], *, other_than: int | None = None) -> int | None:
     """Return the process of a home whose command holds all the words."""
     for process in psutil.process_iter():
+        if process.pid == other_than:
+            continue
         try:
             if set(words) <= set(process.cmdline()) and process.environ().get(MARK) == str(home):
                 return process.pid

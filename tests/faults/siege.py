@@ -19,6 +19,7 @@ from tests.faults.plan import Kill, Round
 from tests.faults.points import RANDOM, SELDOM
 from tests.faults.provocation import ALWAYS_FIRST, Provocation
 from tests.faults.record import BROKEN, Line
+from tests.faults.watcher import TIME_IS_OVER
 
 HEAL_WITHIN_S = 240.0
 FILE_WITHIN_S = 240.0
@@ -39,6 +40,8 @@ class Siege:
     """
     ledgers: list[Path] = field(default_factory=list)
     jobs: JobStrike = field(init=False)
+    killed: int | None = None
+    """The process that was killed last: it is there for a moment longer."""
 
     def __post_init__(self) -> None:
         """Be ready to strike jobs too."""
@@ -68,7 +71,7 @@ class Siege:
         """Return the stream application's process, waiting for the supervisor to start it."""
         until = time.monotonic() + HEAL_WITHIN_S
         while time.monotonic() < until:
-            pid = pid_of(self.home, STREAMS)
+            pid = pid_of(self.home, STREAMS, other_than=self.killed)
             if pid is not None:
                 return pid
             time.sleep(0.1)
@@ -90,19 +93,24 @@ class Siege:
 
     def _at_random(self, kill: Kill) -> Line:
         time.sleep(kill.wait_s)
-        os.killpg(os.getpgid(self.application()), signal.SIGKILL)
+        pid = self.application()
+        os.killpg(os.getpgid(pid), signal.SIGKILL)
+        self.killed = pid
         return {"at": time.time()}
 
     def _at_file(self, kill: Kill) -> Line:
         nth = 1 if kill.point in (*ALWAYS_FIRST, *SELDOM) else kill.nth
-        what = [str(self.home), kill.point, str(nth), str(self.application()), str(FILE_WITHIN_S)]
+        pid = self.application()
+        what = [str(self.home), kill.point, str(nth), str(pid), str(FILE_WITHIN_S)]
         command = [sys.executable, "-m", "tests.faults.watcher", *what]
         with Provocation(self.stack, kill.point, kill.number) as provocation:
             done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
         if provocation.ledger.exists():
             self.ledgers.append(provocation.ledger)
-        if done.returncode:
+        if done.returncode == TIME_IS_OVER:
             raise AssertionError(f"{kill.point}: no such file in {FILE_WITHIN_S:.0f} s")
+        assert not done.returncode, f"{kill.point}: the watcher failed"
+        self.killed = pid
         struck: Line = json.loads(done.stdout.splitlines()[-1])
         return struck
 

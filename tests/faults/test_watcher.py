@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.points import LANDED, NAMES, POINTS, WINDOWS
+from tests.faults.watcher import TIME_IS_OVER
 
 SLEEPER = ["sh", "-c", "sleep 60 & sleep 60"]
 
@@ -68,7 +69,7 @@ def test_nothing_is_killed_when_no_such_file_appears(home: Path) -> None:
     victim = subprocess.Popen(SLEEPER, start_new_session=True)
     killer = watcher(home, "offsets:landing", nth=1, pid=victim.pid, within_s=0.2)
 
-    assert killer.wait(timeout=20) == 1
+    assert killer.wait(timeout=20) == TIME_IS_OVER
     assert victim.poll() is None
     victim.kill()
     victim.wait()

@@ -13,6 +13,8 @@ from pathlib import Path
 from tests.faults.inotify import FolderWatch
 from tests.faults.points import POINTS, Point
 
+TIME_IS_OVER = 3
+
 
 def wait(watch: FolderWatch, folder: Path, point: Point, nth: int, within_s: float) -> str | None:
     """Return the path of the nth file that fits, or None if the time was over before."""
@@ -37,7 +39,7 @@ def main() -> int:
     sys.stdout.flush()
     file = wait(watch, folder, point, int(nth), float(within_s))
     if file is None:
-        return 1
+        return TIME_IS_OVER
     os.killpg(group, signal.SIGKILL)
     sys.stdout.write(json.dumps({"at": time.time(), "file": file}) + "\n")
     return 0
