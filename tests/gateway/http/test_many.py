@@ -123,7 +123,8 @@ def test_rest_of_a_body_that_was_refused_does_not_end_the_other_requests(client:
     client.flush()
     assert client.status(other) == "202"
     first = client.reset(while_sending=refused)
-    assert first and (first.stream_id, first.error_code) == (refused, ErrorCodes.NO_ERROR)
+    assert first
+    assert (first.stream_id, first.error_code) == (refused, ErrorCodes.NO_ERROR)
 
 
 def test_body_of_very_many_frames_that_was_refused_does_not_hold_its_connection(
