@@ -14,8 +14,8 @@ DASHBOARDS: Mapping[str, tuple[str, ...]] = {
     "bronze.messages": ("fleet-now",),
     "silver.rejected": ("fleet-now", "map", "quality"),
     "silver.late": ("fleet-now",),
-    "silver.duplicates": ("fleet-now",),
-    "silver.conflicts": ("fleet-now",),
+    "silver.duplicates": ("fleet-now", "quality"),
+    "silver.conflicts": ("fleet-now", "quality"),
     "gold.device_five_minutes": ("trends",),
     "gold.device_day": ("fleet-now", "map"),
     "gold.zone_minute": ("fleet-now",),
@@ -26,7 +26,6 @@ DASHBOARDS: Mapping[str, tuple[str, ...]] = {
     "ops.duplicates": ("quality",),
     "ops.conservation": ("quality",),
     "ops.quality": ("quality",),
-    "ops.job_runs": ("quality",),
 }
 """Slugs of the dashboards that read a table."""
 

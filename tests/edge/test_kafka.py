@@ -1,10 +1,11 @@
 """The Kafka outbox against a real broker."""
 
+import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from edge.kafka import KafkaOutbox
 from edge.outbox import OutboxError, OutRecord
@@ -25,7 +26,7 @@ def consumed(broker: Broker, key: bytes) -> list[Message]:
         }
     )
     partitions = [TopicPartition(TELEMETRY.name, n, 0) for n in range(TELEMETRY.partitions)]
-    left = sum(consumer.get_watermark_offsets(one, timeout=10)[1] for one in partitions)
+    left = sum(end_of(consumer, one) for one in partitions)
     consumer.assign(partitions)
     found = []
     while left:
@@ -36,6 +37,21 @@ def consumed(broker: Broker, key: bytes) -> list[Message]:
                 found.append(message)
     consumer.close()
     return found
+
+
+def end_of(consumer: Consumer, partition: TopicPartition) -> int:
+    """Return the next offset; a broker that has just started leads a partition a little later."""
+    until = time.monotonic() + 30
+    while True:
+        try:
+            end: int = consumer.get_watermark_offsets(partition, timeout=10)[1]
+        except KafkaException as error:
+            code = error.args[0].code()
+            if code != KafkaError.NOT_LEADER_FOR_PARTITION or time.monotonic() > until:
+                raise
+            time.sleep(0.2)
+        else:
+            return end
 
 
 def java_partition(key: bytes) -> int:

@@ -142,9 +142,11 @@ def write_segment(
     folder = spool_dir / "segments"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / segment_name(partition, first)
-    pq.write_table(segments_frame(records, partition, first, at), path)
-    os.utime(path, (at / SECOND, at / SECOND))
-    return path
+    # A stream that saw it before its age is set would leave out, as too old, all that follow.
+    hidden = path.with_name(f".{path.name}")
+    pq.write_table(segments_frame(records, partition, first, at), hidden)
+    os.utime(hidden, (at / SECOND, at / SECOND))
+    return hidden.rename(path)
 
 
 Row = tuple[object, ...]
