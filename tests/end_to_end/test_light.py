@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import orjson
@@ -61,7 +62,9 @@ def kill_streams(stack: Stack) -> None:
     (pid,) = [one["pid"] for one in stack.health()["services"] if one["name"] == "streams"]
     assert isinstance(pid, int)
     for process in [*psutil.Process(pid).children(recursive=True), psutil.Process(pid)]:
-        os.kill(process.pid, signal.SIGKILL)
+        # A worker may end by itself in between.
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
 
 
 @pytest.mark.faults
