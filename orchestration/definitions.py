@@ -8,6 +8,7 @@ import dagster as dg
 from orchestration import (
     batch,
     checks,
+    first_checks,
     housekeeping,
     links,
     model_training,
@@ -47,6 +48,7 @@ def build(settings: Settings) -> dg.Definitions:
         sensors=[
             watching.watch_sensor(settings, here),
             registrations.replay_sensor(settings),
+            first_checks.first_checks_sensor(settings),
             housekeeping.dead_runs_sensor(),
             housekeeping.forget_sensor(),
             *([streams.sensor(settings)] if scheduled else []),

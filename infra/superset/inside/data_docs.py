@@ -14,8 +14,8 @@ from infra.superset.inside.home import told
 
 OVERVIEW = "overview.html"
 NOT_YET = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Data quality</title>
-<p>No suite has been held yet. Dagster holds all of them at half past each hour;
-<code>headwater job quality</code> does it now.</p></html>
+<p>No suite has been held yet. Dagster holds all of them within minutes of gold's first rows, and
+then at half past each hour; <code>headwater job quality</code> does it now.</p></html>
 """
 POLICY = {
     "default-src": "'none'",
