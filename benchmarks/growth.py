@@ -95,16 +95,17 @@ def _measured(point: Point, sizes: Mapping[str, int]) -> dict[str, object]:
             fill(kafka, backlog)
             home = Path(folder) / "landed"
             grow_old(Settings(home=home).lake_root, point["age_days"], datetime.now(UTC).date())
-            found = _landed(home, kafka, backlog, sizes, point["cores"])
+            found = landed(home, kafka, backlog, sizes, point["cores"])
         finally:
             stack.run("down", check=False)
     sys.stderr.write(f"{dict(point)}: {found}\n")
     return found
 
 
-def _landed(
+def landed(
     home: Path, kafka: str, backlog: Backlog, sizes: Mapping[str, int], cores: int
 ) -> dict[str, object]:
+    """Land a backlog in a home of its own, count its tables, and return what it cost."""
     load = os.getloadavg()[0]
     enrol(RegistryFiles(home / "registry"), backlog.metrics, backlog.devices)
     asked = [f"--metrics={backlog.metrics}", f"--warm={sizes['warm']}", f"--batch={sizes['batch']}"]

@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result
             key=lambda plan: plan.crowd,
             reverse=True,
         )
-        found = {plan.table.name: _compact(settings, lake, plan, budget) for plan in plans}
+        found = {plan.table.name: compacted(settings, lake, plan, budget) for plan in plans}
         left = sum(int(str(figures.get("left", 0))) for figures in found.values())
         return {"left": left, "tables": {name: found[name] for name in sorted(found)}}
 
@@ -142,7 +142,8 @@ def _is_closed(files: pl.DataFrame, table: Table, today: date) -> pl.Expr:
     return pl.col(f"partition.{dated}").is_in(closed)
 
 
-def _compact(settings: Settings, lake: Lake, plan: Plan, budget: Budget) -> dict[str, object]:
+def compacted(settings: Settings, lake: Lake, plan: Plan, budget: Budget) -> dict[str, object]:
+    """Rewrite what a plan names; return the number of files before and after, and what is left."""
     left, before = 0, lake.files(plan.table).height
     for group in packing.groups(plan.small, plan.table):
         if budget.is_over:
