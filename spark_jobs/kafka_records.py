@@ -119,7 +119,7 @@ class Reading(NamedTuple):
         """Return the records of the spans that batches hold; a batch may begin before its span."""
         parts = sorted(parts, key=lambda part: part.span)
         wanted = [(part.span.first, part.span.until) for part in parts]
-        found = columns([part.batch for part in parts], wanted)
+        found = columns([part.batch for part in parts], wanted, usual_first=True)
         partition = np.array([part.span.partition for part in parts], np.int32)[found.batch]
         arrays = [
             found.key,

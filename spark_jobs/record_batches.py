@@ -121,8 +121,13 @@ class _Room(threading.local):
 _room = _Room()
 
 
-def columns(found: Sequence[Batch], wanted: Sequence[tuple[int, int]] | None = None) -> Columns:
-    """Return the records of batches, in their order.
+def columns(
+    found: Sequence[Batch],
+    wanted: Sequence[tuple[int, int]] | None = None,
+    *,
+    usual_first: bool = False,
+) -> Columns:
+    """Return the records of batches, in their order, or those first that are like most.
 
     Where offsets are `wanted` of each batch (from the first, the second not among them), others
     are left out before they are copied.
@@ -141,16 +146,25 @@ def columns(found: Sequence[Batch], wanted: Sequence[tuple[int, int]] | None = N
         kept = (offsets >= first) & (offsets < until)
         batch, offsets, since_ms, ends = batch[kept], offsets[kept], since_ms[kept], ends[kept]
         fields.at = fields.at[kept]
-    key, value = fields.content(), fields.content()
+    key, value = fields.contents(), fields.contents()
+    order = fields.usual_first(value) if usual_first else None
+    if order is not None:
+        batch, offsets, since_ms, ends = batch[order], offsets[order], since_ms[order], ends[order]
+        fields.at = fields.at[order]
     headers = fields.headers(ends)
     if not np.array_equal(fields.at, ends):
         raise HeadwaterError("a record is not as long as it says")
-    times = _of_batches([each.first_ms for each in found], batch) + since_ms
+    keys, values = fields.slices(key, order), fields.slices(value, order)
+    return Columns(batch, offsets, _times_us(found, batch, since_ms), keys, values, headers)
+
+
+def _times_us(found: Sequence[Batch], batch: Places, since_ms: Places) -> Places:
+    times: Places = _of_batches([each.first_ms for each in found], batch) + since_ms
     if any(each.appended_ms is not None for each in found):
         said = [-1 if each.appended_ms is None else each.appended_ms for each in found]
         appended = _of_batches(said, batch)
         times = np.where(appended < 0, times, appended)
-    return Columns(batch, offsets, times * 1000, key, value, headers)
+    return times * 1000
 
 
 def _of_batches(said: Sequence[int], batch: Places) -> Places:

@@ -8,9 +8,13 @@ import pyarrow as pa
 from spark_jobs.header_layouts import alike, header_lists
 from telemetry.errors import HeadwaterError
 
-PADDING = b"\0" * 8
+_WORD = 8
+PADDING = b"\0" * _WORD
 """A field that is cut off is read behind the end, and found to be wrong there."""
 _LONGEST_VARINT = 63
+_LONGEST = 64 * 1024
+_MOSTLY = 0.75
+_BINARY = pa.binary()
 Places = np.ndarray
 
 
@@ -23,6 +27,13 @@ class Joined(NamedTuple):
 
     content: bytearray
     size: int
+
+
+class Contents(NamedTuple):
+    """Where a field of each record begins, and how long it is: -1 of one that is null."""
+
+    start: Places
+    length: Places
 
 
 class Fields:
@@ -39,11 +50,30 @@ class Fields:
         value, self.at = self._varint(self.at)
         return value
 
-    def content(self) -> pa.Array:
-        """Read bytes behind their length; they are null where that is -1."""
+    def contents(self) -> Contents:
+        """Read where bytes stand behind their length."""
         length, start = self._varint(self.at)
         self.at = start + np.maximum(length, 0)
-        return self._slices(start, length, pa.binary())
+        return Contents(start, length)
+
+    def usual_first(self, contents: Contents) -> Places | None:
+        """Return the order in which contents that begin like most are before the others.
+
+        None where all of them do, or too few. Most of what is rejected begins otherwise, and may
+        have many bytes: where it stands together, none of them is copied again.
+        """
+        if not len(contents.start):
+            return None
+        count = len(self._bytes) - _WORD + 1
+        words = np.ndarray((count,), "<u8", self._bytes, strides=(1,))
+        begin = words[np.minimum(contents.start, count - 1)]
+        for place in (len(begin) // 2, 0, len(begin) - 1):
+            is_usual = (begin == begin[place]) & (contents.length <= _LONGEST)
+            if is_usual.all():
+                return None
+            if np.count_nonzero(is_usual) > _MOSTLY * len(begin):
+                return np.concatenate([np.flatnonzero(is_usual), np.flatnonzero(~is_usual)])
+        return None
 
     def headers(self, ends: Places) -> pa.ListArray:
         """Read headers, their names as words; a record that is well ends with them."""
@@ -55,24 +85,26 @@ class Fields:
             lists.append(group.headers)
         others = np.flatnonzero(is_other)
         if len(others) or not lists:
-            rows.append(others)
-            lists.append(self._others(others))
-        if len(lists) == 1:
-            return lists[0]
-        order = np.argsort(np.concatenate(rows))
-        return pa.concat_arrays(lists).take(pa.array(order))
+            rows.append(others[np.argsort(self.at[others])])
+            lists.append(self._others(rows[-1]))
+        places = np.concatenate(rows)
+        found = lists[0] if len(lists) == 1 else pa.concat_arrays(lists)
+        if (places[1:] > places[:-1]).all():
+            return found
+        order = np.argsort(places)
+        return found.take(pa.array(order))
 
     def _others(self, rows: Places) -> pa.ListArray:
         """Read the headers of records that are like no others."""
         counts = self._counts(rows)
         name_at, name_length, value_at, value_length = self._spans(rows, counts)
         self._check(name_length)
-        names = self._slices(name_at, name_length, pa.string())
+        names = self.slices(Contents(name_at, name_length), type_=pa.string())
         try:
             names.validate(full=True)
         except pa.ArrowInvalid as error:
             raise UnusualRecordsError("the name of a header is no UTF-8") from error
-        values = self._slices(value_at, value_length, pa.binary())
+        values = self.slices(Contents(value_at, value_length))
         return header_lists(np.cumsum(counts), names.dictionary_encode(), values)
 
     def _counts(self, rows: Places) -> Places:
@@ -125,12 +157,15 @@ class Fields:
         if (counts < 0).any():
             raise HeadwaterError("a record says of itself that it is shorter than nothing")
 
-    def _slices(self, start: Places, length: Places, type_: pa.DataType) -> pa.Array:
-        """Return bytes from places that follow one another.
+    def slices(
+        self, contents: Contents, order: Places | None = None, type_: pa.DataType = _BINARY
+    ) -> pa.Array:
+        """Return bytes from places that follow one another, as they do or in another order.
 
         All bytes are one array of these and of what lies between them, of which every other
         value is taken: so Arrow copies them.
         """
+        start, length = contents
         bounds = np.stack([start, start + np.maximum(length, 0)], axis=1).ravel()
         if not len(bounds):
             return pa.array([], type_)
@@ -138,5 +173,5 @@ class Fields:
             raise HeadwaterError("a record is not as long as it says")
         buffers = [None, pa.py_buffer(bounds.astype(np.int32)), self._buffer]
         all_bytes = pa.Array.from_buffers(type_, len(bounds) - 1, buffers)
-        is_null = length < 0
-        return all_bytes.take(pa.array(np.arange(len(start)) * 2, mask=is_null))
+        rows = np.arange(len(start)) if order is None else order
+        return all_bytes.take(pa.array(rows * 2, mask=length[rows] < 0))

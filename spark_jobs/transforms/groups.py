@@ -21,6 +21,7 @@ from spark_jobs.transforms.lines import (
 )
 from spark_jobs.transforms.senders import Senders, combined
 from spark_jobs.transforms.shapes import KNOWN, TAGS, Shape, is_exact, shape, spread
+from spark_jobs.transforms.some_rows import some
 from spark_jobs.transforms.time_texts import device_times
 from spark_jobs.transforms.words import Places, mask_of
 from telemetry.message import PLACE_BOOT
@@ -73,7 +74,7 @@ def _of_products(
 
 
 def _plain(values: pa.BinaryArray, rows: Places) -> _Lines:
-    lines = values if len(rows) == len(values) else values.take(pa.array(rows))
+    lines = values if len(rows) == len(values) else some(values, rows)
     fits = plain(lines)
     return _Lines(rows, lines) if fits.all() else _Lines(rows[fits], lines.filter(pa.array(fits)))
 

@@ -95,6 +95,41 @@ def test_offsets_that_are_not_wanted_are_left_out(
     assert [*zip(told.batch.tolist(), rows(told), strict=True)] == kept
 
 
+USUAL = st.binary(max_size=20).map(lambda more: b'{"v":1,"ts"' + more)
+MOSTLY_USUAL = st.lists(st.tuples(st.integers(0, 9), CONTENT, USUAL, HEADERS), min_size=8)
+
+
+@given(MOSTLY_USUAL, st.lists(st.tuples(st.integers(0, 40), RECORD), max_size=2), CODECS)
+def test_what_begins_like_most_comes_first_and_each_record_is_as_before(
+    sent: list[Record], others: list[tuple[int, Record]], codec: int
+) -> None:
+    for place, record in others:
+        sent.insert(place, record)
+    found = [*batches(encoded(sent, codec=codec))]
+
+    told = rows(columns(found, usual_first=True))
+
+    expected = sorted(rows(columns(found)), key=lambda row: not _begins_usual(row[3]))
+    assert told == expected
+
+
+def _begins_usual(value: object) -> bool:
+    return isinstance(value, bytes) and value.startswith(b'{"v":1,"')
+
+
+def test_a_long_value_comes_last_and_without_a_usual_one_nothing_is_moved() -> None:
+    one, long, other = b'{"v":1}{', b'{"v":1}{' + b"x" * 70_000, b"12345678"
+    sent: list[Record] = [(0, b"k", value, []) for value in (one, long, one, one, one, one)]
+    mixed: list[Record] = [(0, b"k", value, []) for value in (one, other, one, other, one)]
+
+    def offsets(records: list[Record]) -> list[int]:
+        return [*columns([*batches(encoded(records))], usual_first=True).offset.tolist()]
+
+    assert offsets(sent) == [0, 2, 3, 4, 5, 1]
+    assert offsets(mixed) == [0, 1, 2, 3, 4]
+    assert columns([], usual_first=True).offset.tolist() == []
+
+
 def test_a_record_of_very_many_headers_costs_what_it_has() -> None:
     many: Record = (0, None, b"v", [("h", b"1")] * 4_000)
     few: Record = (0, None, b"v", [("h", b"1")])
