@@ -6,9 +6,9 @@ them; for rows that repeat their message's columns that is most of the cost of a
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import numpy as np
@@ -20,7 +20,7 @@ from pyarrow import fs
 
 from spark_jobs.bounds import greatest, least
 from spark_jobs.reading_rows import OF_READING, Block, ReadingRows, parted
-from spark_jobs.row_files import folder, now_ms
+from spark_jobs.row_files import PACKED, folder, now_ms
 from spark_jobs.schema import arrow_schema, is_of
 from spark_jobs.shared_chunks import Piece, of_block, of_rows, write
 from telemetry.errors import HeadwaterError
@@ -34,11 +34,19 @@ class _Content(NamedTuple):
     blocks: list[Block]
 
 
+class _Statistics(NamedTuple):
+    """What is said of rows: how many, and the bounds and nulls of columns."""
+
+    records: int
+    spans: Mapping[str, tuple[Any, Any]]
+    nulls: dict[str, int]
+
+
 def added(uri: str, table: Table, rows: pa.Table | ReadingRows) -> list[AddAction]:
     """Write the rows, a file a partition; return what adds them."""
     if not rows.num_rows:
         return []
-    store, root = fs.FileSystem.from_uri(uri)
+    place = fs.FileSystem.from_uri(uri)
     found = rows if isinstance(rows, ReadingRows) else ReadingRows((), rows)
     contents: dict[tuple[str, ...], _Content] = {}
     nothing = found.rows.slice(0, 0)
@@ -50,9 +58,23 @@ def added(uri: str, table: Table, rows: pa.Table | ReadingRows) -> list[AddActio
             content = contents.setdefault(values, _Content(nothing, []))
             content.blocks.append(kept if mask is None else kept.only(mask))
     return [
-        _put(store, root, table, dict(zip(table.partition_by, values, strict=True)), content)
+        _put(place, table, dict(zip(table.partition_by, values, strict=True)), [content])
         for values, content in contents.items()
     ]
+
+
+def added_in_parts(
+    uri: str, table: Table, partition: Mapping[str, str], parts: Iterable[ReadingRows]
+) -> AddAction:
+    """Write the parts of one partition, which stay, into one file; return what adds it."""
+    contents = (
+        _Content(
+            _checked(table, part.rows),
+            [block._replace(messages=_checked(table, block.messages)) for block in part.blocks],
+        )
+        for part in parts
+    )
+    return _put(fs.FileSystem.from_uri(uri), table, partition, contents, dense=True)
 
 
 def as_text(file: AddAction) -> str:
@@ -122,23 +144,37 @@ def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
 
 
 def _put(
-    store: fs.FileSystem, root: str, table: Table, partition: dict[str, str], content: _Content
+    place: tuple[fs.FileSystem, str],
+    table: Table,
+    partition: Mapping[str, str],
+    contents: Iterable[_Content],
+    *,
+    dense: bool = False,
 ) -> AddAction:
-    name = f"{folder(partition)}/part-{uuid.uuid4()}.zstd.parquet".lstrip("/")
+    kind = PACKED if dense else "part"
+    name = f"{folder(partition)}/{kind}-{uuid.uuid4()}.zstd.parquet".lstrip("/")
+    store, root = place
     path = f"{root}/{name}"
     store.create_dir(path.rpartition("/")[0])
     names = [each for each in table.statistics if each not in table.partition_by]
     schema = stored_schema(table)
+    said: list[_Statistics] = []
+
+    def pieces() -> Iterator[Piece]:
+        for content in contents:
+            said.append(_statistics(content, names))
+            yield from _pieces(content, schema)
+
     try:
         with store.open_output_stream(path) as file:
-            size = write(file, _pieces(content, schema), schema, names)
+            size = write(file, pieces(), schema, names, dense=dense)
     except OSError:
         # A disk that is full has no room for a half of a file either.
         with suppress(OSError):
             store.delete_file(path)
         raise
-    said = json.dumps(_statistics(content, names))
-    return AddAction(name, size, partition, now_ms(), True, said)
+    told = json.dumps(_of_all(said, names))
+    return AddAction(name, size, {**partition}, now_ms(), True, told)
 
 
 def stored_schema(table: Table) -> pa.Schema:
@@ -163,17 +199,32 @@ def _pieces(content: _Content, schema: pa.Schema) -> Iterator[Piece]:
         yield from of_rows(pa.concat_tables(loose).unify_dictionaries())
 
 
-def _statistics(content: _Content, names: list[str]) -> dict[str, object]:
-    spans = {name: _span([*_columns(content, name)]) for name in names}
+def _statistics(content: _Content, names: list[str]) -> _Statistics:
     nulls = {name: content.rows[name].null_count for name in names}
     for block in content.blocks:
         for name in set(names).intersection(block.messages.column_names):
             nulls[name] += _nulls(block, name)
+    return _Statistics(
+        content.rows.num_rows + sum(block.num_rows for block in content.blocks),
+        {name: _span([*_columns(content, name)]) for name in names},
+        nulls,
+    )
+
+
+def _of_all(said: Sequence[_Statistics], names: list[str]) -> dict[str, object]:
+    """Return statistics of parts as Delta has those of a file."""
+    low, high = (
+        {
+            name: [each.spans[name][end] for each in said if each.spans[name][end] is not None]
+            for name in names
+        }
+        for end in range(2)
+    )
     return {
-        "numRecords": content.rows.num_rows + sum(block.num_rows for block in content.blocks),
-        "minValues": {name: span[0] for name, span in spans.items() if span[0] is not None},
-        "maxValues": {name: span[1] for name, span in spans.items() if span[1] is not None},
-        "nullCount": nulls,
+        "numRecords": sum(each.records for each in said),
+        "minValues": {name: min(found) for name, found in low.items() if found},
+        "maxValues": {name: max(found) for name, found in high.items() if found},
+        "nullCount": {name: sum(each.nulls[name] for each in said) for name in names},
     }
 
 

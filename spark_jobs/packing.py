@@ -112,16 +112,16 @@ def _packed(lake: Lake, table: Table, files: pl.DataFrame) -> int:
         if files.is_empty():
             return 0
         actions = table_files.pack(lake.row_files(table), files)
-        if _is_committed(handle, table, files, actions):
+        if is_committed(handle, table, files, actions):
             return 2 * len(files) - len(actions)
         log.warning("%s: files were changed while they were packed", table.name)
     return 0
 
 
-def _is_committed(
+def is_committed(
     handle: DeltaTable, table: Table, files: pl.DataFrame, actions: list[Action]
 ) -> bool:
-    """Commit on the newest version, as long as all the files are there.
+    """Commit on the newest version what takes the place of files, as long as all are there.
 
     delta-rs may not try again by itself: of two packings of the same files it would take both.
     """

@@ -5,7 +5,7 @@ import json
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
@@ -134,7 +134,7 @@ def _put(store: fs.FileSystem, path: str, rows: pl.DataFrame) -> int:
     return buffer.tell()
 
 
-def folder(partition: dict[str, str]) -> str:
+def folder(partition: Mapping[str, str]) -> str:
     """Return the folder that readers take the partition's values from."""
     return "/".join(f"{name}={quote(value, safe='')}" for name, value in partition.items())
 

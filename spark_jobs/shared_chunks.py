@@ -41,7 +41,7 @@ from spark_jobs.reading_rows import OK, VALUES, Block, repeated
 from spark_jobs.schema import is_of
 
 GROUP_ROWS = 256 * 1024
-_SMALLEST, _LEVEL = "zstd", 1
+_SMALLEST, _LEVEL, _DENSE_LEVEL = "zstd", 1, 3
 _FASTEST = "snappy"
 LARGE_BYTES = 64 * 1024
 """Of a column in memory. Files of fewer are packed into larger ones before long."""
@@ -105,16 +105,24 @@ def of_block(block: Block) -> Piece:
 
 
 def write(
-    file: BinaryFile, pieces: Iterable[Piece], schema: pa.Schema, statistics: Sequence[str]
+    file: BinaryFile,
+    pieces: Iterable[Piece],
+    schema: pa.Schema,
+    statistics: Sequence[str],
+    *,
+    dense: bool = False,
 ) -> int:
-    """Write the pieces as one file with the schema's columns; return its size."""
+    """Write the pieces as one file with the schema's columns; return its size.
+
+    What is written densely, numbers by their dictionary, costs more and is for what stays.
+    """
     heads = [*islice(left := iter(pieces), 2)]
     if len(heads) == 1 and len(heads[0].groups) == 1:
-        return _write_alone(file, heads[0], schema, statistics)
+        return _write_alone(file, heads[0], schema, statistics, dense)
     groups: list[Value] = []
     size, rows = file.write(MAGIC), 0
     for piece in chain(heads, left):
-        body, of_piece = _written(piece, statistics)
+        body, of_piece = _written(piece, statistics, dense)
         chunks = _Chunks(of_piece, size - len(MAGIC))
         for columns in piece.groups:
             named = [chunk for name in schema.names for chunk in chunks.of(columns[name], name)]
@@ -126,7 +134,7 @@ def write(
 
 
 def _write_alone(
-    file: BinaryFile, piece: Piece, schema: pa.Schema, statistics: Sequence[str]
+    file: BinaryFile, piece: Piece, schema: pa.Schema, statistics: Sequence[str], dense: bool
 ) -> int:
     """Write the only row group of a file, its footer as the library makes it.
 
@@ -134,7 +142,7 @@ def _write_alone(
     """
     (columns,) = piece.groups
     content = {field.name: _of_type(piece.content[columns[field.name]], field) for field in schema}
-    return file.write(_encoded(pa.table(content), statistics))
+    return file.write(_encoded(pa.table(content), statistics, dense))
 
 
 def _of_type(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
@@ -200,25 +208,25 @@ def _empty(schema: pa.Schema) -> Struct:
     return footer(sink.getvalue(), {})[0]
 
 
-def _written(piece: Piece, statistics: Sequence[str]) -> tuple[memoryview, Struct]:
+def _written(piece: Piece, statistics: Sequence[str], dense: bool) -> tuple[memoryview, Struct]:
     """Write the columns into one row group; return the file's body, and its footer."""
-    whole = _encoded(piece.content, statistics)
+    whole = _encoded(piece.content, statistics, dense)
     found, end = footer(whole, _CHANGED)
     return whole[len(MAGIC) : end], found
 
 
-def _encoded(content: pa.Table, statistics: Sequence[str]) -> memoryview:
+def _encoded(content: pa.Table, statistics: Sequence[str], dense: bool) -> memoryview:
     sink = io.BytesIO()
     kinds = {field.name: field.type for field in content.schema}
     kept = [name for name in kinds if name in statistics or name.startswith("metric ")]
-    codecs = _codecs(content)
+    codecs, level = _codecs(content), _DENSE_LEVEL if dense else _LEVEL
     pq.write_table(
         content,
         sink,
         row_group_size=max(1, content.num_rows),
         compression=codecs,
-        compression_level={leaf: _LEVEL for leaf, codec in codecs.items() if codec == _SMALLEST},
-        use_dictionary=[leaf for name in kinds for leaf in _repeated(name, kinds[name])],
+        compression_level={leaf: level for leaf, codec in codecs.items() if codec == _SMALLEST},
+        use_dictionary=[leaf for name in kinds for leaf in _repeated(name, kinds[name], dense)],
         column_encoding={name: "DELTA_BINARY_PACKED" for name in kinds if _counts(kinds[name])},
         write_statistics=kept,
         store_schema=False,
@@ -249,13 +257,13 @@ def _leaves(name: str, type_: pa.DataType) -> Iterator[str]:
         yield name
 
 
-def _repeated(name: str, type_: pa.DataType) -> list[str]:
+def _repeated(name: str, type_: pa.DataType, dense: bool) -> list[str]:
     """Return the leaves of a column that have few values, each many times."""
     if pa.types.is_map(type_):
         return [f"{name}.key_value.key"]
     is_word = pa.types.is_dictionary(type_) or pa.types.is_int32(type_)
-    is_text = name.startswith("value ") and type_ == pa.string()
-    return [name] if is_word or is_text or name in ("lat", "lng") else []
+    is_value = name.startswith("value ") and (dense or type_ == pa.string())
+    return [name] if is_word or is_value or name in ("lat", "lng") else []
 
 
 def _counts(type_: pa.DataType) -> bool:

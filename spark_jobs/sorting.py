@@ -1,5 +1,7 @@
 """A partition that is more than memory holds, made few files in order: Spark sorts it.
 
+Readings, whose rows repeat their message, are `sorted_readings`'.
+
 Spark's own ZORDER says which rows share a file and leaves them in any order there, so that each
 group and page of a file has rows of most series. Here a series' rows lie together, in its order.
 """
@@ -21,13 +23,15 @@ def sort(spark: SparkSession, lake: Lake, table: Table, where: str, size: int) -
     """
     # The partition first, as the writer would else have it sorted so once more, and lose the rest.
     order = tuple(dict.fromkeys((*table.partition_by, *table.cluster_by, *table.key)))
-    rows = _apart(lake.frame(spark, table).where(where), table, 1 + size // MOST_BYTES)
+    rows = apart(lake.frame(spark, table).where(where), table, size)
     writer = rows.sortWithinPartitions(*order).write.format("delta").mode("overwrite")
     moved = writer.option("replaceWhere", where).option("dataChange", "false")
     moved.save(lake.uri(table))
 
 
-def _apart(rows: DataFrame, table: Table, files: int) -> DataFrame:
+def apart(rows: DataFrame, table: Table, size: int) -> DataFrame:
+    """Return rows in as many parts as files are to be made of so many bytes."""
+    files = 1 + size // MOST_BYTES
     return rows.coalesce(1) if files == 1 else rows.repartitionByRange(files, *table.cluster_by)
 
 

@@ -120,15 +120,22 @@ def swap(rows: RowFiles, files: pl.DataFrame, wanted: Change) -> list[Action]:
 
 
 def pack(rows: RowFiles, small: pl.DataFrame) -> list[Action]:
-    """Write the rows of small files into one a partition; they are the same rows as before.
+    """Write the rows of small files into one a partition; they are the same rows as before."""
+    found = rows.read(small).select(rows.table.column_names)
+    return instead(rows.table, small, rows.write([found], is_change=False))
+
+
+def instead(table: Table, files: pl.DataFrame, added: Sequence[AddAction]) -> list[Action]:
+    """Return what puts files with the same rows in the place of others.
 
     The new files are as old as the newest that they take the place of: nothing was written.
     """
-    table = rows.table
-    added = rows.write([rows.read(small).select(table.column_names)], is_change=False)
-    ages = _newest(small, table)
-    aged = [replace(one, modification_time=ages[_values_of(one, table)]) for one in added]
-    return [*aged, *removals(small, table, is_change=False)]
+    ages = _newest(files, table)
+    aged = [
+        replace(one, data_change=False, modification_time=ages[_values_of(one, table)])
+        for one in added
+    ]
+    return [*aged, *removals(files, table, is_change=False)]
 
 
 def _newest(files: pl.DataFrame, table: Table) -> dict[tuple[str | None, ...], int]:

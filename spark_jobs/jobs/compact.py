@@ -14,7 +14,7 @@ from datetime import date, datetime
 
 import polars as pl
 
-from spark_jobs import packing, sorting
+from spark_jobs import packing, sorted_readings, sorting
 from spark_jobs.jobs.changed_files import of_days
 from spark_jobs.jobs.gold_tables import WINDOW_TABLES
 from spark_jobs.jobs.job_runs import (
@@ -32,7 +32,7 @@ from spark_jobs.pins import Pins
 from spark_jobs.session import session
 from telemetry.errors import WrongUseError
 from telemetry.settings import Settings
-from telemetry.tables import BY_NAME, TABLES, Table
+from telemetry.tables import BY_NAME, READINGS, TABLES, Table
 
 UNSORTED_BYTES = 64 * 1024 * 1024
 """A file of more is one that Spark has sorted, and stays."""
@@ -162,11 +162,18 @@ def _sorted(settings: Settings, lake: Lake, table: Table, partition: pl.DataFram
     spark = session(settings, "headwater-compact")
     named = {f"partition.{name}": name for name in table.partition_by}
     where = condition(table, partition.rename(named))
-    size = sorting.bytes_of(lake.files(table), partition)
+
+    def sort() -> None:
+        if table is READINGS:
+            sorted_readings.sort(spark, lake, where, partition)
+        else:
+            size = sorting.bytes_of(lake.files(table), partition)
+            sorting.sort(spark, lake, table, where, size)
+
     try:
-        # Spark holds its commit against all commits since it has read.
+        # What is read stays, however long it takes.
         with Pins(settings).held({table.name: lake.table(table).version()}):
-            tried(lambda: sorting.sort(spark, lake, table, where, size), f"sorting {table.name}")
+            tried(sort, f"sorting {table.name}")
     except LostError:
         log.warning("left for the next run: %s, %s", table.name, where)
         return False
