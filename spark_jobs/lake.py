@@ -16,6 +16,7 @@ from spark_jobs import column_files, table_files
 from spark_jobs.commit_info import Txn, properties
 from spark_jobs.log_checkpoints import LogCheckpoints
 from spark_jobs.log_files import hooks, is_newest, is_there
+from spark_jobs.log_looks import seen
 from spark_jobs.log_tail import LogTail
 from spark_jobs.reading_rows import ReadingRows
 from spark_jobs.row_files import PACKED, RecentFiles, RowFiles
@@ -76,10 +77,10 @@ class Lake:
         """Return the newest version of the table."""
         handle = self._handles.get(table.name)
         if handle is not None and not is_newest(handle):
-            handle.update_incremental()
+            seen(handle.update_incremental)
             handle = handle if is_there(handle) else None
         if handle is None:
-            handle = self._handles[table.name] = DeltaTable(self.uri(table))
+            handle = self._handles[table.name] = seen(lambda: DeltaTable(self.uri(table)))
         return handle
 
     def append(

@@ -11,6 +11,7 @@ from pyarrow import fs
 
 from spark_jobs import table_files
 from spark_jobs.lake import Lake
+from spark_jobs.log_looks import seen
 from spark_jobs.row_files import PACKED
 from spark_jobs.table_files import Action
 from telemetry.tables import Table
@@ -106,7 +107,7 @@ def _row_bytes(store: fs.FileSystem, path: str) -> int:
 
 
 def _packed(lake: Lake, table: Table, files: pl.DataFrame) -> int:
-    handle = DeltaTable(lake.uri(table))
+    handle = seen(lambda: DeltaTable(lake.uri(table)))
     for _ in range(TRIES):
         files = _together(_those_there(handle, files), table)
         if files.is_empty():
@@ -127,7 +128,7 @@ def is_committed(
     """
     said = CommitProperties(custom_metadata={PACKED: str(len(files))}, max_commit_retries=0)
     for _ in range(COMMITS):
-        handle.update_incremental()
+        seen(handle.update_incremental)
         if len(_those_there(handle, files)) < len(files):
             return False
         try:

@@ -19,13 +19,15 @@ from pyspark.sql import SparkSession
 from spark_jobs import packing, table_files
 from spark_jobs.column_files import added_in_parts, as_text, from_text
 from spark_jobs.lake import Lake
+from spark_jobs.log_looks import seen
 from spark_jobs.regrouping import MESSAGE, as_words, differs, regrouped
 from spark_jobs.schema import without_words
 from spark_jobs.sorting import apart
 from telemetry.tables import READINGS
 
-ROWS = 500_000
-"""Of a part. Each has a row group a metric, and readers look at what a file says of all of them."""
+ROWS, BYTES = 500_000, 256 * 1024 * 1024
+"""Of a part. Each has a row group a metric, and readers look at what a file says of all of them;
+long texts make it smaller."""
 _FILE = "file string"
 Rows = tuple[tuple[str, ...], pa.Table]
 """Rows of a partition, and its values."""
@@ -40,7 +42,7 @@ def sort(
         CommitFailedError: Another writer has changed rows of them meanwhile; appends are none.
     """
     table = READINGS
-    handle = DeltaTable(lake.uri(table))
+    handle = seen(lambda: DeltaTable(lake.uri(table)))
     files = _of(table_files.listed(handle), partitions)
     frame = lake.frame(spark, table, handle.version()).where(where)
     order = (*table.partition_by, "device_full", "event_time_us", *MESSAGE, "metric")
@@ -71,17 +73,17 @@ def _writer(uri: str, rows: int) -> Callable[[Iterable[pa.RecordBatch]], Iterato
 def _whole(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
     """Yield some rows at a time, each message's together."""
     waiting: list[pa.Table] = []
-    count = 0
+    count = size = 0
     for batch in batches:
         waiting.append(as_words(batch))
-        count += batch.num_rows
-        if count >= rows:
+        count, size = count + batch.num_rows, size + waiting[-1].nbytes
+        if count >= rows or size >= BYTES:
             table = pa.concat_tables(waiting)
             begin = int(np.flatnonzero(_begins(table, MESSAGE))[-1])
             if begin:
                 yield table.slice(0, begin)
             waiting = [table.slice(begin).combine_chunks()]
-            count -= begin
+            count, size = waiting[0].num_rows, waiting[0].nbytes
     if count:
         yield pa.concat_tables(waiting)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from deltalake import DeltaTable, Field
 from deltalake.exceptions import DeltaError
 
+from spark_jobs.log_looks import seen
 from spark_jobs.schema import delta_schema, table_properties
 from telemetry.errors import HeadwaterError
 from telemetry.tables import Table
@@ -93,7 +94,7 @@ def bring(handle: DeltaTable, table: Table) -> None:
         _alter(handle, found)
     except DeltaError:
         # Another process may have been faster with the same.
-        handle.update_incremental()
+        seen(handle.update_incremental)
         if not changes(handle, table).is_nothing:
             raise
 

@@ -3,12 +3,19 @@
 Spark's source asks for the newest version before each batch, and without this file runs a job over
 the log's JSON to learn the version's metadata. Delta Transaction Log Protocol, "Version Checksum
 File"; delta-rs writes none.
+
+A reader that lists the log while a version is made may see its checksum and not its entry, which
+was made just before: the folder is not listed at one moment. delta-rs's kernel takes that for an
+error, so a checksum comes after longer than a listing takes.
 """
 
 import json
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import polars as pl
 import pyarrow as pa
@@ -16,18 +23,21 @@ from deltalake import DeltaTable
 from deltalake.transaction import AddAction
 from pyarrow import fs
 
+from spark_jobs.log_looks import seen
 from telemetry.tables import LATE, READINGS, Table
 
 STREAMED = (READINGS, LATE)
 """Tables that gold and scoring read as streams."""
 KEPT = 20
+AFTER_S = 0.1
 log = logging.getLogger(__name__)
 
 
 class Checksums:
     """Writes the checksums of tables that are streamed, as their writer appends."""
 
-    def __init__(self) -> None:
+    def __init__(self, after_s: float = AFTER_S) -> None:
+        self._later = _Later(after_s)
         self._of: dict[str, VersionChecksums] = {}
 
     def note(
@@ -35,7 +45,7 @@ class Checksums:
     ) -> None:
         """Write the checksum of the newest version, which `added` made of version `before`."""
         if table in STREAMED:
-            self._of.setdefault(uri, VersionChecksums(uri)).note(handle, before, added)
+            self._at(uri).note(handle, before, added)
 
     def note_appended(
         self,
@@ -51,23 +61,45 @@ class Checksums:
         """
         if table not in STREAMED:
             return
-        of_table = self._of.setdefault(uri, VersionChecksums(uri))
+        of_table = self._at(uri)
         if not of_table.note_next(version, added):
             of_table.note(look(), version - 1, added)
+
+    def _at(self, uri: str) -> "VersionChecksums":
+        return self._of.setdefault(uri, VersionChecksums(uri, self._later))
+
+
+class _Later:
+    """Does things some time after they were asked for, one after the other, on its own thread."""
+
+    def __init__(self, after_s: float) -> None:
+        self._after_s = after_s
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checksums")
+
+    def do(self, work: Callable[[], None]) -> None:
+        """Have work done after a while; a process that is ending takes on no more."""
+        due = time.monotonic() + self._after_s
+
+        def wait() -> None:
+            time.sleep(max(0.0, due - time.monotonic()))
+            work()
+
+        with suppress(RuntimeError):
+            self._thread.submit(wait)
 
 
 class VersionChecksums:
     """Writes the checksums of one table; a table without them is whole."""
 
-    def __init__(self, uri: str) -> None:
-        self._uri = uri
+    def __init__(self, uri: str, later: _Later) -> None:
+        self._uri, self._later = uri, later
         self._version, self._files, self._bytes = -1, 0, 0
         self._about: dict[str, object] = {}
         self._written: deque[int] = deque()
 
     def note(self, handle: DeltaTable, before: int, added: Sequence[AddAction]) -> None:
         """Write the checksum of the newest version, which `added` made of version `before`."""
-        handle.update_incremental()
+        seen(handle.update_incremental)
         version = handle.version()
         if self._version == before and version == before + 1:
             self._count(added)
@@ -92,12 +124,18 @@ class VersionChecksums:
     def _write(self, version: int) -> None:
         self._version = version
         said = {"tableSizeBytes": self._bytes, "numFiles": self._files, **self._about}
+        self._later.do(lambda: self._put(version, json.dumps(said).encode()))
+
+    def _put(self, version: int, said: bytes) -> None:
+        if version != self._version:
+            # Spark asks for the newest version's alone.
+            return
         try:
-            self._put(version, json.dumps(said).encode())
+            self._put_newest(version, said)
         except OSError as error:
             log.warning("%s has no checksum of version %d: %s", self._uri, version, error)
 
-    def _put(self, version: int, said: bytes) -> None:
+    def _put_newest(self, version: int, said: bytes) -> None:
         store, root = fs.FileSystem.from_uri(self._uri)
         with store.open_output_stream(_path(root, version)) as file:
             file.write(said)

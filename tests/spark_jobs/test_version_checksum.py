@@ -1,13 +1,14 @@
 """Checksums beside versions: what Spark would say of the table, whoever wrote to it."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
 from spark_jobs.lake import Lake
-from spark_jobs.version_checksum import KEPT
+from spark_jobs.version_checksum import AFTER_S, KEPT
 from telemetry.tables import MESSAGES, READINGS
 from tests.spark_jobs.gold_fleet import fleet
 from tests.spark_jobs.silver_rows import silver
@@ -31,7 +32,11 @@ def logged(lake: Lake) -> Path:
 
 
 def said(lake: Lake, version: int) -> dict[str, object]:
-    found = json.loads((logged(lake) / f"{version:020d}.crc").read_bytes())
+    """Wait for a version's checksum, which comes after its entry."""
+    path, until = logged(lake) / f"{version:020d}.crc", time.monotonic() + 20
+    while not (path.exists() and path.read_bytes().endswith(b"}")) and time.monotonic() < until:
+        time.sleep(0.01)
+    found = json.loads(path.read_bytes())
     assert isinstance(found, dict)
     return found
 
@@ -63,9 +68,30 @@ def test_what_others_wrote_between_is_counted(lake: Lake) -> None:
     assert_true(lake)
 
 
+def test_it_is_not_seen_before_its_entry_and_of_many_versions_the_newest_has_one(
+    lake: Lake,
+) -> None:
+    for seed in range(5):
+        append(lake, seed)
+        entry = logged(lake) / f"{seed + 1:020d}.json"
+        checksum = entry.with_suffix(".crc")
+        assert not checksum.exists() or _age_s(checksum, entry) >= AFTER_S / 2
+
+    said(lake, 5)
+
+    for checksum in logged(lake).glob("*.crc"):
+        assert _age_s(checksum, checksum.with_suffix(".json")) >= AFTER_S / 2
+
+
+def _age_s(path: Path, than: Path) -> float:
+    """Return how much later one file was written than another."""
+    return path.stat().st_mtime - than.stat().st_mtime
+
+
 def test_old_ones_go_and_versions_of_others_have_none(lake: Lake) -> None:
     for seed in range(KEPT + 3):
         append(lake, seed)
+        said(lake, seed + 1)
     Lake(lake.root).delete(READINGS, "zone = 'north'")
 
     kept = sorted(int(path.stem) for path in logged(lake).glob("*.crc"))
@@ -88,6 +114,7 @@ def test_spark_learns_from_it_what_the_table_is(
     spark: SparkSession, lake: Lake, *, is_there: bool
 ) -> None:
     append(lake)
+    said(lake, 1)
     if not is_there:
         (logged(lake) / f"{1:020d}.crc").unlink()
 
