@@ -34,6 +34,7 @@ COLUMNS = {
     "valid_from": _VALID_FROM,
 }
 """What is known of a version of a device, in the order of `Device`."""
+_MOST_KEPT = 1000
 _ALWAYS = -(2**63)
 _FIRST_US = int(FIRST_VALID_FROM.timestamp() * 1_000_000)
 _ODD = np.uint64(0x9E3779B97F4A7C15)
@@ -68,6 +69,7 @@ class Fleet(Registry):
         super().__init__(products, (), first_use)
         self._hashes = hashes or _hashes
         self._versions = versions.combine_chunks()
+        self._asked: tuple[frozenset[tuple[str, str]], Registry] | None = None
 
     @classmethod
     def of(
@@ -139,9 +141,18 @@ class Fleet(Registry):
         return found
 
     def among(self, keys: Iterable[tuple[str, str]]) -> Registry:
-        """Return the registry of some devices as objects: each costs much to find by itself."""
-        versions = chain.from_iterable(self.histories(keys).values())
-        return Registry(self.products.values(), versions, self.first_use)
+        """Return the registry of some devices as objects: each costs much to find by itself.
+
+        Few devices send what is judged so, and the same ones again and again: these are kept.
+        """
+        asked = frozenset(keys)
+        if self._asked is not None and self._asked[0] == asked:
+            return self._asked[1]
+        versions = chain.from_iterable(self.histories(asked).values())
+        found = Registry(self.products.values(), versions, self.first_use)
+        if len(asked) <= _MOST_KEPT:
+            self._asked = asked, found
+        return found
 
     def with_histories(self, changed: Mapping[tuple[str, str], Iterable[Device]]) -> pa.Table:
         """Return the rows of all versions once those of some devices are others."""

@@ -90,6 +90,16 @@ def test_some_are_taken_out_with_one_look() -> None:
     assert looks == [20, 11], "those that there are, then those that are asked for"
 
 
+def test_the_same_ones_are_looked_up_once_and_others_are_not_taken_for_them() -> None:
+    fleet = Fleet.of((), [Device(name) for name in NAMES])
+    first, others = [("default", "p.a"), ("default", "q")], [("default", "p.b")]
+
+    assert fleet.among(first) is fleet.among(reversed(first))
+    assert not fleet.among(others).versions("default", "p.a")
+    assert fleet.among(first).versions("default", "p.a")
+    assert copy(fleet).among(others).versions("default", "p.b")
+
+
 def test_many_are_found_at_once_as_they_were() -> None:
     moved = [
         Device("p.a", zone=zone, valid_from=datetime.fromtimestamp(AT + at, UTC) if at else None)
