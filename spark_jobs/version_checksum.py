@@ -30,6 +30,8 @@ STREAMED = (READINGS, LATE)
 """Tables that gold and scoring read as streams."""
 KEPT = 20
 AFTER_S = 0.1
+_Entry = tuple[int | None, int | None]
+_NONE: _Entry = (None, None)
 log = logging.getLogger(__name__)
 
 
@@ -124,16 +126,25 @@ class VersionChecksums:
     def _write(self, version: int) -> None:
         self._version = version
         said = {"tableSizeBytes": self._bytes, "numFiles": self._files, **self._about}
-        self._later.do(lambda: self._put(version, json.dumps(said).encode()))
+        entry = self._entry(version)
+        self._later.do(lambda: self._put(version, entry, json.dumps(said).encode()))
 
-    def _put(self, version: int, said: bytes) -> None:
+    def _put(self, version: int, entry: _Entry, said: bytes) -> None:
         if version != self._version:
             # Spark asks for the newest version's alone.
             return
         try:
-            self._put_newest(version, said)
+            # By now another table may be there, put back or made anew, which lacks the version.
+            if entry != _NONE and self._entry(version) == entry:
+                self._put_newest(version, said)
         except OSError as error:
             log.warning("%s has no checksum of version %d: %s", self._uri, version, error)
+
+    def _entry(self, version: int) -> _Entry:
+        """Return what tells a version's entry from one of another table; of no file, nothing."""
+        store, root = fs.FileSystem.from_uri(self._uri)
+        (found,) = store.get_file_info([_path(root, version, "json")])
+        return found.size, found.mtime_ns
 
     def _put_newest(self, version: int, said: bytes) -> None:
         store, root = fs.FileSystem.from_uri(self._uri)
@@ -168,5 +179,5 @@ def _about(handle: DeltaTable) -> dict[str, object]:
     }
 
 
-def _path(root: str, version: int) -> str:
-    return f"{root}/_delta_log/{version:020d}.crc"
+def _path(root: str, version: int, kind: str = "crc") -> str:
+    return f"{root}/_delta_log/{version:020d}.{kind}"

@@ -1,6 +1,7 @@
 """Checksums beside versions: what Spark would say of the table, whoever wrote to it."""
 
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -81,6 +82,27 @@ def test_it_is_not_seen_before_its_entry_and_of_many_versions_the_newest_has_one
 
     for checksum in logged(lake).glob("*.crc"):
         assert _age_s(checksum, checksum.with_suffix(".json")) >= AFTER_S / 2
+
+
+@pytest.mark.parametrize("is_made_anew", [True, False])
+def test_a_table_that_took_its_place_gets_none(lake: Lake, *, is_made_anew: bool) -> None:
+    append(lake)
+    said(lake, 1)
+    shutil.copytree(lake.root, f"{lake.root} as it was")
+    append(lake)
+    shutil.rmtree(lake.root)
+    if is_made_anew:
+        other = Lake(lake.root)
+        other.create(READINGS)
+        other.delete(READINGS, "zone = 'north'")
+        other.delete(READINGS, "zone = 'south'")
+    else:
+        Path(f"{lake.root} as it was").rename(lake.root)
+
+    time.sleep(3 * AFTER_S)
+
+    assert not (logged(lake) / f"{2:020d}.crc").exists()
+    assert Lake(lake.root).table(READINGS).version() <= 2
 
 
 def _age_s(path: Path, than: Path) -> float:
