@@ -16,14 +16,13 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.backlog import Backlog, fill, metric_types
-from benchmarks.growth import landed
+from benchmarks.backlog import Backlog, metric_types
+from benchmarks.growth import filled, landed
 from benchmarks.report import Figures, count, parser, report
 from spark_jobs.jobs.compact import Budget, compacted, planned
 from spark_jobs.lake import Lake
 from telemetry.settings import Settings
 from telemetry.tables import READINGS
-from tests.end_to_end.stack import Stack, free_port_base
 
 LIMIT = 2.0
 LEVEL = 3
@@ -37,15 +36,9 @@ CORES = 2
 def run(backlog: Backlog, batch: int) -> Figures:
     """Land a backlog, compact it, write its messages plainly, and compare."""
     with tempfile.TemporaryDirectory() as folder:
-        stack = Stack(Path(folder), free_port_base())
-        stack.run("up", "--only", "kafka", timeout_s=600)
-        try:
-            kafka = Settings(home=stack.home, port_base=stack.port_base).kafka_bootstrap
-            fill(kafka, backlog)
-            home = Path(folder) / "landed"
+        home = Path(folder) / "landed"
+        with filled(Path(folder), backlog) as kafka:
             landed(home, kafka, backlog, {"warm": 0, "batch": batch}, CORES)
-        finally:
-            stack.run("down", check=False)
         settings = Settings(home=home)
         lake = Lake(settings.lake_root)
         before = _size(lake)

@@ -14,7 +14,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -87,19 +88,25 @@ def _measured(point: Point, sizes: Mapping[str, int]) -> dict[str, object]:
         late_every=100 // share if share else 0,
         partitions=point["partitions"],
     )
-    with tempfile.TemporaryDirectory() as folder:
-        stack = Stack(Path(folder), free_port_base())
-        stack.run("up", "--only", "kafka", timeout_s=600)
-        try:
-            kafka = Settings(home=stack.home, port_base=stack.port_base).kafka_bootstrap
-            fill(kafka, backlog)
-            home = Path(folder) / "landed"
-            grow_old(Settings(home=home).lake_root, point["age_days"], datetime.now(UTC).date())
-            found = landed(home, kafka, backlog, sizes, point["cores"])
-        finally:
-            stack.run("down", check=False)
+    with tempfile.TemporaryDirectory() as folder, filled(Path(folder), backlog) as kafka:
+        home = Path(folder) / "landed"
+        grow_old(Settings(home=home).lake_root, point["age_days"], datetime.now(UTC).date())
+        found = landed(home, kafka, backlog, sizes, point["cores"])
     sys.stderr.write(f"{dict(point)}: {found}\n")
     return found
+
+
+@contextmanager
+def filled(folder: Path, backlog: Backlog) -> Iterator[str]:
+    """Start a broker that holds a backlog; yield where it is."""
+    stack = Stack(folder, free_port_base())
+    stack.run("up", "--only", "kafka", timeout_s=600)
+    try:
+        kafka = Settings(home=stack.home, port_base=stack.port_base).kafka_bootstrap
+        fill(kafka, backlog)
+        yield kafka
+    finally:
+        stack.run("down", check=False)
 
 
 def landed(
