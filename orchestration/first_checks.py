@@ -29,9 +29,7 @@ def first_checks_sensor(settings: Settings) -> dg.SensorDefinition:
         description="Holds a new lake to its suites as soon as gold has rows.",
     )
     def first_checks(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        if context.cursor == ASKED:
-            return dg.SensorResult(skip_reason="suites were held before", cursor=ASKED)
-        if _has_rows(settings, [QUALITY]):
+        if context.cursor == ASKED or _has_rows(settings, [QUALITY]):
             return dg.SensorResult(skip_reason="suites were held before", cursor=ASKED)
         if not _has_rows(settings, GOLD):
             return dg.SensorResult(skip_reason="gold has no rows yet")
