@@ -22,6 +22,8 @@ BY_KEY = -1
 """The partition that librdkafka takes for: choose it."""
 LATE_BY_US = 300_000_000
 """Beyond the lateness of the product, which is the usual one."""
+OWN = tuple(body for body, _ in BODIES)
+"""Poison of our own: one case in sixteen has from a hundred to nine hundred kilobytes."""
 
 
 def metric_types(count: int) -> dict[str, str]:
@@ -55,8 +57,8 @@ def name(number: int) -> str:
 class Backlog(NamedTuple):
     """What a topic is filled with: events of devices in turn, each with so many metrics.
 
-    One event in `poison_every` is poison, one in `late_every` came `LATE_BY` too late (0: none).
-    Keys choose the partition, unless there are to be so many `partitions`.
+    One event in `poison_every` is one of the `poison`, one in `late_every` came `LATE_BY` too late
+    (0: none). Keys choose the partition, unless there are to be so many `partitions`.
     """
 
     events: int
@@ -65,6 +67,7 @@ class Backlog(NamedTuple):
     poison_every: int = 0
     late_every: int = 0
     partitions: int = 0
+    poison: tuple[bytes, ...] = OWN
 
     def is_late(self, event: int) -> bool:
         """Say whether an event is one of the late ones."""
@@ -83,7 +86,7 @@ def fill(bootstrap: str, backlog: Backlog) -> int:
         at = now - pick.randrange(1_000_000) - (LATE_BY_US if backlog.is_late(event) else 0)
         body = _body(turn, at, types, pick)
         is_poison = backlog.poison_every and event % backlog.poison_every == 0
-        sent = pick.choice(BODIES)[0] if is_poison else body
+        sent = pick.choice(backlog.poison) if is_poison else body
         headers = record_headers(names[number], received_at=now, protocol="mqtt")
         place = number % backlog.partitions if backlog.partitions else BY_KEY
         key = names[number].encode()

@@ -31,7 +31,7 @@ SCHEMA = pa.schema(
     ]
 )
 """The columns of Spark's Kafka source; names of headers are words."""
-MOST_ROWS = 20_000
+MOST_ROWS = 50_000
 MOST_BYTES = 32 * 1024 * 1024
 """Of values in a batch; one record may go beyond it."""
 

@@ -20,7 +20,7 @@ from spark_jobs.transforms.lines import (
     read_all,
 )
 from spark_jobs.transforms.senders import Senders, combined
-from spark_jobs.transforms.shapes import KNOWN, TAGS, Shape, is_exact, shape, spread
+from spark_jobs.transforms.shapes import KNOWN, TAGS, is_exact, shape, spread
 from spark_jobs.transforms.some_rows import some
 from spark_jobs.transforms.time_texts import device_times
 from spark_jobs.transforms.words import Places, mask_of
@@ -50,12 +50,17 @@ class _Lines(NamedTuple):
 
 
 def groups(batch: pa.RecordBatch, known: Senders, fleet: Fleet, fewest: int) -> Iterator[Group]:
-    """Yield the messages of each product that has the fewest; those that do not parse are left."""
+    """Yield the messages of each product that has the fewest; those that do not parse are left.
+
+    So are those that begin unlike most, where these are fewer.
+    """
     values = batch.column("value")
     begin = beginnings(values)
     for rows, product in _of_products(known, braced(values), fleet, fewest):
-        kinds = [_plain(values, of_kind) for of_kind in alike(begin, rows)]
-        group = _group(values, [kind for kind in kinds if len(kind.rows)], product, known, fleet)
+        usual, *others = (_plain(values, of_kind) for of_kind in alike(begin, rows))
+        kinds = [usual, *(kind for kind in others if len(kind.rows) >= fewest)]
+        said = [kind for kind in kinds if len(kind.rows)]
+        group = _group(values, said, product, known, fleet) if said else None
         if group is not None:
             yield group
 
@@ -86,7 +91,10 @@ def _group(
     form = shape(product, fixed, [kind.lines for kind in kinds])
     if form is None:
         return None
-    found = [_parsed(kind.lines, form) for kind in kinds]
+    found = [
+        _parsed(kind.lines, usual, form.whole)
+        for kind, usual in zip(kinds, form.usual, strict=True)
+    ]
     tables = [each.columns for each in found if len(each.places)]
     if not tables:
         return None
@@ -110,11 +118,11 @@ def _group(
     return only(group, np.logical_and.reduce(kept))
 
 
-def _parsed(lines: pa.BinaryArray, form: Shape) -> Parsed:
-    usual = None if form.usual == form.whole else read_all(lines, form.usual)[0]
-    if usual is None:
-        return parsed(lines, form.whole)
-    return Parsed(spread(usual, form.whole), np.arange(len(lines)))
+def _parsed(lines: pa.BinaryArray, usual: pa.Schema, whole: pa.Schema) -> Parsed:
+    found = None if usual == whole else read_all(lines, usual)[0]
+    if found is None:
+        return parsed(lines, whole)
+    return Parsed(spread(found, whole), np.arange(len(lines)))
 
 
 def _has_whole_zero(group: Group, values: pa.BinaryArray) -> np.ndarray:

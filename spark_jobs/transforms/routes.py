@@ -69,7 +69,7 @@ def candidates(found: Judgement, rows: Rows) -> Candidates:
     """Return messages that broke no rule, by their rows."""
     times = ("kafka_time", "event_time")
     messages = found.messages.select([*_BOOT, *COORDINATES, *times, "seq", "digest"])
-    some = _taken(messages, rows).combine_chunks()
+    some = some_of(messages, rows).combine_chunks()
     words = [some[name].combine_chunks() for name in _BOOT]
     codes, firsts = combined(words)
     names = (word.take(pa.array(firsts)).dictionary_decode() for word in words)
@@ -97,7 +97,7 @@ def with_readings(found: Judgement, rows: Rows) -> pl.DataFrame:
     readings = frame_of(_row_by_row(found, is_wanted))
     names = [name for name in readings.columns if name != "place"]
     lists = readings.group_by("place", maintain_order=True).agg(readings=pl.struct(names))
-    messages = frame_of(_taken(found.messages, rows)).with_columns(
+    messages = frame_of(some_of(found.messages, rows)).with_columns(
         row=pl.Series(rows, dtype=pl.UInt32)
     )
     joined = messages.join(
@@ -120,7 +120,7 @@ def records(heads: pl.DataFrame, *, unstaged: bool) -> Rows:
 
 def bronze(found: Judgement, rows: Rows) -> pa.Table:
     """Return a row a record, for the rows of first messages."""
-    records = _taken(found.messages, rows)
+    records = some_of(found.messages, rows)
     dated = records.append_column("received_date", records["received_at"].cast(pa.date32()))
     return dated.select(MESSAGES.column_names)
 
@@ -197,7 +197,7 @@ def _beside(found: Judgement, verdicts: pl.DataFrame, table: Table) -> pa.Table:
 
 
 def _aside(found: Judgement, rows: Rows) -> pa.Table:
-    messages = _with_bodies(_taken(found.messages, rows))
+    messages = _with_bodies(some_of(found.messages, rows))
     dated = messages.append_column("received_date", messages["received_at"].cast(pa.date32()))
     return dated.append_column("replayed_at", pa.nulls(len(rows), TIMESTAMP))
 
@@ -273,7 +273,7 @@ def only(found: Judgement, rows: Rows) -> Judgement:
     moved[rows] = np.arange(len(rows), dtype=np.int32)
     readings = _row_by_row(found, moved >= 0)
     places = pa.array(moved[_places(readings)])
-    return Judgement(_taken(found.messages, rows), readings.set_column(0, "place", places))
+    return Judgement(some_of(found.messages, rows), readings.set_column(0, "place", places))
 
 
 def _exploded(messages: pa.Table, of_messages: pa.Table, is_kept: np.ndarray) -> pa.Table:
@@ -288,13 +288,3 @@ def _exploded(messages: pa.Table, of_messages: pa.Table, is_kept: np.ndarray) ->
 def _places(readings: pa.Table) -> np.ndarray:
     places: np.ndarray = readings["place"].to_numpy()
     return places
-
-
-def _taken(columns: pa.Table, rows: Rows) -> pa.Table:
-    if not len(rows):
-        return columns.slice(0, 0)
-    first = int(rows[0])
-    if int(rows[-1]) - first + 1 == len(rows) and (rows[1:] > rows[:-1]).all():
-        # What is rejected stands together mostly, and may have many bytes: none is copied.
-        return columns.slice(first, len(rows))
-    return some_of(columns, rows)

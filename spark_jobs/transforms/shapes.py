@@ -34,13 +34,13 @@ _MOST_OTHERS = 32
 
 
 class Shape(NamedTuple):
-    """The columns that a product's messages may have, and those that most of them have.
+    """The columns that a product's messages may have, and those that most of each kind have.
 
     A column that no line fills costs as much as one that all do.
     """
 
     whole: pa.Schema
-    usual: pa.Schema
+    usual: tuple[pa.Schema, ...]
 
 
 class Fit(NamedTuple):
@@ -56,9 +56,10 @@ def shape(product: Product, fixed: Mapping[str, str], kinds: Iterable[pa.Array])
     """Return the columns to parse a product's messages into; None where columns cannot say it.
 
     Tags, metrics of a product without schema, and fields that a message has beside its own, are
-    those that a few lines of each kind have. So is all that is usual.
+    those that a few lines of each kind have. So is all that is usual of a kind.
     """
-    samples = [sample for lines in kinds for sample in _samples(lines)]
+    of_kinds = [_samples(lines) for lines in kinds]
+    samples = [sample for found in of_kinds for sample in found]
     types = _declared(product) if product.versions else _said(samples, fixed)
     if not types or len(types) > _MOST_METRICS:
         return None
@@ -66,11 +67,20 @@ def shape(product: Product, fixed: Mapping[str, str], kinds: Iterable[pa.Array])
     tags = [pa.field(TAGS, _struct(dict.fromkeys(sorted(names), pa.string())))] if names else []
     others = [*_others(samples)]
     whole = pa.schema([*_OF_ALL, *others, pa.field(METRICS, _struct(types)), *tags])
+    return Shape(whole, tuple(_usual(found, whole) for found in of_kinds))
+
+
+def _usual(samples: Iterable[dict[str, object]], whole: pa.Schema) -> pa.Schema:
+    """Return the columns that some of the samples fill, all of them where none says a metric."""
+    types = {field.name: field.type for field in whole.field(METRICS).type}
     said = {name: types[name] for name in _keys(samples, METRICS) if name in types}
     if not said:
-        return Shape(whole, whole)
-    fields = [field for field in _OF_ALL if any(field.name in sample for sample in samples)]
-    return Shape(whole, pa.schema([*fields, *others, pa.field(METRICS, _struct(said)), *tags]))
+        return whole
+    named = {name for sample in samples for name in sample}
+    fields = [field for field in whole if field.name in named]
+    at = [field.name for field in fields].index(METRICS)
+    fields[at] = pa.field(METRICS, _struct(said))
+    return pa.schema(fields)
 
 
 def _others(samples: Iterable[dict[str, object]]) -> Iterator[pa.Field]:

@@ -42,12 +42,25 @@ def test_one_run_is_not_copied() -> None:
 WHOLE = pa.table({"bytes": COLUMNS[0], "map": COLUMNS[1], "word": COLUMNS[0].dictionary_encode()})
 
 
-@given(st.lists(st.integers(0, COUNT - 1), max_size=30), st.lists(st.integers(0, COUNT)))
+@given(
+    st.lists(st.integers(0, COUNT - 1), max_size=30), st.lists(st.integers(0, COUNT)), st.booleans()
+)
 def test_rows_of_a_table_in_chunks_are_those_of_the_table(
-    places: list[int], cuts: list[int]
+    places: list[int], cuts: list[int], is_without: bool
 ) -> None:
     ends = sorted([0, *cuts, COUNT])
     parts = [WHOLE.slice(first, end - first) for first, end in pairwise(ends)]
-    found = some_of(pa.concat_tables(parts), np.array(places, np.int64))
+    rows = np.array(places, dtype=np.int64)
+    if is_without:
+        rows = np.setdiff1d(np.arange(COUNT), rows)
+    found = some_of(pa.concat_tables(parts), rows)
     found.validate(full=True)
-    assert found.to_pylist() == WHOLE.take(pa.array(places, pa.int64())).to_pylist()
+    assert found.to_pylist() == WHOLE.take(pa.array(rows)).to_pylist()
+
+
+def test_runs_of_a_table_are_not_copied_where_a_chunk_has_one() -> None:
+    whole = pa.concat_tables([WHOLE, WHOLE.slice(10, 100)])
+    rows = np.concatenate([np.arange(50, COUNT), COUNT + np.array([1, 4, 9])])
+    first, second = some_of(whole, rows)["bytes"].chunks
+    assert first.buffers()[2].address == COLUMNS[0].buffers()[2].address
+    assert [len(first), len(second)] == [COUNT - 50, 3]
