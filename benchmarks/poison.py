@@ -125,9 +125,13 @@ def _figures(taken: list[dict[str, dict[str, float]]]) -> dict[str, object]:
     def median(mix: str, name: str) -> float:
         return statistics.median(turn[mix][name] for turn in taken)
 
+    def best(mix: str) -> float:
+        return max(turn[mix]["events_per_s"] for turn in taken)
+
     throughput = ratio("events_per_s")
     return {
         "throughput_of_clean": throughput,
+        "throughput_of_clean_at_best": best("poison") / best("clean"),
         "limit": LEAST_THROUGHPUT,
         "is_kept": throughput >= LEAST_THROUGHPUT,
         "cpu_of_clean": ratio("cpu_us"),
