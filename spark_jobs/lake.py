@@ -12,11 +12,11 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction
 from pyspark.sql import DataFrame, SparkSession
 
+from edge.log_looks import seen
 from spark_jobs import column_files, table_files
 from spark_jobs.commit_info import Txn, properties
 from spark_jobs.log_checkpoints import LogCheckpoints
 from spark_jobs.log_files import hooks, is_newest, is_there
-from spark_jobs.log_looks import seen
 from spark_jobs.log_tail import LogTail
 from spark_jobs.reading_rows import ReadingRows
 from spark_jobs.row_files import PACKED, RecentFiles, RowFiles

@@ -9,9 +9,9 @@ from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError
 from pyarrow import fs
 
+from edge.log_looks import seen
 from spark_jobs import table_files
 from spark_jobs.lake import Lake
-from spark_jobs.log_looks import seen
 from spark_jobs.row_files import PACKED
 from spark_jobs.table_files import Action
 from telemetry.tables import Table

@@ -16,10 +16,10 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 from pyspark.sql import SparkSession
 
+from edge.log_looks import seen
 from spark_jobs import packing, table_files
 from spark_jobs.column_files import added_in_parts, as_text, from_text
 from spark_jobs.lake import Lake
-from spark_jobs.log_looks import seen
 from spark_jobs.regrouping import MESSAGE, as_words, differs, regrouped
 from spark_jobs.schema import without_words
 from spark_jobs.sorting import apart

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from deltalake import DeltaTable, Field
 from deltalake.exceptions import DeltaError
 
-from spark_jobs.log_looks import seen
+from edge.log_looks import seen
 from spark_jobs.schema import delta_schema, table_properties
 from telemetry.errors import HeadwaterError
 from telemetry.tables import Table

@@ -23,7 +23,7 @@ from deltalake import DeltaTable
 from deltalake.transaction import AddAction
 from pyarrow import fs
 
-from spark_jobs.log_looks import seen
+from edge.log_looks import seen
 from telemetry.tables import LATE, READINGS, Table
 
 STREAMED = (READINGS, LATE)

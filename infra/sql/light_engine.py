@@ -12,6 +12,7 @@ from pyarrow.dataset import Dataset
 from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 from sqlglot import exp
 
+from edge.log_looks import seen
 from infra.sql.catalog import no_such_table
 from infra.sql.light_show import show
 from infra.sql.result import QueryError, Result, unique_names
@@ -94,7 +95,7 @@ def _files(folder: Path) -> Dataset:
     when a query with a limit is done would crash the interpreter as it ends.
     """
     arrow_files = SubTreeFileSystem(str(folder), LocalFileSystem())
-    return DeltaTable(folder).to_pyarrow_dataset(filesystem=arrow_files)
+    return seen(lambda: DeltaTable(folder)).to_pyarrow_dataset(filesystem=arrow_files)
 
 
 def _rows(engine: Engine, relation: duckdb.DuckDBPyRelation) -> Iterator[Sequence[object]]:

@@ -13,6 +13,7 @@ from deltalake.exceptions import TableNotFoundError
 from numpy.typing import NDArray
 from pyarrow import fs
 
+from edge.log_looks import seen
 from services.query.commits import moved
 from services.query.periods import period_end, period_start
 from telemetry.tables import DEVICES, LATE, READINGS, Table
@@ -161,7 +162,7 @@ class TableFiles:
 
     def _opened(self) -> Listing:
         try:
-            handle = DeltaTable(self._uri)
+            handle = seen(lambda: DeltaTable(self._uri))
         except TableNotFoundError:
             return NOTHING
         return _listed(pa.table(handle.get_add_actions(flatten=True)), handle.version(), self.table)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from deltalake import DeltaTable
@@ -105,3 +106,20 @@ def test_commit_that_says_more_has_the_whole_log_read(
     (log / f"{version + 1:020d}.json").write_text(json.dumps(action))
     with pytest.raises(Exception, match=r"."):
         files.listing()
+
+
+def test_half_a_commit_is_looked_at_again(tmp_path: Path) -> None:
+    """A folder may be listed with a version's checksum, and without its entry."""
+    lake = TestLake(tmp_path)
+    lake.land(readings(0))
+    lake.land(readings(1))
+    log = tmp_path / "silver" / "readings" / "_delta_log"
+    newest = of(tmp_path, READINGS).version()
+    entry = log / f"{newest:020d}.json"
+    (log / f"{newest:020d}.crc").write_text("{}")
+    entry.rename(tmp_path / "entry")
+    seen_later = Timer(0.15, lambda: (tmp_path / "entry").rename(entry))
+    seen_later.start()
+    found = TableFiles(str(tmp_path), READINGS).listing()
+    seen_later.join()
+    assert found.version == newest

@@ -8,7 +8,7 @@ import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from spark_jobs.log_looks import TRIES, seen
+from edge.log_looks import TRIES, seen
 
 
 def half_a_commit(path: Path) -> None:
