@@ -42,17 +42,18 @@ def test_one_run_is_not_copied() -> None:
 WHOLE = pa.table({"bytes": COLUMNS[0], "map": COLUMNS[1], "word": COLUMNS[0].dictionary_encode()})
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.uint32])
 @given(
     st.lists(st.integers(0, COUNT - 1), max_size=30), st.lists(st.integers(0, COUNT)), st.booleans()
 )
 def test_rows_of_a_table_in_chunks_are_those_of_the_table(
-    places: list[int], cuts: list[int], is_without: bool
+    kind: type[np.integer], places: list[int], cuts: list[int], is_without: bool
 ) -> None:
     ends = sorted([0, *cuts, COUNT])
     parts = [WHOLE.slice(first, end - first) for first, end in pairwise(ends)]
-    rows = np.array(places, dtype=np.int64)
+    rows = np.array(places, dtype=kind)
     if is_without:
-        rows = np.setdiff1d(np.arange(COUNT), rows)
+        rows = np.setdiff1d(np.arange(COUNT, dtype=kind), rows)
     found = some_of(pa.concat_tables(parts), rows)
     found.validate(full=True)
     assert found.to_pylist() == WHOLE.take(pa.array(rows)).to_pylist()
