@@ -7,14 +7,17 @@ import logging
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import dagster_pipes
 
 from spark_jobs.idle_time import take_idle_time_only
-from spark_jobs.lake import Lake
+from spark_jobs.unzipped import prefer_installed
 from telemetry.errors import HeadwaterError, WrongUseError
 from telemetry.settings import Settings
+
+if TYPE_CHECKING:  # It imports pyspark.
+    from spark_jobs.lake import Lake
 
 JOBS = (
     "stream",
@@ -49,7 +52,7 @@ class Job(Protocol):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the job's own arguments."""
 
-    def run(self, arguments: argparse.Namespace, settings: Settings, lake: Lake) -> Result:
+    def run(self, arguments: argparse.Namespace, settings: Settings, lake: "Lake") -> Result:
         """Do the work and return its figures."""
 
 
@@ -59,6 +62,7 @@ def main(argv: Sequence[str]) -> int:
     for chatty in ("py4j", "kafka"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     name, rest = _job_name(argv)
+    prefer_installed()
     job = cast(Job, importlib.import_module(f"spark_jobs.jobs.{name.replace('-', '_')}"))
     parser = argparse.ArgumentParser(
         prog=f"headwater job {name}",
@@ -87,6 +91,8 @@ def _job_name(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
 
 
 def _run(job: Job, arguments: argparse.Namespace, settings: Settings) -> Result:
+    from spark_jobs.lake import Lake
+
     lake = Lake(settings.lake_root)
     lake.create_all()
     # Outside Dagster, opening pipes warns on every run.

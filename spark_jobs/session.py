@@ -59,6 +59,10 @@ OPTIONS = {
     "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "WARN",
 }
+LOCAL_OPTIONS = {
+    # Found where the driver's own modules are; other machines get these with their first task.
+    "spark.python.daemon.module": "spark_jobs.worker_daemon",
+}
 
 
 def session(settings: Settings, app: str) -> SparkSession:
@@ -67,7 +71,10 @@ def session(settings: Settings, app: str) -> SparkSession:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     submitted = _submitted()
     builder = SparkSession.Builder().appName(app)
-    for name, value in _options(settings).items():
+    options = _options(settings)
+    if submitted.get("spark.master", options["spark.master"]).startswith("local"):
+        options |= LOCAL_OPTIONS
+    for name, value in options.items():
         if not submitted.contains(name):
             builder = builder.config(name, value)
     return builder.getOrCreate()
