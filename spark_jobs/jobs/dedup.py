@@ -216,7 +216,7 @@ def _summarise(lake: Lake, days: set[date], removed: pl.DataFrame, txn: Txn) -> 
         for name, table in ASIDE.items()
     }
     before = lake.scan(DEVICE_DUPLICATES).filter(pl.col("day").is_in(listed)).collect()
-    columns = ["tenant", "device_full", "product", "day", "removed"]
+    columns = ["tenant", "device_full", "product", "day", "removed", *FIRST]
     counted = removed.unique(REMOVED).with_columns(removed=pl.lit(1, pl.Int64))
     rows = by_device_and_day(aside, pl.concat([before.select(columns), counted.select(columns)]))
     where = condition(DEVICE_DUPLICATES, pl.DataFrame({"day": listed}))

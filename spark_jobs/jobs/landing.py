@@ -37,7 +37,6 @@ from spark_jobs.transforms.judgement import Judgement
 from spark_jobs.transforms.marks import TOUCHED, of_rows
 from spark_jobs.transforms.offsets import (
     Offsets,
-    offsets_from_text,
     offsets_text,
     ranges,
     within,
@@ -191,10 +190,15 @@ class Landing:
         new = heads
         is_there = any(first <= self.landed.get(at, -1) for at, (first, _) in offsets.items())
         self._is_cut_short = True
+        is_batch = txn is not None
         if not is_whole:
             # A transaction is of a whole batch; of its parts, bronze alone says which are there.
             txn = None
         if is_there or is_unsure:
+            if is_batch:
+                # It may have ended between its late rows and their marks.
+                late = self._lake.scan(LATE).filter(within(offsets))
+                self._mark_late(late.select(TOUCHED).collect(), txn)
             # A part of the batch is there: what the tables hold decides, not the transaction. The
             # registry may be another one by now, and have a message go to another table.
             txn = None
@@ -256,14 +260,11 @@ class Landing:
             is_new = self._lake.append(table, NO_ROWS, txn, info, Along(files, bronze))
             self._note(table, rows.num_rows, is_new=is_new)
             if table is LATE and isinstance(rows, pa.Table):
-                self._mark_late(routes.frame_of(rows.select(TOUCHED)), txn, info)
+                self._mark_late(routes.frame_of(rows.select(TOUCHED)), txn)
         memory.copies.remember(*firsts(candidates, verdicts))
 
-    def _mark_late(self, rows: pl.DataFrame, txn: Txn | None, info: Mapping[str, str]) -> None:
-        """Mark the windows of late rows; where they may be there already, those of all of them."""
-        if txn is None:
-            offsets = offsets_from_text(info["offsets"])
-            rows = self._lake.scan(LATE).filter(within(offsets)).collect()
+    def _mark_late(self, rows: pl.DataFrame, txn: Txn | None) -> None:
+        """Mark the windows of late rows."""
         if rows.is_empty():
             return
         version = self._lake.table(LATE).version()

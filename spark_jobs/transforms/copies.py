@@ -59,23 +59,26 @@ def removed_messages(copies: DataFrame) -> DataFrame:
 def by_device_and_day(aside: dict[str, pl.DataFrame], removed: pl.DataFrame) -> pl.DataFrame:
     """Return rows of ops.duplicates: messages set aside, by name of the count, and removed ones.
 
-    Frames have tenant, device_full, product and day, those set aside the first copy's coordinates
-    as well: the row shows those of its earliest. `removed` has what it counts beside.
+    Frames have tenant, device_full, product, day and the first copy's coordinates: the row shows
+    those of its earliest. `removed` has what it counts beside.
     """
+    earliest = pl.col(_FIRST).sort_by(_FIRST, nulls_last=True).first()
     counted = [
         frame.with_columns(pl.col("device_full").fill_null(""))
         .group_by(*_DEVICE_DAY)
         .agg(
             pl.col("product").drop_nulls().first(),
             pl.len().cast(pl.Int64).alias(name),
-            pl.col(_FIRST).sort_by(_FIRST).first(),
+            earliest,
         )
         for name, frame in aside.items()
     ]
-    summed = removed.group_by(_DEVICE_DAY).agg(pl.col("product").first(), pl.col("removed").sum())
+    summed = removed.group_by(_DEVICE_DAY).agg(
+        pl.col("product").first(), pl.col("removed").sum(), earliest
+    )
     together = pl.concat([*counted, summed], how="diagonal_relaxed")
     counts = [pl.col(name).sum() for name in _COUNTS]
     rows = together.group_by(_DEVICE_DAY).agg(
-        pl.col("product").drop_nulls().first(), *counts, pl.col(_FIRST).sort_by(_FIRST).first()
+        pl.col("product").drop_nulls().first(), *counts, earliest
     )
     return rows.with_columns(pl.col("product").fill_null(""), pl.col(_COUNTS).fill_null(0))

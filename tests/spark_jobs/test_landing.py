@@ -137,7 +137,8 @@ def test_crash_between_any_two_commits_leaves_each_message_once(
     fleet, model, first = Fleet(2), Model(), 0
     lake = FailingLake(settings.lake_root)
     landing = Landing(settings, lake, stage_from=stage_from)
-    for batch_id, name in enumerate(name for name in BY_NAME if name in model.tables):
+    silver = [name for name in BY_NAME if name in model.tables]
+    for batch_id, name in enumerate([*silver, RESTATEMENTS.name]):
         at = NOW + batch_id * SECOND
         records = list(fleet.batch(60, at))
         path = write_segment(settings.spool_dir, records, first, at)
@@ -151,6 +152,7 @@ def test_crash_between_any_two_commits_leaves_each_message_once(
             landing = Landing(settings, lake, stage_from=stage_from)
         landing.land(segment(spark, path), Txn("landing_spool/1", batch_id))
         assert landed(lake) == model.tables, name
+        assert_late_is_marked(lake)
 
 
 def test_a_batch_cut_short_is_whole_though_the_registry_has_changed_before_it_comes_again(
