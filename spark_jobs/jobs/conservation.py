@@ -11,7 +11,7 @@ from edge.alert_topic import AlertTopic
 from edge.outbox import OutboxError
 from edge.outboxes import stack_mode
 from edge.registry_files import RegistryFiles
-from spark_jobs.jobs.conservation_alerts import Sink, tell
+from spark_jobs.jobs.conservation_alerts import Sink, broken_hours, tell
 from spark_jobs.jobs.conservation_hour import MOST_MESSAGES, BalancedHour, balanced
 from spark_jobs.jobs.conservation_note import ConservationNote
 from spark_jobs.jobs.gateway_conservation import balanced_pages
@@ -77,6 +77,8 @@ def check(
     gateways, pages = _gateways(settings, lake, tables, until, now)
     wrong = [text for hour in checked for text in hour.wrong()]
     wrong += [page.sentence() for page in pages if not page.holds]
+    if asked is None:
+        wrong += _for_good(lake, oldest, now)
     told = tell(_sink(settings) if sink is None else sink, lake, before, now)
     note.keep(tables, changed, checked, told.firing)
     if wrong and not arguments.exit_zero:
@@ -88,6 +90,7 @@ def check(
         "difference": sum(hour.difference for hour in checked),
         "wrong": wrong,
         "hours_left": len(due) - len(checked),
+        "hours_never_held": len(_never_held(lake, tables, note, oldest)),
         "gateways": gateways,
         "alerts": told.said,
         "tables": {
@@ -138,6 +141,24 @@ def _of_days(tables: LandedTables, asked: Days, oldest: datetime) -> list[dateti
             " or later"
         )
     return hours
+
+
+def _for_good(lake: Lake, oldest: datetime, now: datetime) -> list[str]:
+    """Return sentences on hours that did not hold and cannot be held again: that does not mend."""
+    return [
+        f"{text} (retention may have been there since)"
+        for (_, hour), text in sorted(broken_hours(lake, now).items())
+        if hour < oldest
+    ]
+
+
+def _never_held(
+    lake: Lake, tables: LandedTables, note: ConservationNote, oldest: datetime
+) -> set[datetime]:
+    """Return the hours that retention may have reached before they were held."""
+    held = lake.scan(CONSERVATION).select(pl.col("hour").unique()).collect()["hour"]
+    there = {*tables.hours()["hour"]} - note.empty - {*held}
+    return {hour for hour in there if hour < oldest}
 
 
 def _due(

@@ -23,9 +23,13 @@ class Sink(Protocol):
 
 def broken(lake: Lake, now: datetime) -> dict[Place, str]:
     """Return what does not hold in the tables, with a sentence that names the offsets."""
-    recent = ~pl.col("holds") & (pl.col("hour_date") >= (now - RECENT).date())
-    hours = lake.scan(CONSERVATION).filter(recent).collect()
-    found = {
+    return broken_hours(lake, now) | _broken_pages(lake, now)
+
+
+def broken_hours(lake: Lake, now: datetime) -> dict[Place, str]:
+    """Return the hours of partitions that do not hold by `ops.conservation`, with sentences."""
+    hours = lake.scan(CONSERVATION).filter(_recently_broken(now)).collect()
+    return {
         (f"{row['topic']}/{row['partition']}", row["hour"]): (
             f"{row['topic']}/{row['partition']} of {row['hour']:%Y-%m-%d %H:%M},"
             f" {ends_told(row['first_offset'], row['last_offset'])}: {row['difference']:+d}"
@@ -33,8 +37,11 @@ def broken(lake: Lake, now: datetime) -> dict[Place, str]:
         )
         for row in hours.iter_rows(named=True)
     }
-    pages = lake.scan(GATEWAY_CONSERVATION).filter(recent).collect()
-    return found | {
+
+
+def _broken_pages(lake: Lake, now: datetime) -> dict[Place, str]:
+    pages = lake.scan(GATEWAY_CONSERVATION).filter(_recently_broken(now)).collect()
+    return {
         (row["page"], row["hour"]): (
             f"gateway {row['gateway']}, page {row['page']} of {row['hour']:%Y-%m-%d %H:%M}:"
             f" {row['acknowledged']} records acknowledged, {row['taken']} taken,"
@@ -42,6 +49,10 @@ def broken(lake: Lake, now: datetime) -> dict[Place, str]:
         )
         for row in pages.iter_rows(named=True)
     }
+
+
+def _recently_broken(now: datetime) -> pl.Expr:
+    return ~pl.col("holds") & (pl.col("hour_date") >= (now - RECENT).date())
 
 
 class Told(NamedTuple):

@@ -11,6 +11,7 @@ import pytest
 from deltalake import CommitProperties
 
 from edge.outbox import OutboxError
+from edge.registry_files import RegistryFiles
 from spark_jobs import packing, table_files
 from spark_jobs.jobs import conservation, retention
 from spark_jobs.jobs.conservation_alerts import Sink
@@ -18,6 +19,7 @@ from spark_jobs.jobs.job_runs import Result
 from spark_jobs.lake import Lake
 from spark_jobs.transforms.conservation_alerts import MOST, RECENT, news
 from telemetry.alerts import Alert
+from telemetry.products import Product
 from telemetry.settings import Settings
 from telemetry.tables import MESSAGES, READINGS, Table
 from tests.spark_jobs.test_conservation import (
@@ -160,6 +162,24 @@ def test_rows_of_a_class_that_no_product_has_any_more_are_not_missed_once_they_e
     told = checked(settings, now=later)
 
     assert (told["success"], told["wrong"]) == (True, [])
+
+
+def test_what_did_not_hold_stays_wrong_once_retention_may_have_been_there(three: Settings) -> None:
+    Lake(three.lake_root).delete(READINGS, "offset = 10")
+    RegistryFiles(three.registry_dir).put_product(
+        Product("short", retention_class="8 d", max_age=timedelta(days=7))
+    )
+    wrong = checked(three)["wrong"]
+    later = NOW + timedelta(days=2)
+    land(three, later - 30 * HOUR, 50)
+    idle(three, later)
+
+    told, asked_late = checked(three, now=later), checked(three, now=NOW + 2 * RECENT)
+
+    assert isinstance(wrong, list)
+    assert told["wrong"] == [f"{text} (retention may have been there since)" for text in wrong]
+    assert (told["success"], told["hours"], told["hours_never_held"]) == (False, 0, 1)
+    assert asked_late["wrong"] == []
 
 
 def test_an_hour_that_bronze_has_lost_whole_is_missed(three: Settings) -> None:
