@@ -40,7 +40,8 @@ def landing_damage(folder: Path) -> Damage | None:
 
 def kafka_damage(folder: Path) -> Damage | None:
     """Return the first damage of the checkpoint that reads Kafka, another stream's files too."""
-    return landing_damage(folder) or _foreign(folder, TELEMETRY.name, TELEMETRY.name)
+    damage = landing_damage(folder) or _start_lost(folder)
+    return damage or _foreign(folder, TELEMETRY.name, TELEMETRY.name)
 
 
 def spool_damage(folder: Path, segments: Path) -> Damage | None:
@@ -180,6 +181,17 @@ def _missing_listings(folder: Path, newest: Path) -> Iterator[Damage]:
                 break
             if not (logs / str(listed)).exists():
                 yield Damage("CHECKPOINT_GAP", f"{logs / str(listed)} is missing")
+
+
+def _start_lost(folder: Path) -> Damage | None:
+    """Return that nothing says where a first batch begins, which was planned and not committed.
+
+    Spark would begin it where the topic, or bronze, ends by now: behind what it was to read.
+    """
+    start = folder / "sources" / "0" / "0"
+    if start.exists() or _numbered(folder / "commits") or not has_batches(folder):
+        return None
+    return Damage("CHECKPOINT_START_LOST", f"{start} is missing, and no batch is committed yet")
 
 
 def _backwards(offsets: Numbered) -> Iterator[Damage]:

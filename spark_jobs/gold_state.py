@@ -12,6 +12,7 @@ import orjson
 import polars as pl
 
 from spark_jobs.checkpoint import GOLD_STATE, newest_planned
+from spark_jobs.refusal import RefusalError
 from spark_jobs.seal import sealed
 from spark_jobs.transforms.rules import WATERMARKS
 from telemetry.errors import HeadwaterError
@@ -19,7 +20,7 @@ from telemetry.errors import HeadwaterError
 _MICROS = WATERMARKS | {"highest": pl.Int64(), "watermark": pl.Int64()}
 
 
-class OwnedError(HeadwaterError):
+class OwnedError(RefusalError):
     """Another process owns gold."""
 
 
@@ -73,7 +74,9 @@ class GoldFiles:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise OwnedError(
-                    "gold is being written by another process: stop it first"
+                    "CHECKPOINT_IN_USE",
+                    "gold is being written by another process: a job such as `rebuild-gold` is"
+                    " waited for, streams end by `headwater down`",
                 ) from error
             yield
 

@@ -14,7 +14,7 @@ MIGRATIONS = {
     "bronze": "bronze is never changed: copy it into a new table, column by column, and put that"
     " in its place",
     "silver": "stop the streams, set the table's folder aside, `headwater job recover gold`, and"
-    " build the table again from bronze by `headwater job replay --in-place`",
+    " build the table again from bronze by `headwater job replay --from DATE --to DATE --in-place`",
     "gold": "stop the streams, set the folders of gold's tables and checkpoints/gold aside; gold"
     " is made again from silver at the next start",
 }

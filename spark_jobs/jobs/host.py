@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,10 @@ class Hosted:
         """Write the progress file."""
         if self.refusal is None:
             self._ask_figures()
-        said = progress(self.query.name, self._run(state), self._figures, time.time())
+        figures = self._figures
+        if self.refusal is not None:
+            figures = replace(figures, is_lag_known=False)
+        said = progress(self.query.name, self._run(state), figures, time.time())
         try:
             write_progress(self._progress_dir, said)
         except OSError as error:

@@ -42,6 +42,7 @@ from spark_jobs.noted_topic import (
     readable_note,
 )
 from spark_jobs.refusal import InUseError, LostOffsetsError
+from telemetry.errors import HeadwaterError
 from telemetry.settings import Settings
 from telemetry.topics import SPOOL_TOPIC
 
@@ -136,9 +137,12 @@ def _standing(settings: Settings, lake: Lake, damage: Damage | None) -> Standing
     """Ask the broker what is lost; a damaged checkpoint can be set aside without its answer."""
     try:
         return kafka_standing(settings, lake, is_damaged=damage is not None)
-    except BrokerAwayError:
+    except BrokerAwayError as error:
         if damage is None:
-            raise
+            raise HeadwaterError(
+                f"{error}. Start it first: `headwater up`; the light stack has none, and its stream"
+                f" is {SPOOL}"
+            ) from error
         return None
 
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from spark_jobs.commit_info import Txn
 from spark_jobs.lake import Lake
+from telemetry.errors import HeadwaterError
 from telemetry.tables import BY_NAME, DEVICE_DUPLICATES
 
 _RUN, _IS_REMOVED = "run", "is removed"
@@ -37,13 +38,23 @@ class RemovalPlan:
     def _uncounted(self, like: pl.DataFrame) -> pl.DataFrame:
         if not self._path.exists():
             return like.clear()
-        noted = pl.read_ipc(self._path.read_bytes())
+        noted = self._noted()
         if noted.is_empty() or self._is_done(DEVICE_DUPLICATES.name, noted[_RUN][0]):
             return like.clear()
         run = noted[_RUN][0]
         rewritten = [name for name in noted["source"].unique() if self._is_done(name, run)]
         gone = noted.filter(pl.col(_IS_REMOVED) | pl.col("source").is_in(rewritten))
         return gone.select(like.columns)
+
+    def _noted(self) -> pl.DataFrame:
+        try:
+            return pl.read_ipc(self._path.read_bytes())
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise HeadwaterError(
+                f"{self._path} cannot be read ({error}): delete it and run `headwater job dedup"
+                " --all`. Silver has lost nothing; what a killed run removed is not counted in"
+                f" {DEVICE_DUPLICATES.name} then"
+            ) from error
 
     def _is_done(self, table: str, run: str) -> bool:
         return self._lake.committed(BY_NAME[table], run) is not None

@@ -19,7 +19,7 @@ from spark_jobs.jobs.progress_files import Run, State, forget_progress, progress
 from spark_jobs.jobs.query import Query
 from spark_jobs.jobs.scoring_query import ScoringQuery, is_wanted
 from spark_jobs.lake import Lake
-from spark_jobs.refusal import RefusalError
+from spark_jobs.refusal import InUseError, RefusalError
 from spark_jobs.session import session
 from telemetry.errors import HeadwaterError, WrongUseError
 from telemetry.settings import Settings
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace, settings: Settings, lake: Lake) -> dict[s
     with ExitStack() as owned:
         for query in queries:
             owned.callback(query.close)
-            query.own()
+        own(queries)
         spark = session(settings, "headwater-streams")
         if arguments.trigger == "available-now":
             return _take_up(spark, settings, queries)
@@ -73,6 +73,22 @@ def _queries(settings: Settings, names: list[str]) -> list[Query]:
     if ALERTS in names and stack_mode(settings) == "full":
         queries.append(AlertsQuery(settings))
     return queries
+
+
+def own(queries: list[Query]) -> None:
+    """Take the locks of all queries that have one; raise if another process has all of them.
+
+    What a job holds for a while does not keep the other queries from running.
+    """
+    refusals: list[InUseError] = []
+    for query in queries:
+        try:
+            query.own()
+        except InUseError as refusal:
+            refusals.append(refusal)
+    # Any number of processes may follow alerts.
+    if refusals and len(refusals) == sum(query.name != ALERTS for query in queries):
+        raise refusals[0]
 
 
 def _take_up(spark: SparkSession, settings: Settings, queries: list[Query]) -> dict[str, object]:
@@ -96,6 +112,7 @@ def _take_up_one(spark: SparkSession, settings: Settings, query: Query) -> dict[
     began = time.monotonic()
     _report(settings, query, "running")
     try:
+        query.own()
         query.start(spark, "available-now").awaitTermination()
     except RefusalError as refusal:
         log.error("%s is refused: %s", query.name, refusal)

@@ -22,14 +22,17 @@ class Record:
         """Append one line."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         line = {"e": kind, "seed": self.seed, "shape": self.shape, **figures}
+        text = json.dumps(line) + "\n"
+        if self.path.exists() and not self.path.read_bytes().endswith(b"\n"):
+            text = "\n" + text
         with self.path.open("a") as lines:
-            lines.write(json.dumps(line) + "\n")
+            lines.write(text)
 
     def lines(self) -> list[Line]:
         """Return this run's lines, whenever they were written."""
         if not self.path.exists():
             return []
-        lines = [json.loads(line) for line in self.path.read_text().splitlines()]
+        lines = [json.loads(text) for text in self.path.read_text().splitlines() if _is_whole(text)]
         return [line for line in lines if line["seed"] == self.seed and line["shape"] == self.shape]
 
     def done(self) -> set[int]:
@@ -39,6 +42,14 @@ class Record:
             for line in self.lines()
             if line["e"] == "round" and line["ok"] and isinstance(number := line["round"], int)
         }
+
+
+def _is_whole(text: str) -> bool:
+    """Tell whether a line was written to its end, and not cut off with the run."""
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
 
 
 def summary(lines: list[Line], *, planned: int) -> Line:

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.end_to_end.stack import Stack
-from tests.faults.full import together
+from tests.faults.full import NOT_ALL, together
 from tests.faults.plan import IN_A_ROUND, Kill, Round, plan
 from tests.faults.points import NAMES, RANDOM
 from tests.faults.record import Record, summary
@@ -40,6 +40,16 @@ def test_rounds_that_ended_well_are_not_held_again(tmp_path: Path) -> None:
     assert record.done() == {0}
 
 
+def test_a_line_that_was_cut_off_with_its_run_is_passed_over(tmp_path: Path) -> None:
+    record = Record(tmp_path / "faults.ndjson", 7, "20+2")
+    record.write("round", round=0, ok=True)
+    record.write("round", round=1, ok=True)
+    record.path.write_bytes(record.path.read_bytes()[:-9])
+    record.write("round", round=2, ok=True)
+
+    assert record.done() == {0, 2}
+
+
 def test_summary_counts_kills_and_what_was_broken(tmp_path: Path) -> None:
     record = Record(tmp_path / "faults.ndjson", 7, "20+2")
     record.write("kill", round=0, point="random", heal_s=20.0, cut=["bronze.messages"])
@@ -68,3 +78,5 @@ def test_a_part_that_was_killed_does_not_pass() -> None:
     assert together([0, 0]) == 0
     assert together([0, -9]) == 1
     assert together([1, 0]) == 1
+    assert together([0, NOT_ALL]) == together([NOT_ALL, NOT_ALL]) == NOT_ALL
+    assert together([NOT_ALL, 1]) == 1

@@ -187,6 +187,19 @@ def test_offsets_of_another_stream_are_named(tmp_path: Path, lines: list[object]
         assert "offsets/0" in damage.said
 
 
+@pytest.mark.parametrize(("batches", "committed"), [(0, 0), (1, 0), (1, 1), (3, 2)])
+def test_a_first_batch_of_which_nothing_says_where_it_begins_is_refused(
+    tmp_path: Path, batches: int, committed: int
+) -> None:
+    kafka = landing_checkpoint(tmp_path, batches, committed=committed)
+    (kafka / "sources" / "0" / "0").unlink()
+
+    damage = kafka_damage(kafka)
+
+    is_lost = batches > 0 and not committed
+    assert (damage.code if damage else None) == ("CHECKPOINT_START_LOST" if is_lost else None)
+
+
 def test_what_another_streams_source_noted_is_named(tmp_path: Path) -> None:
     kafka = landing_checkpoint(tmp_path / "landing", 2)
     put(kafka / "sources" / "0" / "0", 'v1\n{"path":"a","timestamp":1,"batchId":0}')

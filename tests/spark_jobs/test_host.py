@@ -11,10 +11,12 @@ from py4j.protocol import Py4JNetworkError  # type: ignore[import-untyped]
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from spark_jobs.gold_state import GoldFiles
 from spark_jobs.jobs.host import FAILED_AFTER, HOPELESS_AFTER, Hosted, StreamError, cause
 from spark_jobs.jobs.progress_files import Run, progress
 from spark_jobs.jobs.query import Figures, Trigger
-from spark_jobs.refusal import CheckpointError
+from spark_jobs.jobs.stream import own
+from spark_jobs.refusal import CheckpointError, InUseError, RefusalError
 
 BROKER_AWAY = "org.apache.kafka.common.errors.TimeoutException: Timed out"
 FIGURES = Figures(lag_messages=3, received_at=9_000_000, event_time=8_500_000)
@@ -23,13 +25,15 @@ FIGURES = Figures(lag_messages=3, received_at=9_000_000, event_time=8_500_000)
 class FakeQuery:
     """Starts what it is given, one after the other; an error fails the start."""
 
-    name = "landing"
-
-    def __init__(self, *starts: Exception | SimpleNamespace) -> None:
+    def __init__(self, *starts: Exception | SimpleNamespace, name: str = "landing") -> None:
+        self.name = name
         self.starts = list(starts)
+        self.refusal: InUseError | None = None
         self.is_owned = False
 
     def own(self) -> None:
+        if self.refusal:
+            raise self.refusal
         self.is_owned = True
 
     def close(self) -> None:
@@ -156,6 +160,7 @@ def test_refused_query_is_failed_at_once_and_left_to_whoever_mends_it(tmp_path: 
     fail(one, HOPELESS_AFTER + 1)
     found = said(tmp_path)
     assert (found["state"], found["error"]) == ("failed", "[CHECKPOINT_GAP] offsets/3 is missing")
+    assert not found["is_lag_known"], "nobody asks the broker"
     assert one.refusal is refusal
     assert not query.is_owned, "the lock is free for the job that mends it"
     step(one, 1e6)
@@ -166,6 +171,30 @@ def test_refused_query_is_failed_at_once_and_left_to_whoever_mends_it(tmp_path: 
     one.step(2e6 + 2)
     assert (said(tmp_path)["state"], said(tmp_path)["error"]) == ("running", None)
     assert query.is_owned
+
+
+def test_locks_that_a_job_holds_keep_no_other_query_from_running() -> None:
+    refusal = InUseError("CHECKPOINT_IN_USE", "gold runs already")
+    landing, gold, alerts = (FakeQuery(name=name) for name in ("landing", "gold", "alerts"))
+    gold.refusal = refusal
+
+    own([landing, gold, alerts])
+
+    assert landing.is_owned
+    landing.refusal = refusal
+    with pytest.raises(InUseError, match="gold runs already"):
+        own([landing, gold, alerts])
+
+
+def test_gold_that_a_job_writes_is_waited_for(tmp_path: Path) -> None:
+    files = GoldFiles(tmp_path / "gold")
+    with files.owned(), pytest.raises(RefusalError, match="CHECKPOINT_IN_USE") as refused:
+        files.owned().__enter__()
+    one = hosted(tmp_path, *[refused.value] * 2 * HOPELESS_AFTER)
+
+    fail(one, 2 * HOPELESS_AFTER)
+
+    assert said(tmp_path)["state"] == "failed"
 
 
 def test_refusal_outlives_the_stop(tmp_path: Path) -> None:
