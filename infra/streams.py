@@ -23,6 +23,7 @@ class Stream:
     state: str
     input_rows_per_s: float | None
     lag_messages: int | None
+    """None where nobody knows it: the broker is away, or the stream was refused."""
     age_s: float | None
     event_time: str | None
     error: str | None = None
@@ -116,7 +117,7 @@ def _read(text: bytes) -> Stream | None:
             name=found["name"],
             state=found["state"],
             input_rows_per_s=found.get("input_rows_per_s"),
-            lag_messages=found.get("lag_messages"),
+            lag_messages=found.get("lag_messages") if found.get("is_lag_known", True) else None,
             age_s=found.get("age_s"),
             event_time=found.get("event_time"),
             error=found.get("error"),

@@ -50,6 +50,12 @@ def test_fresh_progress_is_taken_as_it_is(settings: Settings) -> None:
     )
 
 
+def test_a_lag_that_nobody_knows_is_no_number(settings: Settings) -> None:
+    said(settings, lag_messages=0, is_lag_known=False)
+    (stream,) = read_streams(settings, now=NOW)
+    assert stream.lag_messages is None
+
+
 def test_silent_query_is_degraded(settings: Settings) -> None:
     said(settings, at=NOW - 16)
     assert states(settings) == ["degraded"]
