@@ -2,14 +2,13 @@
 
 import json
 import re
-import struct
 import uuid
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote
 
+from spark_jobs.checkpoint_files import Damage, file_damages
 from spark_jobs.noted_topic import noted_topic
 from spark_jobs.seal import is_sealed
 from telemetry.topics import TELEMETRY
@@ -20,17 +19,8 @@ LAKE_OLDER, CHECKPOINT_OLDER = "LAKE_OLDER", "CHECKPOINT_OLDER"
 OLDER_NOTE = "older-lake"
 """There once gold was found ahead of silver, which grows and would hide it: what was found, and
 the newest batch of gold in that lake."""
-CRC_MAGIC = b"crc\0"
-_VERSION = re.compile(r"\0?v\d+\Z")
 _NUMBER = re.compile(r"\d+")
 Numbered = Mapping[int, Path]
-
-
-class Damage(NamedTuple):
-    """What is wrong: a stable code, and the file concerned in words."""
-
-    code: str
-    said: str
 
 
 def landing_damage(folder: Path) -> Damage | None:
@@ -105,51 +95,7 @@ def _whole(folder: Path) -> Iterator[Damage]:
     sources = sorted(folder.glob("sources/*/[0-9]*"))
     logs = [*offsets.values(), *commits.values(), *sources]
     for path in [*([metadata] if metadata.exists() else []), *logs]:
-        yield from _file_damages(path, is_log=path != metadata)
-
-
-def _file_damages(path: Path, *, is_log: bool) -> Iterator[Damage]:
-    content = path.read_bytes()
-    if not content.strip():
-        yield Damage("CHECKPOINT_FILE_EMPTY", f"{path} is empty")
-    elif not _fits_checksum(path, content):
-        yield Damage("CHECKPOINT_FILE_ALTERED", f"{path} is not as it was written (its checksum)")
-    elif not (_is_log(content) if is_log else _is_json(content)):
-        yield Damage("CHECKPOINT_FILE_UNREADABLE", f"{path} cannot be read")
-
-
-def _fits_checksum(path: Path, content: bytes) -> bool:
-    """Hold a file against the checksums that Hadoop keeps beside it, where it does."""
-    beside = path.with_name(f".{path.name}.crc")
-    if not beside.exists():
-        return True
-    said = beside.read_bytes()
-    if len(said) < 8 or said[:4] != CRC_MAGIC:
-        return False
-    (size,) = struct.unpack(">i", said[4:8])
-    if size < 1:
-        return False
-    pieces = (content[start : start + size] for start in range(0, len(content), size))
-    return said[8:] == b"".join(struct.pack(">I", zlib.crc32(piece)) for piece in pieces)
-
-
-def _is_log(content: bytes) -> bool:
-    """Tell whether this is a version and lines of JSON; a source that has none writes `-`."""
-    try:
-        version, *lines = content.decode("utf-8").split("\n")
-    except UnicodeDecodeError:
-        return False
-    # The Kafka source writes no line break behind its version's predecessor.
-    return bool(_VERSION.match(version)) and all(
-        line in ("", "-", "0") or _is_json(line.encode()) for line in lines
-    )
-
-
-def _is_json(content: bytes) -> bool:
-    try:
-        return isinstance(json.loads(content), dict)
-    except ValueError:
-        return False
+        yield from file_damages(path, is_log=path != metadata)
 
 
 def _ordered(folder: Path) -> Iterator[Damage]:

@@ -1,6 +1,6 @@
 """Why a stream must not start before a person has acted, each reason with a stable code."""
 
-from spark_jobs.checkpoint import Damage
+from spark_jobs.checkpoint_files import Damage
 from telemetry.errors import HeadwaterError
 
 

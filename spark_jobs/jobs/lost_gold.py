@@ -1,6 +1,6 @@
 """Whether the tables of gold are those that gold wrote: one may be gone, or an older copy."""
 
-from spark_jobs.checkpoint import Damage
+from spark_jobs.checkpoint_files import Damage
 from spark_jobs.gold_state import GoldFiles, GoldState, Noted
 from spark_jobs.jobs.gold_tables import TABLES
 from spark_jobs.lake import Lake

@@ -6,7 +6,8 @@ Batches that it plans next have numbers that the tables know, and would be taken
 from collections.abc import Iterable
 from pathlib import Path
 
-from spark_jobs.checkpoint import APP_ID, CHECKPOINT_OLDER, Damage, newest_planned
+from spark_jobs.checkpoint import APP_ID, CHECKPOINT_OLDER, newest_planned
+from spark_jobs.checkpoint_files import Damage
 from spark_jobs.gold_state import GoldFiles
 from spark_jobs.jobs.gold_tables import TABLES
 from spark_jobs.lake import Lake

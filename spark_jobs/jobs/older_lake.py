@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from spark_jobs.checkpoint import LAKE_OLDER, OLDER_NOTE, Damage, has_batches
+from spark_jobs.checkpoint import LAKE_OLDER, OLDER_NOTE, has_batches
+from spark_jobs.checkpoint_files import Damage
 from spark_jobs.gold_state import GoldFiles
 from spark_jobs.jobs.gold_tables import TABLES
 from spark_jobs.jobs.landing_start import newest_offsets

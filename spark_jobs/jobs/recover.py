@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from edge.registry_files import RegistryFiles
-from spark_jobs.checkpoint import Damage, gold_damage, has_batches, kafka_damage, spool_damage
+from spark_jobs.checkpoint import gold_damage, has_batches, kafka_damage, spool_damage
+from spark_jobs.checkpoint_files import Damage
 from spark_jobs.gold_state import GoldFiles
 from spark_jobs.jobs.alone import Owner
 from spark_jobs.jobs.gold import NAME as GOLD

@@ -75,6 +75,24 @@ def test_any_flipped_bit_emptied_or_missing_file_is_refused(at: st.DataObject) -
         assert found or is_harmless or is_other_id, (path, fate)
 
 
+@pytest.mark.parametrize("at", range(4, 8))
+def test_a_flipped_size_of_checksums_is_no_room_that_hadoop_takes(tmp_path: Path, at: int) -> None:
+    landing_checkpoint(tmp_path, 3)
+    sums = tmp_path / "offsets" / ".1.crc"
+    whole = sums.read_bytes()
+    for bit in range(8):
+        sums.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :])
+        size = int.from_bytes(sums.read_bytes()[4:8], "big", signed=True)
+        assert landing_code(tmp_path) or 0 < size <= 2**20
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
+    landing_checkpoint(tmp_path, 3)
+    (tmp_path / "commits" / "1").unlink()
+    (tmp_path / "commits" / "1").mkdir()
+    assert landing_code(tmp_path) == "CHECKPOINT_FILE_UNREADABLE"
+
+
 def test_every_byte_of_the_noted_topic_counts(tmp_path: Path) -> None:
     note = landing_checkpoint(tmp_path, 3) / "headwater-topic"
     whole = note.read_bytes()

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from spark_jobs.checkpoint import LAKE_OLDER, OLDER_NOTE, Damage, gold_damage
+from spark_jobs.checkpoint import LAKE_OLDER, OLDER_NOTE, gold_damage
+from spark_jobs.checkpoint_files import Damage
 from spark_jobs.commit_info import Txn
 from spark_jobs.dedup.index import KeyIndex
 from spark_jobs.gold_state import GoldFiles, GoldState, Position
