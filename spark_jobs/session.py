@@ -25,6 +25,9 @@ OPTIONS = {
     "spark.executorEnv.MALLOC_TRIM_THRESHOLD_": str(WORKER_KEEPS_BYTES),
     "spark.executorEnv.MALLOC_MMAP_THRESHOLD_": str(MAPPED_FROM_BYTES),
     "spark.executorEnv.ARROW_DEFAULT_MEMORY_POOL": "system",
+    # Spark says so to the workers of frames alone, and keeps workers of other words apart: those of
+    # jobs without a frame would be two more.
+    "spark.executorEnv.SPARK_SIMPLIFIED_TRACEBACK": "1",
     # Where in our code each column was made: four calls and two failing imports for each.
     "spark.python.sql.dataFrameDebugging.enabled": "false",
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
