@@ -202,7 +202,7 @@ class Settings(CachedParts, HomeParts, BaseSettings):
     )
     query_host: str = Field(default="127.0.0.1", description="address that the queries listen on")
     query_rate: float = Field(
-        default=50.0, ge=0, description="requests a second of one caller of queries; 0: any"
+        default=200.0, ge=0, description="requests a second of one caller of queries; 0: any"
     )
     query_burst_s: float = Field(
         default=4.0, ge=0.001, description="seconds of the rate that may come at once"
@@ -214,7 +214,7 @@ class Settings(CachedParts, HomeParts, BaseSettings):
         default=10, ge=0, le=19, description="niceness of what answers questions: streams go first"
     )
     query_live_viewers: int = Field(default=500, ge=0, description="live views open at once")
-    query_live_viewers_of_one: int = Field(default=100, ge=0, description="those of one caller")
+    query_live_viewers_of_one: int = Field(default=300, ge=0, description="those of one caller")
     alerts_database: SecretStr | None = Field(
         default=None, description="SQLAlchemy URL of the alerts service; default SQLite in the home"
     )
