@@ -98,7 +98,7 @@ class Landing:
         return self._memory.landed
 
     def warm_up(self, spark: SparkSession) -> None:
-        """Start the workers, so that the first batch does not wait for them."""
+        """Start the workers, so that the first large batch does not wait for them."""
         self._workers.warm_up(spark)
 
     def follow(self) -> None:

@@ -118,7 +118,8 @@ class SharedLanding:
         located = writer.option("checkpointLocation", str(checkpoint))
         if trigger == "available-now":
             return located.trigger(availableNow=True).start()
-        landing.warm_up(source.sparkSession)
+        # Beside the first batch: the driver judges it, unless there is much to catch up on.
+        threading.Thread(target=landing.warm_up, args=(source.sparkSession,), daemon=True).start()
         interval = f"{round(self.settings.landing_trigger_s * 1000)} milliseconds"
         query = located.trigger(processingTime=interval).start()
         told = (landing.follow, lambda: query.isActive)

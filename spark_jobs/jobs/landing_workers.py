@@ -5,6 +5,7 @@ Most often who judges them reads them from Kafka as well.
 
 import logging
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -73,11 +74,16 @@ class LandingWorkers:
     def __init__(self, registry: LiveRegistry, tolerance_us: int, few: Few) -> None:
         self._registry, self._tolerance_us, self._few = registry, tolerance_us, few
         self._fleet: tuple[int, Broadcast[Fleet]] | None = None
+        self._lock = threading.Lock()
 
     def warm_up(self, spark: SparkSession) -> None:
-        """Start the workers, so that the first batch does not wait for them."""
-        collected(spark, spark.sparkContext.defaultParallelism, lambda _: iter(()), PACKS)
-        self.judge(spark.range(1).selectExpr(*NOTHING))
+        """Start the workers, so that the first large batch does not wait for them."""
+        try:
+            collected(spark, spark.sparkContext.defaultParallelism, lambda _: iter(()), PACKS)
+            self.judge(spark.range(1).selectExpr(*NOTHING))
+        except Exception as error:
+            said = str(error).partition("\n")[0]
+            log.warning("the first batch that needs workers starts them: %s", said)
 
     def read(self, batch: DataFrame, reading: Reading | None, staging: Staging) -> Read:
         """Judge a micro-batch, which is not read by Spark where `reading` says what is in it.
@@ -136,12 +142,13 @@ class LandingWorkers:
         return Read(found, reading.behind(_newest_offsets(found.messages)) if may_be_cut else None)
 
     def _broadcast(self, context: SparkContext) -> Broadcast[Fleet]:
-        edition = self._registry.edition
-        if self._fleet is None or self._fleet[0] != edition:
-            if self._fleet is not None:
-                self._fleet[1].unpersist()
-            self._fleet = edition, context.broadcast(self._registry.fleet)
-        return self._fleet[1]
+        with self._lock:
+            edition = self._registry.edition
+            if self._fleet is None or self._fleet[0] != edition:
+                if self._fleet is not None:
+                    self._fleet[1].unpersist()
+                self._fleet = edition, context.broadcast(self._registry.fleet)
+            return self._fleet[1]
 
 
 def _bounded(batches: Iterable[pa.RecordBatch], most: int) -> Iterator[pa.RecordBatch]:

@@ -146,7 +146,7 @@ def _host(
     hosted = [Hosted(query, spark, settings.progress_dir) for query in queries]
     late = ExitStack()
     try:
-        while not stopping.wait(STEP_S) and not _all_refused(hosted):
+        while True:
             if waits_for_rules and SCORING not in names and is_wanted(settings):
                 names.append(SCORING)
                 query = ScoringQuery(settings)
@@ -154,6 +154,8 @@ def _host(
                 hosted.append(Hosted(query, spark, settings.progress_dir))
             for one in hosted:
                 one.step(time.monotonic())
+            if stopping.wait(STEP_S) or _all_refused(hosted):
+                break
     except JVM_GONE as error:
         raise StreamError("the JVM of the streams is gone; they start in a new one") from error
     finally:
