@@ -24,6 +24,7 @@ from telemetry.settings import Settings
 MAIN = PROJECT / "spark_jobs" / "main.py"
 SIGNALLED = 128
 """Exit codes of processes that a signal ended are so much more than its number."""
+MENDING = ("recover",)
 ENDS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
@@ -66,8 +67,7 @@ def run_job(
     command = job_command(settings, job, arguments)
     log = log_path(settings.home, f"job-{job}")
     log.parent.mkdir(parents=True, exist_ok=True)
-    say(f"{job}: waits for another job to end")
-    with _alone(settings) as lock, log.open("w", encoding="utf-8") as log_file:
+    with _turn(settings, job, say) as lock, log.open("w", encoding="utf-8") as log_file:
         say(f"{job} runs")
         code = _run(command, child_environment(settings), log_file, lock)
     lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines()]
@@ -109,18 +109,28 @@ def _run(command: list[str], environment: dict[str, str], log: TextIO, lock: Tex
 
 
 @contextlib.contextmanager
-def _alone(settings: Settings) -> Iterator[TextIO]:
-    """Hold the lock that every batch job holds, Dagster's too: a small machine runs one."""
+def _turn(settings: Settings, job: str, say: Callable[[str], None]) -> Iterator[TextIO]:
+    """Hold the lock that every batch job holds, Dagster's too: a small machine runs one.
+
+    One that mends a stream which stands still is small, and waits for nobody.
+    """
     path = settings.home / "run" / "spark-job.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
+        if job not in MENDING and not _is_taken(lock):
+            say(f"{job}: waits for another job to end")
+            while not _is_taken(lock):
                 time.sleep(0.5)
         yield lock
+
+
+def _is_taken(lock: TextIO) -> bool:
+    """Take the lock, and tell whether nobody else has it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _figures(lines: Sequence[str]) -> dict[str, object]:

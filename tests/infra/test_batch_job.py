@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from infra import batch_job
 from infra.batch_job import batch_jobs, job_duties, job_names
+from telemetry.settings import Settings
 
 
 def test_names_are_those_of_the_entry() -> None:
@@ -63,7 +65,8 @@ from pathlib import Path
 from infra import batch_job
 from telemetry.settings import Settings
 job = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
-with batch_job._alone(Settings(home=Path(sys.argv[1]))) as lock, Path(sys.argv[2]).open("w") as log:
+settings = Settings(home=Path(sys.argv[1]))
+with batch_job._turn(settings, "dedup", print) as lock, Path(sys.argv[2]).open("w") as log:
     batch_job._run([sys.executable, "-c", job], {}, log, lock)
 """
 
@@ -99,6 +102,24 @@ def test_job_whose_command_was_killed_still_keeps_other_jobs_waiting(tmp_path: P
     finally:
         os.kill(job, signal.SIGKILL)
     assert within(10, lambda: is_free(lock))
+
+
+def test_what_mends_a_stream_waits_for_no_other_job(tmp_path: Path) -> None:
+    settings, said = Settings(home=tmp_path), list[str]()
+    with batch_job._turn(settings, "compact", said.append):
+        with batch_job._turn(settings, "recover", said.append):
+            assert not is_free(tmp_path / "run" / "spark-job.lock")
+        assert said == []
+        waiting = threading.Thread(target=_take_turn, args=(settings, said))
+        waiting.start()
+        assert within(10, lambda: said == ["dedup: waits for another job to end"])
+    waiting.join(10)
+    assert said[1:] == ["dedup has its turn"]
+
+
+def _take_turn(settings: Settings, said: list[str]) -> None:
+    with batch_job._turn(settings, "dedup", said.append):
+        said.append("dedup has its turn")
 
 
 def test_nobody_has_no_jobs() -> None:
