@@ -94,8 +94,8 @@ def test_service_that_is_away_is_named(live: LiveServer) -> None:
 
 def test_span_in_which_no_window_is_whole_is_as_it_was_told_first() -> None:
     points = [{"time": f"2026-01-01T0{hour}:00:00Z", "value": 1.0} for hour in (5, 9)]
-    told = [points, []]
-    said = {"type": "number", "truncated": False}
+    told = [points, [], [], []]
+    said = {"type": "number", "truncated": False, "bucket_s": 86400.0}
     client = SimpleNamespace(ask=lambda *_: {**said, "points": told.pop(0)})
     extent = Answers(cast(ServiceClient, client)).extent(Asked("meter.m1", "kwh"))
     assert (extent.first.hour, extent.last.hour) == (5, 9)
