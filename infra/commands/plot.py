@@ -9,6 +9,7 @@ import click
 
 from infra.plotting.answers import SERVED, Answers
 from infra.plotting.chart import Chart, Line, Panel
+from infra.plotting.coverage import drawn_span, undrawn
 from infra.plotting.picture import saved
 from infra.plotting.series import RAW, WINDOWS, Asked, Extent, Series
 from infra.plotting.terminal import drawn
@@ -31,9 +32,10 @@ Examples:
 
 A line is broken where there are no readings. Windows show the mean; the picture shades from the
 least to the greatest value. Several devices share a panel, each unit has its own. The tables are
-read where they lie, in the light stack too; --service asks the query service instead, which thins
-what is long and keeps every extreme. Its key is HEADWATER_REGISTRY_KEY, or the one of this home.
-A comma within a name stands behind a backslash.
+read where they lie, in the light stack too, and what gold has no windows of yet is named: --window
+raw draws it. --service asks the query service instead, which thins what is long and keeps every
+extreme. Its key is HEADWATER_REGISTRY_KEY, or the one of this home. A comma within a name stands
+behind a backslash.
 """
 
 
@@ -99,11 +101,13 @@ def _moment(option: str, text: str | None) -> datetime | None:
 
 def _chart(series: Source, window: str | None, asked: list[Asked]) -> Chart:
     extents = _extents(series, asked)
-    first = min(extent.first for extent in extents.values())
-    last = max(extent.last for extent in extents.values())
     width = window or series.window_for(extents)
     lines = {one: series.line(one, width, _label(one, asked)) for one in extents}
     panels = _panels(lines, extents, width)
+    for one, line in lines.items():
+        for part in undrawn(line, extents[one], width):
+            click.echo(f"left out: {one.metric} of {one.device} {part}", err=True)
+    first, last = drawn_span([(line, extents[one]) for one, line in lines.items()], width)
     subjects = (
         dict.fromkeys(one.device for one in extents),
         dict.fromkeys(one.metric for one in extents),

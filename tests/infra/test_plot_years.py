@@ -82,3 +82,28 @@ def test_dollars_in_names_are_dollars(home: Home) -> None:
     path = home.path / "plot.png"
     plot(home, "pump.p1,pump.p2", ODD, "--png", str(path))
     assert path.read_bytes().startswith(b"\x89PNG\r\n")
+
+
+def test_what_gold_has_no_windows_of_yet_is_named(tmp_path: Path) -> None:
+    readings = [reading("pump.p1", "bar", MIDNIGHT + n * MINUTE, 5.0) for n in range(1440)]
+    minutes = [told("bar", MIDNIGHT + n * MINUTE, MINUTE) for n in range(720)]
+    days = [told("bar", MIDNIGHT, DAY)]
+    lake_of(tmp_path, readings=readings, windows={"minute": minutes, "day": days})
+    half = plot(Home(tmp_path), "pump.p1", "bar")
+    assert "mean by minute, 2024-01-01 00:00 to 12:00 UTC" in half.stdout
+    assert half.stderr == (
+        "left out: bar of pump.p1 from 2024-01-01 12:00:00 UTC on, of which gold has no whole"
+        " minute windows: --window raw\n"
+    )
+    whole = plot(Home(tmp_path), "pump.p1", "bar", "--window", "raw")
+    assert "readings, 2024-01-01 00:00 to 23:59 UTC" in whole.stdout
+    assert not whole.stderr
+
+
+def test_what_is_kept_no_more_is_named(home: Home) -> None:
+    some = plot(home, "pump.p1", "bar", "--window", "raw")
+    assert "readings, 2024-07-17 to 2024-07-18 UTC" in some.stdout
+    before = (
+        "left out: bar of pump.p1 before 2024-07-17 00:00:00 UTC, of which no readings are left"
+    )
+    assert before in some.stderr
