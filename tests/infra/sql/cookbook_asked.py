@@ -18,10 +18,14 @@ def unlimited(title: str) -> str:
 
 
 def asked(settings: Settings, statement: str) -> pl.DataFrame:
-    """Return the answer to a statement."""
+    """Return the answer to a statement, less what changes from one second to the next."""
     found = query_light(settings, statement)
     rows = [list(row) for row in found.rows]
-    return pl.DataFrame(rows, schema=list(found.columns), orient="row", infer_schema_length=None)
+    columns = list(found.columns)
+    frame = pl.DataFrame(rows, schema=columns, orient="row", infer_schema_length=None)
+    if "gap_s" in columns:
+        frame = frame.with_columns(pl.when(pl.col("until").is_not_null()).then("gap_s"))
+    return frame.drop("age_s", strict=False)
 
 
 def nearly(row: tuple[object, ...]) -> tuple[object, ...]:

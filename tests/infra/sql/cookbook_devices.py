@@ -1,7 +1,7 @@
 """Answers about what is there now and what devices did."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby, pairwise
 
 import pytest
@@ -52,14 +52,15 @@ def _says(row: dict[str, object]) -> bool:
 
 
 def gaps(known: Known) -> Answer:
-    found = [
-        (*key, a["event_time"], b["event_time"])
-        for key, rows in grouped(known.told(2), "device_full", "metric").items()
-        for a, b in pairwise(rows)
-        if b["event_time"] - a["event_time"] > HOUR
-    ]
-    sized = [(*gap, int((gap[3] - gap[2]).total_seconds())) for gap in found]
-    return sorted(sized, key=lambda gap: (-gap[4], *gap[:3]))[:20]
+    found: Answer = []
+    for key, rows in grouped(filter(_says, known.told(9)), "device_full", "metric").items():
+        ends = [*(row["event_time"] for row in rows[1:]), None]
+        for row, until in zip(rows, ends, strict=True):
+            since, up_to = row["event_time"], until or known.now
+            if up_to - since > HOUR and up_to > known.midnight(2):
+                found.append((*key, since, until, int((up_to - since).total_seconds())))
+    widest = sorted(found, key=lambda gap: (-gap[4], *gap[:3]))[:20]
+    return [gap if gap[3] else (*gap[:4], pytest.approx(gap[4], abs=FAR_S)) for gap in widest]
 
 
 def missing(known: Known) -> Answer:
@@ -94,16 +95,27 @@ def high_runs(known: Known) -> Answer:
     told = [row for row in known.told(7, "temperature") if row["value"] is not None]
     for (device,), rows in grouped(told, "device_full").items():
         for is_high, run in groupby(rows, lambda row: row["value"] > 23):
-            times = [row["event_time"] for row in run]
-            length_s = int((times[-1] - times[0]).total_seconds())
-            found += [(device, times[0], times[-1], length_s, len(times))] if is_high else []
+            for times in _unbroken([row["event_time"] for row in run]) if is_high else ():
+                length_s = int((times[-1] - times[0]).total_seconds())
+                found.append((device, times[0], times[-1], length_s, len(times)))
     return sorted(found, key=lambda run: (-run[3], run[0], run[1]))[:10]
+
+
+def _unbroken(times: list[datetime]) -> list[list[datetime]]:
+    """Cut times where one is more than an hour after the one before."""
+    parts = [times[:1]]
+    for a, b in pairwise(times):
+        parts += [[]] if b - a > HOUR else []
+        parts[-1].append(b)
+    return parts
 
 
 def rates(known: Known) -> Answer:
     used: dict[tuple[object, ...], tuple[float, float]] = {}
-    for (device,), rows in grouped(known.told(1, "energy"), "device_full").items():
+    for (device,), rows in grouped(known.told(8, "energy"), "device_full").items():
         for a, b in pairwise(rows):
+            if b["event_time"] < known.midnight(1):
+                continue
             kwh = b["value"] - a["value"] if b["value"] >= a["value"] else b["value"]
             key = (device, hour_of(b["event_time"]))
             before = used.get(key, (0.0, 0.0))
