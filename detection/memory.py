@@ -1,11 +1,13 @@
 """What a detector remembers of each series: causal filters over a matrix, a series a row."""
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 Matrix = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
+Floats = TypeVar("Floats", np.float32, np.float64)
 
 
 class Memory:
@@ -80,9 +82,9 @@ class Memory:
 
     def _recursion(self, values: Matrix, gain: float, kept: float) -> Matrix:
         column = self._column()
-        found, left = lfilter([gain], [1.0, -kept], values, axis=1, zi=column)
+        found, left = _filtered(values, np.float64(gain), np.float64(kept), column)
         column[:] = left
-        return np.asarray(found)
+        return found
 
 
 def weighted_before(
@@ -91,7 +93,18 @@ def weighted_before(
     """Return the exponentially weighted sum before each value; `sums`, a column, moves on."""
     last = sums.copy()
     gain, kept = np.float32(rate), np.float32(1.0 - rate)
-    one = np.float32(1.0)
-    found, _ = lfilter(np.array([gain]), np.array([one, -kept]), values, axis=1, zi=kept * last)
+    found, _ = _filtered(values, gain, kept, kept * last)
     sums[:] = found[:, -1:]
     return np.concatenate([last, found[:, :-1]], axis=1)
+
+
+def _filtered(
+    values: NDArray[Floats], gain: Floats, kept: Floats, state: NDArray[Floats]
+) -> tuple[NDArray[Floats], NDArray[Floats]]:
+    """Return s ← kept s + gain value along each row, and what the filter goes on from."""
+    # Takes 0.9 s of CPU to load, a third of what the streams' driver does; many rules do without.
+    from scipy.signal import lfilter
+
+    one = values.dtype.type(1.0)
+    found, left = lfilter(np.array([gain]), np.array([one, -kept]), values, axis=1, zi=state)
+    return np.asarray(found), np.asarray(left)
