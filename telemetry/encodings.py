@@ -20,6 +20,7 @@ from typing import cast
 import cbor2
 import orjson
 
+from telemetry.cbor import decoder
 from telemetry.message import (
     MOST_MESSAGES,
     MOST_REASONS,
@@ -47,7 +48,7 @@ _NO_CBOR = (
     TypeError,
     ValueError,
 )
-"""What is raised of bytes that are no message: CBOR has dates, fractions, patterns, and more."""
+"""What is raised of bytes that are no message: CBOR has numbers of any size, and dates."""
 
 
 def content_type_of(payload: bytes) -> str:
@@ -92,7 +93,7 @@ def _decode_cbor(payload: bytes) -> list[Decoded]:
 
 def _whole(payload: bytes) -> object:
     stream = BytesIO(payload)
-    data: object = cbor2.CBORDecoder(stream, read_size=1).decode()
+    data: object = decoder(stream).decode()
     if stream.tell() != len(payload):
         raise ValueError(f"{len(payload) - stream.tell()} bytes behind the message")
     return data
@@ -102,13 +103,13 @@ def _elements(payload: bytes) -> Iterator[tuple[bytes, object]]:
     """Yield each element of a list with its own bytes."""
     stream = BytesIO(payload)
     count = _count(stream)
-    decoder = cbor2.CBORDecoder(stream, read_size=1)
+    reader = decoder(stream)
     while count != 0:
         start = stream.tell()
         if count is None and payload[start : start + 1] == b"\xff":
             stream.seek(start + 1)
             break
-        data = decoder.decode()
+        data = reader.decode()
         yield payload[start : stream.tell()], data
         count = None if count is None else count - 1
     if stream.tell() != len(payload):
@@ -177,9 +178,6 @@ def _expanded(payload: bytes, data: Mapping[str, object]) -> list[Decoded]:
     names, decimals, rows = _list(data, "m"), _list(data, "d"), _list(data, "r")
     if not rows or len(rows) > MOST_ROWS or len(names) != len(decimals):
         return [_refused(payload, "malformed", f"1 to {MOST_ROWS} rows, a scale for each metric")]
-    if len(rows) * (len(names) + 1) > len(payload):
-        # Each value takes a byte, but where CBOR's references say the same rows many times.
-        return [_refused(payload, "malformed", "more values than bytes")]
     if not all(isinstance(name, str) for name in names) or len({*names}) < len(names):
         return [_refused(payload, "malformed", "m names each metric once, as a text")]
     time_us, first = _number(data, "t"), _number(data, "s")

@@ -65,20 +65,21 @@ def test_list_of_more_than_can_be_messages_is_refused_as_one(more: int) -> None:
         (b"\x80", "empty"),
         (b"\xa1", "malformed"),
         (b"\x01", "not_a_message"),
-        (cbor2.dumps({1: 2}), "not_a_message"),
+        (cbor2.dumps({1: 2}), "malformed"),
         (cbor2.dumps({"metrics": {"a": float("nan")}}), "not_finite"),
         (cbor2.dumps(MESSAGE) + b"\0", "malformed"),
         (cbor2.dumps({"r": [], "m": [], "d": []}), "malformed"),
         (cbor2.dumps({"r": [[1]], "m": ["a"], "d": [0]}), "malformed"),
         (cbor2.dumps({"r": 1}), "malformed"),
         (cbor2.dumps({"metrics": {"a": 10**400}}), "not_finite"),
-        (cbor2.dumps({"metrics": {2**20_000: 1}}), "not_a_message"),
-        (cbor2.dumps({2**20_000: 1}), "not_a_message"),
-        (cbor2.dumps({"metrics": {"a": 1}, "tags": {1: "x"}}), "not_a_message"),
+        (cbor2.dumps({"metrics": {2**20_000: 1}}), "malformed"),
+        (cbor2.dumps({2**20_000: 1}), "malformed"),
+        (cbor2.dumps({b"metrics": {"a": 1}}), "not_a_message"),
+        (cbor2.dumps({"metrics": {"a": 1}, "tags": {b"1": "x"}}), "not_a_message"),
         (cbor2.dumps({"metrics": {"a": 1}, "seq": 2**20_000}), "range"),
         (cbor2.dumps({"metrics": {"a": 1}, "lat": 2**20_000, "lng": 0}), "range"),
         (cbor2.dumps({"metrics": {"a": 1}, "tags": {"x": 2**20_000}}), "type"),
-        (cbor2.dumps({"metrics": {"a": 1}, "v": CBORTag(30, [1, 2**20_000])}), "version"),
+        (cbor2.dumps({"metrics": {"a": 1}, "v": CBORTag(30, [1, 2**20_000])}), "malformed"),
         (cbor2.dumps({"metrics": {"a": 1}, "ts": CBORTag(1, 1e300)}), "malformed"),
     ],
 )
@@ -136,7 +137,7 @@ def test_compact_rows_that_are_one_row_many_times_are_refused() -> None:
     wide = CBORTag(28, [0, *[None] * 1000])
     names = {"m": [""] * 1000, "d": [None] * 1000}
     (found,) = decode_as(compact(**names, r=[wide, *[CBORTag(29, 0)] * 9000]), CBOR)
-    assert found.reasons == (Reason("", "malformed", "more values than bytes"),)
+    assert [reason.rule for reason in found.reasons] == ["malformed"]
 
 
 def test_of_very_many_numbers_that_are_not_finite_the_last_are_counted() -> None:
