@@ -31,7 +31,7 @@ def certificate_identity(der: bytes, directory: Directory, *, now: float) -> Ide
     fingerprint = certificate.fingerprint(SHA256()).hex()
     expires_at = certificate.not_valid_after_utc.timestamp()
     known = directory.certificates.get(fingerprint)
-    if known is not None:
+    if known is not None and is_owned(certificate, known[0], directory):
         tenant, body = known
         if body.serial != f"{certificate.serial_number:x}" or body.valid_until < moment:
             return None
@@ -71,6 +71,19 @@ def _by_chain(
                 digest_of(body.certificate),
             )
     return None
+
+
+def is_owned(certificate: x509.Certificate, tenant: str, directory: Directory) -> bool:
+    """Say whether a certificate may be a tenant's by its fingerprint.
+
+    It is public: another tenant that registers it must not take it from whom its authority names.
+    """
+    naming = {
+        owner
+        for (owner, _), body in directory.authorities.items()
+        if body.names_devices and is_issued_by(certificate, body)
+    }
+    return not naming or tenant in naming
 
 
 def named_device(certificate: x509.Certificate) -> str | None:

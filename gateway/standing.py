@@ -4,7 +4,7 @@ from math import inf
 
 from cryptography import x509
 
-from gateway.certificates import digest_of, is_distrusted, is_issued_by, is_revoked
+from gateway.certificates import digest_of, is_distrusted, is_issued_by, is_owned, is_revoked
 from gateway.directory import Directory, seconds
 from gateway.identity import DEVELOPMENT, Identity
 from gateway.tokens import key_digest
@@ -43,7 +43,8 @@ def _end(identity: Identity, kind: str, name: str, directory: Directory) -> floa
     if is_revoked(certificate, directory) or is_distrusted(certificate, directory):
         return None
     if kind == "certificate":
-        return _certificate_end(identity, name, directory)
+        is_owned_still = is_owned(certificate, identity.tenant, directory)
+        return _certificate_end(identity, name, directory) if is_owned_still else None
     body = directory.authorities.get((identity.tenant, name))
     if body is None or not body.names_devices:
         return None

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TypeVar, cast
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPublicKeyTypes
@@ -60,6 +60,15 @@ def have_one_key(pem: str, other: str) -> bool:
     """Say whether two certificates are of one key: who signs by it signs for both."""
     first, second = (_certificate(each).public_key() for each in (pem, other))
     return first == second
+
+
+def is_signed_by(pem: str, authority: str) -> bool:
+    """Say whether an authority signed a certificate."""
+    try:
+        _certificate(pem).verify_directly_issued_by(_certificate(authority))
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def check_revocations(pem: str, authority: str) -> None:

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway.authentication import REFUSED
 from gateway.identity import Identity, Presented
 from gateway.outcome import Rejected
+from gateway.standing import standing
 from telemetry.changes import AuthorityBody, CertificateBody
 from tests.gateway.certificates import Authority, with_strange_key
 from tests.gateway.entrances import EDITIONS, House, enrol, house
@@ -29,6 +30,19 @@ def trusting(authority: Authority, revocations: str | None = None, *, names: boo
     body = AuthorityBody(authority.pem, revocations, names)
     one.directory.apply(EDITIONS.change("authority", "ca", body))
     return one
+
+
+def register(one: House, certificate: x509.Certificate, *, tenant: str = "default") -> str:
+    """Have a certificate be that of `pk.d1` of a tenant, and return its fingerprint."""
+    body = CertificateBody(
+        "pk.d1",
+        f"{certificate.serial_number:x}",
+        certificate.not_valid_before_utc,
+        certificate.not_valid_after_utc,
+    )
+    fingerprint = certificate.fingerprint(SHA256()).hex()
+    one.directory.apply(EDITIONS.change("certificate", fingerprint, body, tenant=tenant))
+    return fingerprint
 
 
 def test_name_of_the_certificate_is_its_uri_then_its_common_name(tmp_path: Path) -> None:
@@ -53,14 +67,7 @@ def test_registered_certificate_is_its_devices_until_it_is_revoked(tmp_path: Pat
     authority = Authority()
     one = trusting(authority, names=False)
     certificate = authority.issue(tmp_path, "anything")[1]
-    fingerprint = certificate.fingerprint(SHA256()).hex()
-    body = CertificateBody(
-        "pk.d1",
-        f"{certificate.serial_number:x}",
-        certificate.not_valid_before_utc,
-        certificate.not_valid_after_utc,
-    )
-    one.directory.apply(EDITIONS.change("certificate", fingerprint, body))
+    fingerprint = register(one, certificate)
     found = shown(one, certificate)
     assert isinstance(found, Identity)
     assert found.credential == f"certificate/{fingerprint}"
@@ -113,3 +120,23 @@ def test_authority_whose_key_nobody_reads_keeps_no_device_of_another_out(tmp_pat
     one.directory.apply(EDITIONS.change("authority", "ca", known))
 
     assert isinstance(shown(one, authority.issue(tmp_path, "any", URI)[1]), Identity)
+
+
+def test_certificate_is_of_the_tenant_whose_devices_its_authority_names(tmp_path: Path) -> None:
+    authority = Authority()
+    one, other = trusting(authority), trusting(authority, names=False)
+    certificate = authority.issue(tmp_path, "x", URI)[1]
+    for each in (one, other):
+        enrol(each.directory, "pk.d1", tenant="evil")
+        register(each, certificate, tenant="evil")
+
+    found, registered = shown(one, certificate), shown(other, certificate)
+
+    assert isinstance(found, Identity)
+    assert (found.tenant, found.credential) == ("default", "authority/ca")
+    assert isinstance(registered, Identity)
+    assert registered.tenant == "evil"
+    other.directory.apply(
+        EDITIONS.change("authority", "ca", AuthorityBody(authority.pem, None, True))
+    )
+    assert standing(registered, other.directory) is None

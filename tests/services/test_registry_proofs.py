@@ -81,7 +81,8 @@ def test_authority_names_the_devices_of_one_tenant(either: TestedRegistry) -> No
     refused = either.ask("PUT", theirs, {"certificate": maker.pem, **told})
     assert (refused.status_code, "another tenant" in refused.text) == (409, True)
 
-    either.done("PUT", theirs, {"certificate": maker.pem})
+    unnamed = either.ask("PUT", theirs, {"certificate": maker.pem})
+    assert (unnamed.status_code, "another tenant" in unnamed.text) == (409, True)
     either.done("PUT", "/v1/authorities/a2", {"certificate": maker.pem, **told})
     either.done("PUT", "/v1/authorities/other?tenant=acme", {"certificate": made("b").pem, **told})
     for name in ("a", "a2"):

@@ -19,6 +19,7 @@ from services.registry.x509 import (
     check_revocations,
     have_one_key,
     is_older,
+    is_signed_by,
     read_certificate,
 )
 from telemetry.changes import AuthorityBody, CertificateBody, ChangeKey
@@ -92,6 +93,9 @@ def add_certificate(
         named = CERTIFICATES.c.name == fingerprint
         for known in writing.entries("certificate", named, with_revoked=True):
             raise conflict(_taken(known, access.tenant))
+        # Anybody may have seen it: whoever sends it here has not shown that they hold its key.
+        if _is_named_elsewhere(writing, access.tenant, wanted.certificate):
+            raise conflict("who signed the certificate names another tenant's devices")
         writing.put(access.tenant, fingerprint, body, "add")
         found = writing.get("certificate", access.tenant, fingerprint)
         assert found is not None
@@ -141,9 +145,9 @@ def put_authority(name: Name, wanted: AuthorityIn, access: Admin) -> AuthorityOu
         check_revocations(wanted.revocations, wanted.certificate)
     with access.writing() as writing:
         check_tenant(writing, access.tenant)
-        if wanted.names_devices and _names_others(writing, access.tenant, wanted.certificate):
-            raise conflict("this authority names another tenant's devices: a certificate names no"
-                           " tenant; register each device's certificate by itself")  # fmt: skip
+        if _is_claimed(writing, access.tenant, wanted):
+            raise conflict("this authority is another tenant's already, and one that names devices"
+                           " is of one tenant: a certificate names none")  # fmt: skip
         body = AuthorityBody(**wanted.model_dump())
         known = writing.get("authority", access.tenant, name)
         if known is not None and _authority(known).certificate == wanted.certificate:
@@ -178,11 +182,26 @@ def remove_authority(name: Name, access: Admin) -> AuthorityOut:
     return _authority_out(found)
 
 
-def _names_others(writing: Writing, tenant: str, certificate: str) -> bool:
-    """Say whether another tenant's devices are named by an authority of the same key."""
-    elsewhere = (AUTHORITIES.c.tenant != tenant, AUTHORITIES.c.names_devices.is_(True))
-    others = writing.entries("authority", *elsewhere)
-    return any(have_one_key(_authority(other).certificate, certificate) for other in others)
+def _elsewhere(writing: Writing, tenant: str) -> list[AuthorityBody]:
+    """Return the authorities of all other tenants."""
+    return [_authority(one) for one in writing.entries("authority", AUTHORITIES.c.tenant != tenant)]
+
+
+def _is_claimed(writing: Writing, tenant: str, wanted: AuthorityIn) -> bool:
+    """Say whether another tenant has an authority of this key, and either is to name devices."""
+    return any(
+        have_one_key(other.certificate, wanted.certificate)
+        for other in _elsewhere(writing, tenant)
+        if wanted.names_devices or other.names_devices
+    )
+
+
+def _is_named_elsewhere(writing: Writing, tenant: str, certificate: str) -> bool:
+    """Say whether an authority that names another tenant's devices signed a certificate."""
+    return any(
+        other.names_devices and is_signed_by(certificate, other.certificate)
+        for other in _elsewhere(writing, tenant)
+    )
 
 
 def _renewed(name: str, known: AuthorityBody, body: AuthorityBody) -> AuthorityBody:
