@@ -15,6 +15,9 @@ from telemetry.devices import Device, check_name
 from telemetry.errors import DeviceError
 
 URI_PREFIX = "device:"
+FEW = 4
+MOST_ABOVE = 16
+"""Authorities above a device, of all ways up; whoever has more of them is let in by none."""
 
 
 def certificate_identity(der: bytes, directory: Directory, *, now: float) -> Identity | None:
@@ -57,6 +60,8 @@ def _by_chain(
     name = named_device(certificate)
     for (tenant, authority), body in directory.authorities.items():
         if not body.names_devices or not is_issued_by(certificate, body):
+            continue
+        if is_revoked(_authority(body.certificate), directory):
             continue
         device: Device | None = directory.device(tenant, name) if name else None
         if name and device:
@@ -103,7 +108,76 @@ def named_device(certificate: x509.Certificate) -> str | None:
 
 
 def is_revoked(certificate: x509.Certificate, directory: Directory) -> bool:
-    """Say whether the newest list of its authority names it."""
+    """Say whether the newest list of its authority names it, or one above it is so named."""
+    if not any(body.revocations for body in directory.authorities.values()):
+        return False
+    if _is_listed(certificate, directory):
+        return True
+    above = _named_issuers(certificate, directory)
+    # The signature last, as below, but where many have one name: each of them may be anybody's.
+    if len(above) > FEW:
+        above = _signers(certificate, above)
+    if not any(_is_authority_revoked(each, directory) for each in above):
+        return False
+    # Of one key there may be an older certificate that is revoked, and a newer one that is not.
+    signers = _signers(certificate, above)
+    return bool(signers) and all(_is_authority_revoked(each, directory) for each in signers)
+
+
+def _is_authority_revoked(pem: str, directory: Directory) -> bool:
+    known = directory.revoked.get(pem)
+    if known is None:
+        known = directory.revoked[pem] = pem in _revoked_above(pem, directory)
+    return known
+
+
+def _revoked_above(pem: str, directory: Directory) -> set[str]:
+    """Return which of an authority and those above it are revoked, itself where they are many."""
+    above: dict[str, set[str]] = {}
+    waiting = [pem]
+    while waiting:
+        one = waiting.pop()
+        if one in above:
+            continue
+        if len(above) == MOST_ABOVE:
+            return {pem}
+        above[one] = _issuers(one, directory)
+        waiting += above[one]
+    revoked = {each for each in above if _is_listed(_authority(each), directory)}
+    while True:
+        more = {each for each, signers in above.items() if signers and signers <= revoked}
+        if more <= revoked:
+            return revoked
+        revoked |= more
+
+
+def _issuers(pem: str, directory: Directory) -> set[str]:
+    """Return who signed an authority; nobody stands above one that signed itself."""
+    certificate = _authority(pem)
+    if _is_signed_by(certificate, pem):
+        return set()
+    return _signers(certificate, _named_issuers(certificate, directory))
+
+
+def _signers(certificate: x509.Certificate, authorities: set[str]) -> set[str]:
+    return {each for each in authorities if _is_signed_by(certificate, each)}
+
+
+def _named_issuers(certificate: x509.Certificate, directory: Directory) -> set[str]:
+    """Return the authorities whose name a certificate's issuer has, as PEM."""
+    known = (*directory.authorities.values(), *directory.configured)
+    pems = {body.certificate for body in known} | directory.between.keys()
+    return {pem for pem in pems if _has_name(pem, certificate.issuer)}
+
+
+def _has_name(pem: str, name: x509.Name) -> bool:
+    try:
+        return _authority(pem).subject == name
+    except ValueError:
+        return False
+
+
+def _is_listed(certificate: x509.Certificate, directory: Directory) -> bool:
     for body in directory.authorities.values():
         if body.revocations:
             listed = _revocations(body.revocations, body.certificate)
@@ -133,15 +207,19 @@ def digest_of(pem: str) -> str:
 
 def is_issued_by(certificate: x509.Certificate, body: AuthorityBody) -> bool:
     """Say whether an authority signed a certificate."""
+    return _is_signed_by(certificate, body.certificate)
+
+
+def _is_signed_by(certificate: x509.Certificate, authority: str) -> bool:
     try:
-        certificate.verify_directly_issued_by(_authority(body.certificate))
+        certificate.verify_directly_issued_by(_authority(authority))
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         # Its key may be of a kind that nobody here reads: another authority of its name may be it.
         return False
     return True
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1_024)
 def _authority(pem: str) -> x509.Certificate:
     return x509.load_pem_x509_certificate(pem.encode())
 

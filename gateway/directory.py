@@ -53,6 +53,10 @@ class Directory:
         """Authorities that were believed and are no more, by certificate."""
         self.configured: tuple[AuthorityBody, ...] = ()
         """Authorities that the settings name, believed whatever the registry says."""
+        self.between: dict[str, None] = {}
+        """Authorities below those that are known, as TLS verified them: lists may name them."""
+        self.revoked: dict[str, bool] = {}
+        """Whether an authority is revoked, as far as somebody asked since the last change."""
         self.jwt_keys: dict[str, tuple[str, JwtKeyBody]] = {}
         self._editions: dict[bytes, int] = {}
         self.applied = 0
@@ -89,6 +93,7 @@ class Directory:
 
     def _authority(self, key: tuple[str, str], body: object) -> None:
         before = self.authorities.get(key)
+        self.revoked.clear()
         _put(self.authorities, key, body, AuthorityBody)
         if before is not None:
             self.removed[before.certificate] = before

@@ -11,6 +11,9 @@ from telemetry.changes import AuthorityBody
 from telemetry.errors import SettingsError
 from telemetry.settings import Settings
 
+MOST_BETWEEN = 256
+"""Authorities between a device's and a known one; those seen last are kept."""
+
 
 def server_context(
     settings: Settings, directory: Directory, *, speaks: tuple[str, ...] = ()
@@ -20,6 +23,31 @@ def server_context(
     `speaks` are the protocols that it offers by ALPN.
     """
     return Trust(settings, directory, speaks).context if settings.gateway_certificate else None
+
+
+def shown_certificate(connection: ssl.SSLObject, directory: Directory) -> bytes | None:
+    """Return the certificate that a client showed, as DER, and keep who stands between.
+
+    They are kept for longer than the connection: a TLS session that is resumed shows none of them.
+    """
+    for der in _verified(connection)[1:-1]:
+        pem = ssl.DER_cert_to_PEM_cert(der)
+        if pem not in directory.between:
+            directory.revoked.clear()
+        directory.between.pop(pem, None)
+        directory.between[pem] = None
+        if len(directory.between) > MOST_BETWEEN:
+            del directory.between[next(iter(directory.between))]
+    return connection.getpeercert(binary_form=True)
+
+
+def _verified(connection: ssl.SSLObject) -> list[bytes]:
+    """Return the chain from the client's certificate up to an authority that is believed."""
+    if sys.version_info >= (3, 13):
+        return connection.get_verified_chain()
+    # Until then Python has it for itself alone.
+    chain = connection._sslobj.get_verified_chain()  # type: ignore[attr-defined]
+    return [ssl.PEM_cert_to_DER_cert(each.public_bytes()) for each in chain or ()]
 
 
 class Trust:

@@ -14,7 +14,7 @@ from gateway.http.app import http_app
 from gateway.http.connections import Connection, Framing
 from gateway.http.logins import Certified
 from gateway.probes import probe
-from gateway.secure import server_context
+from gateway.secure import server_context, shown_certificate
 from telemetry.settings import Settings
 
 GRACE_S = 5.0
@@ -29,7 +29,8 @@ class HttpListener:
         self._config = _config(settings)
         self._context = WorkerContext(None)
         self._connections: set[asyncio.Task[None]] = set()
-        self._secure = server_context(settings, entrance.directory, speaks=PROTOCOLS)
+        self._directory = entrance.directory
+        self._secure = server_context(settings, self._directory, speaks=PROTOCOLS)
         self._framing = Framing(http_app(entrance), entrance.counters)
         self._app = ASGIWrapper(self._framing)  # type: ignore[arg-type]
         self._stopped = asyncio.Event()
@@ -66,7 +67,8 @@ class HttpListener:
         app, loop = self._app, asyncio.get_running_loop()
         probe(writer.get_extra_info("socket"))
         secured = cast("ssl.SSLObject | None", writer.get_extra_info("ssl_object"))
-        if secured is not None and (certificate := secured.getpeercert(binary_form=True)):
+        certificate = secured and shown_certificate(secured, self._directory)
+        if certificate:
             app = ASGIWrapper(Certified(self._framing, certificate))  # type: ignore[arg-type]
         await Connection(app, loop, self._config, self._context, {}, reader, writer)
 

@@ -11,6 +11,7 @@ from gateway.mqtt.connecting import Desk, Peer
 from gateway.mqtt.connection import Connection
 from gateway.mqtt.wire import MOST_UNSENT, Sink
 from gateway.probes import probe
+from gateway.secure import shown_certificate
 
 BACKLOG = 4_096
 SHUTTING_DOWN = 0x8B
@@ -33,7 +34,7 @@ class _Socket(asyncio.Protocol):
         probe(transport.get_extra_info("socket"))
         listener = self._listener
         self._sink = Sink(self, listener.dirty)
-        self.connection = Connection(listener.desk, self._sink, _peer(transport))
+        self.connection = Connection(listener.desk, self._sink, listener.peer(transport))
         self.connection.heard_at = time.time_ns() // 1000
         listener.sockets.add(self)
         self._receive: Callable[[bytes, int], None] = self.connection.receive
@@ -115,15 +116,6 @@ def _unheard(_data: bytes, _now: int) -> None:
     """Let go what comes after the end."""
 
 
-def _peer(transport: asyncio.BaseTransport) -> Peer:
-    name = transport.get_extra_info("peername")
-    secure = cast("ssl.SSLObject | None", transport.get_extra_info("ssl_object"))
-    address = str(name[0]) if name else ""
-    if secure is None:
-        return Peer(address)
-    return Peer(address, secure.getpeercert(binary_form=True), is_tls=True)
-
-
 class MqttListener:
     """All MQTT sockets of the gateway."""
 
@@ -151,6 +143,16 @@ class MqttListener:
         )
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
+
+    def peer(self, transport: asyncio.BaseTransport) -> Peer:
+        """Return who is at the other end, as the transport knows it."""
+        name = transport.get_extra_info("peername")
+        secure = cast("ssl.SSLObject | None", transport.get_extra_info("ssl_object"))
+        address = str(name[0]) if name else ""
+        if secure is None:
+            return Peer(address)
+        shown = shown_certificate(secure, self.desk.entrance.directory)
+        return Peer(address, shown, is_tls=True)
 
     def stir(self) -> None:
         """Flush what was written at the end of this turn of the loop."""

@@ -67,6 +67,11 @@ class Authority:
     def pem(self) -> str:
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
+    def again(self) -> str:
+        """Return another certificate of its own name and key as PEM."""
+        found = self._signed(self._name, self._key.public_key(), is_authority=True)
+        return found.public_bytes(serialization.Encoding.PEM).decode()
+
     def issue(
         self, folder: Path, common: str, *names: x509.GeneralName, life: timedelta = DAY
     ) -> tuple[Path, x509.Certificate]:

@@ -1,5 +1,6 @@
 """Client certificates: whose they are, and what ends them."""
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.authentication import REFUSED
+from gateway.certificates import MOST_ABOVE
 from gateway.identity import Identity, Presented
 from gateway.outcome import Rejected
 from gateway.standing import standing
@@ -140,3 +142,78 @@ def test_certificate_is_of_the_tenant_whose_devices_its_authority_names(tmp_path
         EDITIONS.change("authority", "ca", AuthorityBody(authority.pem, None, True))
     )
     assert standing(registered, other.directory) is None
+
+
+def test_list_that_names_an_authority_refuses_who_is_below_it(tmp_path: Path) -> None:
+    root = Authority("root")
+    below = Authority("below", by=root)
+    lowest = Authority("lowest", by=below)
+    one = trusting(lowest)
+    for name, body in (("root", AuthorityBody(root.pem)), ("below", AuthorityBody(below.pem))):
+        one.directory.apply(EDITIONS.change("authority", name, body))
+    by_chain, by_fingerprint = (lowest.issue(tmp_path, "x", URI)[1] for _ in range(2))
+    register(one, by_fingerprint)
+    found = [shown(one, each) for each in (by_chain, by_fingerprint)]
+    assert [isinstance(each, Identity) for each in found] == [True, True]
+
+    listed = AuthorityBody(root.pem, root.revocations(below.certificate))
+    one.directory.apply(EDITIONS.change("authority", "root", listed))
+
+    assert [shown(one, each) for each in (by_chain, by_fingerprint)] == [REFUSED, REFUSED]
+    for each in found:
+        assert isinstance(each, Identity)
+        assert standing(each, one.directory) is None
+
+
+def test_list_names_an_authority_that_only_tls_has_seen(tmp_path: Path) -> None:
+    root = Authority("root")
+    below, other = (Authority("below", by=root) for _ in range(2))
+    one = trusting(root, root.revocations(below.certificate), names=False)
+    one.directory.between.update(dict.fromkeys((below.pem, other.pem)))
+    revoked, good = (each.issue(tmp_path, "x", URI)[1] for each in (below, other))
+    for each in (revoked, good):
+        register(one, each)
+
+    assert shown(one, revoked) == REFUSED
+    assert isinstance(shown(one, good), Identity)
+
+
+def test_authority_that_was_renewed_outlives_its_older_certificate(tmp_path: Path) -> None:
+    root = Authority("root")
+    one = trusting(root)
+    one.directory.apply(
+        EDITIONS.change("authority", "new", AuthorityBody(root.again(), None, True))
+    )
+    certificate = root.issue(tmp_path, "x", URI)[1]
+    listed = AuthorityBody(root.pem, root.revocations(root.certificate), True)
+    one.directory.apply(EDITIONS.change("authority", "ca", listed))
+
+    found = shown(one, certificate)
+    assert isinstance(found, Identity)
+    assert found.credential == "authority/new"
+
+
+def test_as_many_authorities_as_nobody_has_let_nobody_in(tmp_path: Path) -> None:
+    lowest = Authority("0")
+    one = trusting(lowest, lowest.revocations())
+    for number in range(1, MOST_ABOVE + 1):
+        certificate = lowest.issue(tmp_path, "x", URI)[1]
+        assert isinstance(shown(one, certificate), Identity)
+        lowest = Authority(f"{number}", by=lowest)
+        body = AuthorityBody(lowest.pem, None, True)
+        one.directory.apply(EDITIONS.change("authority", f"{number}", body))
+
+    assert shown(one, lowest.issue(tmp_path, "x", URI)[1]) == REFUSED
+
+
+def test_many_authorities_of_one_name_and_key_cost_little(tmp_path: Path) -> None:
+    root = Authority("root")
+    one = trusting(root, root.revocations())
+    certificate = root.issue(tmp_path, "x", URI)[1]
+    for number in range(30):
+        again = AuthorityBody(root.again(), None, True)
+        one.directory.apply(EDITIONS.change("authority", f"{number}", again))
+    before = time.process_time()
+
+    assert isinstance(shown(one, certificate), Identity)
+    assert time.process_time() - before < 0.5

@@ -30,7 +30,7 @@ class Site:
         self.authority, servers = Authority("Devices", root), Authority("Servers")
         own, _ = servers.issue(folder, "localhost", x509.DNSName("localhost"))
         uri = x509.UniformResourceIdentifier("device:pk.d1")
-        self._device, self.certificate = self.authority.issue(folder, "any", uri)
+        self.device, self.certificate = self.authority.issue(folder, "any", uri)
         self._servers = servers.pem
         self.house = house()
         enrol(self.house.directory, "pk.d1")
@@ -55,7 +55,7 @@ class Site:
     def is_let_in(self) -> bool:
         """Have the device come by its certificate, and read the CONNACK or the TLS alert."""
         context = ssl.create_default_context(cadata=self._servers)
-        context.load_cert_chain(self._device)
+        context.load_cert_chain(self.device)
         address = ("localhost", self.served.port("mqtts"))
         with socket.create_connection(address, 10) as plain:
             try:
@@ -145,3 +145,19 @@ def test_authority_that_another_has_signed_is_believed_by_itself(tmp_path: Path)
         assert not site.is_let_in(), "the device does not even show who signed it"
     finally:
         site.served.stop()
+
+
+def test_list_names_an_authority_that_its_device_alone_shows(tmp_path: Path) -> None:
+    root = Authority("root")
+    site = Site(tmp_path, root=root)
+    site.device.write_bytes(site.device.read_bytes() + site.authority.pem.encode())
+    site.tell(AuthorityBody(root.pem), "root")
+
+    async def register() -> None:
+        registered(site.house, site.certificate)
+
+    site.served.do(register())
+    assert site.is_let_in()
+    site.tell(AuthorityBody(root.pem, root.revocations(site.authority.certificate)), "root")
+    assert not site.is_let_in()
+    site.served.stop()
