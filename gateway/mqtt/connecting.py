@@ -19,6 +19,7 @@ from gateway.mqtt.session import NEVER, Session
 from gateway.mqtt.sessions import Sessions
 from gateway.outcome import Rejected
 from gateway.rules import BELOW_ROOT, translate
+from gateway.standing import standing
 from telemetry.credentials import is_signed
 from telemetry.encodings import content_type_of
 
@@ -140,7 +141,12 @@ class Desk:
             self.sessions.remove(session)
 
     def publish_will(self, session: Session, will: Will, now: float) -> None:
-        """Publish a will by the path of every message; nobody is there to be answered."""
+        """Publish a will by the path of every message; nobody is there to be answered.
+
+        What its client came in by may have been revoked since: then nothing of it is told any more.
+        """
+        if standing(session.identity, self.entrance.directory) is None:
+            return
         if self.entrance.is_foreign(will.topic):
             self._publish_foreign(session, will, now)
             return

@@ -189,3 +189,21 @@ def test_client_is_known_by_its_whole_id_and_in_a_signed_login_by_its_own_part(
         password = shown.password.encode()
         client.send(Connect(version, shown.client_id, True, 0, shown.username, password))
     assert [client.wire.is_closed for client in again] == [True, False]
+
+
+@pytest.mark.parametrize(("delay_s", "is_away"), [(0, False), (30, False), (30, True)])
+def test_will_of_a_device_that_is_revoked_is_not_published(delay_s: int, is_away: bool) -> None:
+    one = broker()
+    enrol(one.house.directory, "d1")
+    client = Client(one, V5)
+    client.send(lasting(will=GONE._replace(properties=Properties(will_delay_s=delay_s))))
+    if is_away:
+        client.connection.lost()
+
+    gone = DeviceBody(Device("d1"), is_disabled=True)
+    one.house.directory.apply(EDITIONS.change("device", "d1", gone))
+    for session in list(one.sessions):
+        one.desk.settle(session, time.time() + 31)
+    one.settle()
+
+    assert one.house.outlet.taken == []
