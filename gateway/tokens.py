@@ -118,15 +118,16 @@ def _claims(token: str, key: _Key, now: float) -> tuple[str, float]:
         audience=key.audience,
         issuer=key.issuer,
         options={
-            "require": ["exp", "aud", "iss", "sub"],
+            "require": ["exp", "iat", "aud", "iss", "sub"],
             "verify_exp": False,
             "verify_iat": False,
             "verify_nbf": False,
         },
     )
-    expires_at, begins = _moment(claims["exp"]), _moment(claims.get("iat", now))
-    # The end has no leeway: what ends a session at that time must not let the next one begin.
-    if expires_at <= now or expires_at - min(begins, now) > LONGEST_LIFE_S + LEEWAY_S:
+    expires_at, begins = _moment(claims["exp"]), _moment(claims["iat"])
+    # No leeway in what a token says of itself, nor at its end: what ends a session at that time
+    # must not let the next one begin.
+    if expires_at <= now or expires_at - begins > LONGEST_LIFE_S:
         raise jwt.InvalidTokenError("expired, or made out for more than a day")
     if begins > now + LEEWAY_S or _moment(claims.get("nbf", 0)) > now + LEEWAY_S:
         raise jwt.InvalidTokenError("not valid yet")

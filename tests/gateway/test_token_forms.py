@@ -71,6 +71,23 @@ def test_claim_of_another_type_lets_nobody_in(claims: dict[str, object]) -> None
     assert found(written(claims=CLAIMS | claims)) == REFUSED
 
 
+@pytest.mark.parametrize(
+    ("claims", "is_taken"),
+    [
+        ({"exp": NOW + 24 * 3600}, True),
+        ({"exp": NOW + 24 * 3600 + 1}, False),
+        ({"iat": NOW - 23 * 3600, "exp": NOW + 2 * 3600}, False),
+        ({"iat": NOW + 20, "exp": NOW + 20 + 24 * 3600}, True),
+        ({"iat": None}, False),
+    ],
+)
+def test_token_is_for_a_day_at_most_and_says_since_when(
+    claims: dict[str, object], is_taken: bool
+) -> None:
+    text = written(claims={name: at for name, at in (CLAIMS | claims).items() if at is not None})
+    assert isinstance(found(text), Identity) is is_taken
+
+
 def test_token_for_several_audiences_is_taken_by_each() -> None:
     assert isinstance(found(written(claims=CLAIMS | {"aud": ["other", "gw"]})), Identity)
 
