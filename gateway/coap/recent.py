@@ -1,4 +1,7 @@
-"""Requests that came before: known by sender and number, for a time and within a bound.
+"""Requests that came before: by sender, number and what they say, for a time and within a bound.
+
+A number alone is not enough: a device that starts again may begin at the same one, and behind a NAT
+another device may come by the same port. Told what it did not ask, its message would be lost.
 
 aiocoap keeps each for 247 s with its answer and all of the request, however many there are: a
 thousand a second become half a gigabyte, and whoever sends them need not even be let in.
@@ -11,6 +14,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from aiocoap import Message
 from aiocoap.interfaces import EndpointAddress
@@ -28,6 +32,9 @@ ORDERS = 1 << 24
 @dataclass(slots=True)
 class _Recent:
     until: float
+    mark: bytes
+    """Tells the request from another one under its number."""
+    token: bytes
     answer: bytes = b""
     """Empty while there is none, or where the request asked for no acknowledgement."""
 
@@ -70,9 +77,10 @@ class Messages(MessageManager):  # type: ignore[misc]
         now, key = self._clock(), (message.remote, message.mid)
         while self._recent and next(iter(self._recent.values())).until <= now:
             self._recent.popitem(last=False)
-        known = self._recent.get(key)
-        if known is None:
-            self._recent[key] = _Recent(now + self._kept_s)
+        known, mark = self._recent.get(key), _mark(message)
+        if known is None or known.mark != mark:
+            self._recent[key] = _Recent(now + self._kept_s, mark, message.token)
+            self._recent.move_to_end(key)
             if len(self._recent) > self._most:
                 self._recent.popitem(last=False)
             return False
@@ -85,7 +93,8 @@ class Messages(MessageManager):  # type: ignore[misc]
         """Keep an acknowledgement as bytes; a number of our own is no request's."""
         is_answer = message.mtype in (ACK, RST)
         known = self._recent.get((message.remote, message.mid)) if is_answer else None
-        if known is not None:
+        # What another request under this number was still owed is not the answer to this one.
+        if known is not None and message.token in (b"", known.token):
             known.answer = message.encode()
 
     def send_message(self, message: Message, messageerror_monitor: Callable[[], None]) -> None:
@@ -117,3 +126,11 @@ class Messages(MessageManager):  # type: ignore[misc]
         super()._remove_exchange(message)
         if message.mtype is ACK and isinstance(watched, _Watched):
             watched.heard()
+
+
+def _mark(message: Message) -> bytes:
+    """Return what tells a request from another: its code, token, options and payload."""
+    told = (bytes([message.code]), message.token, message.opt.encode())
+    digest = blake2b(b"".join(len(each).to_bytes(4) + each for each in told), digest_size=16)
+    digest.update(message.payload)
+    return digest.digest()

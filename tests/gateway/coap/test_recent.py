@@ -51,10 +51,12 @@ class Site:
     def send_bytes(self, data: bytes, _remote: Remote) -> None:
         self.sent.append(data)
 
-    def take(self, mid: int, *, remote: str = "a", mtype: Type = CON) -> Message:
+    def take(
+        self, mid: int, *, remote: str = "a", mtype: Type = CON, token: bytes = b"t", **said: object
+    ) -> Message:
         """Have a request come in."""
-        request = Message(code=Code.POST, payload=b"x" * 1_000)
-        request.mtype, request.mid, request.token = mtype, mid, b"t"
+        request = Message(**{"code": Code.POST, "payload": b"x" * 1_000} | said)
+        request.mtype, request.mid, request.token = mtype, mid, token
         request.remote, request.direction = Remote(remote), Direction.INCOMING
         self.messages.dispatch_message(request)
         return request
@@ -67,6 +69,22 @@ def test_request_that_comes_again_has_the_first_answer_and_is_served_once() -> N
             site.take(mid, remote=remote)
         assert site.served == 3
         assert [sent[-1:] for sent in site.sent] == [b"1", b"1", b"2", b"3", b"1"]
+
+    asyncio.run(play())
+
+
+def test_another_request_under_a_known_number_is_a_new_one() -> None:
+    async def play() -> None:
+        site = Site()
+        site.take(1)
+        for count, said in enumerate(
+            ({"payload": b"y"}, {"token": b"u"}, {"code": Code.GET}, {"uri_query": ("u=d2",)}), 2
+        ):
+            for _ in range(2):
+                site.take(1, **said)
+            assert site.served == count
+            assert site.sent[-2:] == [site.sent[-1]] * 2
+        assert len(site.messages) == 1
 
     asyncio.run(play())
 
