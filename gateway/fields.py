@@ -99,7 +99,10 @@ def value_of(field: Field, data: object) -> float | str | bool | None:
     if field.scale == factor == 1.0 and field.offset == addend == 0.0:
         return value
     found = (_number(value, field.path) * factor + addend) * field.scale + field.offset
-    return found if math.isfinite(found) else None
+    if not math.isfinite(found):
+        # Left out, its metric would be missing from a message that says nothing of it.
+        raise UnreadableError(f"{field.path} is beyond all numbers: {shown(value)}, converted")
+    return found
 
 
 def _number(value: object, path: str) -> float:

@@ -127,3 +127,11 @@ def test_text_is_none_where_a_rule_wants_fields() -> None:
 def test_unit_of_no_time_is_refused() -> None:
     with pytest.raises(RuleError, match="time_unit ms of no time"):
         said("x", {"time_unit": "ms", "metrics": {"a": {"path": "a"}}}, b"{}")
+
+
+def test_number_that_a_rule_makes_infinite_is_not_left_out_in_silence() -> None:
+    rule: Fields = {"metrics": {"a": {"path": "a", "scale": 1000}, "b": {"path": "b"}}}
+    found = said("t", rule, b'{"a": 1e308, "b": 1}')
+    assert isinstance(found, Rejected)
+    assert found.reason == "undecodable"
+    assert "a is beyond all numbers: 1e+308" in found.words
