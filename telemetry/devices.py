@@ -64,6 +64,18 @@ def check_name(device_full: str) -> str:
     return device_full
 
 
+def check_new_name(device_full: str) -> str:
+    """Return the full name of a device that is enrolled, or raise `DeviceError`.
+
+    A login of product `default` names the device alone: one enrolled as `default.x` is never found.
+    """
+    product, device = split_full_name(device_full)
+    if full_name(product, device) != device_full:
+        bare = f"a device of product {product} has its bare name: {device!r}"
+        raise DeviceError(f"{device_full!r} is no name to enrol: {bare}")
+    return device_full
+
+
 def device_from_dict(data: Mapping[str, object]) -> Device:
     """Read a device's JSON form: `device` is the full name, or `product` stands beside it."""
     name = str(data.get("device_full") or data.get("device") or "")

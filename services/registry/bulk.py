@@ -28,7 +28,7 @@ from services.registry.store import Reading
 from services.registry.tables import DEVICES
 from services.registry.words import Words
 from telemetry.changes import DeviceBody
-from telemetry.devices import Device
+from telemetry.devices import Device, check_new_name
 from telemetry.errors import DeviceError, HeadwaterError
 
 GROUP = 2_000
@@ -83,6 +83,7 @@ class DeviceText:
         owned = {**fields, "tenant": fields.get("tenant") or self.tenant}
         found = declared_device(owned, self.product)
         device = found.device
+        check_new_name(device.device_full)
         if device.tenant != self.tenant:
             owner = f"is of tenant {device.tenant}, not {self.tenant}"
             raise DeviceError(f"device {device.device_full} {owner}")

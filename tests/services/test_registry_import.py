@@ -207,3 +207,14 @@ def test_name_that_has_a_secret_in_another_tenant_is_told_before_any_is_enrolled
     assert answer.status_code == 409
     assert "last has a secret in another tenant" in answer.json()["detail"]
     assert registry.edition() == before
+
+
+def test_name_that_no_login_can_have_is_not_enrolled(registry: TestedRegistry) -> None:
+    line = b'{"device":"default.x"}\n'
+    for answer in (
+        registry.ask("PUT", "/v1/devices/default.x", {}),
+        registry.ask("POST", "/v1/imports", line),
+    ):
+        assert (answer.status_code, "has its bare name: 'x'" in answer.text) == (422, True)
+    assert registry.ask("GET", "/v1/devices/default.x").status_code == 404
+    registry.done("PUT", "/v1/devices/x", {})

@@ -14,7 +14,7 @@ from services.registry.store import Entry
 from services.registry.tables import DEVICES
 from services.registry.words import DeviceFull, Words
 from telemetry.changes import DeviceBody
-from telemetry.devices import Device, Durability
+from telemetry.devices import Device, Durability, check_new_name
 
 router = APIRouter(prefix="/v1/devices", tags=["devices"])
 
@@ -92,7 +92,7 @@ def show_device(device_full: DeviceFull, access: Viewer) -> DeviceOut:
 @router.put("/{device_full}")
 def put_device(device_full: DeviceFull, wanted: DeviceIn, access: Operator) -> DeviceOut:
     """Enrol a device, or say anew all that is known of it."""
-    device = _changed(Device(device_full, access.tenant), wanted.model_dump())
+    device = _changed(Device(check_new_name(device_full), access.tenant), wanted.model_dump())
     with access.writing() as writing:
         found = device_out(devices.put(writing, device))
     access.registry.wake()
