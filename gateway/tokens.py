@@ -118,15 +118,15 @@ def _claims(token: str, key: _Key, now: float) -> tuple[str, float]:
         audience=key.audience,
         issuer=key.issuer,
         options={
-            "require": ["exp", "iat", "aud", "iss", "sub"],
+            "require": ["exp", "aud", "iss", "sub"],
             "verify_exp": False,
             "verify_iat": False,
             "verify_nbf": False,
         },
     )
-    expires_at, begins = _moment(claims["exp"]), _moment(claims["iat"])
+    expires_at, begins = _moment(claims["exp"]), _moment(claims.get("iat", now))
     # No leeway in what a token says of itself, nor at its end: what ends a session at that time
-    # must not let the next one begin.
+    # must not let the next one begin. One that does not say since when it is ends within a day.
     if expires_at <= now or expires_at - begins > LONGEST_LIFE_S:
         raise jwt.InvalidTokenError("expired, or made out for more than a day")
     if begins > now + LEEWAY_S or _moment(claims.get("nbf", 0)) > now + LEEWAY_S:
