@@ -9,6 +9,7 @@ import numpy as np
 
 from services.problems import Problem
 from services.query.covering import Lookup, Wanted
+from services.query.gaps import with_breaks, with_gaps
 from services.query.pieces import TooManyRows
 from services.query.planning import RAW, WINDOWS, Span, Tier, tiers_for, windows_within
 from services.query.points import (
@@ -18,8 +19,6 @@ from services.query.points import (
     edges,
     extremes,
     last_of_each,
-    with_breaks,
-    with_gaps,
 )
 from services.query.reading import Found, Lake
 from services.query.rows import EXTREME_COLUMNS, WINDOW_COLUMNS, Rows, candidates
@@ -186,11 +185,19 @@ def _thinned(asked: Question, end_us: int, found: Found) -> Thinned:
         shown = _as_they_are(asked, rows)
         if len(shown.times) <= asked.points:
             return shown, "raw", None
-    starts = edges(asked.start_us, asked.end_us, _buckets(asked))
+    made = _thinned_to(_buckets(asked), asked, end_us, rows)
+    if len(made[0].times) <= asked.points:
+        return made
+    # Gaps without a bucket of their own add a point: to each bucket at most one begins in.
+    return _thinned_to(max(1, asked.points // 3), asked, end_us, rows)
+
+
+def _thinned_to(buckets: int, asked: Question, end_us: int, rows: Rows) -> Thinned:
+    starts = edges(asked.start_us, asked.end_us, buckets)
     is_text = rows.kind in ("text", "boolean")
     kept = _kept(candidates(rows), starts, is_text=is_text)
     if asked.fill == "null":
-        kept = with_gaps(kept, starts[starts < end_us])
+        kept = with_gaps(kept, rows, starts[starts < end_us], end_us)
     width = (asked.end_us - asked.start_us) // len(starts)
     return kept, "last" if is_text else "minmax", width
 

@@ -21,8 +21,6 @@ class Points(NamedTuple):
 
 
 NO_POINTS = Points(np.empty(0, np.int64), np.empty(0, np.float64))
-USUAL_DISTANCES = 3
-"""Readings that stand more than so many times their usual distance apart have a gap between."""
 
 
 def edges(start_us: int, end_us: int, buckets: int) -> Micros:
@@ -61,30 +59,3 @@ def last_of_each(points: Points, starts: Micros) -> Points:
     bucket = np.searchsorted(starts, points.times, side="right") - 1
     is_last = np.diff(bucket, append=len(starts)) != 0
     return points.at(np.flatnonzero(is_last))
-
-
-def with_gaps(points: Points, starts: Micros) -> Points:
-    """Add a point without a value at the start of each bucket that has none."""
-    bucket = np.searchsorted(starts, points.times, side="right") - 1
-    empty = np.setdiff1d(np.arange(len(starts)), bucket)
-    return _with_nothing_at(points, starts[empty])
-
-
-def with_breaks(points: Points) -> Points:
-    """Add a point without a value in the middle of each gap between readings."""
-    distances = np.diff(points.times)
-    steps = distances[distances > 0]  # several readings of one time say nothing of the next one's
-    if not len(steps):
-        return points
-    gaps = np.flatnonzero(distances > USUAL_DISTANCES * np.median(steps))
-    return _with_nothing_at(points, points.times[gaps] + distances[gaps] // 2)
-
-
-def _with_nothing_at(points: Points, added: Micros) -> Points:
-    if not len(added):
-        return points
-    nothing = np.nan if points.values.dtype == np.float64 else None
-    times = np.concatenate([points.times, added])
-    values = np.concatenate([points.values, np.full(len(added), nothing, points.values.dtype)])
-    order = np.argsort(times, kind="stable")
-    return Points(times[order], values[order])
