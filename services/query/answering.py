@@ -22,7 +22,17 @@ from services.query.points import (
 )
 from services.query.reading import Found, Lake
 from services.query.rows import EXTREME_COLUMNS, WINDOW_COLUMNS, Rows, candidates
-from services.query.statistics import NUMBERS_ONLY, Agg, Fill, aggregated, filled, grid, width_for
+from services.query.statistics import (
+    NUMBERS_ONLY,
+    WHOLE_US,
+    WIDTHS,
+    Agg,
+    Fill,
+    aggregated,
+    filled,
+    grid,
+    width_for,
+)
 from telemetry.devices import split_full_name
 
 HALVINGS = 12
@@ -185,6 +195,8 @@ def _thinned(asked: Question, end_us: int, found: Found) -> Thinned:
         shown = _as_they_are(asked, rows)
         if len(shown.times) <= asked.points:
             return shown, "raw", None
+    if rows.kind in ("text", "boolean"):
+        return _lasts(asked, end_us, found)
     made = _thinned_to(_buckets(asked), asked, end_us, rows)
     if len(made[0].times) <= asked.points:
         return made
@@ -194,18 +206,25 @@ def _thinned(asked: Question, end_us: int, found: Found) -> Thinned:
 
 def _thinned_to(buckets: int, asked: Question, end_us: int, rows: Rows) -> Thinned:
     starts = edges(asked.start_us, asked.end_us, buckets)
-    is_text = rows.kind in ("text", "boolean")
-    kept = _kept(candidates(rows), starts, is_text=is_text)
-    if asked.fill == "null":
-        kept = with_gaps(kept, rows, starts[starts < end_us], end_us)
+    there = candidates(rows)
+    kept = extremes(there, starts) if len(there.times) else NO_POINTS
     width = (asked.end_us - asked.start_us) // len(starts)
-    return kept, "last" if is_text else "minmax", width
+    return _with_gaps(asked, kept, rows, (starts[starts < end_us], end_us)), "minmax", width
 
 
-def _kept(there: Points, starts: Micros, *, is_text: bool) -> Points:
-    if not len(there.times):
-        return NO_POINTS
-    return last_of_each(there, starts) if is_text else extremes(there, starts)
+def _lasts(asked: Question, end_us: int, found: Found) -> Thinned:
+    """Return the last value of each bucket of a round width, whose end no window crosses."""
+    least = width_for(asked.start_us, asked.end_us, _buckets(asked))
+    tiers = {span.tier for span in found.spans if span.tier.width_us}
+    fitting = (each for each in WIDTHS if all(tier.fits(each) for tier in tiers))
+    width = next((each for each in fitting if each >= least), WHOLE_US)
+    starts = grid(asked.start_us, end_us, width)
+    kept = last_of_each(candidates(found.rows), starts)
+    return _with_gaps(asked, kept, found.rows, (starts, end_us)), "last", width
+
+
+def _with_gaps(asked: Question, kept: Points, rows: Rows, buckets: tuple[Micros, int]) -> Points:
+    return with_gaps(kept, rows, *buckets) if asked.fill == "null" else kept
 
 
 def _as_they_are(asked: Question, rows: Rows) -> Points:

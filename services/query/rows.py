@@ -154,7 +154,7 @@ def _retyped(part: Rows, kind: Kind) -> Rows:
 
 
 def candidates(rows: Rows) -> Points:
-    """Return the points that can be extremes, in order of time: two a window.
+    """Return the points that can be extremes, in order of time: two a window; of texts the last.
 
     An extreme that is the window's first or last value stands at its very time; another one lies
     between these, at a third and at two thirds of the way.
@@ -163,9 +163,7 @@ def candidates(rows: Rows) -> Points:
     if not len(there.times):
         return NO_POINTS
     if there.kind != "number":
-        ends = Points(there.last_at, there.last)
-        starts = np.flatnonzero(there.first_at < there.last_at)
-        return _in_order([Points(there.first_at[starts], there.first[starts]), ends])
+        return _in_order([Points(there.last_at, there.last)])
     is_one = there.min == there.max
     low = _placed(there, there.min, 1)
     high = _placed(there, there.max, 2)
