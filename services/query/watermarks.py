@@ -33,10 +33,12 @@ class Marks(NamedTuple):
 
     def unbounded(self, tenant: str) -> list[str]:
         """Return a tenant's products whose windows are never final: their lateness is unbounded."""
-        if tenant == "default":
-            return sorted(name for name in self.never_final if "/" not in name)
-        own = _named(tenant, "")
-        return sorted(name.removeprefix(own) for name in self.never_final if name.startswith(own))
+        own = "" if tenant == "default" else _named(tenant, "")
+        return sorted(name.removeprefix(own) for name in self.never_final if _is_of(tenant, name))
+
+    def all_of(self, tenant: str) -> list[int]:
+        """Return the watermarks of a tenant's products."""
+        return [mark for name, mark in self.known.items() if _is_of(tenant, name)]
 
     def least(self, tenant: str, products: Iterable[str]) -> str | None:
         """Return the least watermark of products as a time; None where one has none."""
@@ -68,6 +70,10 @@ class Watermarks:
 
 def _named(tenant: str, product: str) -> str:
     return product if tenant == "default" else f"{tenant}/{product}"
+
+
+def _is_of(tenant: str, name: str) -> bool:
+    return "/" not in name if tenant == "default" else name.startswith(_named(tenant, ""))
 
 
 def _read(path: Path, edition: object) -> Marks:

@@ -1,6 +1,5 @@
 """Texts of long ranges: each bucket's last value is its last."""
 
-
 import pytest
 
 from services.query.answering import Question, answered

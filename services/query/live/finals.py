@@ -9,7 +9,7 @@ from typing import NamedTuple
 import polars as pl
 
 from services.query.listing import EVER, NEVER, Listing, TableFiles, may_hold
-from services.query.live.channel import Subject
+from services.query.live.channel import HELD, Subject
 from services.query.live_windows import columns, points
 from services.query.scanning import TIME, read
 from services.query.watermarks import Marks
@@ -24,12 +24,31 @@ def newest_start(listing: Listing, name: str) -> int | None:
     return max((high for high in highs if EVER < high < NEVER), default=None)
 
 
+class Stretch(NamedTuple):
+    """Windows that begin in [start, end), in microseconds since 1970."""
+
+    start_us: int
+    end_us: int
+
+
+def stretches(newest: Iterable[int], back_us: int) -> list[Stretch]:
+    """Return what is so far back from each newest start, in order, overlapping ones as one."""
+    found: list[Stretch] = []
+    for start in sorted(newest):
+        first, end = start - back_us, start + 1
+        if found and first <= found[-1].end_us:
+            found[-1] = found[-1]._replace(end_us=end)
+        else:
+            found.append(Stretch(first, end))
+    return found
+
+
 class Wanted(NamedTuple):
-    """Whose windows are wanted, by which marks, from which start on in microseconds since 1970."""
+    """Whose windows are wanted, by which marks; of stretches, each series' newest."""
 
     subjects: Collection[Subject]
     marks: Marks
-    first_us: int | None = None
+    within: Sequence[Stretch] = ()
 
 
 def told_points(files: TableFiles, paths: Sequence[str], wanted: Wanted) -> Points:
@@ -42,10 +61,18 @@ def told_points(files: TableFiles, paths: Sequence[str], wanted: Wanted) -> Poin
     column = files.table.key[2]
     names = sorted({subject.name for subject in wanted.subjects})
     where = pl.col("is_final") | _is_never_final(wanted)
-    if wanted.first_us is not None:
-        where &= pl.col("window_start") >= pl.lit(wanted.first_us).cast(TIME)
+    if wanted.within:
+        where &= pl.any_horizontal(*map(_begins_in, wanted.within))
     rows = read(files, paths, ("tenant", *columns(files.table)), where, {column: names})
+    if wanted.within:
+        series = ("tenant", column, "product", "metric")
+        rows = rows.sort("window_start").group_by(series, maintain_order=True).tail(HELD)
     return {subject: _points(rows, column, subject) for subject in wanted.subjects}
+
+
+def _begins_in(stretch: Stretch) -> pl.Expr:
+    start, end = (pl.lit(micros).cast(TIME) for micros in stretch)
+    return pl.col("window_start").is_between(start, end, closed="left")
 
 
 def _is_never_final(wanted: Wanted) -> pl.Expr:

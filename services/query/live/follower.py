@@ -12,10 +12,12 @@ from services.query.listing import Listing, TableFiles
 from services.query.live import scenes
 from services.query.live.channel import HELD, Channel, Subject
 from services.query.live.cursors import Cursor
-from services.query.live.finals import Wanted, newest_start, told_points
+from services.query.live.finals import Wanted, newest_start, stretches, told_points
 from services.query.live.mailbox import Batch, Mailbox
+from services.query.periods import DAY_US
 from services.query.scanning import tried
 from services.query.watermarks import Marks
+from telemetry.devices import split_full_name
 from telemetry.tables import WINDOW_MINUTES
 
 KEPT_S = 60.0
@@ -111,17 +113,21 @@ class Follower:
         return followed.channels[subject]
 
     def _fill(self, channel: Channel, version: int, marks: Marks) -> None:
-        """Read the last windows of a subject."""
+        """Read each series' last windows, as far back as `/v1/windows` looks by itself or more."""
         subject, files = channel.subject, self._tables[channel.subject.table.name]
         listing = files.listing()
         newest = newest_start(listing, subject.name)
         if newest is None:
             return
-        first = newest - HELD * WINDOW_MINUTES[subject.width] * 60_000_000
-        channel.filled_from_us = first
-        paths = [listing.paths[n] for n in listing.between(first, newest + 1)]
+        # Windows of other products may close later, by days.
+        slower = [mark for mark in _marks_of(subject, marks) if mark < newest]
+        widths_us = HELD * WINDOW_MINUTES[subject.width] * 60_000_000
+        within = stretches([newest, *slower], max(DAY_US, widths_us))
+        channel.filled_from_us = within[-1].start_us
+        numbers = {n for part in within for n in listing.between(*part)}
         self.reads += 1
-        points = told_points(files, paths, Wanted([subject], marks, first))
+        paths = [listing.paths[n] for n in sorted(numbers)]
+        points = told_points(files, paths, Wanted([subject], marks, within))
         channel.take(points.get(subject, ()), version)
 
     def _look_at(self, name: str, marks: Marks) -> None:
@@ -198,6 +204,14 @@ class Follower:
         for subject in idle[-MOST_IDLE:]:
             if now_s - followed.channels[subject].idle_since > KEPT_S:
                 del followed.channels[subject]
+
+
+def _marks_of(subject: Subject, marks: Marks) -> list[int]:
+    """Return the watermarks of the products that a subject may have windows of."""
+    if subject.kind == "zone":
+        return marks.all_of(subject.tenant)
+    mark = marks.of(subject.tenant, split_full_name(subject.name)[0])
+    return [] if mark is None else [mark]
 
 
 def _resumed(channel: Channel, cursor: Cursor, version: int) -> Batch:
