@@ -4,7 +4,7 @@ A reading is a window of its own with width 0: count 1, or 0 where the device sa
 value. Times are microseconds since 1970.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -18,6 +18,8 @@ from services.query.points import NO_POINTS, Micros, Points, Values
 Floats = NDArray[np.float64]
 Kind = Literal["number", "text", "boolean", "none"]
 READING_COLUMNS = ("event_time_us", "boot", "seq", "value", "value_text", "value_bool")
+LEAST_SHARE = 1e-6
+"""Of sums and counts: what is less may be what was lost in rounding."""
 _ENDS = ("first_at", "last_at", "first", "last", "first_text", "last_text", "first_bool",
          "last_bool")  # fmt: skip
 EXTREME_COLUMNS = ("window_start", "is_final", "count", "min", "max", *_ENDS)
@@ -121,10 +123,37 @@ def of_windows(tables: Sequence[pa.Table]) -> Rows:
     columns |= {
         end: _values(whole, kind, end, f"{end}_text", f"{end}_bool") for end in ("first", "last")
     }
-    is_mine = _is_there(columns["min"] if kind == "number" else columns["last"])
-    others = int(columns["count"][~is_mine].sum())
-    columns["count"] = np.where(is_mine, columns["count"], 0)
+    told = _told(columns, kind)
+    # Of a window of two kinds some reading is left out, though its count may not tell how many.
+    others = int((columns["count"] - told).sum()) or int(_are_both(columns, kind).any())
+    columns["count"] = told
     return Rows(kind=kind, times=_whole(whole, "window_start"), **columns, others=others)
+
+
+def _told(columns: Mapping[str, Any], kind: Kind) -> Micros:
+    """Return how many readings of windows are of a kind: gold counts texts and numbers together.
+
+    The mean and the sum tell, as far as they were read and are no rounded zeros.
+    """
+    count, mean = columns["count"], columns["mean"]
+    size = np.maximum(np.abs(columns["min"]), np.abs(columns["max"]))
+    with np.errstate(all="ignore"):
+        found = np.rint(columns["sum"] / mean)
+        is_less = (np.abs(mean) > LEAST_SHARE * size) & (found >= 1)
+        is_less &= count - found > np.maximum(0.5, LEAST_SHARE * count)
+    numbers = np.where(is_less, found, count)
+    told = np.where(is_less & (kind != "number"), count - numbers, numbers)
+    is_mine = _is_there(columns["min"] if kind == "number" else columns["last"])
+    kept: Micros = np.where(is_mine, told, 0).astype(np.int64)
+    return kept
+
+
+def _are_both(columns: Mapping[str, Any], kind: Kind) -> NDArray[np.bool_]:
+    """Say of windows whether they have readings of a kind and of others."""
+    has_number = _is_there(columns["min"])
+    is_mine = has_number if kind == "number" else _is_there(columns["last"])
+    is_whole = _is_there(columns["first"]) & _is_there(columns["last"])
+    return is_mine & (~is_whole | (has_number & (kind != "number")))
 
 
 def together(parts: Sequence[Rows]) -> Rows:

@@ -9,6 +9,7 @@ import polars as pl
 from services.query.kept_windows import Found, Wanted, kept_windows
 from services.query.listing import NEVER, TableFiles
 from services.query.planning import Tier, TierName, spans
+from services.query.rows import LEAST_SHARE
 from services.query.statistics import WHOLE_US
 from telemetry.tables import BY_NAME, WINDOW_MINUTES, ZONE_WINDOWS
 
@@ -116,13 +117,30 @@ def _typed(rows: pl.DataFrame) -> pl.DataFrame:
 def _spread(rows: pl.DataFrame, by: list[str], asked: Asked) -> pl.DataFrame:
     """Add each row's bucket and weight, its group's mean, and its part of the group's m2."""
     mean = pl.col("mean")
-    weight = pl.when(mean.is_not_null()).then("count").otherwise(0).cast(pl.Float64)
+    weight = pl.when(mean.is_not_null()).then(_numbers()).otherwise(0.0)
     weighed = rows.with_columns(time=_bucket(asked), weight=weight)
     weight, shift = pl.col("weight"), mean.min().over(by)
     middle = shift + (weight * (mean - shift)).sum().over(by) / weight.sum().over(by)
     return weighed.with_columns(middle=middle).with_columns(
         spread=pl.col("m2") + weight * (mean - pl.col("middle")).pow(2)
     )
+
+
+def _numbers() -> pl.Expr:
+    """Return how many readings are numbers: gold's count is of texts beside them, too.
+
+    The mean and the sum tell, unless they are zeros by rounding.
+    """
+    mean, count = pl.col("mean"), pl.col("count").cast(pl.Float64)
+    size = pl.max_horizontal(pl.col("min").abs(), pl.col("max").abs())
+    found = (pl.col("sum") / mean).round()
+    is_less = (
+        (mean.abs() > LEAST_SHARE * size)
+        & found.is_finite()  # polars holds NaN for the greatest
+        & (found >= 1)
+        & (count - found > pl.max_horizontal(0.5, LEAST_SHARE * count))
+    )
+    return pl.when(is_less).then(found).otherwise(count)
 
 
 def _bucket(asked: Asked) -> pl.Expr:
