@@ -82,9 +82,7 @@ def test_claim_of_another_type_lets_nobody_in(claims: dict[str, object]) -> None
         ({"iat": None, "exp": NOW + 24 * 3600 + 1}, False),
     ],
 )
-def test_token_is_for_a_day_at_most(
-    claims: dict[str, object], is_taken: bool
-) -> None:
+def test_token_is_for_a_day_at_most(claims: dict[str, object], is_taken: bool) -> None:
     text = written(claims={name: at for name, at in (CLAIMS | claims).items() if at is not None})
     assert isinstance(found(text), Identity) is is_taken
 
