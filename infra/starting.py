@@ -28,7 +28,10 @@ class Progress:
     note: str = "waits"
     started: bool = False
     ready_after_s: float | None = None
-    pids: set[int] = field(default_factory=set)
+    starts: set[int] = field(default_factory=set)
+    """When processes of it were started since: one that ends at once is not seen to run."""
+    before: int = 0
+    """When the one before was."""
 
 
 Show = Callable[[Sequence[Progress]], None]
@@ -83,11 +86,12 @@ def _advance(each: Progress, daemon: Daemon, runs: dict[str, Run]) -> None:
     run = runs[name]
     if run.state in ("stopped", "failed") and not each.started:
         each.service.before_start()
+        each.before = run.started_at
         daemon.run_service(name)
     each.started = True
-    if run.pid:
-        each.pids.add(run.pid)
-    if (run.state == "failed" and each.pids) or len(each.pids) > TRIES:
+    if run.started_at != each.before:
+        each.starts.add(run.started_at)
+    if (run.state == "failed" and each.starts) or len(each.starts) > TRIES:
         raise _cannot_start(daemon, each)
     complaint = each.service.complaint() or each.service.when_ready()
     each.note = complaint or "ready"

@@ -49,6 +49,8 @@ class Run:
     age_s: int
     is_stopping: bool = False
     """Whether it was told to stop, and has not yet."""
+    started_at: int = 0
+    """When its newest process was started, in seconds since 1970; it may be gone. 0: never."""
 
 
 class Daemon:
@@ -166,7 +168,8 @@ def run_of(found: Mapping[str, object]) -> Run:
         process = _process(pid) if pid else None
         age_s = max(0, int(time.time() - process.create_time())) if process else 0
     is_stopping = found["statename"] == "STOPPING"
-    return Run(str(found["name"]), state, pid or None, age_s, is_stopping)
+    started_at = int(str(found["start"]))
+    return Run(str(found["name"]), state, pid or None, age_s, is_stopping, started_at)
 
 
 def _process(pid: int) -> psutil.Process | None:
