@@ -64,3 +64,16 @@ def test_rows_name_the_earliest_first_copy_however_often_they_are_counted(
     }
     assert found == expected
     assert set(rows.columns) <= set(DEVICE_DUPLICATES.column_names)
+
+
+def test_a_row_that_an_earlier_run_left_without_a_first_copy_hides_none() -> None:
+    one = pl.lit(1, pl.Int64).alias("removed")
+    bare = frame([("a", 0, ("telemetry", 0, 0, 0))]).with_columns(
+        one, *(pl.lit(None, kind).alias(name) for name, kind in FIRST.items())
+    )
+    aside = {"duplicates": frame([("a", 0, ("telemetry", 1, 7, 0))]), "conflicts": frame([])}
+
+    (row,) = by_device_and_day(aside, bare).rows(named=True)
+
+    assert (row["duplicates"], row["removed"]) == (1, 1)
+    assert [row[name] for name in FIRST] == ["telemetry", 1, 7, 0]
