@@ -25,6 +25,7 @@ MAIN = PROJECT / "spark_jobs" / "main.py"
 SIGNALLED = 128
 """Exit codes of processes that a signal ended are so much more than its number."""
 MENDING = ("recover",)
+"""Jobs that a stream which stands still waits for."""
 ENDS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
@@ -117,15 +118,15 @@ def _turn(settings: Settings, job: str, say: Callable[[str], None]) -> Iterator[
     path = settings.home / "run" / "spark-job.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as lock:
-        if job not in MENDING and not _is_taken(lock):
+        if job not in MENDING and not _take(lock):
             say(f"{job}: waits for another job to end")
-            while not _is_taken(lock):
+            while not _take(lock):
                 time.sleep(0.5)
         yield lock
 
 
-def _is_taken(lock: TextIO) -> bool:
-    """Take the lock, and tell whether nobody else has it."""
+def _take(lock: TextIO) -> bool:
+    """Take the lock unless somebody has it; tell whether it is taken now."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
